@@ -1,0 +1,11 @@
+"""Annotators: who says something of an item."""
+
+from mollia_cli.domain.registry import Entry, Registry
+
+ANNOTATORS = Registry(
+    "annotator",
+    __name__,
+    {
+        "gguf": Entry("GgufAnnotator", "a local LLM in a GGUF file, through llama.cpp"),
+    },
+)

@@ -1,0 +1,25 @@
+"""Items: the texts of a project."""
+
+from dataclasses import dataclass
+
+from mollia_cli.domain.digest import digest_text
+
+SPLITS = ("pool", "seed", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One text. ``label`` is the index of its known (gold) label, or None.
+
+    The label of a pool item is kept for evaluation and for the oracle only.
+    """
+
+    id: str
+    text: str
+    split: str = "pool"
+    label: int | None = None
+
+
+def content_id(text: str) -> str:
+    """The id of an item that brought none: 16 hexadecimal digits of its text's SHA-256."""
+    return digest_text(text)[:16]

@@ -1,0 +1,93 @@
+"""Observations: what one annotator said of one item, and a panel's observations as arrays."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one annotator said of one item.
+
+    log_probs: [K], natural log of the probability that the answer is label k, summed over
+        the label's surface forms; not normalised, so that ``mass = sum(exp(log_probs))``.
+    votes: [K], share of the T generations that were label k (Eq. 3), or their expectation.
+    mass: total probability on the label set, 0 to 1.
+    invalid: share of generations that were no label; ``votes.sum() + invalid == 1``.
+    slack: upper bound of the probability mass that pruning left out of ``mass``.
+    answers: raw text of invalid generations, where it was decoded to the end.
+    tokens: tokens decoded for this item alone (text, suffix, trie and vote nodes).
+    truncated: the text was cut to fit the context.
+    """
+
+    item_id: str
+    log_probs: FloatArray
+    votes: FloatArray
+    mass: float
+    invalid: float
+    slack: float = 0.0
+    answers: tuple[str, ...] = ()
+    tokens: int = 0
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Observations of n items by N annotators over K labels, as arrays (rows follow ``ids``)."""
+
+    ids: tuple[str, ...]
+    annotators: tuple[str, ...]
+    log_probs: FloatArray  # [n, N, K]
+    votes: FloatArray  # [n, N, K]
+    invalid: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))  # [n, N]
+
+    def __post_init__(self) -> None:
+        n, annotators = len(self.ids), len(self.annotators)
+        for name in ("log_probs", "votes"):
+            shape = getattr(self, name).shape
+            if len(shape) != 3 or shape[:2] != (n, annotators):
+                raise ValueError(f"{name} has shape {shape}, expected ({n}, {annotators}, K)")
+        if self.invalid.size == 0 and n * annotators:
+            object.__setattr__(self, "invalid", np.clip(1.0 - self.votes.sum(axis=2), 0.0, 1.0))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def classes(self) -> int:
+        """K, the number of labels."""
+        return int(self.log_probs.shape[2])
+
+    @property
+    def probabilities(self) -> FloatArray:
+        """z of the paper, [n, N, K]: probability of each whole label string, not normalised."""
+        return np.exp(self.log_probs)
+
+    def take(self, rows: Sequence[int] | IntArray) -> "Panel":
+        """The panel restricted to some rows, in the order given."""
+        index = np.asarray(rows, dtype=np.int64)
+        return Panel(
+            tuple(self.ids[i] for i in index),
+            self.annotators,
+            self.log_probs[index],
+            self.votes[index],
+            self.invalid[index],
+        )
+
+    @staticmethod
+    def stack(ids: Sequence[str], columns: Mapping[str, Mapping[str, Observation]]) -> "Panel":
+        """A panel from ``{annotator: {item id: Observation}}``; every id must be in every column."""
+        names = tuple(columns)
+        return Panel(
+            tuple(ids),
+            names,
+            np.array([[columns[a][i].log_probs for a in names] for i in ids], dtype=np.float64),
+            np.array([[columns[a][i].votes for a in names] for i in ids], dtype=np.float64),
+            np.array([[columns[a][i].invalid for a in names] for i in ids], dtype=np.float64),
+        )
