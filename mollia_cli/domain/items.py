@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mollia_cli.domain.digest import digest_text
+from mollia_cli.domain.errors import InputError
 
 SPLITS = ("pool", "seed", "validation", "test")
 
@@ -23,3 +24,10 @@ class Item:
 def content_id(text: str) -> str:
     """The id of an item that brought none: 16 hexadecimal digits of its text's SHA-256."""
     return digest_text(text)[:16]
+
+
+def check_split(name: str) -> str:
+    """``name`` if it is a split; else InputError."""
+    if name not in SPLITS:
+        raise InputError(f"{name!r} is no split", f"give one of: {', '.join(SPLITS)}")
+    return name

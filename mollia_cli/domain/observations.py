@@ -81,13 +81,13 @@ class Panel:
         )
 
     @staticmethod
-    def stack(ids: Sequence[str], columns: Mapping[str, Mapping[str, Observation]]) -> "Panel":
+    def stack(ids: Sequence[str], columns: Mapping[str, Mapping[str, Observation]], classes: int) -> "Panel":
         """A panel from ``{annotator: {item id: Observation}}``; every id must be in every column."""
         names = tuple(columns)
-        return Panel(
-            tuple(ids),
-            names,
-            np.array([[columns[a][i].log_probs for a in names] for i in ids], dtype=np.float64),
-            np.array([[columns[a][i].votes for a in names] for i in ids], dtype=np.float64),
-            np.array([[columns[a][i].invalid for a in names] for i in ids], dtype=np.float64),
-        )
+        shape = (len(ids), len(names))
+
+        def gather(field_name: str, *tail: int) -> FloatArray:
+            values = [getattr(columns[a][i], field_name) for i in ids for a in names]
+            return np.array(values, dtype=np.float64).reshape(*shape, *tail)
+
+        return Panel(tuple(ids), names, gather("log_probs", classes), gather("votes", classes), gather("invalid"))

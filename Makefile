@@ -1,0 +1,44 @@
+# `make demo` and `make test` do all the set-up: a virtual environment in .venv, the pinned packages, the models.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_MODELS := smollm2-135m-instruct qwen2.5-coder-0.5b-instruct all-minilm-l6-v2
+TEST_MODELS := smollm2-135m-instruct all-minilm-l6-v2
+DEMO := mollia-demo
+
+.PHONY: help demo test lint clean
+
+help:
+	@echo "make demo   install into .venv, fetch the demo's models, run the whole job (about 10 minutes the first time)"
+	@echo "make test   install into .venv, fetch the tests' models, run the test suite"
+	@echo "make lint   ruff and mypy"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=23.2"
+
+$(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[test]"
+	@touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/mollia models pull $(DEMO_MODELS)
+	rm -rf $(DEMO)
+	$(BIN)/mollia demo $(DEMO)
+	@echo "(to have mollia on the path: . $(BIN)/activate)"
+
+test: $(VENV)/.installed-test
+	$(BIN)/mollia models pull $(TEST_MODELS)
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist *.egg-info

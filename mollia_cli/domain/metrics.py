@@ -1,0 +1,27 @@
+"""Classification metrics."""
+
+import numpy as np
+
+from mollia_cli.domain.observations import IntArray
+
+
+def confusion(targets: IntArray, predictions: IntArray, classes: int) -> IntArray:
+    """[K, K] counts: rows are true labels, columns predicted ones."""
+    flat = np.asarray(targets, dtype=np.int64) * classes + np.asarray(predictions, dtype=np.int64)
+    return np.bincount(flat, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
+
+
+def micro_f1(targets: IntArray, predictions: IntArray) -> float:
+    """Micro-averaged F1; with one label per item this is accuracy. 0.0 for no items."""
+    return float(np.mean(np.equal(targets, predictions))) if len(targets) else 0.0
+
+
+def macro_f1(targets: IntArray, predictions: IntArray, classes: int) -> float:
+    """Unweighted mean of the F1 of every class that is a true or predicted label of some item.
+
+    A class that is only one of the two has F1 0 (scikit-learn's default); 0.0 for no items.
+    """
+    counts = confusion(targets, predictions, classes)
+    support = counts.sum(axis=0) + counts.sum(axis=1)
+    present = support > 0
+    return float(np.mean(2.0 * np.diagonal(counts)[present] / support[present])) if present.any() else 0.0
