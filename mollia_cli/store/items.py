@@ -1,0 +1,96 @@
+"""Items in the database."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlite_utils import Database
+
+from mollia_cli.domain.digest import digest_text
+from mollia_cli.domain.errors import NotFoundError
+from mollia_cli.domain.items import Item
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.store.database import now
+
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A stored item that stands in a new one's way: the same id, or the same text."""
+
+    id: str
+    same_text: bool
+    split: str
+    label: int | None
+
+
+class ItemStore:
+    """Reading and adding items; labels are stored by name."""
+
+    def __init__(self, db: Database, labels: LabelSet) -> None:
+        self._db = db
+        self._labels = labels
+
+    def clash(self, item_id: str, text: str) -> Clash | None:
+        """The stored item with this id or this text, if there is one."""
+        digest = digest_text(text)
+        row = self._db.execute(
+            "SELECT id, text_digest, split, label FROM items WHERE id = ? OR text_digest = ?", [item_id, digest]
+        ).fetchone()
+        return None if row is None else Clash(row[0], row[1] == digest, row[2], self._index(row[3]))
+
+    def add(self, items: Iterable[Item], source: str) -> int:
+        """Insert items (their ids and texts must be new); the caller holds the transaction."""
+        stamp = now()
+        rows = (
+            (i.id, i.text, digest_text(i.text), i.split, None if i.label is None else self._labels.names[i.label])
+            for i in items
+        )
+        cursor = self._db.conn.executemany(
+            "INSERT INTO items (id, text, text_digest, split, label, source, imported_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            ((*row, source, stamp) for row in rows),
+        )
+        return cursor.rowcount
+
+    def ids(self, split: str, labelled: bool | None = None) -> list[str]:
+        """Ids of a split in the order of import; ``labelled`` keeps those with or without a known label."""
+        condition = {None: "", True: " AND label IS NOT NULL", False: " AND label IS NULL"}[labelled]
+        query = f"SELECT id FROM items WHERE split = ?{condition} ORDER BY position"
+        return [row[0] for row in self._db.execute(query, [split])]
+
+    def get(self, ids: Sequence[str]) -> list[Item]:
+        """Items in the order asked for; an id that does not exist raises NotFoundError."""
+        found: dict[str, Item] = {}
+        for chunk in chunks(ids):
+            marks = ",".join("?" * len(chunk))
+            for item in self._read(f"SELECT id, text, split, label FROM items WHERE id IN ({marks})", chunk):
+                found[item.id] = item
+        for item_id in ids:
+            if item_id not in found:
+                raise NotFoundError(
+                    f"no item has the id {item_id!r}",
+                    "`mollia select` prints the ids of the pool; ids are case-sensitive",
+                )
+        return [found[item_id] for item_id in ids]
+
+    def in_split(self, split: str) -> list[Item]:
+        """All items of a split in the order of import."""
+        return list(self._read("SELECT id, text, split, label FROM items WHERE split = ? ORDER BY position", [split]))
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """For each split: how many items, and how many of them have a known label."""
+        query = "SELECT split, count(*), count(label) FROM items GROUP BY split"
+        return {split: {"items": n, "labelled": known} for split, n, known in self._db.execute(query)}
+
+    def _read(self, query: str, parameters: Sequence[str]) -> Iterator[Item]:
+        for item_id, text, split, label in self._db.execute(query, list(parameters)):
+            yield Item(item_id, text, split, self._index(label))
+
+    def _index(self, label: str | None) -> int | None:
+        return None if label is None else self._labels.index(label)
+
+
+def chunks(values: Sequence[str]) -> Iterator[list[str]]:
+    """Slices short enough for one SQL statement's parameters."""
+    for start in range(0, len(values), _CHUNK):
+        yield list(values[start : start + _CHUNK])

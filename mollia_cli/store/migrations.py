@@ -1,0 +1,110 @@
+"""The database schema, as an append-only list of named migrations."""
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("mollia")
+
+
+@migrations()
+def m001_items_and_observations(db: Database) -> None:
+    db.executescript(
+        """
+        CREATE TABLE items (
+            position INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            text TEXT NOT NULL,
+            text_digest TEXT NOT NULL UNIQUE,
+            split TEXT NOT NULL CHECK (split IN ('pool', 'seed', 'validation', 'test')),
+            label TEXT,
+            source TEXT NOT NULL,
+            imported_at TEXT NOT NULL
+        );
+        CREATE INDEX items_by_split ON items (split, position);
+
+        CREATE TABLE annotators (
+            key TEXT PRIMARY KEY,
+            name TEXT NOT NULL,
+            identity TEXT NOT NULL,
+            created_at TEXT NOT NULL
+        ) WITHOUT ROWID;
+
+        CREATE TABLE observations (
+            annotator TEXT NOT NULL REFERENCES annotators (key),
+            item TEXT NOT NULL REFERENCES items (id),
+            log_probs TEXT NOT NULL,
+            votes TEXT NOT NULL,
+            mass REAL NOT NULL,
+            invalid REAL NOT NULL,
+            slack REAL NOT NULL,
+            answers TEXT NOT NULL,
+            tokens INTEGER NOT NULL,
+            truncated INTEGER NOT NULL,
+            PRIMARY KEY (annotator, item)
+        ) WITHOUT ROWID;
+        """
+    )
+
+
+@migrations()
+def m002_fits_and_verdicts(db: Database) -> None:
+    db.executescript(
+        """
+        CREATE TABLE fits (
+            id INTEGER PRIMARY KEY,
+            digest TEXT NOT NULL UNIQUE,
+            aggregator TEXT NOT NULL,
+            panel TEXT NOT NULL,
+            seed_items INTEGER NOT NULL,
+            pool_items INTEGER NOT NULL,
+            state TEXT NOT NULL,
+            created_at TEXT NOT NULL
+        );
+
+        CREATE TABLE verdicts (
+            fit INTEGER NOT NULL REFERENCES fits (id),
+            item TEXT NOT NULL REFERENCES items (id),
+            label TEXT NOT NULL,
+            confidence REAL NOT NULL,
+            probabilities TEXT NOT NULL,
+            negatives TEXT NOT NULL,
+            PRIMARY KEY (fit, item)
+        ) WITHOUT ROWID;
+        """
+    )
+
+
+@migrations()
+def m003_runs_and_rounds(db: Database) -> None:
+    db.executescript(
+        """
+        CREATE TABLE runs (
+            name TEXT PRIMARY KEY,
+            settings TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            used_at TEXT NOT NULL
+        ) WITHOUT ROWID;
+
+        CREATE TABLE rounds (
+            run TEXT NOT NULL REFERENCES runs (name),
+            round INTEGER NOT NULL,
+            fit INTEGER REFERENCES fits (id),
+            model TEXT,
+            metrics TEXT,
+            seconds TEXT NOT NULL DEFAULT '{}',
+            started_at TEXT NOT NULL,
+            finished_at TEXT,
+            PRIMARY KEY (run, round)
+        ) WITHOUT ROWID;
+
+        CREATE TABLE selections (
+            run TEXT NOT NULL,
+            round INTEGER NOT NULL,
+            item TEXT NOT NULL REFERENCES items (id),
+            rank INTEGER NOT NULL,
+            score REAL NOT NULL,
+            opinion TEXT,
+            PRIMARY KEY (run, item),
+            FOREIGN KEY (run, round) REFERENCES rounds (run, round)
+        ) WITHOUT ROWID;
+        """
+    )

@@ -1,0 +1,104 @@
+"""Observations in the database: kept by the digest of everything they depend on."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sqlite_utils import Database
+
+from mollia_cli.domain.digest import canonical_json, digest_of
+from mollia_cli.domain.observations import FloatArray, Observation
+from mollia_cli.store.database import now
+from mollia_cli.store.items import chunks
+
+_DIGITS = 7
+# JSON has no -inf: a label of probability zero is stored as this log-probability.
+FLOOR = -1e4
+
+
+class ObservationStore:
+    """Reading and adding observations. ``key`` is an annotator's identity digest."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def register(self, name: str, identity: Mapping[str, Any]) -> str:
+        """The key of an annotator identity, recorded at its first use."""
+        key = digest_of(identity)[:32]
+        with self._db.atomic():
+            self._db.execute(
+                "INSERT OR IGNORE INTO annotators (key, name, identity, created_at) VALUES (?, ?, ?, ?)",
+                [key, name, canonical_json(identity), now()],
+            )
+        return key
+
+    def missing(self, key: str, ids: Sequence[str]) -> list[str]:
+        """Those of ``ids`` that this annotator has not observed yet, in their order."""
+        known: set[str] = set()
+        for chunk in chunks(ids):
+            marks = ",".join("?" * len(chunk))
+            query = f"SELECT item FROM observations WHERE annotator = ? AND item IN ({marks})"
+            known.update(row[0] for row in self._db.execute(query, [key, *chunk]))
+        return [item_id for item_id in ids if item_id not in known]
+
+    def add(self, key: str, batch: Iterable[Observation]) -> None:
+        """Store one batch in one transaction."""
+        rows = [
+            (
+                key,
+                o.item_id,
+                _dump(np.maximum(o.log_probs, FLOOR)),
+                _dump(o.votes),
+                round(float(o.mass), _DIGITS),
+                round(float(o.invalid), _DIGITS),
+                float(o.slack),
+                json.dumps(o.answers, ensure_ascii=False),
+                o.tokens,
+                int(o.truncated),
+            )
+            for o in batch
+        ]
+        with self._db.atomic():
+            self._db.conn.executemany(
+                "INSERT OR IGNORE INTO observations (annotator, item, log_probs, votes, mass, invalid, slack, answers,"
+                " tokens, truncated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+
+    def get(self, key: str, ids: Sequence[str]) -> dict[str, Observation]:
+        """The stored observations of one annotator for some items."""
+        found: dict[str, Observation] = {}
+        for chunk in chunks(ids):
+            marks = ",".join("?" * len(chunk))
+            query = (
+                "SELECT item, log_probs, votes, mass, invalid, slack, answers, tokens, truncated FROM observations"
+                f" WHERE annotator = ? AND item IN ({marks})"
+            )
+            for row in self._db.execute(query, [key, *chunk]):
+                found[row[0]] = Observation(
+                    item_id=row[0],
+                    log_probs=np.array(json.loads(row[1])),
+                    votes=np.array(json.loads(row[2])),
+                    mass=row[3],
+                    invalid=row[4],
+                    slack=row[5],
+                    answers=tuple(json.loads(row[6])),
+                    tokens=row[7],
+                    truncated=bool(row[8]),
+                )
+        return found
+
+    def summary(self) -> list[dict[str, Any]]:
+        """For each annotator: name, key, items observed, mean mass and invalid share, tokens, texts cut."""
+        query = """
+            SELECT a.name, a.key, count(o.item), avg(o.mass), avg(o.invalid), sum(o.tokens), sum(o.truncated)
+            FROM annotators a LEFT JOIN observations o ON o.annotator = a.key
+            GROUP BY a.key ORDER BY a.created_at, a.name
+        """
+        names = ("name", "key", "items", "mass", "invalid", "tokens", "truncated")
+        return [dict(zip(names, row, strict=True)) for row in self._db.execute(query)]
+
+
+def _dump(values: FloatArray) -> str:
+    return json.dumps([round(float(value), _DIGITS) for value in values])

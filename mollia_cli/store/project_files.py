@@ -1,0 +1,85 @@
+"""A project's folder: finding it, and reading and writing ``mollia.toml``."""
+
+import os
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from mollia_cli.domain.errors import InputError, NotFoundError
+from mollia_cli.domain.settings import SECTIONS, SETTINGS_FILE, Settings, parse_settings
+
+PROJECT_VARIABLE = "MOLLIA_PROJECT"
+
+
+def find_root(given: Path | None) -> Path:
+    """The project folder: the one given, else ``MOLLIA_PROJECT``, else the nearest parent of here that is one."""
+    chosen = given or (Path(os.environ[PROJECT_VARIABLE]) if os.environ.get(PROJECT_VARIABLE) else None)
+    if chosen is not None:
+        if not (chosen / SETTINGS_FILE).is_file():
+            raise NotFoundError(f"{chosen} is no mollia project: it has no {SETTINGS_FILE}", f"mollia init {chosen}")
+        return chosen.resolve()
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents):
+        if (folder / SETTINGS_FILE).is_file():
+            return folder
+    raise NotFoundError(
+        f"there is no mollia project in {here} or above it",
+        "make one with `mollia init --labels a,b,c`, or name one with -p FOLDER",
+    )
+
+
+def read_settings(path: Path) -> Settings:
+    """Parse and check a settings file; a mistake raises InputError naming the file and the key or line."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: {error}", "mend that line; texts stand in quotes, lists in [ ]") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 (byte {error.start})", "save it as UTF-8") from error
+    return parse_settings(data, str(path))
+
+
+def write_settings(path: Path, settings: Settings) -> None:
+    """Write a new settings file with every setting and a comment on each section."""
+    document = tomlkit.document()
+    document.add(tomlkit.comment("The settings of this mollia project. Every key is optional except [labels]."))
+    document.add("noun", tomlkit.item(settings.noun))
+    document.add("task", tomlkit.item(settings.task_sentence))
+    document.add("seed", tomlkit.item(settings.seed))
+    labels = tomlkit.table()
+    labels.comment("label = what it means (may stay empty)")
+    for name, description in zip(settings.labels.names, settings.labels.descriptions, strict=True):
+        labels.add(name, description)
+    document.add("labels", labels)
+    for name, section in SECTIONS.items():
+        document.add(name, _section(getattr(settings, name), section))
+    _replace(path, tomlkit.dumps(document))
+
+
+def write_panel(path: Path, models: Sequence[str]) -> None:
+    """Set ``panel.models`` in an existing settings file, leaving everything else as it stands."""
+    document = tomlkit.parse(path.read_text(encoding="utf-8"))
+    panel = document.setdefault("panel", tomlkit.table())
+    panel["models"] = list(models)
+    _replace(path, tomlkit.dumps(document))
+
+
+def _section(values: Any, section: type) -> Any:
+    table = tomlkit.table()
+    assert section.__doc__ is not None
+    table.comment(section.__doc__.splitlines()[0])
+    for key in section.__dataclass_fields__:  # type: ignore[attr-defined]
+        value = getattr(values, key)
+        table.add(key, list(value) if isinstance(value, tuple) else value)
+    return table
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.chmod(0o600)
+    temporary.replace(path)

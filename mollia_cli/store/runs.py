@@ -1,0 +1,126 @@
+"""Runs, rounds and selections in the database."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlite_utils import Database
+
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.store.database import now
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round's record. ``metrics`` is None until it is finished."""
+
+    run: str
+    number: int
+    fit: int | None = None
+    model: str | None = None
+    metrics: Mapping[str, Any] | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """An item picked in a round, its score, and what the learner said of it before it was trained on it."""
+
+    item_id: str
+    round: int
+    score: float
+    opinion: int | None
+
+
+class RunStore:
+    """Reading and advancing runs."""
+
+    def __init__(self, db: Database, labels: LabelSet) -> None:
+        self._db = db
+        self._labels = labels
+
+    def names(self) -> list[str]:
+        """All runs, the one used last first."""
+        return [row[0] for row in self._db.execute("SELECT name FROM runs ORDER BY used_at DESC, name")]
+
+    def settings(self, name: str) -> dict[str, Any] | None:
+        """A run's settings, or None where there is no such run."""
+        row = self._db.execute("SELECT settings FROM runs WHERE name = ?", [name]).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def put(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Create a run or update its settings, and make it the current one."""
+        stamp = now()
+        with self._db.atomic():
+            # used_at orders runs: two in one second are told apart by a counter behind the stamp
+            count = self._db.execute("SELECT count(*) FROM runs WHERE used_at LIKE ?", [f"{stamp}%"]).fetchone()[0]
+            self._db.execute(
+                "INSERT INTO runs (name, settings, created_at, used_at) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET settings = excluded.settings, used_at = excluded.used_at",
+                [name, json.dumps(settings), stamp, f"{stamp}#{count:03d}"],
+            )
+
+    def rounds(self, run: str) -> list[Round]:
+        """The rounds of a run in their order."""
+        query = "SELECT run, round, fit, model, metrics, seconds FROM rounds WHERE run = ? ORDER BY round"
+        return [
+            Round(row[0], row[1], row[2], row[3], None if row[4] is None else json.loads(row[4]), json.loads(row[5]))
+            for row in self._db.execute(query, [run])
+        ]
+
+    def start_round(
+        self, run: str, number: int, picks: Sequence[tuple[str, float, int | None]], seconds: float
+    ) -> None:
+        """Record a round and what it selected (item id, score, the learner's opinion), in one transaction."""
+        names = self._labels.names
+        with self._db.atomic():
+            self._db.execute(
+                "INSERT INTO rounds (run, round, seconds, started_at) VALUES (?, ?, ?, ?)",
+                [run, number, json.dumps({"select": round(seconds, 3)}), now()],
+            )
+            self._db.conn.executemany(
+                "INSERT INTO selections (run, round, item, rank, score, opinion) VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (run, number, item_id, rank, score, None if opinion is None else names[opinion])
+                    for rank, (item_id, score, opinion) in enumerate(picks)
+                ],
+            )
+
+    def update_round(
+        self,
+        run: str,
+        number: int,
+        *,
+        fit: int | None = None,
+        model: str | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        seconds: Mapping[str, float] | None = None,
+    ) -> None:
+        """Add what is known now to a round's record; with ``metrics`` the round is finished."""
+        with self._db.atomic():
+            self._db.execute(
+                "UPDATE rounds SET fit = coalesce(?, fit), model = coalesce(?, model), metrics = coalesce(?, metrics),"
+                " seconds = json_patch(seconds, ?), finished_at = CASE WHEN ? THEN ? ELSE finished_at END"
+                " WHERE run = ? AND round = ?",
+                [
+                    fit,
+                    model,
+                    None if metrics is None else json.dumps(metrics),
+                    json.dumps({step: round(value, 3) for step, value in (seconds or {}).items()}),
+                    metrics is not None,
+                    now(),
+                    run,
+                    number,
+                ],
+            )
+
+    def selections(self, run: str, number: int | None = None) -> list[Selection]:
+        """What a run selected, by round and rank; of one round where ``number`` is given."""
+        query = "SELECT item, round, score, opinion FROM selections WHERE run = ?"
+        query += " AND round = ? ORDER BY rank" if number is not None else " ORDER BY round, rank"
+        parameters: list[Any] = [run] if number is None else [run, number]
+        return [
+            Selection(item, round_number, score, None if opinion is None else self._labels.index(opinion))
+            for item, round_number, score, opinion in self._db.execute(query, parameters)
+        ]

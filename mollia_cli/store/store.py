@@ -1,0 +1,46 @@
+"""A project's stored data behind one door."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mollia_cli.domain.errors import NotFoundError
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.store.database import DATABASE_FILE, create_database, database_error, open_database
+from mollia_cli.store.items import ItemStore
+from mollia_cli.store.observations import ObservationStore
+from mollia_cli.store.runs import RunStore
+from mollia_cli.store.verdicts import VerdictStore
+
+
+class Store:
+    """The open database of a project, one attribute for each group of tables."""
+
+    def __init__(self, root: Path, labels: LabelSet, create: bool = False) -> None:
+        self.path = root / DATABASE_FILE
+        if not create and not self.path.is_file():
+            raise NotFoundError(f"{self.path} is missing", "restore it, or make a new project with `mollia init`")
+        self._db = create_database(self.path) if create else open_database(self.path)
+        self.items = ItemStore(self._db, labels)
+        self.observations = ObservationStore(self._db)
+        self.verdicts = VerdictStore(self._db, labels)
+        self.runs = RunStore(self._db, labels)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is stored together or not at all."""
+        with self._db.atomic():
+            yield
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Turns SQLite's errors into messages."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise database_error(self.path, error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()

@@ -1,0 +1,107 @@
+"""Fitted aggregators and their verdicts in the database."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlite_utils import Database
+
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.store.database import now
+from mollia_cli.store.items import chunks
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A fitted aggregator: its record number, name, panel (annotator keys) and state."""
+
+    id: int
+    aggregator: str
+    panel: tuple[str, ...]
+    seed_items: int
+    pool_items: int
+    state: Mapping[str, Any]
+
+
+class VerdictStore:
+    """Reading and adding fits and verdicts; labels are stored by name."""
+
+    def __init__(self, db: Database, labels: LabelSet) -> None:
+        self._db = db
+        self._labels = labels
+
+    def find_fit(self, digest: str) -> Fit | None:
+        """The fit of this identity, if it was made before."""
+        return self._fit("digest = ?", digest)
+
+    def fit(self, fit_id: int) -> Fit | None:
+        """A fit by its record number."""
+        return self._fit("id = ?", fit_id)
+
+    def latest_fit(self) -> Fit | None:
+        """The fit that was made last."""
+        return self._fit("id = (SELECT max(id) FROM fits WHERE 1 = ?)", 1)
+
+    def _fit(self, condition: str, value: Any) -> Fit | None:
+        query = f"SELECT id, aggregator, panel, seed_items, pool_items, state FROM fits WHERE {condition}"
+        row = self._db.execute(query, [value]).fetchone()
+        return (
+            None if row is None else Fit(row[0], row[1], tuple(json.loads(row[2])), row[3], row[4], json.loads(row[5]))
+        )
+
+    def add_fit(
+        self, digest: str, aggregator: str, panel: Sequence[str], sizes: tuple[int, int], state: Mapping[str, Any]
+    ) -> Fit:
+        """Store a fit; ``sizes`` are the numbers of seed and of pool items it was made from."""
+        with self._db.atomic():
+            self._db.execute(
+                "INSERT OR IGNORE INTO fits (digest, aggregator, panel, seed_items, pool_items, state, created_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [digest, aggregator, json.dumps(list(panel)), *sizes, json.dumps(state), now()],
+            )
+        fit = self.find_fit(digest)
+        assert fit is not None
+        return fit
+
+    def add(self, fit_id: int, verdicts: Iterable[Verdict]) -> None:
+        """Store verdicts in one transaction; those of the same fit and item are replaced."""
+        names = self._labels.names
+        rows = [
+            (
+                fit_id,
+                v.item_id,
+                names[v.label],
+                round(v.confidence, 7),
+                json.dumps([round(float(p), 7) for p in v.probabilities]),
+                json.dumps([names[k] for k in v.negatives], ensure_ascii=False),
+            )
+            for v in verdicts
+        ]
+        with self._db.atomic():
+            self._db.conn.executemany(
+                "INSERT OR REPLACE INTO verdicts (fit, item, label, confidence, probabilities, negatives)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+
+    def get(self, fit_id: int, ids: Sequence[str]) -> dict[str, Verdict]:
+        """Stored verdicts of one fit for some items."""
+        found: dict[str, Verdict] = {}
+        for chunk in chunks(ids):
+            marks = ",".join("?" * len(chunk))
+            query = (
+                "SELECT item, label, confidence, probabilities, negatives FROM verdicts"
+                f" WHERE fit = ? AND item IN ({marks})"
+            )
+            for item_id, label, confidence, probabilities, negatives in self._db.execute(query, [fit_id, *chunk]):
+                found[item_id] = Verdict(
+                    item_id,
+                    self._labels.index(label),
+                    confidence,
+                    np.array(json.loads(probabilities)),
+                    tuple(self._labels.index(name) for name in json.loads(negatives)),
+                )
+        return found
