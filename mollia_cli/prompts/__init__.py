@@ -1,0 +1,64 @@
+"""Prompt templates: rendering, and the check of their placeholders.
+
+``paper.txt`` is the prompt of the paper's appendix; ``described.txt`` adds the labels' descriptions.
+"""
+
+import re
+from collections.abc import Sequence
+from importlib import resources
+
+from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.prompting import Prompt
+
+PLACEHOLDERS = ("text", "labels", "descriptions", "noun", "Noun", "task")
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(\w*)\}")
+
+
+def builtin_template(name: str) -> str:
+    """The text of a template that ships with mollia: "paper" or "described"."""
+    return (resources.files(__name__) / "templates" / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def render(
+    template: str,
+    labels: LabelSet,
+    noun: str,
+    task: str,
+    shots: Sequence[tuple[str, str]] = (),
+    source: str = "prompt.txt",
+) -> Prompt:
+    """Fill everything but ``{text}``, which cuts the prompt in two; ``{{`` and ``}}`` are literal braces.
+
+    An unknown placeholder, or ``{text}`` missing or given twice, raises InputError naming ``source``.
+    """
+    described = zip(labels.names, labels.descriptions, strict=True)
+    values = {
+        "labels": ", ".join(labels.names),
+        "descriptions": "\n".join(f"- {name}: {text}" if text else f"- {name}" for name, text in described),
+        "noun": noun,
+        "Noun": noun[:1].upper() + noun[1:],
+        "task": task,
+    }
+    parts = [""]
+    end = 0
+    for match in _PLACEHOLDER.finditer(template):
+        parts[-1] += template[end : match.start()]
+        end = match.end()
+        name = match.group(1)
+        if name is None:
+            parts[-1] += match.group(0)[0]
+        elif name == "text":
+            parts.append("")
+        elif name in values:
+            parts[-1] += values[name]
+        else:
+            raise InputError(
+                f"{source}: unknown placeholder {match.group(0)}",
+                f"known: {', '.join('{' + known + '}' for known in PLACEHOLDERS)}; write {{{{ for a literal brace",
+            )
+    parts[-1] += template[end:]
+    if len(parts) != 2:
+        count = "does not hold" if len(parts) == 1 else "holds more than once"
+        raise InputError(f"{source} {count} the placeholder {{text}}", "put {text} where the text to label belongs")
+    return Prompt(parts[0], parts[1].rstrip("\n"), tuple(shots))
