@@ -1,0 +1,192 @@
+"""What commands share: options, output (stdout is data, stderr is talk), progress bars, ids from a pipe."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mollia_cli.domain.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from mollia_cli.workflow.project import Project
+
+ProjectOption = Annotated[
+    Path | None,
+    typer.Option("-p", "--project", help="The project's folder. Default: $MOLLIA_PROJECT, else the nearest parent."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+JsonlOption = Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a line (the default in a pipe).")]
+
+_SHOW_AFTER_SECONDS = 2.0
+state = {"quiet": False, "debug": False}
+
+
+def talk(remark: str) -> None:
+    """A remark for people, on stderr; silent with --quiet."""
+    if not state["quiet"]:
+        print(remark, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def open_project(folder: Path | None) -> Iterator["Project"]:
+    """The project, with its remarks and progress going to stderr."""
+    from mollia_cli.workflow.project import Project
+
+    with Project.open(folder) as project, progress_bar() as progress:
+        project.say = talk
+        project.progress = progress
+        yield project
+
+
+@contextmanager
+def progress_bar() -> Iterator["ProgressBar"]:
+    """A progress callback that draws on stderr where that is a terminal, and only for what takes long."""
+    bar = ProgressBar()
+    try:
+        yield bar
+    finally:
+        bar.stop()
+
+
+class ProgressBar:
+    """``(what, done, total)`` as a bar on stderr, shown after 2 seconds and gone at the end."""
+
+    def __init__(self) -> None:
+        self._enabled = sys.stderr.isatty() and not state["quiet"]
+        self._bar: Progress | None = None
+        self._started: dict[str, float] = {}
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if not self._enabled:
+            return
+        started = self._started.setdefault(what, time.monotonic())
+        if done >= total:
+            self._finish(what)
+        elif time.monotonic() - started >= _SHOW_AFTER_SECONDS:
+            self._draw(what, done, total)
+
+    def _draw(self, what: str, done: int, total: int) -> None:
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+        if what not in self._tasks:
+            self._tasks[what] = self._bar.add_task(what, total=total)
+        self._bar.update(self._tasks[what], completed=done, total=total)
+
+    def _finish(self, what: str) -> None:
+        self._started.pop(what, None)
+        if self._bar is not None and what in self._tasks:
+            self._bar.remove_task(self._tasks.pop(what))
+        if not self._tasks:
+            self.stop()
+
+    def stop(self) -> None:
+        """Take the bar off the screen."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+            self._tasks.clear()
+
+
+def emit(text: str) -> None:
+    """One line of data on stdout; a reader that has gone ends the command quietly."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # what is still buffered has no reader either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+
+
+def emit_json(value: Any) -> None:
+    """One JSON document, indented."""
+    emit(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def emit_records(
+    records: Iterable[Mapping[str, Any]], columns: Sequence[str], as_json: bool = False, as_jsonl: bool = False
+) -> None:
+    """Records as a table on a terminal, as JSON lines in a pipe or when asked."""
+    if as_json:
+        emit_json(list(records))
+    elif as_jsonl or not sys.stdout.isatty():
+        for record in records:
+            emit(json.dumps(record, ensure_ascii=False))
+    else:
+        table(columns, ([record.get(column) for column in columns] for record in records))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
+    """A table for people, on stdout: as wide as the terminal, or as its content where there is none."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 200
+    drawn = Table(*columns, box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    numeric = [True] * len(columns)
+    for row in rows:
+        numeric = [flag and isinstance(cell, (int, float, type(None))) for flag, cell in zip(numeric, row, strict=True)]
+        drawn.add_row(*(Text(shown(cell)) for cell in row))
+    for column, flag in zip(drawn.columns, numeric, strict=True):
+        column.justify = "right" if flag and drawn.row_count else "left"
+    Console(width=width, highlight=False).print(drawn)
+
+
+def shown(value: Any) -> str:
+    """A cell as people read it: fractions with three digits, nothing for None, control characters made visible."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {shown(part)}" for key, part in value.items())
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Text that cannot steer a terminal: control, bidirectional and other format characters become escapes."""
+    return "".join(
+        c if c.isprintable() else (" " if c in "\n\t" else c.encode("unicode_escape").decode()) for c in text
+    )
+
+
+def read_ids(source: str) -> list[str]:
+    """Item ids from ``-`` (standard input) or a file: one id a line, or JSON objects with an "id"; each kept once."""
+    lines = sys.stdin if source == "-" else Path(source).read_text(encoding="utf-8").splitlines()
+    ids: dict[str, None] = {}
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text:
+            continue
+        if text.startswith("{"):
+            try:
+                text = str(json.loads(text)["id"])
+            except (json.JSONDecodeError, KeyError) as error:
+                raise InputError(
+                    f"line {number} of the ids is no JSON object with an id: {text[:60]}",
+                    'give one id a line, or records with an "id" as `mollia select --jsonl` prints them',
+                ) from error
+        ids[text] = None
+    return list(ids)
+
+
+def split_names(value: str) -> list[str]:
+    """A comma-separated option as a list."""
+    return [part.strip() for part in value.split(",") if part.strip()]

@@ -1,0 +1,62 @@
+"""``mollia demo``."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mollia_cli.cli.common import JsonOption, emit, emit_json, open_project, table, talk
+from mollia_cli.cli.rounds import show_rounds, summary
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(help="The demo project's folder; must not hold a project.")] = Path(
+        "mollia-demo"
+    ),
+    as_json: JsonOption = False,
+) -> None:
+    """The whole job on 690 messages to a clinic's front office: two LLMs, MoLAM, four classifiers.
+
+    Example: mollia demo
+    """
+    from mollia_cli.workflow import demo as work
+    from mollia_cli.workflow.status import round_row
+
+    started = time.monotonic()
+    talk("1. a project with six labels, and the data that ships with mollia (CC0)")
+    work.make_demo_project(folder, lambda remark: talk(f"   {remark}")).store.close()
+    with open_project(folder) as project:
+        talk("2. two small LLMs annotate; 50 messages with true labels teach MoLAM whom to believe")
+        scores = work.demo_scores(project)
+        annotated = time.monotonic()
+        talk(f"   done in {annotated - started:.0f} seconds")
+        talk(f"3. {work.ROUNDS} rounds of active learning on the panel's labels, then the same on true labels")
+        runs = {
+            source: work.demo_run(project, source, lambda record: talk(f"   {summary(record)}"))
+            for source in ("oracle", "panel")
+        }
+        seconds = time.monotonic() - started
+    if as_json:
+        emit_json(
+            {
+                "seconds": round(seconds, 1),
+                "annotation_seconds": round(annotated - started, 1),
+                "scores": [asdict(score) for score in scores],
+                "runs": {source: [round_row(record) for record in records] for source, records in runs.items()},
+            }
+        )
+        return
+    table(
+        ["who", "accuracy", "macro-F1"],
+        [[score.name, score.accuracy, score.macro_f1] for score in scores],
+        f"Right labels on {scores[0].items} test messages",
+    )
+    show_rounds(runs["panel"], False, "Classifier trained on the panel's labels (no human label beyond the 50 seeds)")
+    show_rounds(runs["oracle"], False, "The same classifier trained on true labels")
+    emit(f"annotation and rounds together took {seconds:.0f} seconds")
+    emit(f"try next:  cd {folder}")
+    emit("           mollia status")
+    emit("           echo 'my tablets are nearly finished' | mollia predict -")
+    emit("           mollia select --strategy entropy -n 5")

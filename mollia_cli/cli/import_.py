@@ -1,0 +1,72 @@
+"""``mollia import``."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, open_project, talk
+from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.items import check_split
+
+_SHOWN_PROBLEMS = 10
+
+
+def import_(
+    file: Annotated[str, typer.Argument(help="A CSV, TSV, JSONL, plain text or Parquet file; - reads standard input.")],
+    split: Annotated[
+        str, typer.Option("--as", help="pool (to be labelled), seed, validation or test (with true labels).")
+    ] = "pool",
+    text_column: Annotated[str | None, typer.Option(help="The column of the text.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="The column of the true label.")] = None,
+    id_column: Annotated[str | None, typer.Option(help="The column of your own ids.")] = None,
+    file_format: Annotated[
+        str | None, typer.Option("--format", help="csv, tsv, jsonl, lines or parquet. Default: from the name.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Import nothing if any row cannot be used.")] = False,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add texts. Every valid row is imported; the others are reported with their line numbers.
+
+    Labels of pool items are kept for evaluation only. A text that is there already is skipped.
+
+    Example: mollia import questions.csv --as pool --text-column question
+    """
+    from mollia_cli.workflow.ingest import ingest
+
+    check_split(split)
+    with open_project(project) as opened:
+        report = ingest(
+            opened,
+            sys.stdin.buffer if file == "-" else Path(file),
+            split,
+            name="standard input" if file == "-" else file,
+            file_format=file_format,
+            text_column=text_column,
+            label_column=label_column,
+            id_column=id_column,
+            strict=strict,
+        )
+    for problem in report.problems[:_SHOWN_PROBLEMS]:
+        talk(f"{report.source}:{problem.line}: {problem.message}")
+    if len(report.problems) > _SHOWN_PROBLEMS:
+        talk(f"... and {len(report.problems) - _SHOWN_PROBLEMS} more rows that cannot be used")
+    labels = f" ({', '.join(f'{name} {n}' for name, n in report.by_label.items())})" if report.by_label else ""
+    talk(
+        f"imported {report.added} texts as {split}{labels}; "
+        f"{report.duplicates} duplicates and {len(report.problems)} unusable rows skipped"
+    )
+    if as_json:
+        emit_json(
+            {
+                "source": report.source,
+                "split": split,
+                "added": report.added,
+                "duplicates": report.duplicates,
+                "problems": [{"line": p.line, "message": p.message} for p in report.problems],
+            }
+        )
+    if report.problems and not report.added and not report.duplicates:
+        raise InputError(f"no row of {report.source} could be used", "see the messages above")

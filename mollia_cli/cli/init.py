@@ -1,0 +1,55 @@
+"""``mollia init``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mollia_cli.cli import complete
+from mollia_cli.cli.common import split_names, talk
+from mollia_cli.domain.errors import InputError
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="The new project's folder.")] = Path(),
+    labels: Annotated[str, typer.Option(help="The labels, separated by commas.")] = "",
+    labels_from: Annotated[
+        Path | None,
+        typer.Option("--labels-from", help="A CSV file: label,description. Descriptions go into the prompt."),
+    ] = None,
+    noun: Annotated[str, typer.Option(help="What one text is, for example question, review, message.")] = "text",
+    task: Annotated[str, typer.Option(help="The task in one sentence, as the LLMs will read it.")] = "",
+    panel: Annotated[
+        str,
+        typer.Option(
+            help="The LLMs that annotate: names or GGUF files, separated by commas. Default: every installed LLM.",
+            autocompletion=complete.models,
+        ),
+    ] = "",
+    encoder: Annotated[
+        str, typer.Option(help="The pretrained encoder to train: a name or a folder.", autocompletion=complete.models)
+    ] = "",
+    seed: Annotated[int, typer.Option(help="The project's random seed.")] = 0,
+) -> None:
+    """Make a new project: mollia.toml (settings), prompt.txt (the prompt) and mollia.db (the data).
+
+    Example: mollia init trec --labels human,location,entity --noun question
+    """
+    from mollia_cli.domain.labels import parse_labels
+    from mollia_cli.workflow.create import create, read_label_file
+
+    if bool(labels) == (labels_from is not None):
+        raise InputError("give the labels once", "--labels a,b,c or --labels-from labels.csv")
+    label_set = read_label_file(labels_from) if labels_from is not None else parse_labels(split_names(labels))
+    created = create(folder, label_set, noun, task, split_names(panel), encoder, seed)
+    talk(f"made a project in {created.root} with {len(label_set)} labels: {', '.join(label_set.names)}")
+    if panel:
+        talk(f"panel: {', '.join(created.panel)}")
+    elif created.panel:
+        talk(f"panel: every installed LLM, which is now {', '.join(created.panel)} (choose with --panel)")
+    else:
+        talk("panel: every installed LLM, but none is installed yet: mollia models list")
+    talk(f"encoder: {created.settings.learner.encoder}")
+    if created.missing:
+        talk(f"not installed yet: mollia models pull {' '.join(created.missing)}")
+    talk(f"next: mollia import -p {folder} texts.csv --as pool")

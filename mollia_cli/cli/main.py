@@ -1,0 +1,106 @@
+"""The program ``mollia``: its commands, and what becomes of errors."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from mollia_cli import __version__
+from mollia_cli.cli import (
+    aggregate,
+    annotate,
+    demo,
+    evaluate,
+    export,
+    import_,
+    init,
+    models,
+    panel,
+    predict,
+    prompt,
+    rounds,
+    select,
+    status,
+)
+from mollia_cli.cli.common import emit, state
+from mollia_cli.domain.errors import EXIT_FAILURE, EXIT_INTERRUPTED, MolliaError
+
+app = typer.Typer(
+    name="mollia",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Label private text with a panel of small local LLMs and train a classifier from those labels.",
+)
+app.command("init")(init.init)
+app.command("import")(import_.import_)
+app.add_typer(models.app, name="models")
+app.add_typer(panel.app, name="panel")
+app.add_typer(prompt.app, name="prompt")
+app.command("annotate")(annotate.annotate)
+app.command("aggregate")(aggregate.aggregate)
+app.command("select")(select.select)
+app.command("train")(rounds.train)
+app.command("round")(rounds.round_)
+app.command("run")(rounds.run_)
+app.command("status")(status.status)
+app.command("evaluate")(evaluate.evaluate)
+app.command("predict")(predict.predict)
+app.add_typer(export.app, name="export")
+app.command("demo")(demo.demo)
+app.command("aggregators")(aggregate.aggregators)
+app.command("strategies")(select.strategies)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        emit(f"mollia {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No remarks and no progress on stderr.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options that stand before the command."""
+    state["quiet"] = quiet
+    state["debug"] = debug or bool(os.environ.get("MOLLIA_DEBUG"))
+
+
+def main() -> None:
+    """Run the command line; every failure becomes one message with a hint and an exit status."""
+    try:
+        app(prog_name="mollia")
+    except MolliaError as error:
+        _fail(error, error.message, error.hint, error.exit_code)
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        _fail(error, what, "check the path, its permissions and the free disk space", EXIT_FAILURE)
+    except SystemExit as error:
+        if error.code == EXIT_INTERRUPTED:
+            print("\nmollia: stopped; what was finished is kept, the same command continues", file=sys.stderr)
+        raise
+    except MemoryError as error:
+        _fail(error, "out of memory", "use a smaller model, or close other programs", EXIT_FAILURE)
+    except Exception as error:
+        _fail(
+            error,
+            f"unexpected {type(error).__name__}: {error}",
+            "run it again with --debug and report it",
+            EXIT_FAILURE,
+        )
+
+
+def _fail(error: Exception, message: str, hint: str, code: int) -> None:
+    if state["debug"]:
+        raise error
+    print(f"mollia: {message}", file=sys.stderr)
+    if hint:
+        print(f"  try: {hint}", file=sys.stderr)
+    sys.exit(code)

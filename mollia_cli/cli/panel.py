@@ -1,0 +1,63 @@
+"""``mollia panel``: the LLMs that annotate."""
+
+from typing import Annotated
+
+import typer
+
+from mollia_cli.cli import complete
+from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, open_project, table, talk
+
+app = typer.Typer(no_args_is_help=True, help="The LLMs that annotate: list, add, remove.")
+Names = Annotated[list[str], typer.Argument(help="Names or GGUF files.", autocompletion=complete.models)]
+
+
+@app.command("list")
+def list_(project: ProjectOption = None, as_json: JsonOption = False) -> None:
+    """Show the panel and what it has annotated.
+
+    Example: mollia panel list
+    """
+    from mollia_cli.workflow.status import status
+
+    with open_project(project) as opened:
+        found = status(opened)
+    rows = [
+        {
+            **member,
+            "annotated": sum(a["items"] for a in found["annotators"] if a["name"] == member["name"]),
+        }
+        for member in found["panel"]
+    ]
+    if as_json:
+        emit_json(rows)
+    else:
+        table(
+            ["name", "installed", "annotated"],
+            [[r["name"], "yes" if r["installed"] else "no", r["annotated"]] for r in rows],
+        )
+
+
+@app.command()
+def add(names: Names, project: ProjectOption = None) -> None:
+    """Add LLMs to the panel.
+
+    Example: mollia panel add qwen2.5-coder-1.5b-instruct
+    """
+    _change(add=names, remove=[], project=project)
+
+
+@app.command()
+def remove(names: Names, project: ProjectOption = None) -> None:
+    """Take LLMs out of the panel; what they have said stays in the project.
+
+    Example: mollia panel remove smollm2-135m-instruct
+    """
+    _change(add=[], remove=names, project=project)
+
+
+def _change(add: list[str], remove: list[str], project: ProjectOption) -> None:
+    from mollia_cli.workflow.panel import change_panel
+
+    with open_project(project) as opened:
+        members = change_panel(opened, add, remove)
+    talk(f"panel: {', '.join(members) or 'every installed LLM'}")

@@ -1,0 +1,31 @@
+"""``mollia prompt``: what the LLMs read."""
+
+from typing import Annotated
+
+import typer
+
+from mollia_cli.cli import complete
+from mollia_cli.cli.common import ProjectOption, emit, open_project, talk
+
+app = typer.Typer(no_args_is_help=True, help="What the LLMs read.")
+
+
+@app.command()
+def show(
+    item: Annotated[str, typer.Argument(help="An item's id. Default: the first item of the pool.")] = "",
+    text: Annotated[str, typer.Option(help="Any text, instead of an item's.")] = "",
+    model: Annotated[
+        str, typer.Option(help="One LLM of the panel. Default: all of them.", autocompletion=complete.models)
+    ] = "",
+    project: ProjectOption = None,
+) -> None:
+    """Print exactly what each LLM of the panel will see, its chat template included.
+
+    Example: mollia prompt show --model smollm2-135m-instruct
+    """
+    from mollia_cli.workflow.panel import preview
+
+    with open_project(project) as opened:
+        for name, seen in preview(opened, item, text, [model] if model else []):
+            talk(f"--- {name} reads:")
+            emit(seen)

@@ -1,0 +1,128 @@
+"""``mollia train``, ``mollia round`` and ``mollia run``."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mollia_cli.cli import complete
+from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, open_project, table, talk
+
+if TYPE_CHECKING:
+    from mollia_cli.store.runs import Round
+
+NameOption = Annotated[str, typer.Option("--name", help="The run. Default: the one used last.")]
+StrategyOption = Annotated[
+    str | None, typer.Option(help="The query strategy. Default: the project's.", autocompletion=complete.strategies)
+]
+AggregatorOption = Annotated[
+    str | None, typer.Option(help="The aggregator. Default: the project's.", autocompletion=complete.aggregators)
+]
+AnnotatorOption = Annotated[
+    str | None, typer.Option(help="Who labels: panel (the LLMs) or oracle (the true labels, for comparison).")
+]
+BatchOption = Annotated[int | None, typer.Option(help="Items a round. Default: the project's.", min=1)]
+
+COLUMNS = ("round", "labelled", "verdicts right", "test micro-F1", "test macro-F1", "epochs", "seconds")
+
+
+def train(name: NameOption = "", project: ProjectOption = None, as_json: JsonOption = False) -> None:
+    """Train the classifier on the seed labels and every verdict of the last `mollia aggregate`.
+
+    Example: mollia select -n 50 | mollia annotate - | mollia aggregate - > verdicts.jsonl && mollia train
+    """
+    from mollia_cli.workflow.round import train_now
+
+    with open_project(project) as opened:
+        record = train_now(opened, name)
+    show_rounds([record], as_json)
+
+
+def round_(
+    strategy: StrategyOption = None,
+    aggregator: AggregatorOption = None,
+    annotator: AnnotatorOption = None,
+    batch: BatchOption = None,
+    name: NameOption = "",
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """One round of active learning: select, annotate, aggregate, train, evaluate.
+
+    Continues a round that was interrupted. The first round of a run trains on the seed set alone.
+
+    Example: mollia round --strategy coreset
+    """
+    from mollia_cli.workflow.round import advance, open_run
+
+    with open_project(project) as opened:
+        run, setup = open_run(opened, name, strategy=strategy, aggregator=aggregator, annotator=annotator, batch=batch)
+        record = advance(opened, run, setup)
+    show_rounds([] if record is None else [record], as_json)
+
+
+def run_(
+    rounds: Annotated[int | None, typer.Option(help="Rounds after round 0. Default: the project's.", min=0)] = None,
+    strategy: StrategyOption = None,
+    aggregator: AggregatorOption = None,
+    annotator: AnnotatorOption = None,
+    batch: BatchOption = None,
+    name: NameOption = "",
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rounds of active learning, one after the other; stopped anywhere, the same command continues.
+
+    Example: mollia run --rounds 12 --strategy coreset
+    """
+    from mollia_cli.workflow.round import open_run, run_rounds
+
+    with open_project(project) as opened:
+        run, setup = open_run(
+            opened,
+            name,
+            strategy=strategy,
+            aggregator=aggregator,
+            annotator=annotator,
+            batch=batch,
+            rounds=rounds,
+        )
+        until = setup.rounds if rounds is None else rounds
+        done = run_rounds(opened, run, setup, until, lambda record: talk(summary(record)))
+    show_rounds(done, as_json)
+
+
+def summary(record: "Round") -> str:
+    """One line about a finished round."""
+    row = dict(zip(COLUMNS, round_cells(record), strict=True))
+    facts = [f"{key} {value}" for key, value in row.items() if value not in (None, "") and key != "round"]
+    return f"{record.run} round {record.number}: {', '.join(facts)}"
+
+
+def round_cells(record: "Round") -> list[Any]:
+    """One round as the cells of COLUMNS."""
+    metrics = record.metrics or {}
+
+    def share(key: str) -> str | None:
+        return f"{metrics[key]:.3f}" if key in metrics else None
+
+    steps = ", ".join(f"{step} {seconds:.0f}" for step, seconds in record.seconds.items() if seconds >= 0.5)
+    return [
+        record.number,
+        metrics.get("labelled"),
+        share("verdict_accuracy"),
+        share("test_micro_f1"),
+        share("test_macro_f1"),
+        metrics.get("epochs"),
+        steps,
+    ]
+
+
+def show_rounds(records: "Sequence[Round]", as_json: bool, title: str = "") -> None:
+    """Rounds as a table, or as one JSON object."""
+    from mollia_cli.workflow.status import round_row
+
+    if as_json:
+        emit_json({"rounds": [round_row(record) for record in records]})
+    else:
+        table(COLUMNS, [round_cells(record) for record in records], title)

@@ -1,0 +1,43 @@
+"""``mollia select`` and ``mollia strategies``."""
+
+from typing import Annotated
+
+import typer
+
+from mollia_cli.cli import complete
+from mollia_cli.cli.common import JsonlOption, JsonOption, ProjectOption, emit_records, open_project
+from mollia_cli.strategies import STRATEGIES
+
+
+def select(
+    strategy: Annotated[
+        str, typer.Option(help="The query strategy. Default: the project's.", autocompletion=complete.strategies)
+    ] = "",
+    n: Annotated[int, typer.Option("-n", "--number", help="How many items. Default: the project's batch.", min=0)] = 0,
+    run: Annotated[
+        str, typer.Option("--name", help="The run whose classifier chooses. Default: the current one.")
+    ] = "",
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+    as_jsonl: JsonlOption = False,
+) -> None:
+    """Choose the pool items that are worth annotating next. Nothing is stored.
+
+    Example: mollia select --strategy entropy -n 50 | mollia annotate - | mollia aggregate -
+    """
+    from mollia_cli.workflow.select import select as choose
+
+    with open_project(project) as opened:
+        settings = opened.settings.run
+        choice = choose(opened, strategy or settings.strategy, n or settings.batch, run)
+    records = ({"id": pick.id, "score": round(pick.score, 6)} for pick in choice.picks)
+    emit_records(records, ["id", "score"], as_json, as_jsonl)
+
+
+def strategies(as_json: JsonOption = False, as_jsonl: JsonlOption = False) -> None:
+    """List the query strategies, each with its source.
+
+    Example: mollia strategies
+    """
+    records = [{"name": name, "summary": STRATEGIES.summary(name)} for name in STRATEGIES]
+    emit_records(records, ["name", "summary"], as_json, as_jsonl)

@@ -1,0 +1,36 @@
+"""``mollia status``."""
+
+from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, printable, table
+from mollia_cli.cli.rounds import COLUMNS, round_cells
+
+
+def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
+    """What the project holds, how far it is, and what to type next.
+
+    Example: mollia status --json | jq .items
+    """
+    from mollia_cli.workflow.status import next_step
+    from mollia_cli.workflow.status import status as read
+
+    with open_project(project) as opened:
+        found = read(opened)
+        rounds = opened.store.runs.rounds(found["run"]) if found["run"] else []
+    if as_json:
+        emit_json(found)
+        return
+    emit(printable(f"{found['project']}: {len(found['labels'])} labels ({', '.join(found['labels'])})"))
+    table(["split", "items", "with a true label"], [[s, c["items"], c["labelled"]] for s, c in found["items"].items()])
+    members = [*found["panel"], found["encoder"]]
+    roles = ["LLM"] * len(found["panel"]) + ["encoder"]
+    table(
+        ["model", "role", "installed"],
+        [[m["name"], role, "yes" if m["installed"] else "no"] for m, role in zip(members, roles, strict=True)],
+    )
+    if found["annotators"]:
+        table(
+            ["annotator", "items", "mean mass on labels", "invalid answers", "tokens"],
+            [[a["name"], a["items"], a["mass"], a["invalid"], a["tokens"]] for a in found["annotators"]],
+        )
+    if rounds:
+        table(COLUMNS, [round_cells(record) for record in rounds], f"run {found['run']}")
+    emit(f"next: {next_step(found)}")

@@ -1,0 +1,93 @@
+"""``mollia init``: a new project folder."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mollia_cli import models
+from mollia_cli.domain.errors import InputError, RefusedError
+from mollia_cli.domain.labels import LabelSet, parse_labels
+from mollia_cli.domain.settings import SETTINGS_FILE, LearnerSettings, PanelSettings, Settings
+from mollia_cli.prompts import builtin_template, render
+from mollia_cli.store.project_files import write_settings
+from mollia_cli.store.store import Store
+
+PROMPT_FILE = "prompt.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A new project: where it is, its panel and encoder, and what is not installed of them yet."""
+
+    root: Path
+    settings: Settings
+    panel: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def create(
+    root: Path,
+    labels: LabelSet,
+    noun: str = "text",
+    task: str = "",
+    panel: Sequence[str] = (),
+    encoder: str = "",
+    seed: int = 0,
+) -> Created:
+    """Make ``mollia.toml``, ``prompt.txt`` and ``mollia.db`` in ``root``.
+
+    A folder that already holds a project raises RefusedError and is left as it is.
+    """
+    if (root / SETTINGS_FILE).exists():
+        raise RefusedError(f"{root} already holds a mollia project", f"see it with `mollia status -p {root}`")
+    installed = models.installed_names("llm")
+    members = tuple(_panel_member(name) for name in panel)
+    settings = Settings(
+        labels=labels,
+        noun=noun,
+        task=task,
+        seed=seed,
+        panel=PanelSettings(models=members),
+        learner=LearnerSettings(encoder=encoder or default_encoder()),
+    )
+    template = builtin_template("described" if any(labels.descriptions) else "paper")
+    render(template, labels, noun, settings.task_sentence)
+    root.mkdir(parents=True, exist_ok=True)
+    Store(root, labels, create=True).close()
+    (root / PROMPT_FILE).write_text(template, encoding="utf-8")
+    write_settings(root / SETTINGS_FILE, settings)
+    used = members or tuple(installed)
+    wanted = [*members, settings.learner.encoder]
+    return Created(root, settings, used, tuple(name for name in wanted if not models.is_installed(name)))
+
+
+def default_encoder() -> str:
+    """The default encoder if it is installed, else the first installed one, else the default."""
+    installed = models.installed_names("encoder")
+    default = LearnerSettings().encoder
+    return default if default in installed or not installed else installed[0]
+
+
+def _panel_member(name: str) -> str:
+    """A panel member as it is written down: a catalogue name, or the absolute path of a GGUF file."""
+    if models.looks_like_path(name):
+        return str(Path(name).expanduser().resolve())
+    models.check_name(name, "llm")
+    return name
+
+
+def read_label_file(path: Path) -> LabelSet:
+    """Labels from a CSV file of one or two columns: label, description (a header row is recognised)."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            rows = [row for row in csv.reader(handle) if any(cell.strip() for cell in row)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"cannot read labels from {path}: {error}", "give a UTF-8 CSV file: label,description"
+        ) from error
+    if rows and rows[0][0].strip().casefold() in ("label", "labels", "name"):
+        rows = rows[1:]
+    if not rows:
+        raise InputError(f"{path} holds no labels", "write one label a line, optionally followed by a description")
+    return parse_labels((row[0] for row in rows), (row[1] if len(row) > 1 else "" for row in rows))

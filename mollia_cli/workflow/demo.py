@@ -1,0 +1,68 @@
+"""``mollia demo``: the whole job on the data that ships with mollia."""
+
+import io
+import json
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+from mollia_cli import models
+from mollia_cli.domain.errors import NotFoundError
+from mollia_cli.domain.items import SPLITS
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.store.runs import Round
+from mollia_cli.workflow.create import create
+from mollia_cli.workflow.evaluate import Score, evaluate_panel
+from mollia_cli.workflow.ingest import ingest
+from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.round import open_run, run_rounds
+
+PANEL = ("smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct")
+ENCODER = "all-minilm-l6-v2"
+ROUNDS = 3
+NOUN = "message"
+TASK = "Determine what the front office of the clinic has to deal with in this message."
+LABELS = {
+    "appointment": "book, move, cancel or confirm a visit or call",
+    "prescription": "medicines, repeats, pharmacy problems",
+    "results": "lab tests, scans and screening, and what they mean",
+    "billing": "invoices, fees, insurance claims, refunds",
+    "documents": "sick notes, referrals, forms, certificates, records",
+    "complaint": "unhappy with staff, waiting, service or premises",
+}
+
+
+def demo_messages() -> list[dict[str, str]]:
+    """The 690 messages: text, label and split."""
+    text = (resources.files("mollia_cli.demo") / "messages.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def make_demo_project(folder: Path, say: Callable[[str], None]) -> Project:
+    """A project with the demo's labels, panel and data; missing models raise NotFoundError."""
+    missing = [name for name in (*PANEL, ENCODER) if not models.is_installed(name)]
+    if missing:
+        raise NotFoundError(
+            f"the demo needs models that are not installed: {', '.join(missing)}",
+            f"mollia models pull {' '.join(missing)}",
+        )
+    labels = LabelSet(tuple(LABELS), tuple(LABELS.values()))
+    create(folder, labels, NOUN, TASK, PANEL, ENCODER)
+    project = Project.open(folder)
+    messages = demo_messages()
+    for split in SPLITS:
+        rows = [json.dumps(message) for message in messages if message["split"] == split]
+        report = ingest(project, io.BytesIO("\n".join(rows).encode()), split, name="demo", file_format="jsonl")
+        say(f"{report.added} messages as {split}")
+    return project
+
+
+def demo_scores(project: Project) -> list[Score]:
+    """Each LLM alone, the majority vote and MoLAM on the test split."""
+    return evaluate_panel(project, "test")
+
+
+def demo_run(project: Project, annotator: str, done: Callable[[Round], None]) -> list[Round]:
+    """The demo's rounds with labels from the panel, or with the true ones (the oracle)."""
+    run, setup = open_run(project, annotator, annotator=annotator, rounds=ROUNDS)
+    return run_rounds(project, run, setup, ROUNDS, done)

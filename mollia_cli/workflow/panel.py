@@ -1,0 +1,102 @@
+"""The panel of a project: its members, as annotators that can be asked."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mollia_cli import models
+from mollia_cli.annotators import ANNOTATORS
+from mollia_cli.annotators.base import Annotator
+from mollia_cli.domain.errors import InputError, NotFoundError
+from mollia_cli.domain.prompting import Decoding, Prompt
+from mollia_cli.domain.settings import SETTINGS_FILE
+from mollia_cli.prompts import render
+from mollia_cli.store.project_files import read_settings, write_panel
+from mollia_cli.workflow.project import Project
+
+LOG_FILE = "llama.log"
+
+
+def project_prompt(project: Project) -> Prompt:
+    """The project's prompt, from its template file."""
+    settings = project.settings
+    path = Path(settings.annotate.template)
+    path = path if path.is_absolute() else project.root / path
+    try:
+        template = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise NotFoundError(f"the prompt template {path} is missing", "write it, or set annotate.template") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the prompt template {path}: {error}", "save it as UTF-8 text") from error
+    return render(template, settings.labels, settings.noun, settings.task_sentence, source=str(path))
+
+
+def panel_members(project: Project) -> tuple[str, ...]:
+    """Names or paths of the panel's LLMs: those of the settings, else every installed one (and says so)."""
+    members = project.settings.panel.models
+    if members:
+        return members
+    installed = tuple(models.installed_names("llm"))
+    if not installed:
+        raise NotFoundError(
+            "the panel is empty and no LLM is installed",
+            "mollia models pull smollm2-135m-instruct, or mollia panel add FILE.gguf",
+        )
+    project.say(f"panel: every installed LLM ({', '.join(installed)}); choose with `mollia panel add NAME`")
+    return installed
+
+
+def panel_annotators(project: Project, only: Sequence[str] = ()) -> list[Annotator]:
+    """The panel as annotators, in the order of the settings; ``only`` restricts it to some names."""
+    settings = project.settings.annotate
+    prompt = project_prompt(project)
+    decoding = Decoding(settings.votes, settings.samples, settings.temperature, settings.top_p, project.settings.seed)
+    files = [models.resolve_llm(member) for member in panel_members(project)]
+    unknown = [name for name in only if name not in {file.name for file in files}]
+    if unknown:
+        raise InputError(f"{unknown[0]!r} is not in the panel", f"panel: {', '.join(file.name for file in files)}")
+    gguf = ANNOTATORS.load("gguf")
+    return [
+        gguf(
+            file.name,
+            file.path,
+            project.labels,
+            prompt,
+            decoding,
+            model_digest=file.sha256,
+            threads=settings.threads,
+            context=settings.context,
+            log_path=project.root / LOG_FILE,
+        )
+        for file in files
+        if not only or file.name in only
+    ]
+
+
+def change_panel(project: Project, add: Sequence[str] = (), remove: Sequence[str] = ()) -> tuple[str, ...]:
+    """Add LLMs to the panel or take them out of it, in ``mollia.toml``; returns the new panel."""
+    members = list(project.settings.panel.models)
+    for name in add:
+        entry = str(models.resolve_llm(name).path) if models.looks_like_path(name) else models.check_name(name, "llm")
+        if entry not in members:
+            members.append(entry)
+    for name in remove:
+        found = [member for member in members if member == name or Path(member).stem == name]
+        if not found:
+            listed = ", ".join(members) or "empty, which means every installed LLM"
+            raise InputError(f"{name!r} is not in the panel", f"panel: {listed}")
+        members.remove(found[0])
+    write_panel(project.root / SETTINGS_FILE, members)
+    project.settings = read_settings(project.root / SETTINGS_FILE)
+    return tuple(members)
+
+
+def preview(project: Project, item_id: str = "", text: str = "", only: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
+    """(name, what it will see) for each LLM of the panel; of an item, of any text, or of the pool's first item."""
+    if not text:
+        pool = [item_id] if item_id else project.store.items.ids("pool")[:1]
+        text = project.store.items.get(pool)[0].text if pool else "(the text)"
+    for annotator in panel_annotators(project, only):
+        try:
+            yield annotator.name, annotator.preview(text)
+        finally:
+            annotator.close()

@@ -1,0 +1,46 @@
+"""An open project: its settings, its store, and how it talks."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.progress import Progress, silent
+from mollia_cli.domain.settings import SETTINGS_FILE, Settings
+from mollia_cli.store.project_files import find_root, read_settings
+from mollia_cli.store.store import Store
+
+
+class Project(AbstractContextManager["Project"]):
+    """A project folder, open. ``say`` receives remarks for people, ``progress`` the state of long work."""
+
+    def __init__(self, root: Path, settings: Settings, store: Store) -> None:
+        self.root = root
+        self.settings = settings
+        self.store = store
+        self.say: Callable[[str], None] = lambda remark: None
+        self.progress: Progress = silent
+
+    @classmethod
+    def open(cls, folder: Path | None = None) -> Self:
+        """The project in ``folder``, else of ``MOLLIA_PROJECT``, else in the nearest parent of here."""
+        root = find_root(folder)
+        settings = read_settings(root / SETTINGS_FILE)
+        return cls(root, settings, Store(root, settings.labels))
+
+    @property
+    def labels(self) -> LabelSet:
+        """The label set."""
+        return self.settings.labels
+
+    @property
+    def models_folder(self) -> Path:
+        """Where the trained models of the runs are kept."""
+        return self.root / "models"
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.store.close()

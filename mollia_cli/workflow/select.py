@@ -1,0 +1,104 @@
+"""``mollia select``: the items that the query strategy wants annotated next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mollia_cli.domain.errors import InputError, NotFoundError
+from mollia_cli.domain.observations import FloatArray
+from mollia_cli.domain.rng import stream, stream_seed
+from mollia_cli.strategies import STRATEGIES
+from mollia_cli.strategies.base import CONFIDENCE, EMBEDDINGS, PANEL, PROBABILITIES, Pick, Signals, Strategy
+from mollia_cli.workflow.aggregate import fit_aggregator, verdicts_of
+from mollia_cli.workflow.annotate import members, observed_by_all, stack
+from mollia_cli.workflow.learner import current_run, finished_rounds, trained_learner
+from mollia_cli.workflow.project import Project
+
+_FROM_PANEL = frozenset({PANEL, CONFIDENCE})
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The picks, best first, and the learner's label for each where it was asked."""
+
+    picks: list[Pick]
+    opinions: list[int | None]
+
+
+def select(project: Project, strategy_name: str, n: int, run_name: str = "", opinions: bool = False) -> Choice:
+    """Choose ``n`` pool items that the run has not selected yet.
+
+    Strategies that look at the learner need a trained one (NotFoundError); those that look at
+    the panel choose among annotated items. ``opinions`` asks for the learner's labels, too.
+    """
+    if n < 1:
+        raise InputError(f"cannot select {n} items", "give a number above 0: -n 50")
+    strategy: Strategy = STRATEGIES.load(strategy_name)()
+    run = current_run(project, run_name)
+    rounds = project.store.runs.rounds(run)
+    taken = {selection.item_id for selection in project.store.runs.selections(run)}
+    candidates = [item_id for item_id in project.store.items.ids("pool") if item_id not in taken]
+    if strategy.needs & _FROM_PANEL:
+        candidates = _annotated(project, strategy_name, candidates)
+    if not candidates:
+        return Choice([], [])
+    signals = _signals(project, run, strategy, candidates, len(rounds), opinions)
+    picks = strategy.select(signals, n, stream(project.settings.seed, "select", run, len(rounds)))
+    if signals.probabilities is None:
+        return Choice(picks, [None] * len(picks))
+    said = dict(zip(signals.ids, signals.probabilities.argmax(axis=1), strict=True))
+    return Choice(picks, [int(said[pick.id]) for pick in picks])
+
+
+def _signals(
+    project: Project, run: str, strategy: Strategy, candidates: list[str], number: int, opinions: bool
+) -> Signals:
+    """What the strategy needs, in one pass of the learner over candidates and labelled items."""
+    from_panel = _panel_signals(project, strategy, candidates)
+    needs = strategy.needs - _FROM_PANEL
+    rounds = finished_rounds(project, run)
+    if needs and not rounds:
+        raise NotFoundError(
+            f"strategy {strategy.name!r} looks at a trained classifier, and run {run!r} has none yet",
+            "train one first: mollia train (or choose --strategy random)",
+        )
+    if opinions and rounds:
+        needs |= {PROBABILITIES}
+    if not needs:
+        return Signals(tuple(candidates), **from_panel)
+    learner = trained_learner(project, rounds[-1])
+    texts = [item.text for item in project.store.items.get(candidates)]
+    seed = stream_seed(project.settings.seed, "signals", run, number)
+    found = learner.signals(texts, needs, seed, project.progress)
+    if EMBEDDINGS in needs:
+        labelled = [*project.store.items.ids("seed"), *(s.item_id for s in project.store.runs.selections(run))]
+        known = [item.text for item in project.store.items.get(labelled)]
+        found["labelled_embeddings"] = learner.signals(known, frozenset({EMBEDDINGS}), seed)[EMBEDDINGS]
+    return Signals(tuple(candidates), **found, **from_panel)
+
+
+def _annotated(project: Project, strategy: str, candidates: Sequence[str]) -> list[str]:
+    """The candidates that the whole panel has observed; none at all is an error."""
+    ready = observed_by_all(project, members(project), candidates)
+    if candidates and not ready:
+        raise NotFoundError(
+            f"strategy {strategy!r} looks at what the panel said, and no candidate was annotated yet",
+            "annotate the pool first: mollia annotate --split pool",
+        )
+    if len(ready) < len(candidates):
+        project.say(f"{strategy} chooses among the {len(ready)} annotated of {len(candidates)} candidates")
+    return ready
+
+
+def _panel_signals(project: Project, strategy: Strategy, candidates: Sequence[str]) -> dict[str, FloatArray]:
+    signals: dict[str, FloatArray] = {}
+    if PANEL in strategy.needs:
+        z = stack(project, members(project), candidates).probabilities
+        signals[PANEL] = z / np.maximum(z.sum(axis=2, keepdims=True), 1e-12)
+    if CONFIDENCE in strategy.needs:
+        fitted = fit_aggregator(project)
+        panel = stack(project, fitted.panel, candidates)
+        verdicts = verdicts_of(fitted.aggregator, panel, project.settings.aggregate.delta)
+        signals[CONFIDENCE] = np.array([verdict.confidence for verdict in verdicts])
+    return signals

@@ -1,0 +1,153 @@
+"""``mollia train``: one training of the learner on gold seeds and weighted, negative-labelled verdicts."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.items import Item
+from mollia_cli.domain.metrics import macro_f1, micro_f1
+from mollia_cli.domain.observations import IntArray
+from mollia_cli.domain.rng import stream, stream_seed
+from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.learners.base import Examples, Learner
+from mollia_cli.learners.discrepancy import discrepancy_weights, negative_weight
+from mollia_cli.learners.splits import validation_split
+from mollia_cli.store.runs import Selection
+from mollia_cli.workflow.learner import new_learner
+from mollia_cli.workflow.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """What a round trains on: gold seeds, and selected items with their verdicts (None: gold labels, the oracle)."""
+
+    seed: Sequence[Item]
+    selections: Sequence[Selection]
+    verdicts: dict[str, Verdict] | None
+
+
+def training_examples(project: Project, labelled: Labelled, alpha: float) -> Examples:
+    """Seeds with weight 1 and no negatives; selections with y+, W_d (Eq. 8) and y- (Eq. 5)."""
+    classes = len(project.labels)
+    gold = Examples.gold([i.text for i in labelled.seed], np.array([i.label for i in labelled.seed]), classes)
+    items = project.store.items.get([selection.item_id for selection in labelled.selections])
+    if not items:
+        return gold
+    if labelled.verdicts is None:
+        return join(gold, Examples.gold([i.text for i in items], _gold(items), classes))
+    verdicts = [labelled.verdicts[item.id] for item in items]
+    targets = np.array([verdict.label for verdict in verdicts], dtype=np.int64)
+    opinions = [selection.opinion for selection in labelled.selections]
+    differs = np.array([o is not None and o != t for o, t in zip(opinions, targets, strict=True)])
+    negatives = np.zeros((len(items), classes), dtype=bool)
+    for row, verdict in enumerate(verdicts):
+        negatives[row, list(verdict.negatives)] = True
+    noisy = Examples(tuple(i.text for i in items), targets, discrepancy_weights(differs, alpha), negatives)
+    return join(gold, noisy)
+
+
+def train_learner(
+    project: Project, labelled: Labelled, run: str, number: int, run_settings: dict[str, Any]
+) -> tuple[Learner, dict[str, Any]]:
+    """A learner trained from its pretrained weights, and how the training went."""
+    examples = training_examples(project, labelled, run_settings["alpha"])
+    training, validation, source = split_validation(project, examples, run, number)
+    weight = negative_weight(number, run_settings["rounds"], run_settings["lambda_start"], run_settings["lambda_end"])
+    learner = new_learner(project)
+    report = learner.fit(
+        training, validation, weight, stream_seed(project.settings.seed, "train", run, number), project.progress
+    )
+    metrics: dict[str, Any] = {
+        "labelled": len(examples.texts),
+        "validation": source,
+        "epochs": report.epochs,
+        "best_epoch": report.best_epoch,
+        "stopped_early": report.stopped_early,
+    }
+    if len(validation.texts):
+        predictions = learner.predict_proba(validation.texts).argmax(axis=1)
+        metrics["validation_f1"] = micro_f1(validation.targets, predictions)
+    return learner, metrics
+
+
+def split_validation(project: Project, examples: Examples, run: str, number: int) -> tuple[Examples, Examples, str]:
+    """(training, validation, where validation came from): the project's gold rows, capped, or a cut of the labelled."""
+    settings = project.settings.learner
+    gold = [item for item in project.store.items.in_split("validation") if item.label is not None]
+    if gold:
+        if len(gold) > settings.validation_cap:
+            order = stream(project.settings.seed, "validation").permutation(len(gold))
+            gold = [gold[row] for row in sorted(order[: settings.validation_cap])]
+        return examples, Examples.gold([i.text for i in gold], _gold(gold), len(project.labels)), f"{len(gold)} gold"
+    rng = stream(project.settings.seed, "validation", run, number)
+    keep, held = validation_split(examples.targets, rng, settings.validation, settings.validation_cap)
+    return take(examples, keep), take(examples, held), f"{len(held)} cut from the labelled"
+
+
+def evaluate(project: Project, learner: Learner) -> dict[str, float]:
+    """Micro and macro F1 on the labelled test items; empty where the project has none."""
+    items = [item for item in project.store.items.in_split("test") if item.label is not None]
+    if not items:
+        return {}
+    predictions = learner.predict_proba([item.text for item in items], project.progress).argmax(axis=1)
+    gold = _gold(items)
+    return {
+        "test_items": len(items),
+        "test_micro_f1": micro_f1(gold, predictions),
+        "test_macro_f1": macro_f1(gold, predictions, len(project.labels)),
+    }
+
+
+def keep_model(project: Project, learner: Learner, run: str, number: int) -> str:
+    """Save the learner under the project's models folder, whole or not at all; returns the relative path."""
+    folder = project.models_folder / run / f"round-{number:02d}"
+    learner.save(folder)
+    return str(folder.relative_to(project.root))
+
+
+class Stopwatch:
+    """Seconds of each step."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def lap(self) -> float:
+        """Seconds since the last lap."""
+        start, self._start = self._start, time.monotonic()
+        return self._start - start
+
+
+def join(a: Examples, b: Examples) -> Examples:
+    """The examples of both."""
+    return Examples(
+        a.texts + b.texts,
+        np.concatenate([a.targets, b.targets]),
+        np.concatenate([a.weights, b.weights]),
+        np.concatenate([a.negatives, b.negatives]),
+    )
+
+
+def take(examples: Examples, rows: Sequence[int] | IntArray) -> Examples:
+    """Some rows of the examples."""
+    index = np.asarray(rows, dtype=np.int64)
+    return replace(
+        examples,
+        texts=tuple(examples.texts[row] for row in index),
+        targets=examples.targets[index],
+        weights=examples.weights[index],
+        negatives=examples.negatives[index],
+    )
+
+
+def _gold(items: Sequence[Item]) -> IntArray:
+    missing = [item.id for item in items if item.label is None]
+    if missing:
+        raise InputError(
+            f"{len(missing)} items have no true label (the first is {missing[0]}), and the oracle needs them",
+            "import the pool with its labels, or use the panel: --annotator panel",
+        )
+    return np.array([item.label for item in items], dtype=np.int64)
