@@ -1,0 +1,68 @@
+"""Negative labels (Eq. 5) and the choice of delta."""
+
+import numpy as np
+import pytest
+
+from mollia_cli.aggregators.negatives import (
+    choose_delta,
+    false_negative_rate,
+    negative_labels,
+    negative_shares,
+    without_verdicts,
+)
+from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.rng import stream
+
+from .panels import panel_of
+
+# Two annotators; label 1 of the first item is unlikely to one of them only.
+Z = np.array([[[0.9, 0.0001, 0.0001], [0.9, 0.0019, 0.0001]], [[0.5, 0.5, 0.0], [0.4, 0.6, 0.0]]])
+PANEL = panel_of(Z, Z)
+
+
+def test_all_annotators_must_agree() -> None:
+    np.testing.assert_array_equal(negative_labels(PANEL, 0.0015), [[False, False, True], [False, False, True]])
+
+
+def test_the_mean_rule_takes_more() -> None:
+    np.testing.assert_array_equal(negative_labels(PANEL, 0.0015, "mean"), [[False, True, True], [False, False, True]])
+
+
+def test_delta_itself_is_not_below_delta() -> None:
+    assert not negative_labels(panel_of(np.full((1, 1, 2), 0.25), np.zeros((1, 1, 2))), np.exp(np.log(0.25))).any()
+
+
+def test_a_verdict_is_never_its_own_negative() -> None:
+    negatives = np.ones((2, 3), dtype=bool)
+    kept = without_verdicts(negatives, np.array([0, 2]))
+    np.testing.assert_array_equal(kept, [[False, True, True], [True, True, False]])
+    assert negatives.all()
+
+
+def test_rates() -> None:
+    negatives = np.array([[True, False, False], [False, False, True]])
+    gold = np.array([0, 0])
+    assert false_negative_rate(negatives, gold) == 0.5
+    assert negative_shares(negatives, gold) == pytest.approx({"true": 1 / 6, "false": 1 / 6})
+    assert np.isnan(false_negative_rate(negatives[:0], gold[:0]))
+
+
+def test_delta_keeps_its_promise_on_new_items() -> None:
+    rng = stream(0, "delta")
+    z = rng.beta(0.3, 3.0, (2000, 3, 2))
+    gold = np.zeros(2000, dtype=np.int64)
+    panel = panel_of(z, z)
+    rates = []
+    for trial in range(200):
+        rows = stream(trial, "rows").permutation(2000)
+        delta = choose_delta(panel.take(rows[:50]), gold[:50], 0.1)
+        rates.append(false_negative_rate(negative_labels(panel.take(rows[50:]), delta), gold[50:]))
+    # Expected rate 5 / 51 = 0.098, and not much less: the largest delta that keeps the bound.
+    assert 0.085 < np.mean(rates) < 0.105
+
+
+def test_too_few_items_for_a_bound() -> None:
+    with pytest.raises(InputError, match="cannot promise") as error:
+        choose_delta(PANEL, np.array([0, 1]), 0.05)
+    assert "19 items" in error.value.hint
+    assert choose_delta(panel_of(np.full((19, 1, 2), 0.5), np.zeros((19, 1, 2))), np.zeros(19, dtype=np.int64), 0.05)

@@ -1,0 +1,63 @@
+"""--help: fast, light, and complete."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"torch", "transformers", "llama_cpp", "xgboost", "pandas", "sklearn", "scipy", "sqlite_utils", "numpy.random"}
+COMMANDS = [
+    *(["init"], ["import"], ["annotate"], ["aggregate"], ["select"], ["train"], ["round"], ["run"], ["status"]),
+    *(["evaluate"], ["predict"], ["demo"], ["aggregators"], ["strategies"]),
+    *(["models", "list"], ["models", "pull"], ["models", "add"], ["models", "check"], ["models", "remove"]),
+    *(["panel", "list"], ["panel", "add"], ["panel", "remove"], ["prompt", "show"]),
+    *(["export", "labels"], ["export", "model"]),
+]
+
+
+def mollia(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = "from mollia_cli.cli.main import main; main()"
+    return subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys\n"
+        "from mollia_cli.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted(sys.modules), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, "--help"], capture_output=True, text=True, check=True)
+    loaded = set(ast.literal_eval(done.stderr.strip().splitlines()[-1]))
+    assert not loaded & HEAVY
+    assert "mollia_cli.cli.rounds" in loaded
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_an_example(command: list[str]) -> None:
+    done = mollia(*command, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "Example: " in done.stdout
+    assert not done.stderr
+
+
+def test_the_list_of_commands_is_complete() -> None:
+    from mollia_cli.cli.main import app
+
+    names = [command.name for command in app.registered_commands] + [group.name for group in app.registered_groups]
+    assert set(names) == {command[0] for command in COMMANDS}
+
+
+def test_a_mistyped_command_is_an_error_with_a_suggestion() -> None:
+    done = mollia("anotate")
+    assert done.returncode == 2
+    assert "annotate" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["strategies", "aggregators"])
+def test_lists_come_as_json_lines_in_a_pipe(command: str) -> None:
+    done = mollia(command)
+    assert done.returncode == 0
+    assert all(line.startswith('{"name": ') for line in done.stdout.splitlines())

@@ -1,0 +1,12 @@
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "module", ["learners", "learners.base", "learners.discrepancy", "learners.splits", "domain.metrics"]
+)
+def test_light_modules_do_not_import_torch(module):
+    code = f"import sys, mollia_cli.{module}; sys.exit(bool({{'torch', 'transformers'}} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from learner_cases import LABELS, colour_examples  # noqa: E402
+
+from mollia_cli.learners.base import Examples  # noqa: E402
+from mollia_cli.learners.losses import robust_loss  # noqa: E402
+from mollia_cli.learners.pretrained import load_pretrained, load_tokenizer  # noqa: E402
+from mollia_cli.learners.tokens import TokenStore  # noqa: E402
+from mollia_cli.learners.training import Part, Schedule, Trainer, micro_batches  # noqa: E402
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def part(encoder):
+    tokens = TokenStore(load_tokenizer(encoder), 24)
+    return lambda examples: Part.of(examples, tokens.encode(examples.texts), CPU)
+
+
+def model_without_dropout(encoder):
+    model = load_pretrained(encoder, LABELS.names, 0)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return model
+
+
+def noisy_examples(n):
+    rng, gold = np.random.default_rng(4), colour_examples(n, 0)
+    negatives = rng.random((n, 3)) < 0.3
+    negatives[np.arange(n), gold.targets] = False
+    return Examples(gold.texts, gold.targets, rng.choice([0.5, 1.0], n), negatives)
+
+
+def test_micro_batches_hold_every_row_once_and_little_padding():
+    lengths = np.random.default_rng(0).integers(5, 60, 500)
+    rows = np.random.default_rng(1).permutation(500)[:50]
+    parts = list(micro_batches(lengths, rows))
+    assert sorted(np.concatenate(parts)) == sorted(rows)
+    assert sum(len(p) * lengths[p].max() for p in parts) < 1.35 * lengths[rows].sum()
+
+
+def test_a_step_over_parts_is_the_step_on_the_mean_of_eq_9(encoder, part):
+    data, schedule = part(noisy_examples(30)), Schedule(1e-3, 30, 1, 1)
+    rows = np.arange(30)
+    assert len(list(micro_batches(data.encoded.lengths, rows))) > 1
+
+    stepped = model_without_dropout(encoder)
+    Trainer(stepped, schedule, 0.7, CPU, torch.float32).fit(data, part(noisy_examples(0)), 0)
+
+    plain = model_without_dropout(encoder).train()
+    optimizer = torch.optim.AdamW(plain.parameters(), lr=1e-3)
+    ids, mask = (torch.from_numpy(array) for array in data.encoded.padded(rows))
+    logits = plain(input_ids=ids, attention_mask=mask).logits
+    robust_loss(logits, data.targets, data.weights, data.negatives, 0.7).mean().backward()
+    optimizer.step()
+    for (name, ours), theirs in zip(stepped.named_parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=1e-4, msg=name)
+
+
+def test_early_stopping_fires_and_keeps_the_best_epoch(encoder, part):
+    train, validation = part(colour_examples(100, 0)), part(colour_examples(60, 1))
+    model = load_pretrained(encoder, LABELS.names, 0)
+    trainer = Trainer(model, Schedule(3e-3, 20, 60, 3), 0.0, CPU, torch.float32)
+    report = trainer.fit(train, validation, 0)
+    assert report.stopped_early
+    assert report.epochs == report.best_epoch + 3 < 60
+    scores = [(row["validation_micro_f1"], -row["validation_loss"]) for row in report.history]
+    assert max(scores) == scores[report.best_epoch - 1]
+    assert trainer.evaluate(validation) == pytest.approx(max(scores))
+
+
+def test_without_validation_every_epoch_runs(encoder, part):
+    model = load_pretrained(encoder, LABELS.names, 0)
+    trainer = Trainer(model, Schedule(3e-3, 20, 4, 1), 0.0, CPU, torch.float32)
+    report = trainer.fit(part(colour_examples(30, 0)), part(colour_examples(0, 0)), 0)
+    assert (report.epochs, report.best_epoch, report.stopped_early) == (4, 4, False)
+    assert "validation_loss" not in report.history[0]

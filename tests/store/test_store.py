@@ -1,0 +1,136 @@
+"""The project's database: what is stored comes back, once, and nothing of another identity."""
+
+import sqlite3
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mollia_cli.domain.errors import NotFoundError, RefusedError
+from mollia_cli.domain.items import Item
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.observations import Observation
+from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.store.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path, labels: LabelSet) -> Store:
+    made = Store(tmp_path, labels, create=True)
+    with made.transaction():
+        made.items.add([Item("a", "one", "seed", 0), Item("b", "two"), Item("c", "three", "pool", 2)], "file.csv")
+    return made
+
+
+def observation(item_id: str, value: float) -> Observation:
+    return Observation(
+        item_id, np.log([value, 0.1, 0.1]), np.array([0.9, 0.0, 0.0]), value + 0.2, 0.1, answers=("maybe",), tokens=7
+    )
+
+
+def test_only_the_owner_may_read_it(tmp_path: Path, store: Store) -> None:
+    assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
+
+
+def test_items_come_back_in_the_order_asked_for(store: Store) -> None:
+    assert [item.id for item in store.items.get(["c", "a"])] == ["c", "a"]
+    assert store.items.get(["c"])[0].label == 2
+    assert store.items.ids("pool") == ["b", "c"]
+    assert store.items.counts() == {"pool": {"items": 2, "labelled": 1}, "seed": {"items": 1, "labelled": 1}}
+
+
+def test_an_unknown_id_is_named(store: Store) -> None:
+    with pytest.raises(NotFoundError, match="'zz'"):
+        store.items.get(["a", "zz"])
+
+
+def test_observations_belong_to_one_identity(store: Store) -> None:
+    one = store.observations.register("llm", {"model": "x", "prompt": 1})
+    two = store.observations.register("llm", {"model": "x", "prompt": 2})
+    assert one != two
+    store.observations.add(one, [observation("a", 0.5)])
+    assert store.observations.missing(one, ["a", "b"]) == ["b"]
+    assert store.observations.missing(two, ["a", "b"]) == ["a", "b"]
+    found = store.observations.get(one, ["a", "b"])
+    assert list(found) == ["a"]
+    assert found["a"].answers == ("maybe",)
+    np.testing.assert_allclose(found["a"].log_probs, observation("a", 0.5).log_probs, atol=1e-7)
+
+
+def test_asked_again_the_first_observation_stays(store: Store) -> None:
+    key = store.observations.register("llm", {"model": "x"})
+    store.observations.add(key, [observation("a", 0.5)])
+    store.observations.add(key, [observation("a", 0.7)])
+    np.testing.assert_allclose(store.observations.get(key, ["a"])["a"].log_probs[0], np.log(0.5), atol=1e-7)
+
+
+def test_zero_probability_survives(store: Store) -> None:
+    key = store.observations.register("llm", {})
+    store.observations.add(key, [Observation("a", np.array([0.0, -np.inf, -np.inf]), np.array([1.0, 0, 0]), 1.0, 0.0)])
+    assert np.exp(store.observations.get(key, ["a"])["a"].log_probs).tolist() == [1.0, 0.0, 0.0]
+
+
+def test_verdicts_of_a_fit(store: Store) -> None:
+    fit = store.verdicts.add_fit("digest", "vote", ["k1"], (3, 0), {"x": [1.5]})
+    assert store.verdicts.find_fit("digest") == fit == store.verdicts.latest_fit()
+    assert store.verdicts.add_fit("digest", "vote", ["k1"], (3, 0), {}).id == fit.id
+    store.verdicts.add(fit.id, [Verdict("b", 1, 0.75, np.array([0.1, 0.75, 0.15]), (0, 2))])
+    found = store.verdicts.get(fit.id, ["a", "b"])
+    assert list(found) == ["b"]
+    assert (found["b"].label, found["b"].negatives, found["b"].confidence) == (1, (0, 2), 0.75)
+
+
+def test_rounds_grow_and_keep_what_they_know(store: Store) -> None:
+    store.runs.put("main", {"strategy": "random"})
+    store.runs.start_round("main", 0, [], 0.0)
+    store.runs.start_round("main", 1, [("b", 2.5, 1), ("c", 1.5, None)], 0.25)
+    store.runs.update_round("main", 1, seconds={"annotate": 1.0})
+    store.runs.update_round("main", 1, metrics={"test_micro_f1": 0.5}, seconds={"train": 2.0}, model="models/main/1")
+    first, second = store.runs.rounds("main")
+    assert first.metrics is None
+    assert second.seconds == {"select": 0.25, "annotate": 1.0, "train": 2.0}
+    assert (second.model, second.metrics) == ("models/main/1", {"test_micro_f1": 0.5})
+    assert [(s.item_id, s.opinion) for s in store.runs.selections("main", 1)] == [("b", 1), ("c", None)]
+
+
+def test_the_run_used_last_comes_first(store: Store) -> None:
+    for name in ("one", "two", "one"):
+        store.runs.put(name, {})
+    assert store.runs.names() == ["one", "two"]
+
+
+def test_a_selection_cannot_be_made_twice(store: Store) -> None:
+    store.runs.put("main", {})
+    store.runs.start_round("main", 0, [("b", 1.0, None)], 0.0)
+    with pytest.raises(sqlite3.IntegrityError):
+        store.runs.start_round("main", 1, [("b", 1.0, None)], 0.0)
+    assert [record.number for record in store.runs.rounds("main")] == [0]
+
+
+def test_a_database_of_a_newer_mollia_is_refused(tmp_path: Path, labels: LabelSet, store: Store) -> None:
+    store.close()
+    with sqlite3.connect(store.path) as connection:
+        connection.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('mollia', 'm999_later', 'now')"
+        )
+    with pytest.raises(RefusedError, match="newer"):
+        Store(tmp_path, labels)
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path, labels: LabelSet) -> None:
+    path = tmp_path / "mollia.db"
+    path.write_bytes(b"this is not a database" * 100)
+    with pytest.raises(RefusedError, match="no database"):
+        Store(tmp_path, labels)
+    assert path.read_bytes() == b"this is not a database" * 100
+
+
+def test_a_full_disk_has_a_message(store: Store) -> None:
+    from mollia_cli.domain.errors import MolliaError
+
+    store._db.execute("PRAGMA max_page_count = 40")
+    with pytest.raises(MolliaError, match="the disk is full") as caught, store.guarded(), store.transaction():
+        store.items.add((Item(str(n), f"text {n} " * 200) for n in range(1000)), "big.csv")
+    assert "same command again" in caught.value.hint
+    assert store.items.ids("pool") == ["b", "c"]

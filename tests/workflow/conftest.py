@@ -1,0 +1,53 @@
+"""A small real project: the demo's messages, one real LLM, a real encoder, few and short rounds."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.workflow.create import create
+from mollia_cli.workflow.demo import LABELS, demo_messages
+from mollia_cli.workflow.ingest import ingest
+from mollia_cli.workflow.project import Project
+
+SIZES = {"seed": 18, "pool": 40, "validation": 6, "test": 12}
+
+
+def small_settings(root: Path) -> None:
+    """Fewer epochs and items than a user would have; everything else as shipped."""
+    path = root / "mollia.toml"
+    text = path.read_text()
+    for old, new in (
+        ("epochs = 40", "epochs = 2"),
+        ("unlabelled = 500", "unlabelled = 10"),
+        ("batch = 50", "batch = 5"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
+
+
+@pytest.fixture
+def make_project(tmp_path: Path, test_llm: Path, test_encoder: Path) -> Iterator[Callable[..., Project]]:
+    opened: list[Project] = []
+
+    def make(name: str = "project") -> Project:
+        root = tmp_path / name
+        labels = LabelSet(tuple(LABELS), tuple(LABELS.values()))
+        create(root, labels, "message", "", [str(test_llm)], str(test_encoder))
+        small_settings(root)
+        project = Project.open(root)
+        opened.append(project)
+        messages = demo_messages()
+        for split, size in SIZES.items():
+            rows = [json.dumps(message) for message in messages if message["split"] == split][:size]
+            source = tmp_path / f"{split}.jsonl"
+            source.write_text("\n".join(rows))
+            assert ingest(project, source, split, name=str(source)).added == size
+        return project
+
+    yield make
+    for project in opened:
+        project.store.close()
