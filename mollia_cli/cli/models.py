@@ -1,0 +1,139 @@
+"""``mollia models``: the LLMs and encoders on this machine, and where to get more."""
+
+from dataclasses import asdict
+from enum import StrEnum
+from math import ceil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mollia_cli.cli import complete
+from mollia_cli.cli.common import JsonOption, emit_json, progress_bar, table, talk
+from mollia_cli.domain.errors import EXIT_REFUSED
+from mollia_cli.domain.progress import Progress
+
+app = typer.Typer(no_args_is_help=True, help="LLMs and encoders: list, pull, add, check, remove.")
+
+
+class Kind(StrEnum):
+    """What a model is for."""
+
+    llm = "llm"
+    encoder = "encoder"
+
+
+Names = Annotated[list[str], typer.Argument(help="Names of models.", autocompletion=complete.models)]
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[Kind | None, typer.Option("--kind", help="Only these.")] = None, as_json: JsonOption = False
+) -> None:
+    """Show the models that are installed, and those that can be pulled.
+
+    Example: mollia models list --kind llm
+    """
+    from mollia_cli.models import list_models
+
+    rows = list_models(kind.value if kind else "")
+    if as_json:
+        emit_json([asdict(row) for row in rows])
+        return
+    table(
+        ["name", "kind", "size", "installed", "licence", "note"],
+        [[r.name, r.kind, _size(r.size), "yes" if r.installed else "", r.licence, r.note] for r in rows],
+    )
+
+
+@app.command()
+def pull(names: Names, as_json: JsonOption = False) -> None:
+    """Fetch models of the catalogue and verify them. The only command that uses a network.
+
+    Example: mollia models pull smollm2-135m-instruct all-minilm-l6-v2
+    """
+    from mollia_cli.models.pull import pull as pull_model
+
+    reports = []
+    for name in names:
+        with progress_bar() as bar:
+            report = pull_model(name, _megabytes(bar), talk)
+        if not report.tries:
+            talk(f"{name}: is installed already, and whole")
+        else:
+            talk(f"{name}: installed in {report.model.folder}, {_size(report.model.size)}, verified")
+        for file, sha256 in report.pinned.items():
+            talk(f"{name}: the catalogue knows no sha256 of {file}; pinned as {sha256}")
+        reports.append({**asdict(report), "folder": str(report.model.folder)})
+    if as_json:
+        emit_json(reports)
+
+
+@app.command()
+def add(
+    path: Annotated[Path, typer.Argument(help="A GGUF file, or the folder of an encoder.")],
+    name: Annotated[str | None, typer.Option("--name", help="What to call it. Default: from the file's name.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Install a model from this machine: linked where that works, else copied.
+
+    Example: mollia models add ~/Downloads/my-model.Q4_K_M.gguf --name my-model
+    """
+    from mollia_cli.models import add as add_model
+
+    with progress_bar() as bar:
+        model = add_model(path, name, _megabytes(bar))
+    talk(f"{model.name}: {model.kind}, {_size(model.size)}, sha256 {model.files[model.main]}")
+    if as_json:
+        emit_json(asdict(model))
+
+
+@app.command()
+def check(
+    name: Annotated[str | None, typer.Argument(help="Default: all.", autocompletion=complete.models)] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read the installed files again and compare them with what was installed.
+
+    Example: mollia models check
+    """
+    from mollia_cli.models import check as check_models
+
+    with progress_bar() as bar:
+        rows = check_models(name, _megabytes(bar))
+    if as_json:
+        emit_json([asdict(row) for row in rows])
+    else:
+        table(["model", "file", "state", "sha256"], [[r.model, r.file, r.state, r.found] for r in rows])
+    wrong = sorted({row.model for row in rows if row.state != "ok"})
+    if wrong:
+        talk(f"not as installed: {', '.join(wrong)}; pull them, or remove and add them, again")
+        raise typer.Exit(EXIT_REFUSED)
+
+
+@app.command()
+def remove(names: Names) -> None:
+    """Delete installed models.
+
+    Example: mollia models remove tinyllama-1.1b-chat
+    """
+    from mollia_cli.models import remove as remove_model
+
+    for name in names:
+        remove_model(name)
+        talk(f"{name}: removed")
+
+
+def _megabytes(bar: Progress) -> Progress:
+    """A progress callback for bytes that shows megabytes."""
+
+    def show(what: str, done: int, total: int) -> None:
+        whole = ceil(total / 1e6)
+        bar(f"{what} (MB)", whole if done >= total else min(done // 1_000_000, whole - 1), whole)
+
+    return show
+
+
+def _size(size: int) -> str:
+    """A number of bytes as people read it."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(1, round(size / 1e6))} MB"

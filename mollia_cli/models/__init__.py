@@ -1,0 +1,35 @@
+"""Models: the catalogue, what is installed, and (in ``pull``) the only way to the network."""
+
+from mollia_cli.models.installed import (
+    Checked,
+    Installed,
+    Listed,
+    ModelFile,
+    add,
+    check,
+    check_name,
+    installed_names,
+    is_installed,
+    list_models,
+    looks_like_path,
+    remove,
+    resolve_encoder,
+    resolve_llm,
+)
+
+__all__ = [
+    "Checked",
+    "Installed",
+    "Listed",
+    "ModelFile",
+    "add",
+    "check",
+    "check_name",
+    "installed_names",
+    "is_installed",
+    "list_models",
+    "looks_like_path",
+    "remove",
+    "resolve_encoder",
+    "resolve_llm",
+]

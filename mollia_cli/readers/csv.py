@@ -1,0 +1,62 @@
+"""CSV with a header (RFC 4180; also with the semicolons of European spreadsheets)."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from mollia_cli.domain.errors import InputError
+from mollia_cli.readers.base import MAX_TEXT, Problem, Record, Request, record
+from mollia_cli.readers.text import text_lines
+
+
+def read(blocks: Iterable[bytes], request: Request) -> Iterator[Record | Problem]:
+    """One Record for each row below the header."""
+    return read_rows(blocks, request)
+
+
+def delimiter_of(header: str) -> str:
+    """A comma, unless the header has none and has semicolons or tabs."""
+    return next((mark for mark in ",;\t" if mark in header), ",")
+
+
+def read_rows(blocks: Iterable[bytes], request: Request, delimiter: str | None = None) -> Iterator[Record | Problem]:
+    """Rows of a delimited file; ``delimiter`` None looks at the header.
+
+    Raises InputError if there is no header or it lacks a column that was asked for.
+    """
+    csv.field_size_limit(MAX_TEXT)  # so that a quote that never closes cannot take all memory
+    lines = text_lines(blocks, request.name)
+    first = next(lines, "")
+    # strict: a stray quote is an error; without it, the csv module silently changes the text.
+    rows = csv.reader(chain([first], lines), delimiter=delimiter or delimiter_of(first), strict=True)
+    try:
+        header = [cell.strip() for cell in next(rows, [])]
+    except csv.Error as error:
+        raise InputError(f"{request.name}: line 1: the header cannot be read: {error}", "check its quotes") from None
+    if not any(header):
+        raise InputError(f"{request.name} has no header line", "write one, for example: text,label")
+    columns = request.columns(header)
+    places = [None if name is None else header.index(name) for name in (columns.text, columns.label, columns.id)]
+    while True:
+        line = rows.line_num + 1
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Problem(line, _explained(error, line, rows.line_num))
+            continue
+        if len(row) == len(header):
+            text, label, own_id = (None if place is None else row[place] for place in places)
+            yield record(text, label, own_id, line)
+        elif row:  # an empty line is no row
+            yield Problem(line, f"the row has {len(row)} cells, the header {len(header)}")
+
+
+def _explained(error: csv.Error, first: int, last: int) -> str:
+    skipped = f"; lines {first} to {last} are skipped" if last > first else ""
+    if "field larger than" in str(error) or "unexpected end" in str(error):
+        return f"a quoted cell does not end within the file or {MAX_TEXT:,} characters{skipped}"
+    if "expected after" in str(error):
+        return f'a quote inside a quoted cell is not doubled (""){skipped}'
+    return f"the row cannot be read: {error}{skipped}"

@@ -1,0 +1,67 @@
+"""``mollia models``, as it is typed."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mollia_cli.cli.main import app
+
+GGUF = b"GGUF and so on"
+ENTRY = """
+[[model]]
+name = "tiny"
+kind = "llm"
+family = "f"
+licence = "L"
+size = 14
+[model.files]
+"tiny.gguf" = "{sha256}"
+[[model.source]]
+local = '{path}'
+"""
+
+
+@pytest.fixture
+def gguf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that the home's own catalogue offers as "tiny"."""
+    monkeypatch.setenv("MOLLIA_HOME", str(tmp_path / "home"))
+    path = tmp_path / "some.gguf"
+    path.write_bytes(GGUF)
+    (tmp_path / "home").mkdir()
+    entry = ENTRY.format(sha256=hashlib.sha256(GGUF).hexdigest(), path=path)
+    (tmp_path / "home" / "models.toml").write_text(entry)
+    return path
+
+
+def run(*arguments: str, code: int = 0) -> str:
+    """Standard output of a command; its exit status is checked."""
+    result = CliRunner().invoke(app, ["models", *arguments])
+    assert result.exit_code == code, result.output
+    return result.stdout
+
+
+def test_pull_check_remove(gguf: Path) -> None:
+    (report,) = json.loads(run("pull", "tiny", "--json"))
+    assert report["tries"] == [[f"local {gguf}", "ok"]] and report["model"]["name"] == "tiny"
+    assert [row["installed"] for row in json.loads(run("list", "--json")) if row["name"] == "tiny"] == [True]
+    assert json.loads(run("pull", "tiny", "--json"))[0]["tries"] == []
+    assert json.loads(run("check", "--json"))[0]["state"] == "ok"
+    (Path(report["folder"]) / "tiny.gguf").write_bytes(b"GGUF")
+    assert "differs" in run("check", "tiny", code=4)
+    run("remove", "tiny")
+    assert run("check", "--json").strip() == "[]"
+
+
+def test_add_and_list(gguf: Path) -> None:
+    added = json.loads(run("add", str(gguf), "--json"))
+    assert added["name"] == "tiny"
+    table = run("list", "--kind", "llm")
+    assert "tiny" in table and "all-minilm-l6-v2" not in table
+
+
+@pytest.mark.parametrize("command", ["list", "pull", "add", "check", "remove"])
+def test_every_command_has_an_example(command: str) -> None:
+    assert f"Example: mollia models {command}" in run(command, "--help")
