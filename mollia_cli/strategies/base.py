@@ -3,11 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mollia_cli.domain.observations import FloatArray
+from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.observations import FloatArray, IntArray
 
 PROBABILITIES = "probabilities"
 EMBEDDINGS = "embeddings"
@@ -15,6 +17,10 @@ DROPOUT = "dropout"
 PERTURBED = "perturbed"
 PANEL = "panel"
 CONFIDENCE = "confidence"
+
+RealArray = NDArray[np.floating[Any]]
+
+_DIMENSIONS = {PROBABILITIES: 2, EMBEDDINGS: 2, DROPOUT: 3, PERTURBED: 2, PANEL: 3, CONFIDENCE: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +31,37 @@ class Signals:
     labelled_embeddings [m, d]. dropout: [E, n, K] stochastic passes. perturbed: [n, D]
     concatenated normalised deviations of the outputs under weight noise. panel: [n, N, K]
     label probabilities of the annotators. confidence: [n] of the aggregator's verdict.
+    Any floating-point type will do; the large ones (embeddings, perturbed) are best left in float32.
     """
 
     ids: tuple[str, ...]
-    probabilities: FloatArray | None = None
-    embeddings: FloatArray | None = None
-    labelled_embeddings: FloatArray | None = None
-    dropout: FloatArray | None = None
-    perturbed: FloatArray | None = None
-    panel: FloatArray | None = None
-    confidence: FloatArray | None = None
+    probabilities: RealArray | None = None
+    embeddings: RealArray | None = None
+    labelled_embeddings: RealArray | None = None
+    dropout: RealArray | None = None
+    perturbed: RealArray | None = None
+    panel: RealArray | None = None
+    confidence: RealArray | None = None
+
+    def require(self, name: str) -> RealArray:
+        """The signal ``name``; InputError where it is missing, misshapen or not finite."""
+        values: RealArray | None = getattr(self, name)
+        if values is None:
+            raise InputError(
+                f"the signal {name!r} was not computed", f"declare it in the strategy's needs: {{{name!r}}}"
+            )
+        item_axis = 1 if name == DROPOUT else 0
+        if values.ndim != _DIMENSIONS[name] or values.shape[item_axis] != len(self.ids):
+            raise InputError(
+                f"the signal {name!r} has shape {values.shape} for {len(self.ids)} items",
+                f"it needs {_DIMENSIONS[name]} dimensions, items along axis {item_axis}",
+            )
+        check_finite(values, name)
+        return values
+
+    def by_id(self) -> IntArray:
+        """The candidates' positions in the order of their ids."""
+        return np.array(sorted(range(len(self.ids)), key=self.ids.__getitem__), dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +84,35 @@ class Strategy(ABC):
         """The ``n`` items to annotate (all, where fewer are left), best first; ties broken by id."""
 
 
-def top(ids: Sequence[str], scores: FloatArray, n: int) -> list[Pick]:
+def top(ids: Sequence[str], scores: RealArray, n: int) -> list[Pick]:
     """The n highest scores, ties broken by id."""
-    order = sorted(range(len(ids)), key=lambda row: (-scores[row], ids[row]))
-    return [Pick(ids[row], float(scores[row])) for row in order[:n]]
+    scores = rounded(scores)
+    rows = np.arange(len(ids))
+    if 0 < n < len(ids):
+        rows = np.flatnonzero(scores >= np.partition(scores, len(ids) - n)[len(ids) - n])
+    order = sorted(rows.tolist(), key=lambda row: (-scores[row], ids[row]))
+    return [Pick(ids[row], float(scores[row])) for row in order[: max(n, 0)]]
+
+
+def rounded(scores: RealArray) -> FloatArray:
+    """Scores to 12 decimals: logarithms and sums differ in their last bits between processors, batches must not."""
+    return np.asarray(np.round(scores.astype(np.float64), 12) + 0.0)  # + 0.0 turns -0.0 into 0.0
+
+
+def check_finite(values: RealArray, name: str) -> None:
+    """InputError naming the first row of ``values`` that holds NaN or infinity."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()):  # NaN and infinity survive a sum, and it needs no mask of the array's size
+            return
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        raise InputError(
+            f"the signal {name!r} holds NaN or infinity, first at index {tuple(bad[0].tolist())}",
+            "the model that computed it has diverged: train it again with a smaller learning rate",
+        )
+
+
+def entropy_of(probabilities: RealArray) -> FloatArray:
+    """Shannon entropy in nats over the last axis, with 0 log 0 = 0."""
+    p = probabilities.astype(np.float64)
+    return np.asarray(-np.einsum("...k,...k->...", p, np.log(np.where(p > 0, p, 1.0))))
