@@ -52,12 +52,13 @@ def save_encoder(folder: Path, kind: str) -> Path:
 
 
 def colour_examples(n: int, seed: int) -> Examples:
-    """Texts of 3 to 12 words in which w0, w1 or w2 tells the label."""
+    """Texts of 5 to 14 words in which w0, w1 or w2, three times, tells the label."""
     rng = np.random.default_rng(seed)
     targets = rng.integers(0, 3, n)
     texts = []
     for target in targets:
         words = [WORDS[k] for k in rng.integers(3, len(WORDS), rng.integers(2, 12))]
-        words.insert(int(rng.integers(0, len(words))), WORDS[target])
+        for _ in range(3):
+            words.insert(int(rng.integers(0, len(words))), WORDS[target])
         texts.append(" ".join(words))
     return Examples.gold(texts, targets, 3)

@@ -43,22 +43,27 @@ def test_micro_batches_hold_every_row_once_and_little_padding():
     assert sum(len(p) * lengths[p].max() for p in parts) < 1.35 * lengths[rows].sum()
 
 
-def test_a_step_over_parts_is_the_step_on_the_mean_of_eq_9(encoder, part):
-    data, schedule = part(noisy_examples(30)), Schedule(1e-3, 30, 1, 1)
+@pytest.mark.parametrize("kind", ["bert", "distilbert", "roberta", "mpnet"])
+def test_two_steps_over_parts_are_two_plain_steps_on_the_mean_of_eq_9(encoders, part, kind):
+    data, schedule = part(noisy_examples(30)), Schedule(1e-3, 30, 2, 1)
     rows = np.arange(30)
     assert len(list(micro_batches(data.encoded.lengths, rows))) > 1
 
-    stepped = model_without_dropout(encoder)
+    stepped = model_without_dropout(encoders[kind])
     Trainer(stepped, schedule, 0.7, CPU, torch.float32).fit(data, part(noisy_examples(0)), 0)
 
-    plain = model_without_dropout(encoder).train()
+    plain = model_without_dropout(encoders[kind]).train()
     optimizer = torch.optim.AdamW(plain.parameters(), lr=1e-3)
     ids, mask = (torch.from_numpy(array) for array in data.encoded.padded(rows))
-    logits = plain(input_ids=ids, attention_mask=mask).logits
-    robust_loss(logits, data.targets, data.weights, data.negatives, 0.7).mean().backward()
-    optimizer.step()
-    for (name, ours), theirs in zip(stepped.named_parameters(), plain.parameters(), strict=True):
-        torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=1e-4, msg=name)
+    for _ in range(2):
+        optimizer.zero_grad()
+        logits = plain(input_ids=ids, attention_mask=mask).logits
+        robust_loss(logits, data.targets, data.weights, data.negatives, 0.7).mean().backward()
+        optimizer.step()
+    ours = dict(stepped.named_parameters())
+    for name, theirs in plain.named_parameters():
+        if "key.bias" not in name and "k_lin.bias" not in name:  # exactly no gradient: AdamW blows rounding up
+            torch.testing.assert_close(ours[name], theirs, atol=2e-5, rtol=1e-4, msg=name)
 
 
 def test_early_stopping_fires_and_keeps_the_best_epoch(encoder, part):

@@ -18,20 +18,22 @@ BOTH = frozenset({"probabilities", "embeddings"})
 
 
 def learner(encoder, **settings):
-    return TransformerLearner(encoder, LABELS, **{"max_tokens": 24, "learning_rate": 3e-3, "threads": 1} | settings)
+    return TransformerLearner(
+        encoder, LABELS, **{"max_tokens": 24, "learning_rate": 3e-3, "batch_size": 20, "threads": 1} | settings
+    )
 
 
 @pytest.fixture(scope="module")
 def trained(encoders):
     model = learner(encoders["bert"], epochs=8)
-    model.fit(colour_examples(200, 0), NOTHING, 0.0, 1)
+    model.fit(colour_examples(250, 0), NOTHING, 0.0, 1)
     return model
 
 
 @pytest.mark.parametrize("kind", ["bert", "distilbert", "roberta", "mpnet"])
 def test_every_encoder_class_learns_saves_and_loads(encoders, tmp_path, kind):
-    model, test = learner(encoders[kind], epochs=12), colour_examples(100, 9)
-    model.fit(colour_examples(200, 0), colour_examples(50, 1), 0.0, 1)
+    model, test = learner(encoders[kind], epochs=10), colour_examples(100, 9)
+    model.fit(colour_examples(250, 0), colour_examples(50, 1), 0.0, 1)
     found = model.signals(test.texts, BOTH, 0)
     assert micro_f1(test.targets, found["probabilities"].argmax(axis=1)) > 0.9
     assert found["embeddings"].shape == (100, 32)
@@ -44,10 +46,9 @@ def test_every_encoder_class_learns_saves_and_loads(encoders, tmp_path, kind):
 def test_a_pipeline_loads_the_saved_folder_unchanged(trained, tmp_path):
     trained.save(tmp_path / "model")
     pipe = transformers.pipeline("text-classification", model=str(tmp_path / "model"), device="cpu", top_k=None)
-    answers = {answer["label"]: answer["score"] for answer in pipe("w1 w9 w12")}
-    assert answers == pytest.approx(
-        dict(zip(LABELS.names, trained.predict_proba(["w1 w9 w12"])[0], strict=True)), abs=0.05
-    )
+    answers = {answer["label"]: answer["score"] for answer in pipe(["w1 w9 w12"])[0]}
+    ours = dict(zip(LABELS.names, trained.predict_proba(["w1 w9 w12"])[0], strict=True))
+    assert answers == pytest.approx(ours, abs=0.03)
     assert max(answers, key=answers.get) == "green"
     assert pipe("w1 " * 500, truncation=True)
 
