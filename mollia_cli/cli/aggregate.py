@@ -20,8 +20,9 @@ def aggregate(
     as_json: JsonOption = False,
     as_jsonl: JsonlOption = False,
 ) -> None:
-    """Fit the aggregator on the seed labels and conclude a label for each annotated item.
+    """Conclude one label from what the LLMs said.
 
+    The aggregator is fitted on the seed labels.
     Each record has the label, its confidence, and the labels that no LLM believes in.
 
     Example: mollia aggregate --with vote --jsonl | jq -r .label | sort | uniq -c

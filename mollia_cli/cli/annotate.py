@@ -5,7 +5,16 @@ from typing import Annotated, Any
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import JsonlOption, JsonOption, ProjectOption, emit_records, open_project, read_ids, talk
+from mollia_cli.cli.common import (
+    JsonlOption,
+    JsonOption,
+    ProjectOption,
+    ThreadsOption,
+    emit_records,
+    open_project,
+    read_ids,
+    talk,
+)
 from mollia_cli.domain.items import check_split
 
 
@@ -16,12 +25,14 @@ def annotate(
     model: Annotated[
         str, typer.Option(help="One LLM of the panel. Default: all of them.", autocompletion=complete.models)
     ] = "",
+    threads: ThreadsOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
     as_jsonl: JsonlOption = False,
 ) -> None:
-    """Have the panel's LLMs score texts: label probabilities and repeated answers.
+    """Have the panel's LLMs score texts.
 
+    Each gives the probability of every label, and repeated answers.
     What was observed before is read, not computed again. Without ids or a split: the seed set,
     the sample that the aggregator learns from, and what the current run has selected.
 
@@ -29,7 +40,7 @@ def annotate(
     """
     from mollia_cli.workflow import annotate as work
 
-    with open_project(project) as opened:
+    with open_project(project, threads) as opened:
         if split:
             check_split(split)
             wanted = opened.store.items.ids(split)

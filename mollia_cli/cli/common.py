@@ -25,6 +25,10 @@ ProjectOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 JsonlOption = Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a line (the default in a pipe).")]
 
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", help="CPU threads; 0 measures. Default: the project's setting.", min=0)
+]
+
 _SHOW_AFTER_SECONDS = 2.0
 state = {"quiet": False, "debug": False}
 
@@ -36,11 +40,13 @@ def talk(remark: str) -> None:
 
 
 @contextmanager
-def open_project(folder: Path | None) -> Iterator["Project"]:
-    """The project, with its remarks and progress going to stderr."""
+def open_project(folder: Path | None, threads: int | None = None) -> Iterator["Project"]:
+    """The project, with its remarks and progress going to stderr; ``threads`` overrides its settings."""
     from mollia_cli.workflow.project import Project
 
     with Project.open(folder) as project, progress_bar() as progress:
+        if threads is not None:
+            project.use_threads(threads)
         project.say = talk
         project.progress = progress
         yield project

@@ -17,7 +17,9 @@ def demo(
     ),
     as_json: JsonOption = False,
 ) -> None:
-    """The whole job on 690 messages to a clinic's front office: two LLMs, MoLAM, four classifiers.
+    """Do the whole job on data that ships with mollia.
+
+    690 messages to a clinic's front office, two LLMs, MoLAM, and a classifier trained round by round.
 
     Example: mollia demo
     """

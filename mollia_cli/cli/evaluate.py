@@ -5,27 +5,28 @@ from typing import Annotated
 
 import typer
 
-from mollia_cli.cli.common import JsonlOption, JsonOption, ProjectOption, emit_records, open_project
+from mollia_cli.cli.common import JsonlOption, JsonOption, ProjectOption, ThreadsOption, emit_records, open_project
 from mollia_cli.domain.items import check_split
 
 
 def evaluate(
     split: Annotated[str, typer.Option(help="The split whose true labels are compared with.")] = "test",
     limit: Annotated[int, typer.Option(help="Only the first so many items; 0 for all.", min=0)] = 0,
+    threads: ThreadsOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
     as_jsonl: JsonlOption = False,
 ) -> None:
-    """How often each LLM alone, the vote, the aggregator and the trained classifier are right.
+    """Measure everyone against true labels.
 
-    Annotates what is missing.
+    Each LLM alone, the vote, the aggregator and the trained classifier. Annotates what is missing.
 
     Example: mollia evaluate --split test
     """
     from mollia_cli.workflow.evaluate import evaluate_panel
 
     check_split(split)
-    with open_project(project) as opened:
+    with open_project(project, threads) as opened:
         rows = evaluate_panel(opened, split, limit)
     columns = ["kind", "name", "items", "accuracy", "macro_f1"]
     emit_records((asdict(row) for row in rows), columns, as_json, as_jsonl)

@@ -28,8 +28,9 @@ def import_(
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add texts. Every valid row is imported; the others are reported with their line numbers.
+    """Add texts from a file.
 
+    Every valid row is imported; the others are reported with their line numbers.
     Labels of pool items are kept for evaluation only. A text that is there already is skipped.
 
     Example: mollia import questions.csv --as pool --text-column question

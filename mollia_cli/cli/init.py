@@ -31,17 +31,19 @@ def init(
     ] = "",
     seed: Annotated[int, typer.Option(help="The project's random seed.")] = 0,
 ) -> None:
-    """Make a new project: mollia.toml (settings), prompt.txt (the prompt) and mollia.db (the data).
+    """Make a new project.
+
+    It holds mollia.toml (the settings), prompt.txt (the prompt) and mollia.db (the data).
 
     Example: mollia init trec --labels human,location,entity --noun question
     """
     from mollia_cli.domain.labels import parse_labels
-    from mollia_cli.workflow.create import create, read_label_file
+    from mollia_cli.workflow.create import create, new_settings, read_label_file
 
     if bool(labels) == (labels_from is not None):
         raise InputError("give the labels once", "--labels a,b,c or --labels-from labels.csv")
     label_set = read_label_file(labels_from) if labels_from is not None else parse_labels(split_names(labels))
-    created = create(folder, label_set, noun, task, split_names(panel), encoder, seed)
+    created = create(folder, new_settings(label_set, noun, task, split_names(panel), encoder, seed))
     talk(f"made a project in {created.root} with {len(label_set)} labels: {', '.join(label_set.names)}")
     if panel:
         talk(f"panel: {', '.join(created.panel)}")

@@ -7,7 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from mollia_cli.cli.common import JsonlOption, JsonOption, ProjectOption, emit_records, open_project, talk
+from mollia_cli.cli.common import (
+    JsonlOption,
+    JsonOption,
+    ProjectOption,
+    ThreadsOption,
+    emit_records,
+    open_project,
+    talk,
+)
 
 
 def predict(
@@ -17,11 +25,12 @@ def predict(
     text_column: Annotated[str | None, typer.Option(help="The column of the text.")] = None,
     id_column: Annotated[str | None, typer.Option(help="The column of your own ids.")] = None,
     file_format: Annotated[str | None, typer.Option("--format", help="csv, tsv, jsonl, lines or parquet.")] = None,
+    threads: ThreadsOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
     as_jsonl: JsonlOption = False,
 ) -> None:
-    """Label new texts with the trained classifier, in the order of the file.
+    """Label new texts with the trained classifier.
 
     Example: echo "Where is Ulm ?" | mollia predict - | jq -r .label
     """
@@ -29,7 +38,7 @@ def predict(
     from mollia_cli.workflow.predict import choose_round
     from mollia_cli.workflow.predict import predict as run_predict
 
-    with open_project(project) as opened:
+    with open_project(project, threads) as opened:
         chosen = choose_round(opened, name, number)
         names = opened.labels.names
         skipped = 0

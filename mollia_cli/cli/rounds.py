@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, open_project, table, talk
+from mollia_cli.cli.common import JsonOption, ProjectOption, ThreadsOption, emit_json, open_project, table, talk
 
 if TYPE_CHECKING:
     from mollia_cli.store.runs import Round
@@ -26,14 +26,18 @@ BatchOption = Annotated[int | None, typer.Option(help="Items a round. Default: t
 COLUMNS = ("round", "labelled", "verdicts right", "test micro-F1", "test macro-F1", "epochs", "seconds")
 
 
-def train(name: NameOption = "", project: ProjectOption = None, as_json: JsonOption = False) -> None:
-    """Train the classifier on the seed labels and every verdict of the last `mollia aggregate`.
+def train(
+    name: NameOption = "", threads: ThreadsOption = None, project: ProjectOption = None, as_json: JsonOption = False
+) -> None:
+    """Train the classifier, step by step.
+
+    It learns from the seed labels and every verdict of the last `mollia aggregate`.
 
     Example: mollia select -n 50 | mollia annotate - | mollia aggregate - > verdicts.jsonl && mollia train
     """
     from mollia_cli.workflow.round import train_now
 
-    with open_project(project) as opened:
+    with open_project(project, threads) as opened:
         record = train_now(opened, name)
     show_rounds([record], as_json)
 
@@ -44,18 +48,20 @@ def round_(
     annotator: AnnotatorOption = None,
     batch: BatchOption = None,
     name: NameOption = "",
+    threads: ThreadsOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """One round of active learning: select, annotate, aggregate, train, evaluate.
+    """Do one round of active learning.
 
+    That is: select, annotate, aggregate, train, evaluate.
     Continues a round that was interrupted. The first round of a run trains on the seed set alone.
 
     Example: mollia round --strategy coreset
     """
     from mollia_cli.workflow.round import advance, open_run
 
-    with open_project(project) as opened:
+    with open_project(project, threads) as opened:
         run, setup = open_run(opened, name, strategy=strategy, aggregator=aggregator, annotator=annotator, batch=batch)
         record = advance(opened, run, setup)
     show_rounds([] if record is None else [record], as_json)
@@ -68,16 +74,19 @@ def run_(
     annotator: AnnotatorOption = None,
     batch: BatchOption = None,
     name: NameOption = "",
+    threads: ThreadsOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Rounds of active learning, one after the other; stopped anywhere, the same command continues.
+    """Do several rounds of active learning.
+
+    Stopped anywhere, the same command continues.
 
     Example: mollia run --rounds 12 --strategy coreset
     """
     from mollia_cli.workflow.round import open_run, run_rounds
 
-    with open_project(project) as opened:
+    with open_project(project, threads) as opened:
         run, setup = open_run(
             opened,
             name,

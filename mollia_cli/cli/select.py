@@ -21,7 +21,9 @@ def select(
     as_json: JsonOption = False,
     as_jsonl: JsonlOption = False,
 ) -> None:
-    """Choose the pool items that are worth annotating next. Nothing is stored.
+    """Choose the items to annotate next.
+
+    Nothing is stored.
 
     Example: mollia select --strategy entropy -n 50 | mollia annotate - | mollia aggregate -
     """

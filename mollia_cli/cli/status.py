@@ -5,7 +5,7 @@ from mollia_cli.cli.rounds import COLUMNS, round_cells
 
 
 def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
-    """What the project holds, how far it is, and what to type next.
+    """Show what there is and what to type next.
 
     Example: mollia status --json | jq .items
     """

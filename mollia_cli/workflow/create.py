@@ -18,7 +18,7 @@ PROMPT_FILE = "prompt.txt"
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A new project: where it is, its panel and encoder, and what is not installed of them yet."""
+    """A new project: where it is, its panel, and what is not installed of panel and encoder yet."""
 
     root: Path
     settings: Settings
@@ -26,43 +26,43 @@ class Created:
     missing: tuple[str, ...]
 
 
-def create(
-    root: Path,
+def new_settings(
     labels: LabelSet,
     noun: str = "text",
     task: str = "",
     panel: Sequence[str] = (),
     encoder: str = "",
     seed: int = 0,
-) -> Created:
+) -> Settings:
+    """Settings of a new project; ``panel`` holds catalogue names and paths of GGUF files.
+
+    Without an encoder: the default if it is installed, else the first installed one.
+    """
+    members = PanelSettings(models=tuple(_panel_member(name) for name in panel))
+    learner = LearnerSettings(encoder=encoder or _default_encoder())
+    return Settings(labels=labels, noun=noun, task=task, seed=seed, panel=members, learner=learner)
+
+
+def create(root: Path, settings: Settings) -> Created:
     """Make ``mollia.toml``, ``prompt.txt`` and ``mollia.db`` in ``root``.
 
     A folder that already holds a project raises RefusedError and is left as it is.
     """
     if (root / SETTINGS_FILE).exists():
         raise RefusedError(f"{root} already holds a mollia project", f"see it with `mollia status -p {root}`")
-    installed = models.installed_names("llm")
-    members = tuple(_panel_member(name) for name in panel)
-    settings = Settings(
-        labels=labels,
-        noun=noun,
-        task=task,
-        seed=seed,
-        panel=PanelSettings(models=members),
-        learner=LearnerSettings(encoder=encoder or default_encoder()),
-    )
+    labels = settings.labels
     template = builtin_template("described" if any(labels.descriptions) else "paper")
-    render(template, labels, noun, settings.task_sentence)
+    render(template, labels, settings.noun, settings.task_sentence)
     root.mkdir(parents=True, exist_ok=True)
     Store(root, labels, create=True).close()
     (root / PROMPT_FILE).write_text(template, encoding="utf-8")
     write_settings(root / SETTINGS_FILE, settings)
-    used = members or tuple(installed)
-    wanted = [*members, settings.learner.encoder]
-    return Created(root, settings, used, tuple(name for name in wanted if not models.is_installed(name)))
+    panel = settings.panel.models or tuple(models.installed_names("llm"))
+    wanted = [*settings.panel.models, settings.learner.encoder]
+    return Created(root, settings, panel, tuple(name for name in wanted if not models.is_installed(name)))
 
 
-def default_encoder() -> str:
+def _default_encoder() -> str:
     """The default encoder if it is installed, else the first installed one, else the default."""
     installed = models.installed_names("encoder")
     default = LearnerSettings().encoder

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.items import SPLITS
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.store.runs import Round
-from mollia_cli.workflow.create import create
+from mollia_cli.workflow.create import create, new_settings
 from mollia_cli.workflow.evaluate import Score, evaluate_panel
 from mollia_cli.workflow.ingest import ingest
 from mollia_cli.workflow.project import Project
@@ -20,6 +21,7 @@ from mollia_cli.workflow.round import open_run, run_rounds
 PANEL = ("smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct")
 ENCODER = "all-minilm-l6-v2"
 ROUNDS = 3
+UNLABELLED = 200  # pool messages that MoLAM learns from without labels: enough here, and quick
 NOUN = "message"
 TASK = "Determine what the front office of the clinic has to deal with in this message."
 LABELS = {
@@ -47,7 +49,8 @@ def make_demo_project(folder: Path, say: Callable[[str], None]) -> Project:
             f"mollia models pull {' '.join(missing)}",
         )
     labels = LabelSet(tuple(LABELS), tuple(LABELS.values()))
-    create(folder, labels, NOUN, TASK, PANEL, ENCODER)
+    settings = new_settings(labels, NOUN, TASK, PANEL, ENCODER)
+    create(folder, replace(settings, aggregate=replace(settings.aggregate, unlabelled=UNLABELLED)))
     project = Project.open(folder)
     messages = demo_messages()
     for split in SPLITS:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,6 +30,15 @@ class Project(AbstractContextManager["Project"]):
         root = find_root(folder)
         settings = read_settings(root / SETTINGS_FILE)
         return cls(root, settings, Store(root, settings.labels))
+
+    def use_threads(self, threads: int) -> None:
+        """Set the threads of annotation and training for as long as the project is open."""
+        settings = self.settings
+        self.settings = replace(
+            settings,
+            annotate=replace(settings.annotate, threads=threads),
+            learner=replace(settings.learner, threads=threads),
+        )
 
     @property
     def labels(self) -> LabelSet:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mollia_cli.domain.labels import LabelSet
-from mollia_cli.workflow.create import create
+from mollia_cli.workflow.create import create, new_settings
 from mollia_cli.workflow.demo import LABELS, demo_messages
 from mollia_cli.workflow.ingest import ingest
 from mollia_cli.workflow.project import Project
@@ -36,7 +36,7 @@ def make_project(tmp_path: Path, test_llm: Path, test_encoder: Path) -> Iterator
     def make(name: str = "project") -> Project:
         root = tmp_path / name
         labels = LabelSet(tuple(LABELS), tuple(LABELS.values()))
-        create(root, labels, "message", "", [str(test_llm)], str(test_encoder))
+        create(root, new_settings(labels, "message", "", [str(test_llm)], str(test_encoder)))
         small_settings(root)
         project = Project.open(root)
         opened.append(project)

@@ -7,7 +7,7 @@ import pytest
 
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.labels import LabelSet
-from mollia_cli.workflow.create import create
+from mollia_cli.workflow.create import create, new_settings
 from mollia_cli.workflow.ingest import ImportReport, ingest
 from mollia_cli.workflow.project import Project
 
@@ -16,7 +16,7 @@ Write = Callable[[str, str], Path]
 
 @pytest.fixture
 def project(tmp_path: Path, labels: LabelSet) -> Iterator[Project]:
-    create(tmp_path / "p", labels, encoder="all-minilm-l6-v2")
+    create(tmp_path / "p", new_settings(labels, encoder="all-minilm-l6-v2"))
     with Project.open(tmp_path / "p") as opened:
         yield opened
 
