@@ -2,12 +2,26 @@
 
 from mollia_cli.domain.registry import Entry, Registry
 
+# The best honest one on the features at hand (benchmarks/README.md).
+DEFAULT = "conditional_logit"
+
 AGGREGATORS = Registry(
     "aggregator",
     __name__,
     {
+        "conditional_logit": Entry(
+            "ConditionalLogit", "self-trained conditional logit with shared trust, mixed with trees (the default)"
+        ),
         "molam": Entry("MoLAM", "XGBoost on all scores and votes, with pseudo-labels (the paper, Eqs. 4-6)"),
+        "mol": Entry("MoL", "MoLAM without pseudo-labels (the paper's ablation)"),
+        "single": Entry("Single", "the LLM that is right on most seeds (the paper, Table 2)"),
         "vote": Entry("Vote", "majority of the annotators' most voted labels (Li et al. 2024)"),
+        "mean_consistency": Entry("MeanConsistency", "mean of the annotators' vote shares (Wang et al. 2023)"),
         "mean_logits": Entry("MeanLogits", "mean of the annotators' label probabilities (Fathullah et al. 2023)"),
+        "dawid_skene": Entry("DawidSkene", "a confusion matrix for each annotator, by EM (Dawid and Skene 1979)"),
+        "da": Entry("DA", "MoL on seeds and word-level variants of them (Ma 2019)"),
+        "pag": Entry("PAG", "MoL on seeds and paraphrases, averaged over paraphrases (Yadav et al. 2024)"),
+        "snail": Entry("SNAIL", "attention over the seeds, trained by episodes (Mishra et al. 2018)"),
+        "fixmatch": Entry("FixMatch", "consistency of sure pseudo-labels under noise (Sohn et al. 2020)"),
     },
 )

@@ -2,40 +2,128 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
+from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 
 
 class Aggregator(ABC):
     """Turns what N annotators said into one distribution over K labels for each item.
 
-    Subclasses are constructed with settings only (keyword arguments with defaults).
-    ``fit`` returns self; an aggregator that learns nothing has a ``fit`` that only remembers
-    the panel. ``to_json``/``from_json`` carry a fitted aggregator as plain JSON.
+    Subclasses are ``@dataclass(eq=False)``: their fields are their settings, all with defaults.
+    They implement ``_fit``, ``_predict``, ``_state`` and ``_restore``; the checks stand here.
+    ``learns`` is False where seed labels change nothing (n may then be 0).
     """
 
     name: ClassVar[str]
     source: ClassVar[str]
+    learns: ClassVar[bool] = True
 
-    @abstractmethod
+    annotators: tuple[str, ...] = ()
+    classes: int = 0
+
     def fit(self, seed: Panel, labels: IntArray, pool: Panel, random_seed: int = 0) -> Self:
         """Learn from the seed set.
 
         seed: n observations; labels: [n] indices of their gold labels; pool: m unlabelled
         observations (m may be 0) for semi-supervised fitting; random_seed: the only source of
-        randomness. n may be 0 for aggregators that do not learn.
+        randomness. Raises InputError for labels that do not fit, RefusedError for a pool that
+        another panel observed.
         """
+        gold = np.asarray(labels, dtype=np.int64)
+        if gold.shape != (len(seed),):
+            raise InputError(f"{len(seed)} seed items but labels of shape {gold.shape}", "give one label for each")
+        if len(gold) and not (gold.min() >= 0 and gold.max() < seed.classes):
+            raise InputError(
+                f"seed labels go from {gold.min()} to {gold.max()}, but there are {seed.classes} labels",
+                f"label indices go from 0 to {seed.classes - 1}",
+            )
+        if self.learns and not len(gold):
+            raise InputError(
+                f"aggregator {self.name!r} learns from seed labels, and there are none",
+                "import some with --as seed, or use one that needs none: --with vote",
+            )
+        self.annotators, self.classes = seed.annotators, seed.classes
+        self._check(pool)
+        self._fit(seed, gold, pool, random_seed)
+        return self
 
-    @abstractmethod
     def predict_proba(self, panel: Panel) -> FloatArray:
         """[n, K] label probabilities; rows sum to 1. Raises RefusedError for another panel."""
+        self._check(panel)
+        if not len(panel):
+            return np.zeros((0, self.classes))
+        return self._predict(panel)
 
-    @abstractmethod
     def to_json(self) -> dict[str, Any]:
         """The fitted state, with the names of the annotators that it was fitted on."""
+        return {
+            "aggregator": self.name,
+            "annotators": list(self.annotators),
+            "classes": self.classes,
+            "settings": {setting.name: getattr(self, setting.name) for setting in fields(self)},  # type: ignore[arg-type]
+            "state": self._state(),
+        }
 
     @classmethod
-    @abstractmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
-        """A fitted aggregator from ``to_json``'s output."""
+        """A fitted aggregator from ``to_json``'s output. Raises RefusedError for another aggregator's."""
+        if state.get("aggregator") != cls.name:
+            raise RefusedError(
+                f"this is a saved {state.get('aggregator')!r} aggregator, not a {cls.name!r} one",
+                f"fit again: mollia aggregate --with {cls.name}",
+            )
+        made = cls(**state["settings"])
+        made.annotators, made.classes = tuple(state["annotators"]), int(state["classes"])
+        made._restore(state["state"])
+        return made
+
+    def _check(self, panel: Panel) -> None:
+        if not self.annotators:
+            raise RefusedError(f"aggregator {self.name!r} is not fitted", "fit it first: mollia aggregate")
+        if panel.annotators != self.annotators:
+            raise RefusedError(
+                f"aggregator {self.name!r} was fitted on the panel {', '.join(self.annotators)}; "
+                f"these observations are of {', '.join(panel.annotators) or 'nobody'}",
+                "restore that panel (mollia panel list), or fit again: mollia aggregate",
+            )
+        if panel.classes != self.classes:
+            raise RefusedError(
+                f"aggregator {self.name!r} was fitted on {self.classes} labels; these are of {panel.classes}",
+                "fit again: mollia aggregate",
+            )
+
+    @abstractmethod
+    def _fit(self, seed: Panel, labels: IntArray, pool: Panel, random_seed: int) -> None:
+        """``fit`` after its checks."""
+
+    @abstractmethod
+    def _predict(self, panel: Panel) -> FloatArray:
+        """``predict_proba`` after its checks; n > 0."""
+
+    @abstractmethod
+    def _state(self) -> dict[str, Any]:
+        """What ``_restore`` needs, as plain JSON."""
+
+    @abstractmethod
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        """The inverse of ``_state``."""
+
+
+class Untrained(Aggregator):
+    """An aggregator that learns nothing: its ``fit`` only remembers the panel."""
+
+    learns: ClassVar[bool] = False
+
+    def _fit(self, seed: Panel, labels: IntArray, pool: Panel, random_seed: int) -> None:
+        pass
+
+    def _state(self) -> dict[str, Any]:
+        return {}
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        pass

@@ -39,6 +39,13 @@ def test_pseudo_labels_are_taken_from_the_pool() -> None:
     assert refitted.max(axis=1).mean() > alone.max(axis=1).mean() + 0.05
 
 
+def test_pseudo_labelling_goes_on_after_the_first_pass() -> None:
+    # 0.99 of the pool is never added at once: a single pass.
+    once = MoLAM(estimators=60, least_added=0.99).fit(SEED, GOLD[:50], POOL).predict_proba(POOL)
+    until_nothing = MoLAM(estimators=60, least_added=0.0).fit(SEED, GOLD[:50], POOL).predict_proba(POOL)
+    assert (until_nothing.max(axis=1) > 0.9).sum() > (once.max(axis=1) > 0.9).sum()
+
+
 def test_no_row_reaches_sigma_then_nothing_is_refitted() -> None:
     alone = MoLAM(estimators=60).fit(SEED, GOLD[:50], POOL.take([])).predict_proba(POOL)
     strict = MoLAM(estimators=60, sigma=1.0).fit(SEED, GOLD[:50], POOL).predict_proba(POOL)

@@ -1,0 +1,137 @@
+"""Calibrated confidence: how sure a verdict really is, and which verdicts reach a target precision."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mollia_cli.aggregators.base import Aggregator
+from mollia_cli.aggregators.features import log_softmax, softmax
+from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray, Panel
+from mollia_cli.domain.rng import stream
+
+# Strength of the pull towards temperature 1, in seed items' worth of evidence.
+_PRIOR = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """One bin of a reliability diagram: n verdicts, their mean confidence and their accuracy."""
+
+    lower: float
+    upper: float
+    n: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Verdicts at ``confidence`` or above: ``precision`` on the labelled items, and their share ``coverage``."""
+
+    confidence: float
+    precision: float
+    coverage: float
+
+
+def cross_fitted(
+    make: Callable[[], Aggregator], seed: Panel, labels: IntArray, pool: Panel, random_seed: int, parts: int = 5
+) -> FloatArray:
+    """[n, K] probabilities of each seed item by an aggregator that never saw its label.
+
+    The part that is left out joins the unlabelled pool, so that features are used as in the
+    full fit. A class with a single seed is unseen when that seed is judged: that is what the
+    honest estimate has to include.
+    """
+    n = len(labels)
+    if n < 2:
+        raise InputError(f"{n} labelled items cannot be cross-fitted", "label two or more")
+    held = np.empty((n, seed.classes))
+    part = np.empty(n, dtype=np.int64)
+    part[stream(random_seed, "cross-fit").permutation(n)] = np.arange(n) % min(parts, n)
+    for i in np.unique(part):
+        out, rest = np.flatnonzero(part == i), np.flatnonzero(part != i)
+        judged = seed.take(out)
+        held[out] = make().fit(seed.take(rest), labels[rest], _join(pool, judged), random_seed).predict_proba(judged)
+    return held
+
+
+def fit_temperature(probabilities: FloatArray, labels: IntArray) -> float:
+    """The temperature (Guo et al. 2017) that makes cross-fitted probabilities likeliest, 0.1 to 10.
+
+    Pulled towards 1, because 50 labels alone can send it anywhere.
+    """
+    if not len(labels):
+        return 1.0
+    logs = np.log(np.maximum(probabilities, 1e-12))
+    candidates = np.exp(np.linspace(np.log(0.1), np.log(10.0), 201))
+    own = np.arange(len(labels))
+    losses = [
+        -log_softmax(logs / temperature)[own, labels].sum() + _PRIOR * np.log(temperature) ** 2
+        for temperature in candidates
+    ]
+    return float(candidates[int(np.argmin(losses))])
+
+
+def tempered(probabilities: FloatArray, temperature: float) -> FloatArray:
+    """[n, K] probabilities at another temperature; the verdicts stay the same."""
+    return softmax(np.log(np.maximum(probabilities, 1e-12)) / temperature)
+
+
+def reliability(confidence: FloatArray, right: BoolArray, bins: int = 10) -> list[Bin]:
+    """The bins of equal width that hold any verdict."""
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    where = np.clip((confidence * bins).astype(np.int64), 0, bins - 1)
+    made = []
+    for i in range(bins):
+        inside = where == i
+        if inside.any():
+            mean, accuracy = float(confidence[inside].mean()), float(right[inside].mean())
+            made.append(Bin(float(edges[i]), float(edges[i + 1]), int(inside.sum()), mean, accuracy))
+    return made
+
+
+def expected_calibration_error(confidence: FloatArray, right: BoolArray, bins: int = 10) -> float:
+    """ECE (Naeini et al. 2015): mean gap between confidence and accuracy, weighted by bin; nan for no verdicts."""
+    if not len(confidence):
+        return float("nan")
+    return sum(b.n * abs(b.confidence - b.accuracy) for b in reliability(confidence, right, bins)) / len(confidence)
+
+
+def threshold_for(confidence: FloatArray, right: BoolArray, target: float, pool: FloatArray) -> Threshold:
+    """The lowest confidence whose verdicts are right at least ``target`` of the time.
+
+    confidence, right: of cross-fitted seed verdicts; pool: confidences to cover. Precision is the
+    mean of the calibrated confidence and what the seeds at or above the threshold show, with the
+    weight of ten pseudo-items on the former: few seeds are above a high threshold. Raises
+    InputError where no threshold reaches the target.
+    """
+    if not 0.0 < target < 1.0:
+        raise InputError(f"target precision {target} is not between 0 and 1", "for example: 0.95")
+    candidates = np.unique(pool)
+    if not len(candidates):
+        raise InputError("there are no verdicts to choose a threshold for", "mollia aggregate")
+    order = np.sort(pool)
+    # Mean confidence of the pool's verdicts from each candidate upwards.
+    tail = (np.cumsum(order[::-1]) / np.arange(1, len(order) + 1))[::-1]
+    for value in candidates:
+        expected = float(tail[np.searchsorted(order, value)])
+        seeds = right[confidence >= value]
+        precision = (10.0 * expected + float(seeds.sum())) / (10.0 + len(seeds))
+        if precision >= target:
+            return Threshold(float(value), precision, float((pool >= value).mean()))
+    raise InputError(
+        f"no verdict reaches a precision of {target}; the surest has {candidates[-1]:.3f}",
+        "ask for less, or label more seed items: mollia select --strategy doubt",
+    )
+
+
+def _join(first: Panel, second: Panel) -> Panel:
+    return Panel(
+        first.ids + second.ids,
+        first.annotators,
+        np.concatenate([first.log_probs, second.log_probs]),
+        np.concatenate([first.votes, second.votes]),
+        np.concatenate([first.invalid, second.invalid]),
+    )

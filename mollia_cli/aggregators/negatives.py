@@ -1,0 +1,69 @@
+"""Negative labels: the classes that an item is unlikely to belong to (Eq. 5)."""
+
+from typing import Literal
+
+import numpy as np
+
+from mollia_cli.aggregators.features import scores
+from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray, Panel
+
+Rule = Literal["all", "mean"]
+DELTA = 0.001
+
+
+def negative_labels(panel: Panel, delta: float = DELTA, rule: Rule = "all") -> BoolArray:
+    """y- as [n, K]: every annotator gives the label a probability below ``delta`` (Eq. 5).
+
+    ``rule="mean"``, what the authors' code does, asks it of the mean over annotators instead.
+    """
+    return _evidence(panel, rule) < delta
+
+
+def without_verdicts(negatives: BoolArray, labels: IntArray) -> BoolArray:
+    """y- with each item's own verdict y+ taken out: a label is never trained for and against at once."""
+    kept = negatives.copy()
+    kept[np.arange(len(labels)), labels] = False
+    return kept
+
+
+def false_negative_rate(negatives: BoolArray, labels: IntArray) -> float:
+    """Share of the items whose gold label is among their negative labels; nan for no items."""
+    return float(_own(negatives, labels).mean()) if len(labels) else float("nan")
+
+
+def negative_shares(negatives: BoolArray, labels: IntArray) -> dict[str, float]:
+    """Table 3: true and false negative labels as shares of the full label space (n * K)."""
+    false = float(_own(negatives, labels).sum()) / negatives.size
+    return {"true": float(negatives.mean()) - false, "false": false}
+
+
+def choose_delta(panel: Panel, labels: IntArray, bound: float, rule: Rule = "all") -> float:
+    """The largest delta whose expected false-negative rate on new items is at most ``bound``.
+
+    A gold label becomes a negative one where the panel's evidence for it is below delta. With
+    delta the j-th smallest evidence of n labelled items, j = floor(bound * (n + 1)), that happens
+    to a new exchangeable item with probability at most j / (n + 1) (split conformal prediction;
+    Vovk et al. 2005). Raises InputError where n is too small to promise ``bound``.
+    """
+    if not 0.0 < bound < 1.0:
+        raise InputError(f"false-negative bound {bound} is not between 0 and 1", "for example: 0.02")
+    n = len(labels)
+    rank = int(np.floor(bound * (n + 1) + 1e-9))
+    if rank < 1:
+        raise InputError(
+            f"{n} labelled items cannot promise a false-negative rate of at most {bound}",
+            f"ask for {1 / (n + 1):.4f} or more, or label {int(np.ceil(1 / bound)) - 1} items",
+        )
+    evidence = _own(_evidence(panel, rule), labels)
+    return float(np.sort(evidence)[rank - 1])
+
+
+def _evidence(panel: Panel, rule: Rule) -> FloatArray:
+    z = scores(panel)
+    evidence: FloatArray = z.max(axis=1) if rule == "all" else z.mean(axis=1)
+    return evidence
+
+
+def _own(values: BoolArray | FloatArray, labels: IntArray) -> FloatArray:
+    return values[np.arange(len(labels)), labels].astype(np.float64)

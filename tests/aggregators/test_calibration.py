@@ -1,0 +1,86 @@
+"""Calibrated confidence."""
+
+import numpy as np
+import pytest
+
+from mollia_cli.aggregators.calibration import (
+    cross_fitted,
+    expected_calibration_error,
+    fit_temperature,
+    reliability,
+    tempered,
+    threshold_for,
+)
+from mollia_cli.aggregators.mean_logits import MeanLogits
+from mollia_cli.aggregators.mol import MoL
+from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.rng import stream
+
+from .panels import made_panel
+
+
+def test_cross_fitting_never_shows_an_item_its_own_label() -> None:
+    panel, gold = made_panel(40)
+    pool = panel.take([])
+    honest = cross_fitted(lambda: MoL(estimators=20), panel, gold, pool, 0, parts=20)
+    for row in range(2):
+        changed = gold.copy()
+        changed[row] = (gold[row] + 1) % 4
+        again = cross_fitted(lambda: MoL(estimators=20), panel, changed, pool, 0, parts=20)
+        np.testing.assert_array_equal(honest[row], again[row])
+    fitted = MoL(estimators=20).fit(panel, gold, pool).predict_proba(panel)
+    assert (honest.argmax(axis=1) == gold).mean() < (fitted.argmax(axis=1) == gold).mean()
+
+
+def test_an_aggregator_that_learns_nothing_is_unchanged() -> None:
+    panel, gold = made_panel(20)
+    held = cross_fitted(MeanLogits, panel, gold, panel.take([]), 0)
+    np.testing.assert_allclose(held, MeanLogits().fit(panel, gold, panel).predict_proba(panel))
+
+
+def overconfident(n: int, sharpness: float) -> tuple[np.ndarray, np.ndarray]:
+    rng = stream(3, "overconfident", n)
+    true = rng.dirichlet(np.ones(3), n)
+    labels = np.array([rng.choice(3, p=p) for p in true])
+    return tempered(true, 1 / sharpness), labels
+
+
+def test_temperature_undoes_overconfidence() -> None:
+    probabilities, labels = overconfident(3000, 3.0)
+    temperature = fit_temperature(probabilities, labels)
+    assert temperature == pytest.approx(3.0, rel=0.1)
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    calmed = tempered(probabilities, temperature)
+    np.testing.assert_array_equal(calmed.argmax(axis=1), probabilities.argmax(axis=1))
+    after = expected_calibration_error(calmed.max(axis=1), right)
+    assert after < 0.03 < expected_calibration_error(confidence, right) / 3
+
+
+def test_no_labels_leave_the_temperature_alone() -> None:
+    assert fit_temperature(np.zeros((0, 3)), np.zeros(0, dtype=np.int64)) == 1.0
+
+
+def test_reliability_and_ece_by_hand() -> None:
+    confidence = np.array([0.55, 0.58, 0.95, 1.0])
+    right = np.array([True, False, True, True])
+    bins = reliability(confidence, right)
+    assert [(b.n, b.accuracy) for b in bins] == [(2, 0.5), (2, 1.0)]
+    assert expected_calibration_error(confidence, right) == pytest.approx(0.5 * 0.065 + 0.5 * 0.025)
+    assert np.isnan(expected_calibration_error(confidence[:0], right[:0]))
+
+
+def test_threshold_reaches_its_precision_on_new_items() -> None:
+    rng = stream(4, "threshold")
+    confidence = rng.uniform(0.4, 1.0, 5050)
+    right = rng.random(5050) < confidence
+    found = threshold_for(confidence[:50], right[:50], 0.9, confidence[50:])
+    above = confidence[50:] >= found.confidence
+    assert right[50:][above].mean() == pytest.approx(0.9, abs=0.05)
+    assert found.coverage == pytest.approx(above.mean())
+    assert found.precision >= 0.9
+
+
+def test_an_unreachable_precision_is_an_error() -> None:
+    wrong = np.zeros(50, dtype=bool)
+    with pytest.raises(InputError, match=r"0\.95"):
+        threshold_for(np.full(50, 0.6), wrong, 0.95, np.full(10, 0.6))
