@@ -40,9 +40,10 @@ class PanelSettings:
 
 @dataclass(frozen=True, slots=True)
 class AnnotateSettings:
-    """How the LLMs are asked."""
+    """How the LLMs are asked. ``shots``: so many seed items stand in the prompt as worked examples."""
 
     template: str = "prompt.txt"
+    shots: int = _natural(0, "none")
     votes: str = _choice("sampled", "exact")
     samples: int = _positive(10)
     temperature: float = _positive(0.7)
@@ -62,12 +63,13 @@ class AggregateSettings:
 
 @dataclass(frozen=True, slots=True)
 class LearnerSettings:
-    """The classifier that is trained, and how (the paper's values)."""
+    """The classifier that is trained, and how. ``steps``: an epoch has at least so many (paper: 1)."""
 
     encoder: str = "distilbert-base-uncased"
     max_tokens: int = _setting(128, lambda v: v >= 8, "a whole number, 8 or more")
     learning_rate: float = _positive(5e-5)
     batch_size: int = _positive(50)
+    steps: int = _positive(10)
     epochs: int = _positive(40)
     patience: int = _positive(10)
     validation: float = _setting(0.2, lambda v: 0 <= v < 1, "a number from 0 to below 1")

@@ -1,14 +1,23 @@
 """The learner contract: weighted, negative-labelled examples in, a classifier out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray
+from mollia_cli.domain.progress import Progress
+
+PROBABILITIES = "probabilities"
+EMBEDDINGS = "embeddings"
+DROPOUT = "dropout"
+PERTURBED = "perturbed"
+
+SignalArray = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +53,6 @@ class FitReport:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-Progress = Callable[[str, int, int], None]
-
-
 class Learner(ABC):
     """A text classifier that is trained from its pretrained weights at every ``fit`` (cold start)."""
 
@@ -70,12 +76,16 @@ class Learner(ABC):
     @abstractmethod
     def signals(
         self, texts: Sequence[str], needs: frozenset[str], random_seed: int, progress: Progress | None = None
-    ) -> dict[str, FloatArray]:
-        """The signals named in ``needs`` (names of ``strategies.base``) for each text, in as few passes as possible."""
+    ) -> dict[str, SignalArray]:
+        """The signals named in ``needs`` (and only those) for each text, in as few passes as possible.
+
+        "probabilities" [n, K]; "embeddings" [n, d]; "dropout" [E, n, K]; "perturbed" [n, D].
+        """
 
     def predict_proba(self, texts: Sequence[str], progress: Progress | None = None) -> FloatArray:
         """[n, K] label probabilities."""
-        return self.signals(texts, frozenset({"probabilities"}), 0, progress)["probabilities"]
+        found = self.signals(texts, frozenset({PROBABILITIES}), 0, progress)[PROBABILITIES]
+        return np.asarray(found, dtype=np.float64)
 
     @abstractmethod
     def save(self, folder: Path) -> None:

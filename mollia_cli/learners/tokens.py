@@ -1,0 +1,138 @@
+"""Texts as token ids: each text tokenised once, kept ragged, padded only within a batch."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from mollia_cli.domain.digest import digest_of
+from mollia_cli.domain.observations import IntArray
+
+Ids = NDArray[np.int32]
+_CHUNK = 4096
+_KEY_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """n texts as token ids: text i is ``flat[starts[i] : starts[i] + lengths[i]]``."""
+
+    flat: Ids
+    starts: IntArray
+    lengths: IntArray
+    pad: int
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def take(self, rows: IntArray) -> "Encoded":
+        """Some of the texts, in the order given; the ids are shared."""
+        return Encoded(self.flat, self.starts[rows], self.lengths[rows], self.pad)
+
+    def distinct(self) -> IntArray:
+        """The token ids that batches of these texts can hold (the padding's among them), ascending."""
+        ends = np.cumsum(self.lengths)
+        where = np.repeat(self.starts - (ends - self.lengths), self.lengths) + np.arange(self.lengths.sum())
+        return np.union1d(self.flat[where], [self.pad]).astype(np.int64)
+
+    def padded(self, rows: IntArray) -> tuple[IntArray, IntArray]:
+        """(ids, attention mask), both [n, longest of these rows]."""
+        lengths = self.lengths[rows]
+        offsets = np.arange(int(lengths.max()))
+        mask = offsets < lengths[:, None]
+        where = self.starts[rows][:, None] + np.minimum(offsets, lengths[:, None] - 1)
+        return np.where(mask, self.flat[where], self.pad).astype(np.int64), mask.astype(np.int64)
+
+
+def plan_batches(lengths: IntArray, budget: int) -> Iterator[IntArray]:
+    """Rows in batches of like length, longest first: rows x longest <= ``budget`` tokens, one row at least."""
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        size = max(1, budget // int(lengths[order[start]]))
+        yield order[start : start + size]
+        start += size
+
+
+class TokenStore:
+    """Tokenises each distinct text once, and remembers it in a side file where one is given.
+
+    The side file holds digests of texts and their token ids (safetensors); one that another
+    tokenizer or length wrote, or that is damaged, is written anew.
+    """
+
+    def __init__(self, tokenizer: Any, max_tokens: int, path: Path | None = None) -> None:
+        self._tokenizer = tokenizer
+        self._max_tokens = max_tokens
+        self._path = path
+        self._identity = _identity(tokenizer, max_tokens)
+        self._rows: dict[bytes, int] = {}
+        self._flat = np.zeros(0, dtype=np.int32)
+        self._starts = np.zeros(0, dtype=np.int64)
+        self._lengths = np.zeros(0, dtype=np.int64)
+        if path is not None and path.is_file():
+            self._read(path)
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        """The texts' token ids, special tokens included, cut at ``max_tokens``."""
+        keys = [blake2b(text.encode("utf-8", "replace"), digest_size=_KEY_BYTES).digest() for text in texts]
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._rows}
+        if new:
+            self._add(list(new), list(new.values()))
+        rows = np.fromiter((self._rows[key] for key in keys), dtype=np.int64, count=len(keys))
+        return Encoded(self._flat, self._starts[rows], self._lengths[rows], self._tokenizer.pad_token_id)
+
+    def _add(self, keys: list[bytes], texts: list[str]) -> None:
+        ids: list[Ids] = []
+        lengths: list[int] = []
+        for start in range(0, len(texts), _CHUNK):
+            chunk = self._tokenize(texts[start : start + _CHUNK])
+            lengths += map(len, chunk)
+            ids.append(np.concatenate([np.asarray(row, dtype=np.int32) for row in chunk]))
+        self._rows |= {key: len(self._rows) + row for row, key in enumerate(keys)}
+        self._lengths = np.concatenate([self._lengths, np.asarray(lengths, dtype=np.int64)])
+        self._starts = np.cumsum(self._lengths) - self._lengths
+        self._flat = np.concatenate([self._flat, *ids])
+        if self._path is not None:
+            self._write(self._path)
+
+    def _tokenize(self, texts: list[str]) -> list[list[int]]:
+        # A lone surrogate cannot cross into the tokenizer's UTF-8.
+        clean = [text.encode("utf-8", "replace").decode() for text in texts]
+        options = {"truncation": True, "max_length": self._max_tokens, "return_attention_mask": False}
+        result: list[list[int]] = self._tokenizer(clean, **options)["input_ids"]
+        return result
+
+    def _read(self, path: Path) -> None:
+        try:
+            with safe_open(path, framework="numpy") as side:
+                if (side.metadata() or {}).get("identity") != self._identity:
+                    return
+                self._flat, self._lengths = side.get_tensor("ids"), side.get_tensor("lengths")
+                keys = side.get_tensor("keys")
+        except (SafetensorError, OSError):
+            return
+        self._starts = np.cumsum(self._lengths) - self._lengths
+        self._rows = {key.tobytes(): row for row, key in enumerate(keys)}
+
+    def _write(self, path: Path) -> None:
+        keys = np.frombuffer(b"".join(self._rows), dtype=np.uint8).reshape(-1, _KEY_BYTES)
+        tensors = {"ids": self._flat, "lengths": self._lengths, "keys": keys}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(path.name + ".part")
+        save_file(tensors, unfinished, metadata={"identity": self._identity})
+        unfinished.replace(path)
+
+
+def _identity(tokenizer: Any, max_tokens: int) -> str:
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    # How the tokenizer was called last, not what it is.
+    del state["truncation"], state["padding"]
+    return digest_of([state, max_tokens])

@@ -1,0 +1,182 @@
+"""A pretrained encoder with a linear head, fine-tuned from its pretrained weights at every fit."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from torch import nn
+
+from mollia_cli.domain.errors import InputError, RefusedError
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.progress import Progress
+from mollia_cli.learners.base import (
+    DROPOUT,
+    EMBEDDINGS,
+    PERTURBED,
+    PROBABILITIES,
+    Examples,
+    FitReport,
+    Learner,
+    SignalArray,
+)
+from mollia_cli.learners.devices import choose_device, fast_dtype, use_threads
+from mollia_cli.learners.inference import (
+    dropout_samples,
+    frozen_copy,
+    perturbed_outputs,
+    probabilities,
+    run_all,
+)
+from mollia_cli.learners.pretrained import load_pretrained, load_tokenizer, load_trained, most_tokens
+from mollia_cli.learners.tokens import TokenStore
+from mollia_cli.learners.training import Part, Schedule, Trainer
+
+_SIGNALS = frozenset({PROBABILITIES, EMBEDDINGS, DROPOUT, PERTURBED})
+
+
+class TransformerLearner(Learner):
+    """Any encoder that ``AutoModelForSequenceClassification`` loads from a local folder.
+
+    encoder: the folder of the pretrained weights. max_tokens: texts are cut there. batch_size:
+    examples in one optimiser step, fewer where ``steps`` an epoch need it. threads: 0 is torch's
+    own choice. device: "auto", "cpu", "cuda", ... token_file: side file that keeps the token ids between runs.
+    Defaults are the paper's settings.
+    """
+
+    name: ClassVar[str] = "transformer"
+
+    def __init__(
+        self,
+        encoder: Path,
+        labels: LabelSet,
+        *,
+        max_tokens: int = 128,
+        learning_rate: float = 5e-5,
+        batch_size: int = 50,
+        epochs: int = 40,
+        patience: int = 10,
+        steps: int = 1,
+        threads: int = 0,
+        device: str = "auto",
+        token_file: Path | None = None,
+    ) -> None:
+        for setting, value in (
+            ("max_tokens", max_tokens),
+            ("batch_size", batch_size),
+            ("epochs", epochs),
+            ("steps", steps),
+        ):
+            if value < 1:
+                raise InputError(f"{setting} is {value}", "give a whole number of 1 or more")
+        if patience < 1 or learning_rate <= 0:
+            raise InputError(f"patience is {patience}, learning_rate {learning_rate}", "both must be above 0")
+        self._encoder: Path | None = encoder
+        self.labels = labels
+        self._schedule = Schedule(learning_rate, batch_size, epochs, patience, steps)
+        self._threads = threads
+        self._device = choose_device(device)
+        self._dtype = fast_dtype(self._device)
+        self._max_tokens = max_tokens
+        self._tokenizer = load_tokenizer(encoder)
+        self._tokens = TokenStore(self._tokenizer, max_tokens, token_file)
+        self._model: nn.Module | None = None
+        self._frozen: nn.Module | None = None
+
+    def fit(
+        self,
+        examples: Examples,
+        validation: Examples,
+        negative_weight: float,
+        random_seed: int,
+        progress: Progress | None = None,
+    ) -> FitReport:
+        """Train on ``examples`` from the pretrained weights and a head drawn from ``random_seed``.
+
+        Raises InputError without examples. See Trainer.fit for early stopping.
+        """
+        if self._encoder is None:
+            raise RefusedError("this learner was loaded to predict", "load it with encoder=FOLDER to train it again")
+        if not examples.texts:
+            raise InputError("there is nothing to train on", "label or annotate some items first: mollia annotate")
+        use_threads(self._threads)
+        model = load_pretrained(self._encoder, self.labels.names, random_seed).to(self._device)
+        self._check_length(model)
+        train, held_out = (
+            Part.of(part, self._tokens.encode(part.texts), self._device) for part in (examples, validation)
+        )
+        trainer = Trainer(model, self._schedule, negative_weight, self._device, self._dtype)
+        report = trainer.fit(train, held_out, random_seed, progress)
+        self._model, self._frozen = model, None
+        return report
+
+    def signals(
+        self, texts: Sequence[str], needs: frozenset[str], random_seed: int, progress: Progress | None = None
+    ) -> dict[str, SignalArray]:
+        """The signals asked for, rows as in ``texts``.
+
+        probabilities [n, K] and embeddings [n, d] (input of the last linear layer) share one pass;
+        dropout [10, n, K]; perturbed [n, 30 K]. Raises RefusedError before ``fit`` or ``load``.
+        """
+        unknown = needs - _SIGNALS
+        if unknown:
+            raise InputError(f"no signal is called {min(unknown)!r}", f"known: {', '.join(sorted(_SIGNALS))}")
+        model = self._trained()
+        use_threads(self._threads)
+        encoded = self._tokens.encode(texts)
+        if self._frozen is None:
+            self._frozen = frozen_copy(model, self._dtype)
+        found: dict[str, SignalArray] = {}
+        if needs & {PROBABILITIES, EMBEDDINGS}:
+            logits, embeddings = run_all(self._frozen, encoded, self._device, progress)
+            both = {PROBABILITIES: probabilities(logits), EMBEDDINGS: embeddings.numpy()}
+            found |= {name: both[name] for name in needs & both.keys()}
+        if DROPOUT in needs:
+            found[DROPOUT] = dropout_samples(self._frozen, encoded, self._device, random_seed, progress)
+        if PERTURBED in needs:
+            found[PERTURBED] = perturbed_outputs(model, encoded, self._device, random_seed, progress)
+        return found
+
+    def save(self, folder: Path) -> None:
+        """Write config.json, model.safetensors and the tokenizer; the folder appears whole or not at all."""
+        model: Any = self._trained()
+        unfinished = folder.with_name(folder.name + ".part")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        model.save_pretrained(unfinished, safe_serialization=True)
+        # A pipeline that is asked to truncate then cuts where training did.
+        self._tokenizer.model_max_length = self._max_tokens
+        self._tokenizer.save_pretrained(unfinished)
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.replace(folder)
+
+    @classmethod
+    def load(cls, folder: Path, **settings: Any) -> Self:
+        """A learner that predicts with a saved folder; settings are the constructor's.
+
+        Without ``encoder`` it cannot ``fit``: the pretrained weights are not in the folder. Raises
+        RefusedError where ``labels`` are given and are not the folder's.
+        """
+        model, names = load_trained(folder)
+        settings.setdefault("max_tokens", min(load_tokenizer(folder).model_max_length, most_tokens(model)))
+        encoder = settings.pop("encoder", None)
+        learner = cls(encoder or folder, **{"labels": LabelSet(names)} | settings)
+        learner._encoder = encoder
+        if learner.labels.names != names:
+            raise RefusedError(
+                f"{folder} was trained on the labels {', '.join(names)}", "load it with those, or train again"
+            )
+        learner._check_length(model)
+        learner._model = model.to(learner._device).eval()
+        return learner
+
+    def _check_length(self, model: nn.Module) -> None:
+        if self._max_tokens > most_tokens(model):
+            raise InputError(
+                f"max_tokens is {self._max_tokens}, but the encoder takes {most_tokens(model)} at most",
+                f"set max_tokens to {most_tokens(model)} or less",
+            )
+
+    def _trained(self) -> nn.Module:
+        if self._model is None:
+            raise RefusedError("the learner is not trained yet", "train it first: mollia train")
+        return self._model
