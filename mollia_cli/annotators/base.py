@@ -28,6 +28,10 @@ class Annotator(Protocol):
         """
         ...
 
+    def preview(self, text: str) -> str:
+        """Exactly what the model will see for a text, special tokens included."""
+        ...
+
     def close(self) -> None:
         """Free what was loaded. Annotating again after it loads again."""
         ...

@@ -1,4 +1,4 @@
-"""One loaded annotator and one reference for all tests of the engine."""
+"""One annotator and one reference for all tests of the engine."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,19 +6,28 @@ from pathlib import Path
 import pytest
 
 from mollia_cli.annotators.gguf import GgufAnnotator
+from mollia_cli.annotators.gguf.formats import reencode
 from mollia_cli.domain.prompting import Decoding
 
 from .oracle import LABELS, PROMPT, Reference
 
 
+@pytest.fixture(scope="session")
+def precise_llm(test_llm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The test LLM's values as F32: its kernels round so little that tests can be sharp."""
+    path = tmp_path_factory.mktemp("precise") / "test-llm.f32.gguf"
+    reencode(test_llm, path, "F32", threads=1)
+    return path
+
+
 @pytest.fixture
-def make(test_llm: Path) -> Iterator[Callable[..., GgufAnnotator]]:
-    """Makes annotators of the test LLM, one thread each; closes them at the end."""
+def make(precise_llm: Path) -> Iterator[Callable[..., GgufAnnotator]]:
+    """Makes annotators, of the precise LLM if no other path is given; closes them at the end."""
     made: list[GgufAnnotator] = []
 
-    def annotator(decoding: Decoding | None = None, **changes: object) -> GgufAnnotator:
+    def annotator(decoding: Decoding | None = None, path: Path = precise_llm, **changes: object) -> GgufAnnotator:
         arguments = {"labels": LABELS, "prompt": PROMPT, "model_digest": "digest", "threads": 1} | changes
-        made.append(GgufAnnotator("test", test_llm, decoding=decoding or Decoding(), **arguments))  # type: ignore[arg-type]
+        made.append(GgufAnnotator("test", path, decoding=decoding or Decoding(), **arguments))  # type: ignore[arg-type]
         return made[-1]
 
     yield annotator
@@ -27,8 +36,8 @@ def make(test_llm: Path) -> Iterator[Callable[..., GgufAnnotator]]:
 
 
 @pytest.fixture(scope="session")
-def reference(test_llm: Path) -> Iterator[Reference]:
-    """The slow reference on the test LLM."""
-    slow = Reference(test_llm)
+def reference(precise_llm: Path) -> Iterator[Reference]:
+    """The slow reference on the precise LLM."""
+    slow = Reference(precise_llm)
     yield slow
     slow.close()

@@ -65,7 +65,9 @@ def test_forms_of_a_label_end_as_it(trie: LabelTrie, pieces: list[str], label: s
     assert normalise_answer(b"".join(PIECES[t] for t in path(*pieces)).decode()) == normalise_answer(label)
 
 
-@pytest.mark.parametrize("pieces", [["humanx"], ["hu"], ["hu", "x"], ["not"], ["no", "no"], ["en", "tit", "ß"], ["."], []])
+@pytest.mark.parametrize(
+    "pieces", [["humanx"], ["hu"], ["hu", "x"], ["not"], ["no", "no"], ["en", "tit", "ß"], ["."], []]
+)
 def test_anything_else_is_no_label(trie: LabelTrie, pieces: list[str]) -> None:
     assert outcome(trie, *path(*pieces), END) is None
 

@@ -1,0 +1,208 @@
+"""A local LLM as an annotator: exact label log-probabilities and votes for every text."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Self
+
+from mollia_cli.annotators.gguf.completion import COMPLETION_RULE
+from mollia_cli.annotators.gguf.encoding import CUT_RULE, Encoder
+from mollia_cli.annotators.gguf.engine import Engine, Tally
+from mollia_cli.annotators.gguf.llama import Context, Model, log_to
+from mollia_cli.annotators.gguf.memory import check_cache_fits, check_fits
+from mollia_cli.annotators.gguf.reader import FLOOR, Reader
+from mollia_cli.annotators.gguf.sampling import SAMPLING_RULE
+from mollia_cli.annotators.gguf.threads import ThreadChoice
+from mollia_cli.annotators.gguf.trie import TRIE_RULE
+from mollia_cli.domain.items import Item
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.observations import Observation
+from mollia_cli.domain.prompting import Decoding, Prompt
+
+BATCH = 512  # tokens of one llama_decode
+SEQUENCES = 256  # llama.cpp's own maximum
+AUTO_CONTEXT = 4096  # where no --context is given, prompts longer than this are cut
+AUTO_CELLS = 2048  # of the cache at the start; it grows for longer texts
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What a run cost. ``tally`` holds the tokens decoded by kind; ``seconds`` is the time inside annotate."""
+
+    texts: int
+    truncated: int
+    failed: int
+    seconds: float
+    load_seconds: float
+    threads: int
+    tally: Tally
+
+
+class GgufAnnotator:
+    """One GGUF model with one prompt, label set and decoding.
+
+    ``context``: tokens that a prompt may have (0: the model's own limit, at most AUTO_CONTEXT).
+    ``show_invalid``: per text, so many generations that are no label are decoded to their end.
+    Raises NotFoundError or RefusedError, from the first call that needs the model, if it cannot be used.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        labels: LabelSet,
+        prompt: Prompt,
+        decoding: Decoding,
+        *,
+        model_digest: str,
+        threads: int = 0,
+        context: int = 0,
+        log_path: Path | None = None,
+        gpu_layers: int = -1,
+        show_invalid: int = 0,
+    ) -> None:
+        self.name = name
+        self._path = path
+        self._labels = labels
+        self._prompt = prompt
+        self._decoding = decoding
+        self._digest = model_digest
+        self._threads = ThreadChoice(threads)
+        self._context = context
+        self._log_path = log_path
+        self._gpu_layers = gpu_layers
+        self._show_invalid = show_invalid
+        self._model: Model | None = None
+        self._engine: Engine | None = None
+        self._tally = Tally()
+        self._texts = self._truncated = self._failed = 0
+        self._seconds = self._load_seconds = 0.0
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Everything that an observation depends on; known without loading the model."""
+        return {
+            "annotator": "gguf",
+            "model": self._digest,
+            "engine": engine_build(),
+            "gpu_layers": self._gpu_layers,
+            "prompt": self._prompt.digest,
+            "labels": self._labels.digest,
+            "decoding": asdict(self._decoding),
+            "batch": BATCH,
+            "cache": "unified, flash attention, f16",
+            "context": self._context or AUTO_CONTEXT,
+            "cut": CUT_RULE,
+            "trie": TRIE_RULE,
+            "floor": FLOOR,
+            "completion": COMPLETION_RULE,
+            "sampling": SAMPLING_RULE,
+        }
+
+    @property
+    def stats(self) -> Stats:
+        """What was done since the model was loaded."""
+        return Stats(
+            self._texts,
+            self._truncated,
+            self._failed,
+            self._seconds,
+            self._load_seconds,
+            self._threads.current,
+            self._tally,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the model and its cache."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+        if self._model is not None:
+            self._model.close()
+            self._model = None
+
+    def load(self) -> Model:
+        """The model, loaded now if it is not yet."""
+        if self._model is None:
+            self._load()
+        assert self._model is not None
+        return self._model
+
+    def annotate(self, items: Sequence[Item]) -> Iterator[list[Observation]]:
+        """Yield observations batch by batch, short texts first, each item exactly once."""
+        if not items:
+            return
+        engine = self._engine or self._load()
+        begin = perf_counter()
+        for batch in engine.run(sorted(items, key=lambda item: (len(item.text), item.id)), self._reader.plant):
+            self._texts += len(batch)
+            self._truncated += sum(observation.truncated for observation in batch)
+            self._failed += sum(observation.tokens == 0 for observation in batch)
+            self._seconds += perf_counter() - begin
+            yield batch
+            begin = perf_counter()
+
+    def preview(self, text: str) -> str:
+        """Exactly what the model sees for a text, control tokens shown. Loads the vocabulary only."""
+        log_to(self._log_path)
+        with Model(self._path, vocab_only=True) as model:
+            encoder = Encoder(model, self._prompt, limit=self._limit(model))
+            return model.detokenize(encoder.all_tokens(text))
+
+    def _limit(self, model: Model) -> int:
+        """Tokens that a prompt may have, with room for the longest answer."""
+        most = min(self._context or AUTO_CONTEXT, model.context_train or AUTO_CONTEXT)
+        return most - max(len(name.encode()) for name in self._labels.names) - 32
+
+    def _load(self) -> Engine:
+        log_to(self._log_path)
+        begin = perf_counter()
+        check_fits(self._path, cells=AUTO_CELLS, batch=BATCH)
+        model = self._model = Model(self._path, gpu_layers=self._gpu_layers)
+        try:
+            engine = self._engine = self._make_engine(model)
+            self._reader = Reader(
+                model, self._labels, self._decoding, model_digest=self._digest, show_invalid=self._show_invalid
+            )
+            self._reader.learn(engine)
+        except BaseException:
+            self.close()
+            raise
+        self._tally = engine.tally
+        self._load_seconds += perf_counter() - begin
+        return engine
+
+    def _make_engine(self, model: Model) -> Engine:
+        encoder = Encoder(model, self._prompt, limit=self._limit(model))
+
+        def make_context(cells: int) -> Context:
+            check_cache_fits(self._path, cells=cells, batch=BATCH)
+            return Context(model, cells=cells, sequences=SEQUENCES, batch=BATCH, threads=self._threads.current)
+
+        return Engine(
+            make_context,
+            encoder.shared,
+            lambda item: encoder.encode(item.text),
+            self._threads,
+            classes=len(self._labels),
+            batch=BATCH,
+        )
+
+
+@cache
+def engine_build() -> str:
+    """The llama-cpp-python version and its compiled backends, found without importing it."""
+    spec = find_spec("llama_cpp")
+    folders = [Path(place) / "lib" for place in (spec.submodule_search_locations or [])] if spec else []
+    backends = sorted(file.name.split(".")[0] for folder in folders for file in folder.glob("*ggml-*"))
+    return " ".join([f"llama-cpp-python {version('llama-cpp-python')}", *dict.fromkeys(backends)])

@@ -1,0 +1,69 @@
+"""What the engine runs on: build, CPU features, devices, offload, threads, versions."""
+
+import ctypes
+from importlib.metadata import version
+from typing import Any
+
+from mollia_cli.annotators.gguf.llama import lib
+from mollia_cli.annotators.gguf.memory import available, resident
+from mollia_cli.annotators.gguf.threads import available as cores
+from mollia_cli.annotators.gguf.threads import candidates
+
+_DEVICE_TYPES = ("CPU", "GPU", "integrated GPU", "accelerator")  # ggml_backend_dev_type
+
+
+def doctor_info() -> dict[str, Any]:
+    """Facts about the engine, by name; imports llama_cpp."""
+    api = lib()
+    return {
+        "llama_cpp_python": version("llama-cpp-python"),
+        "llama_cpp": (api.llama_version() or b"").decode(),
+        "system": system_features(),
+        "devices": devices(),
+        "gpu_offload": bool(api.llama_supports_gpu_offload()),
+        "mmap": bool(api.llama_supports_mmap()),
+        "cores": cores(),
+        "threads_measured": candidates(),
+        "memory_free": available(),
+        "memory_resident": resident(),
+    }
+
+
+def system_features() -> dict[str, list[str]]:
+    """CPU features and build flags that llama.cpp was compiled with and finds here, by backend."""
+    text = lib().llama_print_system_info().decode()
+    features: dict[str, list[str]] = {}
+    backend = ""
+    for part in text.split("|"):
+        name, colon, rest = part.partition(" : ")
+        if colon:
+            backend, part = name.strip(), rest
+        flag, _, value = part.partition("=")
+        if flag.strip() and value.strip() not in ("", "0"):
+            features.setdefault(backend, []).append(flag.strip())
+    return features
+
+
+def devices() -> list[dict[str, str]]:
+    """The devices that llama.cpp can compute on."""
+    from llama_cpp._ggml import libggml
+
+    found = []
+    libggml.ggml_backend_dev_count.restype = ctypes.c_size_t
+    libggml.ggml_backend_dev_get.restype = ctypes.c_void_p
+    libggml.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
+    for name in ("ggml_backend_dev_name", "ggml_backend_dev_description"):
+        getattr(libggml, name).restype = ctypes.c_char_p
+        getattr(libggml, name).argtypes = [ctypes.c_void_p]
+    libggml.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
+    for index in range(libggml.ggml_backend_dev_count()):
+        device = libggml.ggml_backend_dev_get(index)
+        kind = libggml.ggml_backend_dev_type(device)
+        found.append(
+            {
+                "name": libggml.ggml_backend_dev_name(device).decode(),
+                "description": libggml.ggml_backend_dev_description(device).decode(),
+                "type": _DEVICE_TYPES[kind] if kind < len(_DEVICE_TYPES) else str(kind),
+            }
+        )
+    return found

@@ -1,0 +1,347 @@
+"""The decoding loop: one shared prefix, many sequences, every batch full.
+
+Each llama_decode takes the answer nodes that are due, of all texts in flight, and fills the
+rest of the batch with the next texts' tokens, each followed by the nodes that it will most
+likely ask for (``forecast``). A text's sequences see the shared prefix's cells and its own;
+siblings in an answer tree have sequences of their own that share their parent's cells, so
+nothing is decoded twice. When sequences run out, the youngest text is dropped and taken up
+again later; when a batch fails, half as many texts are tried, down to one, and a text that
+fails alone is reported as failed.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from mollia_cli.annotators.gguf.completion import Path
+from mollia_cli.annotators.gguf.encoding import Encoded
+from mollia_cli.annotators.gguf.forecast import Forecast
+from mollia_cli.annotators.gguf.llama import Context, TokenArray
+from mollia_cli.annotators.gguf.threads import ThreadChoice
+from mollia_cli.annotators.gguf.tree import AnswerTree, Node, failed
+from mollia_cli.domain.errors import MolliaError
+from mollia_cli.domain.items import Item
+from mollia_cli.domain.observations import Observation
+
+_PREFIX = 0  # the sequence that holds the shared prefix
+_NODE_CELLS = 16  # cells kept for one text's answer nodes
+_IN_FLIGHT = 2  # batches worth of text that are in flight together; attention slows with every cell
+
+
+@dataclass(slots=True)
+class Tally:
+    """Tokens decoded, by kind: once for all texts, texts with their suffix, and the nodes of answer trees.
+
+    ``spare``: nodes decoded ahead that nothing asked for.
+    """
+
+    once: int = 0
+    text: int = 0
+    trie: int = 0
+    votes: int = 0
+    shown: int = 0
+    spare: int = 0
+
+    @property
+    def total(self) -> int:
+        """All tokens decoded."""
+        return self.once + self.text + self.trie + self.votes + self.shown + self.spare
+
+    def settle(self) -> None:
+        """Count everything so far as done once for all texts."""
+        self.once, self.text, self.trie, self.votes, self.shown, self.spare = self.total, 0, 0, 0, 0, 0
+
+
+@dataclass(slots=True, eq=False)
+class _Flight:
+    """A text in flight.
+
+    ``ahead``: sequences of each node to be decoded with the text; ``base``: all of these, free when the text is done.
+    ``fed``: tokens that are in batches so far; ``due``: nodes that wait for a batch; ``read``: nodes whose children
+    wait for sequences; ``asked``: every node that the tree asked for.
+    """
+
+    item: Item
+    encoded: Encoded
+    tree: AnswerTree
+    base: list[int]
+    ahead: dict[Path, list[int]]
+    extra_slots: set[int] = field(default_factory=set)
+    fed: int = 0
+    due: deque[Node] = field(default_factory=deque)
+    read: deque[tuple[Node, list[Node]]] = field(default_factory=deque)
+    asked: set[Path] = field(default_factory=set)
+
+    @property
+    def prompt_end(self) -> int:
+        return self.encoded.common + len(self.encoded.tokens)
+
+    @property
+    def cells(self) -> int:
+        return len(self.encoded.tokens) + len(self.ahead) + max(len(self.asked), _NODE_CELLS)
+
+    @property
+    def complete(self) -> bool:
+        return self.fed == len(self.encoded.tokens) and not self.due and not self.read
+
+
+class Engine:
+    """Runs texts through a context that grows with them.
+
+    ``encode`` gives an item's tokens after the shared ones, ``make_context`` a context of so many cells.
+    """
+
+    def __init__(
+        self,
+        make_context: Callable[[int], Context],
+        shared: TokenArray,
+        encode: Callable[[Item], Encoded],
+        threads: ThreadChoice,
+        classes: int,
+        batch: int,
+    ) -> None:
+        self._make_context = make_context
+        self._shared = shared
+        self._encode = encode
+        self._threads = threads
+        self._classes = classes
+        self._batch = batch
+        self._flights: list[_Flight] = []
+        self._rows: list[tuple[_Flight, Node, int]] = []
+        self._ahead: dict[tuple[int, Path], int] = {}  # (base sequence, path) -> place in the batch
+        self._forecast = Forecast()
+        self.tally = Tally()
+        self.context = make_context(self._cells_for(0))
+        self._most = self.context.sequences
+        self._start()
+
+    def close(self) -> None:
+        """Free the context."""
+        self.context.close()
+
+    def run(self, items: Sequence[Item], plant: Callable[[Item], AnswerTree]) -> Iterator[list[Observation]]:
+        """Observations, a batch at a time, as they are complete; ``plant`` gives an item's empty answer tree."""
+        self._plant = plant
+        waiting = deque(items)
+        try:
+            while waiting or self._flights:
+                done: list[Observation] = []
+                self._fill_with_nodes()
+                self._fill_with_texts(waiting)
+                if self.context.used:
+                    done.extend(self._decode(waiting))
+                else:
+                    self._relieve(waiting)
+                done.extend(self._advance())
+                if done:
+                    yield done
+        finally:
+            for flight in list(self._flights):
+                self._release(flight)
+
+    def _cells_for(self, text_tokens: int) -> int:
+        """Cells for the prefix and several texts of this length in flight, in steps of 256 (llama.cpp's own)."""
+        beside = max(int(_IN_FLIGHT * self._batch), 2 * (text_tokens + _NODE_CELLS) + self._batch)
+        return -(-(len(self._shared) + beside) // 256) * 256
+
+    def _start(self) -> None:
+        """Decode the shared prefix; again for each thread count that is still to be measured."""
+        context = self.context
+        while True:
+            context.clear()
+            self._free = list(range(context.sequences - 1, _PREFIX, -1))
+            for begin in range(0, len(self._shared), context.capacity):
+                chunk = self._shared[begin : begin + context.capacity]
+                context.add(chunk, begin, [_PREFIX], want_last=False)
+                with self._threads.timed(context, len(chunk)):
+                    context.decode()
+            self.tally.once += len(self._shared)
+            if not self._threads.undecided:
+                return
+
+    def _fill_with_nodes(self) -> None:
+        for flight in self._flights:
+            while flight.due and self.context.room:
+                node = flight.due.popleft()
+                position = flight.prompt_end + len(node.path) - 1
+                index = self.context.add(node.token, position, [node.slot], want_last=True)
+                self._rows.append((flight, node, index))
+
+    def _fill_with_texts(self, waiting: deque[Item]) -> None:
+        for flight in self._flights:
+            self._feed(flight)
+        while waiting and self.context.room and self._free and len(self._flights) < self._most:
+            boarded = self._board(waiting[0])
+            if boarded is None:
+                return
+            waiting.popleft()
+            self._feed(boarded)
+
+    def _board(self, item: Item) -> _Flight | None:
+        """Take up a text if it fits beside those in flight; alone, the context grows for it."""
+        encoded = self._encode(item)
+        plan = self._forecast.plan()
+        size = len(encoded.tokens) + len(plan)
+        if self.context.room < size <= self.context.capacity:
+            return None  # it fits into the next batch as a whole
+        taken = len(self._shared) + sum(other.cells for other in self._flights)
+        if taken + size + _NODE_CELLS > self.context.cells:
+            if self._flights:
+                return None
+            self.context.close()
+            self.context = self._make_context(self._cells_for(size))
+            self._start()
+        base, ahead = self._assign(plan)
+        flight = _Flight(item, encoded, self._plant(item), base, ahead)
+        flight.tree.root.slot = base[0]
+        for slot in base:
+            self.context.copy_sequence(_PREFIX, slot, encoded.common)
+        self._flights.append(flight)
+        return flight
+
+    def _assign(self, plan: list[Path]) -> tuple[list[int], dict[Path, list[int]]]:
+        """Sequences for a text and the nodes ahead of it: a node is in the sequences of all its descendants.
+
+        A first child goes on in its parent's sequence, every other one needs a sequence of its own.
+        """
+        own: dict[Path, int] = {(): self._free.pop()}
+        open_ended: set[Path] = {()}
+        for path in plan:
+            parent = path[:-1]
+            if parent in open_ended:
+                open_ended.remove(parent)
+                own[path] = own[parent]
+            elif self._free:
+                own[path] = self._free.pop()
+            else:
+                break
+            open_ended.add(path)
+        ahead = {
+            path: sorted({slot for other, slot in own.items() if other[: len(path)] == path}) for path in own if path
+        }
+        base = list(dict.fromkeys(own.values()))
+        return base, ahead
+
+    def _feed(self, flight: _Flight) -> None:
+        """Put as many of a text's tokens into the batch as fit, and after the last one the nodes ahead."""
+        tokens = flight.encoded.tokens
+        end = min(flight.fed + self.context.room, len(tokens))
+        if end == flight.fed:
+            return
+        root, last = flight.tree.root, end == len(tokens)
+        start = flight.encoded.common + flight.fed
+        index = self.context.add(tokens[flight.fed : end], start, flight.base, want_last=last)
+        flight.fed = end
+        if not last:
+            return
+        self._rows.append((flight, root, index))
+        if self.context.room < len(flight.ahead):
+            flight.ahead = {}
+        for path, slots in flight.ahead.items():
+            position = flight.prompt_end + len(path) - 1
+            self._ahead[root.slot, path] = self.context.add(path[-1], position, slots, want_last=True)
+
+    def _decode(self, waiting: deque[Item]) -> list[Observation]:
+        """Run the batch and hand every wanted row to its tree."""
+        rows, self._rows = self._rows, []
+        try:
+            with self._threads.timed(self.context, self.context.used):
+                self.context.decode()
+            for flight, node, index in rows:
+                self._read(flight, node, index)
+        except MolliaError as error:
+            return self._recover(error, waiting)
+        finally:
+            self._ahead.clear()
+        return []
+
+    def _read(self, flight: _Flight, node: Node, index: int) -> None:
+        """Read a node, and those of its children that were decoded ahead."""
+        late = []
+        for child in flight.tree.absorb(node, self.context.logits(index)):
+            flight.asked.add(child.path)
+            place = self._ahead.get((flight.base[0], child.path))
+            if place is None:
+                late.append(child)
+            else:
+                child.slot = flight.ahead[child.path][0]
+                self._read(flight, child, place)
+        flight.read.append((node, late))
+
+    def _recover(self, error: MolliaError, waiting: deque[Item]) -> list[Observation]:
+        """After a failed batch start afresh with half as many texts; a single one is the culprit."""
+        flights, self._flights = self._flights, []
+        self._start()
+        if len(flights) > 1:
+            waiting.extendleft(flight.item for flight in reversed(flights))
+            self._most = len(flights) // 2
+            return []
+        self._most = self.context.sequences
+        return [failed(culprit.item.id, self._classes, error.message) for culprit in flights]
+
+    def _advance(self) -> list[Observation]:
+        """Give the children of read nodes their sequences; collect the texts that have no more."""
+        done = []
+        for flight in list(self._flights):
+            while flight.read and len(flight.read[0][1]) <= self._room_under(flight, flight.read[0][0]):
+                self._expand(flight, *flight.read.popleft())
+            if flight.complete:
+                done.append(self._finish(flight))
+        return done
+
+    def _room_under(self, flight: _Flight, node: Node) -> int:
+        """How many children of a node can have a sequence now."""
+        return len(self._free) + (node.slot in flight.extra_slots)
+
+    def _expand(self, flight: _Flight, node: Node, children: list[Node]) -> None:
+        """Children get sequences that share their parent's cells; the last one takes its parent's own."""
+        heirs = children[-1:] if node.slot in flight.extra_slots else []
+        for child in children[: len(children) - len(heirs)]:
+            child.slot = self._free.pop()
+            flight.extra_slots.add(child.slot)
+            self.context.copy_sequence(node.slot, child.slot, flight.prompt_end + len(node.path))
+        for child in heirs:
+            child.slot = node.slot
+        if not children and node.slot in flight.extra_slots:
+            flight.extra_slots.remove(node.slot)
+            self._give(node.slot)
+        flight.due.extend(children)
+
+    def _relieve(self, waiting: deque[Item]) -> None:
+        """No sequence is free and every text waits for one: drop the youngest, or prune the only one."""
+        flight = self._flights[-1]
+        if len(self._flights) > 1:
+            self._release(flight)
+            waiting.appendleft(flight.item)
+            return
+        node, children = flight.read[0]
+        kept = self._room_under(flight, node)
+        for child in children[kept:]:
+            flight.tree.abandon(child)
+        flight.read[0] = (node, children[:kept])
+
+    def _finish(self, flight: _Flight) -> Observation:
+        self._release(flight)
+        count, tally = flight.tree.count, self.tally
+        spare = len(flight.ahead.keys() - flight.asked)
+        tally.text += len(flight.encoded.tokens)
+        tally.trie += count.trie
+        tally.votes += count.votes
+        tally.shown += count.shown
+        tally.spare += spare
+        self._forecast.learn(flight.asked)
+        return flight.tree.observation(
+            flight.item.id,
+            prompt_tokens=len(flight.encoded.tokens) + spare,
+            truncated=flight.encoded.truncated,
+        )
+
+    def _release(self, flight: _Flight) -> None:
+        """Free a text's sequences and forget it."""
+        self._flights.remove(flight)
+        for slot in (*flight.base, *flight.extra_slots):
+            self._give(slot)
+
+    def _give(self, slot: int) -> None:
+        self.context.drop_sequence(slot)
+        self._free.append(slot)
