@@ -13,7 +13,7 @@ from mollia_cli.domain.observations import Panel
 from mollia_cli.domain.rng import stream_seed
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.store.verdicts import Fit
-from mollia_cli.workflow.annotate import Member, members, observed_by_all, stack, unlabelled_sample
+from mollia_cli.workflow.annotate import Member, fit_seeds, members, observed_by_all, stack, unlabelled_sample
 from mollia_cli.workflow.project import Project
 
 
@@ -35,7 +35,7 @@ def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (
     name = AGGREGATORS.check(name or project.settings.aggregate.aggregator)
     panel = tuple(panel or members(project))
     kind: type[Aggregator] = AGGREGATORS.load(name)
-    seed = [item for item in project.store.items.in_split("seed") if item.label is not None]
+    seed = fit_seeds(project)
     _check_seed(project, kind, [item.label for item in seed if item.label is not None])
     seed_ids = [item.id for item in seed]
     ready = observed_by_all(project, panel, seed_ids)

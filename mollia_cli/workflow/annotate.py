@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation, Panel
 from mollia_cli.domain.rng import stream
 from mollia_cli.workflow.learner import current_run
-from mollia_cli.workflow.panel import panel_annotators
+from mollia_cli.workflow.panel import panel_annotators, shot_items
 from mollia_cli.workflow.project import Project
 
 
@@ -100,8 +101,14 @@ def unlabelled_sample(project: Project) -> list[str]:
 
 
 def needed_for_fit(project: Project) -> list[str]:
-    """What the next aggregation needs: the seed set and the unlabelled sample."""
-    return [*project.store.items.ids("seed"), *unlabelled_sample(project)]
+    """What the next aggregation needs: the seed set (but the prompt's shots) and the unlabelled sample."""
+    return [*(item.id for item in fit_seeds(project)), *unlabelled_sample(project)]
+
+
+def fit_seeds(project: Project) -> list[Item]:
+    """The seed items that an aggregator learns from: the labelled ones that do not stand in the prompt."""
+    shots = {item.id for item in shot_items(project)}
+    return [item for item in project.store.items.in_split("seed") if item.label is not None and item.id not in shots]
 
 
 def next_items(project: Project) -> list[str]:

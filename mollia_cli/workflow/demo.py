@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
 
@@ -17,11 +17,13 @@ from mollia_cli.workflow.evaluate import Score, evaluate_panel
 from mollia_cli.workflow.ingest import ingest
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.round import open_run, run_rounds
+from mollia_cli.workflow.train import Labelled, evaluate, train_learner
 
 PANEL = ("smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct")
 ENCODER = "all-minilm-l6-v2"
-ROUNDS = 3
-UNLABELLED = 200  # pool messages that MoLAM learns from without labels: enough here, and quick
+# Smaller than the defaults, so that the whole demo takes minutes on two cores.
+ROUNDS, BATCH, UNLABELLED, SHOTS = 3, 40, 80, 12
+EPOCHS, PATIENCE = 15, 4
 NOUN = "message"
 TASK = "Determine what the front office of the clinic has to deal with in this message."
 LABELS = {
@@ -50,7 +52,14 @@ def make_demo_project(folder: Path, say: Callable[[str], None]) -> Project:
         )
     labels = LabelSet(tuple(LABELS), tuple(LABELS.values()))
     settings = new_settings(labels, NOUN, TASK, PANEL, ENCODER)
-    create(folder, replace(settings, aggregate=replace(settings.aggregate, unlabelled=UNLABELLED)))
+    quick = replace(
+        settings,
+        annotate=replace(settings.annotate, shots=SHOTS),
+        aggregate=replace(settings.aggregate, unlabelled=UNLABELLED),
+        learner=replace(settings.learner, epochs=EPOCHS, patience=PATIENCE),
+        run=replace(settings.run, batch=BATCH),
+    )
+    create(folder, quick)
     project = Project.open(folder)
     messages = demo_messages()
     for split in SPLITS:
@@ -65,7 +74,15 @@ def demo_scores(project: Project) -> list[Score]:
     return evaluate_panel(project, "test")
 
 
-def demo_run(project: Project, annotator: str, done: Callable[[Round], None]) -> list[Round]:
-    """The demo's rounds with labels from the panel, or with the true ones (the oracle)."""
-    run, setup = open_run(project, annotator, annotator=annotator, rounds=ROUNDS)
+def demo_run(project: Project, done: Callable[[Round], None]) -> list[Round]:
+    """The demo's rounds, with labels from the panel."""
+    run, setup = open_run(project, "panel", rounds=ROUNDS)
     return run_rounds(project, run, setup, ROUNDS, done)
+
+
+def demo_oracle(project: Project) -> dict[str, float]:
+    """The same classifier on the same items as the run's last round, with their true labels."""
+    seed = [item for item in project.store.items.in_split("seed") if item.label is not None]
+    labelled = Labelled(seed, project.store.runs.selections("panel"), None)
+    learner, _ = train_learner(project, labelled, "oracle", ROUNDS, asdict(open_run(project, "panel")[1]))
+    return evaluate(project, learner)

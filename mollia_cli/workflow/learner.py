@@ -21,6 +21,7 @@ def new_learner(project: Project) -> Learner:
         max_tokens=settings.max_tokens,
         learning_rate=settings.learning_rate,
         batch_size=settings.batch_size,
+        steps=settings.steps,
         epochs=settings.epochs,
         patience=settings.patience,
         threads=settings.threads,

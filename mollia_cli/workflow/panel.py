@@ -1,12 +1,14 @@
 """The panel of a project: its members, as annotators that can be asked."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice, zip_longest
 from pathlib import Path
 
 from mollia_cli import models
 from mollia_cli.annotators import ANNOTATORS
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.domain.errors import InputError, NotFoundError
+from mollia_cli.domain.items import Item
 from mollia_cli.domain.prompting import Decoding, Prompt
 from mollia_cli.domain.settings import SETTINGS_FILE
 from mollia_cli.prompts import render
@@ -27,7 +29,21 @@ def project_prompt(project: Project) -> Prompt:
         raise NotFoundError(f"the prompt template {path} is missing", "write it, or set annotate.template") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the prompt template {path}: {error}", "save it as UTF-8 text") from error
-    return render(template, settings.labels, settings.noun, settings.task_sentence, source=str(path))
+    shots = [(item.text, settings.labels.names[item.label]) for item in shot_items(project) if item.label is not None]
+    return render(template, settings.labels, settings.noun, settings.task_sentence, shots, str(path))
+
+
+def shot_items(project: Project) -> list[Item]:
+    """The seed items that stand in the prompt: the first of every label, then the second of every label, ...
+
+    An LLM has read their labels, so the aggregator must not learn from what it says of them.
+    """
+    by_label: list[list[Item]] = [[] for _ in project.labels.names]
+    for item in project.store.items.in_split("seed") if project.settings.annotate.shots else []:
+        if item.label is not None:
+            by_label[item.label].append(item)
+    turns = (item for turn in zip_longest(*by_label) for item in turn if item is not None)
+    return list(islice(turns, project.settings.annotate.shots))
 
 
 def panel_members(project: Project) -> tuple[str, ...]:
