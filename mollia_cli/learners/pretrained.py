@@ -21,6 +21,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 
+_CPU = torch.device("cpu")
 _LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 
@@ -52,20 +53,20 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def load_pretrained(folder: Path, names: tuple[str, ...], random_seed: int) -> nn.Module:
+def load_pretrained(folder: Path, names: tuple[str, ...], random_seed: int, device: torch.device = _CPU) -> nn.Module:
     """A float32 sequence classifier: the folder's pretrained body, a new head drawn from ``random_seed``."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(random_seed, "missing weights"))
-        model: nn.Module = _from_folder(folder, names, ignore_mismatched_sizes=True)
+        model: nn.Module = _from_folder(folder, names, device, ignore_mismatched_sizes=True)
     _draw_head(model, random_seed)
-    return model
+    return model.to(device)
 
 
-def load_trained(folder: Path) -> tuple[nn.Module, tuple[str, ...]]:
+def load_trained(folder: Path, device: torch.device = _CPU) -> tuple[nn.Module, tuple[str, ...]]:
     """A saved classifier with its head, and its label names in order."""
-    model = _from_folder(folder, None)
+    model = _from_folder(folder, None, device)
     names = model.config.id2label
-    return model, tuple(str(names[k]) for k in range(len(names)))
+    return model.to(device).eval(), tuple(str(names[k]) for k in range(len(names)))
 
 
 def last_linear(model: nn.Module) -> nn.Linear:
@@ -84,9 +85,11 @@ def most_tokens(model: nn.Module) -> int:
     return int(getattr(model.config, "max_position_embeddings", 512))
 
 
-def _from_folder(folder: Path, names: tuple[str, ...] | None, **options: Any) -> Any:
+def _from_folder(folder: Path, names: tuple[str, ...] | None, device: torch.device, **options: Any) -> Any:
     if names is not None:
         options |= {"id2label": dict(enumerate(names)), "label2id": {name: k for k, name in enumerate(names)}}
+    # On a CPU torch's fused attention is the slower one for texts of this length, most of all with dropout.
+    options["attn_implementation"] = "eager" if device.type == "cpu" else None
     try:
         model = AutoModelForSequenceClassification.from_pretrained(
             check_folder(folder), use_safetensors=True, dtype=torch.float32, **options, **_LOCAL

@@ -6,17 +6,18 @@ from mollia_cli.domain.observations import IntArray
 
 
 def validation_split(
-    targets: IntArray, rng: np.random.Generator, fraction: float = 0.2, most: int = 500
+    targets: IntArray, rng: np.random.Generator, fraction: float = 0.2, most: int = 500, least: int = 100
 ) -> tuple[IntArray, IntArray]:
     """(training rows, validation rows), both ascending; disjoint and together all n rows.
 
     Stratified by label with largest remainders; every label keeps at least one training row, so
-    that a label seen once is trained on and tiny sets get a small or empty validation set.
-    targets: [n] indices. most: cap on the validation rows.
+    that a label seen once is trained on. targets: [n] indices. most: cap on the validation rows.
+    least: of fewer rows than this none is held out; a handful of labels is worth more in training
+    than in early stopping.
     """
     targets = np.asarray(targets, dtype=np.int64)
     labels, counts = np.unique(targets, return_counts=True)
-    wanted = min(round(fraction * len(targets)), most)
+    wanted = min(round(fraction * len(targets)), most) if len(targets) >= least else 0
     quota = wanted * counts / max(len(targets), 1)
     give = np.minimum(np.floor(quota).astype(np.int64), counts - 1)
     tie_break = rng.random(len(labels))

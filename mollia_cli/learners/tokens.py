@@ -1,7 +1,7 @@
 """Texts as token ids: each text tokenised once, kept ragged, padded only within a batch."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -18,6 +18,7 @@ from mollia_cli.domain.observations import IntArray
 Ids = NDArray[np.int32]
 _CHUNK = 4096
 _KEY_BYTES = 16
+_PASS_COST = 50  # tokens that take as long as one more pass of a small encoder takes beside its tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,30 @@ class Encoded:
         return np.where(mask, self.flat[where], self.pad).astype(np.int64), mask.astype(np.int64)
 
 
-def plan_batches(lengths: IntArray, budget: int) -> Iterator[IntArray]:
-    """Rows in batches of like length, longest first: rows x longest <= ``budget`` tokens, one row at least."""
+def plan_batches(lengths: IntArray, budget: int) -> list[IntArray]:
+    """Rows in batches of like length, longest first: rows x longest <= ``budget`` tokens, one row at least.
+
+    The distinct lengths are cut into the groups that cost least, where the cost is every padded
+    token and, for each batch, what one more pass costs beside its tokens.
+    """
     order = np.argsort(-lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        size = max(1, budget // int(lengths[order[start]]))
-        yield order[start : start + size]
-        start += size
+    negated, counts = np.unique(-lengths, return_counts=True)
+    longest, upto = -negated, np.concatenate([[0], np.cumsum(counts)])
+    size = np.maximum(1, budget // longest)
+    cheapest, cut = np.zeros(len(longest) + 1), np.zeros(len(longest) + 1, dtype=np.int64)
+    for end in range(1, len(longest) + 1):
+        rows = upto[end] - upto[:end]
+        costs = cheapest[:end] + rows * longest[:end] + _PASS_COST * np.ceil(rows / size[:end])
+        cut[end] = np.argmin(costs)
+        cheapest[end] = costs[cut[end]]
+    batches: list[IntArray] = []
+    end = len(longest)
+    while end:
+        start = int(cut[end])
+        group = order[upto[start] : upto[end]]
+        batches = [*np.split(group, range(int(size[start]), len(group), int(size[start]))), *batches]
+        end = start
+    return batches
 
 
 class TokenStore:

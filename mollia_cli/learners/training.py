@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,14 +15,12 @@ from mollia_cli.domain.progress import Progress
 from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.learners.base import Examples, FitReport
 from mollia_cli.learners.devices import autocast
-from mollia_cli.learners.inference import run_all, to_tensors
+from mollia_cli.learners.inference import run_all, to_tensors, token_budget
 from mollia_cli.learners.losses import robust_loss
-from mollia_cli.learners.tokens import Encoded
+from mollia_cli.learners.tokens import Encoded, plan_batches
 from mollia_cli.learners.vocabulary import UsedRows
 
 _WEIGHT_DECAY = 0.01
-_MICRO_TOKENS = 2048
-_MICRO_RATIO = 0.6
 _SMALLEST_BATCH = 4
 
 
@@ -67,18 +64,6 @@ class Part:
         )
 
 
-def micro_batches(lengths: IntArray, rows: IntArray) -> Iterator[IntArray]:
-    """A step's rows in parts of like length, longest first, so that little of a part is padding."""
-    order = rows[np.argsort(-lengths[rows], kind="stable")]
-    start = 0
-    while start < len(order):
-        longest = int(lengths[order[start]])
-        alike = int(np.count_nonzero(lengths[order[start:]] >= _MICRO_RATIO * longest))
-        size = max(1, min(alike, _MICRO_TOKENS // longest))
-        yield order[start : start + size]
-        start += size
-
-
 class Trainer:
     """One fit of one model (Eq. 9), from its present weights."""
 
@@ -95,8 +80,8 @@ class Trainer:
     def fit(self, train: Part, validation: Part, random_seed: int, progress: Progress | None = None) -> FitReport:
         """Train until ``patience`` epochs brought nothing better; the best epoch's weights stay in the model.
 
-        Better is a higher validation micro-F1, or the same with a lower validation loss.
-        Without validation examples the last epoch is kept.
+        Better is a lower validation loss (Eq. 9): it still ranks epochs where the F1 of a few
+        examples stands still. Without validation examples every epoch runs and the last is kept.
         """
         started = time.perf_counter()
         ids = np.union1d(train.encoded.distinct(), validation.encoded.distinct())
@@ -118,16 +103,16 @@ class Trainer:
     ) -> tuple[list[dict[str, float]], int]:
         """(history, best epoch); the best epoch's weights are put back."""
         history: list[dict[str, float]] = []
-        best, best_epoch, kept = (-np.inf, -np.inf), 0, _Snapshot(self._model)
+        best, best_epoch, kept = math.inf, 0, _Snapshot(self._model)
         for epoch in range(1, self._schedule.epochs + 1):
             record = {"loss": self._epoch(train, stream(random_seed, "order", epoch))}
-            score = (0.0, float(epoch))
             if len(validation.encoded):
-                score = self.evaluate(validation)
-                record |= {"validation_micro_f1": score[0], "validation_loss": -score[1]}
+                record |= self.evaluate(validation)
             history.append(record)
-            if score > best:
-                best, best_epoch = score, epoch
+            if not len(validation.encoded):
+                best_epoch = epoch
+            elif record["validation_loss"] < best:
+                best, best_epoch = record["validation_loss"], epoch
                 kept.take()
             finished = epoch - best_epoch >= self._schedule.patience or epoch == self._schedule.epochs
             if progress is not None:
@@ -151,7 +136,8 @@ class Trainer:
         total = 0.0
         # One context for the whole step: each weight is cast to bfloat16 once, not once a part.
         with autocast(self._device, self._dtype):
-            for part in micro_batches(train.encoded.lengths, rows):
+            for within in plan_batches(train.encoded.lengths[rows], token_budget(self._device)):
+                part = rows[within]
                 logits = self._model(**to_tensors(train.encoded, part, self._device)).logits
                 loss = self._losses(logits, train, part).sum()
                 torch.autograd.backward(loss / len(rows))
@@ -167,14 +153,14 @@ class Trainer:
                 logits, part.targets[index], part.weights[index], part.negatives[index], self._negative_weight
             )
 
-    def evaluate(self, validation: Part) -> tuple[float, float]:
-        """(micro-F1, minus the mean loss) on the validation examples."""
+    def evaluate(self, validation: Part) -> dict[str, float]:
+        """The validation examples' mean loss and micro-F1."""
         self._model.eval()
         with autocast(self._device, self._dtype):
             logits, _ = run_all(self._model, validation.encoded, self._device)
         loss = float(self._losses(logits.to(self._device), validation).mean())
         targets = validation.targets.cpu().numpy()
-        return micro_f1(targets, logits.argmax(dim=-1).numpy()), -loss
+        return {"validation_loss": loss, "validation_micro_f1": micro_f1(targets, logits.argmax(dim=-1).numpy())}
 
 
 class _Snapshot:

@@ -100,7 +100,7 @@ class TransformerLearner(Learner):
         if not examples.texts:
             raise InputError("there is nothing to train on", "label or annotate some items first: mollia annotate")
         use_threads(self._threads)
-        model = load_pretrained(self._encoder, self.labels.names, random_seed).to(self._device)
+        model = load_pretrained(self._encoder, self.labels.names, random_seed, self._device)
         self._check_length(model)
         train, held_out = (
             Part.of(part, self._tokens.encode(part.texts), self._device) for part in (examples, validation)
@@ -156,7 +156,8 @@ class TransformerLearner(Learner):
         Without ``encoder`` it cannot ``fit``: the pretrained weights are not in the folder. Raises
         RefusedError where ``labels`` are given and are not the folder's.
         """
-        model, names = load_trained(folder)
+        device = choose_device(settings.get("device", "auto"))
+        model, names = load_trained(folder, device)
         settings.setdefault("max_tokens", min(load_tokenizer(folder).model_max_length, most_tokens(model)))
         encoder = settings.pop("encoder", None)
         learner = cls(encoder or folder, **{"labels": LabelSet(names)} | settings)
@@ -166,7 +167,7 @@ class TransformerLearner(Learner):
                 f"{folder} was trained on the labels {', '.join(names)}", "load it with those, or train again"
             )
         learner._check_length(model)
-        learner._model = model.to(learner._device).eval()
+        learner._model = model
         return learner
 
     def _check_length(self, model: nn.Module) -> None:

@@ -14,8 +14,14 @@ from mollia_cli.learners.base import Examples  # noqa: E402
 
 WORDS = [f"w{number}" for number in range(60)]
 LABELS = LabelSet(("red", "green", "blue"))
-_SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-_DISTIL_SIZES = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64}
+_SIZES = {
+    "initializer_range": 0.1,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+}
+_DISTIL_SIZES = {"initializer_range": 0.1, "dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64}
 
 
 def save_encoder(folder: Path, kind: str) -> Path:
@@ -52,13 +58,12 @@ def save_encoder(folder: Path, kind: str) -> Path:
 
 
 def colour_examples(n: int, seed: int) -> Examples:
-    """Texts of 5 to 14 words in which w0, w1 or w2, three times, tells the label."""
+    """Texts of 5 to 14 words, four in five of them from the 20 that are the label's own."""
     rng = np.random.default_rng(seed)
     targets = rng.integers(0, 3, n)
     texts = []
     for target in targets:
-        words = [WORDS[k] for k in rng.integers(3, len(WORDS), rng.integers(2, 12))]
-        for _ in range(3):
-            words.insert(int(rng.integers(0, len(words))), WORDS[target])
-        texts.append(" ".join(words))
+        size = rng.integers(5, 15)
+        own, any_word = rng.integers(20 * target, 20 * target + 20, size), rng.integers(0, 60, size)
+        texts.append(" ".join(WORDS[k] for k in np.where(rng.random(size) < 0.8, own, any_word)))
     return Examples.gold(texts, targets, 3)

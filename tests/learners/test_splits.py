@@ -6,7 +6,7 @@ from mollia_cli.learners.splits import validation_split
 
 
 def split(targets, seed=0, **settings):
-    return validation_split(np.array(targets, dtype=np.int64), stream(seed, "validation"), **settings)
+    return validation_split(np.array(targets, dtype=np.int64), stream(seed, "validation"), **{"least": 0} | settings)
 
 
 def test_rows_are_disjoint_and_complete():
@@ -43,3 +43,8 @@ def test_the_same_seed_gives_the_same_rows_and_another_gives_others():
     targets = [0, 1] * 50
     assert split(targets, 1)[1].tolist() == split(targets, 1)[1].tolist()
     assert split(targets, 1)[1].tolist() != split(targets, 2)[1].tolist()
+
+
+def test_few_labels_are_all_trained_on():
+    assert len(split([0, 1] * 49, least=100)[1]) == 0
+    assert len(split([0, 1] * 50, least=100)[1]) == 20

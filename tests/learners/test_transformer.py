@@ -32,7 +32,7 @@ def trained(encoders):
 
 @pytest.mark.parametrize("kind", ["bert", "distilbert", "roberta", "mpnet"])
 def test_every_encoder_class_learns_saves_and_loads(encoders, tmp_path, kind):
-    model, test = learner(encoders[kind], epochs=10), colour_examples(100, 9)
+    model, test = learner(encoders[kind], epochs=8), colour_examples(100, 9)
     model.fit(colour_examples(250, 0), colour_examples(50, 1), 0.0, 1)
     found = model.signals(test.texts, BOTH, 0)
     assert micro_f1(test.targets, found["probabilities"].argmax(axis=1)) > 0.9
@@ -46,8 +46,8 @@ def test_every_encoder_class_learns_saves_and_loads(encoders, tmp_path, kind):
 def test_a_pipeline_loads_the_saved_folder_unchanged(trained, tmp_path):
     trained.save(tmp_path / "model")
     pipe = transformers.pipeline("text-classification", model=str(tmp_path / "model"), device="cpu", top_k=None)
-    answers = {answer["label"]: answer["score"] for answer in pipe(["w1 w9 w12"])[0]}
-    ours = dict(zip(LABELS.names, trained.predict_proba(["w1 w9 w12"])[0], strict=True))
+    answers = {answer["label"]: answer["score"] for answer in pipe(["w21 w29 w32"])[0]}
+    ours = dict(zip(LABELS.names, trained.predict_proba(["w21 w29 w32"])[0], strict=True))
     assert answers == pytest.approx(ours, abs=0.03)
     assert max(answers, key=answers.get) == "green"
     assert pipe("w1 " * 500, truncation=True)

@@ -69,7 +69,7 @@ class _Flight:
     extra_slots: set[int] = field(default_factory=set)
     fed: int = 0
     due: deque[Node] = field(default_factory=deque)
-    read: deque[tuple[Node, list[Node]]] = field(default_factory=deque)
+    read: list[tuple[Node, list[Node]]] = field(default_factory=list)
     asked: set[Path] = field(default_factory=set)
 
     @property
@@ -130,14 +130,19 @@ class Engine:
                 self._fill_with_texts(waiting)
                 if self.context.used:
                     done.extend(self._decode(waiting))
-                else:
-                    self._relieve(waiting)
                 done.extend(self._advance())
+                if self._flights and not done and not self._moving:
+                    self._relieve(waiting)
                 if done:
                     yield done
         finally:
             for flight in list(self._flights):
                 self._release(flight)
+
+    @property
+    def _moving(self) -> bool:
+        """Whether some text has a node to decode next, or tokens to feed."""
+        return any(flight.due or flight.fed < len(flight.encoded.tokens) for flight in self._flights)
 
     def _cells_for(self, text_tokens: int) -> int:
         """Cells for the prefix and several texts of this length in flight, in steps of 256 (llama.cpp's own)."""
@@ -170,6 +175,8 @@ class Engine:
     def _fill_with_texts(self, waiting: deque[Item]) -> None:
         for flight in self._flights:
             self._feed(flight)
+        if any(flight.read for flight in self._flights):
+            return  # these wait for sequences: a new text would take them
         while waiting and self.context.room and self._free and len(self._flights) < self._most:
             boarded = self._board(waiting[0])
             if boarded is None:
@@ -211,7 +218,7 @@ class Engine:
             if parent in open_ended:
                 open_ended.remove(parent)
                 own[path] = own[parent]
-            elif self._free:
+            elif len(self._free) > self.context.sequences // 2:  # the other half is for nodes that nobody foresaw
                 own[path] = self._free.pop()
             else:
                 break
@@ -282,30 +289,35 @@ class Engine:
     def _advance(self) -> list[Observation]:
         """Give the children of read nodes their sequences; collect the texts that have no more."""
         done = []
-        for flight in list(self._flights):
-            while flight.read and len(flight.read[0][1]) <= self._room_under(flight, flight.read[0][0]):
-                self._expand(flight, *flight.read.popleft())
+        for flight in self._flights.copy():
+            flight.read.sort(key=lambda pair: len(pair[1]))  # childless nodes give their sequences back first
+            flight.read = [pair for pair in flight.read if not self._expand(flight, *pair)]
             if flight.complete:
                 done.append(self._finish(flight))
         return done
 
-    def _room_under(self, flight: _Flight, node: Node) -> int:
-        """How many children of a node can have a sequence now."""
-        return len(self._free) + (node.slot in flight.extra_slots)
+    def _expand(self, flight: _Flight, node: Node, children: list[Node]) -> bool:
+        """Give children sequences that share their parent's cells, while there are any; True when none is left.
 
-    def _expand(self, flight: _Flight, node: Node, children: list[Node]) -> None:
-        """Children get sequences that share their parent's cells; the last one takes its parent's own."""
-        heirs = children[-1:] if node.slot in flight.extra_slots else []
-        for child in children[: len(children) - len(heirs)]:
-            child.slot = self._free.pop()
-            flight.extra_slots.add(child.slot)
-            self.context.copy_sequence(node.slot, child.slot, flight.prompt_end + len(node.path))
-        for child in heirs:
-            child.slot = node.slot
-        if not children and node.slot in flight.extra_slots:
+        The last child goes on in its parent's sequence, if that is no other node's.
+        """
+        own = node.slot in flight.extra_slots
+        if own and not children:
             flight.extra_slots.remove(node.slot)
             self._give(node.slot)
-        flight.due.extend(children)
+        while children:
+            if own and len(children) == 1:
+                slot = node.slot
+            elif self._free:
+                slot = self._free.pop()
+                flight.extra_slots.add(slot)
+                self.context.copy_sequence(node.slot, slot, flight.prompt_end + len(node.path))
+            else:
+                return False
+            child = children.pop(0)
+            child.slot = slot
+            flight.due.append(child)
+        return True
 
     def _relieve(self, waiting: deque[Item]) -> None:
         """No sequence is free and every text waits for one: drop the youngest, or prune the only one."""
@@ -315,10 +327,9 @@ class Engine:
             waiting.appendleft(flight.item)
             return
         node, children = flight.read[0]
-        kept = self._room_under(flight, node)
-        for child in children[kept:]:
-            flight.tree.abandon(child)
-        flight.read[0] = (node, children[:kept])
+        kept = 1 if node.slot in flight.extra_slots else 0
+        while len(children) > kept:
+            flight.tree.abandon(children.pop())
 
     def _finish(self, flight: _Flight) -> Observation:
         self._release(flight)

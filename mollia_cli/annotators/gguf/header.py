@@ -10,7 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mollia_cli.domain.errors import RefusedError
+from mollia_cli.domain.errors import NotFoundError, RefusedError
 
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 _STRING, _ARRAY = 8, 9
@@ -83,7 +83,9 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """Read a GGUF file's header; RefusedError if it is none or ends within its header."""
+    """Read a GGUF file's header; NotFoundError without a file, RefusedError if it is none or breaks within it."""
+    if not path.is_file():
+        raise NotFoundError(f"no model file at {path}", "list the installed models: mollia models list")
     with path.open("rb") as handle:
         if handle.read(4) != b"GGUF":
             raise RefusedError(f"{path} is no GGUF file", "give the path of a .gguf model file")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mollia_cli.annotators.gguf.header import read_header
-from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError, RefusedError
+from mollia_cli.domain.errors import InputError, MolliaError, RefusedError
 
 TokenArray = NDArray[np.int32]
 Logits = NDArray[np.float32]
@@ -84,12 +84,11 @@ def log_to(path: Path | None) -> None:
 class Model:
     """A GGUF file opened by llama.cpp.
 
-    Raises NotFoundError for a missing file and RefusedError for one that cannot be loaded.
+    Raises NotFoundError for a missing file, RefusedError for one that cannot be loaded, and InputError for
+    GPU layers that the library cannot run.
     """
 
     def __init__(self, path: Path, *, gpu_layers: int = -1, vocab_only: bool = False) -> None:
-        if not path.is_file():
-            raise NotFoundError(f"no model file at {path}", "list the installed models: mollia models list")
         header = read_header(path)
         header.check_whole()
         api = lib()

@@ -1,0 +1,122 @@
+"""Re-encoding keeps the values; tuning keeps the best file and nothing else; the benchmark's numbers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mollia_cli.annotators.gguf import GgufAnnotator, tuning
+from mollia_cli.annotators.gguf.bench import bench_annotate
+from mollia_cli.annotators.gguf.doctor import doctor_info
+from mollia_cli.annotators.gguf.formats import reencode
+from mollia_cli.annotators.gguf.header import read_header
+from mollia_cli.annotators.gguf.tuning import Trial, explain, measure_threads, tune
+from mollia_cli.domain.errors import InputError, MolliaError
+from mollia_cli.domain.items import Item
+from mollia_cli.domain.observations import Observation
+from mollia_cli.domain.prompting import Decoding
+
+from .oracle import LABELS, PROMPT
+from .test_engine import ITEMS
+
+
+def probabilities(path: Path) -> np.ndarray:
+    with GgufAnnotator("x", path, LABELS, PROMPT, Decoding(votes="exact"), model_digest="", threads=1) as annotator:
+        found = {o.item_id: o.log_probs for batch in annotator.annotate(ITEMS) for o in batch}
+    return np.exp(np.array([found[item.id] for item in ITEMS]))
+
+
+def test_bf16_keeps_the_values(test_llm: Path, precise_llm: Path, tmp_path: Path) -> None:
+    bf16, q4_0 = tmp_path / "b.gguf", tmp_path / "q.gguf"
+    reencode(test_llm, bf16, "BF16", threads=1)
+    reencode(test_llm, q4_0, "Q4_0", threads=1)
+    assert read_header(bf16).main_type == "BF16"
+    exact = probabilities(precise_llm)
+    kept, coarse = (np.abs(probabilities(path) - exact).max() for path in (bf16, q4_0))
+    assert kept < 0.05
+    assert coarse > 2 * kept
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_failed_reencoding_leaves_nothing(test_llm: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no weight format"):
+        reencode(test_llm, tmp_path / "x.gguf", "Q99")
+    with pytest.raises(MolliaError, match="cannot write"):
+        reencode(tmp_path / "none.gguf", tmp_path / "x.gguf", "BF16")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tune_keeps_the_winner_beside_the_original(
+    test_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speeds = {"Q4_1": 500.0, "BF16": 2000.0, "F16": 900.0, "F32": 700.0}
+    monkeypatch.setattr(tuning, "_race", lambda files, threads: {name: speeds[name] for name in files})
+    said: list[str] = []
+    trial = Trial(ITEMS[:12], LABELS, PROMPT)
+    found = tune(test_llm, tmp_path, trial=trial, threads=1, say=said.append)
+    assert found.best.format == "BF16"
+    assert found.gain == pytest.approx(4.0)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{test_llm.stem}.bf16.gguf"]
+    assert found.best.path == tmp_path / f"{test_llm.stem}.bf16.gguf"
+    assert found.best.keeps_values
+    assert found.change is not None
+    assert found.change.texts == 12
+    assert set(found.trials) == set(speeds)
+    assert "4.0 times" in explain(found)
+    assert said
+
+
+def test_tune_leaves_nothing_when_the_original_is_best(
+    test_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "_race", lambda files, threads: {name: 1.0 + (name == "Q4_1") for name in files})
+    found = tune(test_llm, tmp_path, threads=1)
+    assert found.best is found.original
+    assert found.change is None
+    assert list(tmp_path.iterdir()) == []
+    assert "already the fastest" in explain(found)
+
+
+def test_coarser_formats_only_when_asked_for(test_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning, "_race", lambda files, threads: {name: 1.0 + (name == "Q4_0") for name in files})
+    assert "Q4_0" not in tune(test_llm, tmp_path, threads=1).trials
+    found = tune(test_llm, tmp_path, coarser=True, threads=1, trial=Trial(ITEMS[:6], LABELS, PROMPT))
+    assert found.best.format == "Q4_0"
+    assert not found.best.keeps_values
+    assert found.change is not None
+    assert "coarser" in explain(found)
+
+
+def test_formats_that_do_not_fit_are_skipped(test_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning, "_race", lambda files, threads: dict.fromkeys(files, 1.0))
+    monkeypatch.setattr(tuning, "available", lambda: 300 << 20)
+    found = tune(test_llm, tmp_path, threads=1)
+    assert "GiB of memory" in found.skipped["F32"]
+    assert set(found.trials) == {"Q4_1", "BF16", "F16"}
+
+
+def test_threads_are_measured(test_llm: Path) -> None:
+    rates = measure_threads(test_llm, [1])
+    assert rates[1] > 0
+
+
+def test_bench_numbers(test_llm: Path) -> None:
+    stored: list[Observation] = []
+    items = [Item(f"{i}", item.text) for i, item in enumerate(ITEMS)]
+    with GgufAnnotator("x", test_llm, LABELS, PROMPT, Decoding(), model_digest="", threads=1) as annotator:
+        found = bench_annotate(annotator, items, stored.extend)
+    assert len(stored) == len(items) == found["texts"]
+    assert found["tokens_per_s"] == pytest.approx(found["texts_per_s"] * found["new_tokens_per_text"])
+    assert found["ratio"] == pytest.approx(found["tokens_per_s"] / found["ceiling_tokens_per_s"])
+    assert found["new_tokens_per_text"] == pytest.approx(np.mean([o.tokens for o in stored]))
+    assert 0 < found["extra_tokens_per_text"] < found["new_tokens_per_text"]
+    assert 0.2 < found["ratio_cpu"] < 1.5
+    assert found["peak_rss_mb"] > 100
+
+
+def test_doctor_names_what_is_used() -> None:
+    found = doctor_info()
+    assert found["llama_cpp_python"]
+    assert "CPU" in found["system"]
+    assert any(device["type"] == "CPU" for device in found["devices"])
+    assert isinstance(found["gpu_offload"], bool)
