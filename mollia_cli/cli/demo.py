@@ -30,19 +30,18 @@ def demo(
     talk("1. a project with six labels, and the data that ships with mollia (CC0)")
     work.make_demo_project(folder, lambda remark: talk(f"   {remark}")).store.close()
     with open_project(folder) as project:
-        talk("2. two small LLMs annotate; 50 messages with true labels teach MoLAM whom to believe")
-        scores = work.demo_scores(project)
-        annotated = time.monotonic()
-        talk(f"   done in {annotated - started:.0f} seconds")
-        talk(f"3. {work.ROUNDS} rounds of active learning on the panel's labels, then once with the true ones")
+        talk(f"2. {work.ROUNDS} rounds: choose {work.BATCH} messages, two small LLMs read them, an aggregator that")
+        talk("   learned from 50 true labels whom to believe makes verdicts, a classifier trains on those")
         rounds = work.demo_run(project, lambda record: talk(f"   {summary(record)}"))
+        talk("3. measure: everybody on the messages that the LLMs have read, the classifier on the test messages")
+        scores = work.demo_scores(project)
         oracle = work.demo_oracle(project)
         seconds = time.monotonic() - started
     if as_json:
         emit_json(
             {
                 "seconds": round(seconds, 1),
-                "annotation_seconds": round(annotated - started, 1),
+                "annotation_seconds": round(sum(record.seconds.get("annotate", 0.0) for record in rounds), 1),
                 "scores": [asdict(score) for score in scores],
                 "rounds": [round_row(record) for record in rounds],
                 "oracle": oracle,
@@ -52,11 +51,11 @@ def demo(
     table(
         ["who", "accuracy", "macro-F1"],
         [[score.name, score.accuracy, score.macro_f1] for score in scores],
-        f"Right labels on {scores[0].items} test messages",
+        f"The panel: right labels on the {scores[0].items} messages that it has read",
     )
-    show_rounds(rounds, False, "Classifier trained on the panel's labels (no human label beyond the 50 seeds)")
+    show_rounds(rounds, False, "The classifier: trained on 50 true labels and the verdicts, measured on 160 test messages")
     emit(
-        "The same classifier on the same messages with their true labels (oracle): "
+        "The same classifier trained on the true labels of the same messages (oracle): "
         f"micro-F1 {oracle['test_micro_f1']:.3f}, macro-F1 {oracle['test_macro_f1']:.3f}"
     )
     emit(f"Annotation and rounds together took {seconds:.0f} seconds.")

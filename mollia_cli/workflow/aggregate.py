@@ -26,10 +26,12 @@ class Fitted:
     panel: tuple[Member, ...]
 
 
-def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = ()) -> Fitted:
-    """The aggregator ``name`` (default: the project's) fitted on the seed set and the unlabelled sample.
+def fit_aggregator(
+    project: Project, name: str = "", panel: Sequence[Member] = (), also: Sequence[str] = ()
+) -> Fitted:
+    """The aggregator ``name`` (default: the project's) fitted on the seed set and unlabelled items.
 
-    The same inputs were fitted before: that fit is read from the store. Seed items that were not
+    Those are the project's unlabelled sample and ``also``, of each what was annotated. The same inputs were fitted before: that fit is read from the store. Seed items that were not
     annotated yet, or seed labels of one class only, raise InputError.
     """
     name = AGGREGATORS.check(name or project.settings.aggregate.aggregator)
@@ -46,7 +48,8 @@ def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (
         )
     if not kind.learns:
         seed, seed_ids = [], []
-    pool_ids = observed_by_all(project, panel, unlabelled_sample(project)) if kind.learns else []
+    unlabelled = list(dict.fromkeys([*unlabelled_sample(project), *also])) if kind.learns else []
+    pool_ids = observed_by_all(project, panel, unlabelled)
     random_seed = stream_seed(project.settings.seed, "aggregate", name)
     digest = digest_of(
         {

@@ -13,16 +13,18 @@ from mollia_cli.domain.items import SPLITS
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.store.runs import Round
 from mollia_cli.workflow.create import create, new_settings
-from mollia_cli.workflow.evaluate import Score, evaluate_panel
+from mollia_cli.workflow.evaluate import Score, score_panel
 from mollia_cli.workflow.ingest import ingest
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.round import open_run, run_rounds
 from mollia_cli.workflow.train import Labelled, evaluate, train_learner
 
-PANEL = ("smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct")
+PANEL = ("qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct")
 ENCODER = "all-minilm-l6-v2"
-# Smaller than the defaults, so that the whole demo takes minutes on two cores.
-ROUNDS, BATCH, UNLABELLED, SHOTS = 3, 40, 80, 12
+AGGREGATORS = ("vote", "molam", "conditional_logit")
+# Smaller than the defaults, so that the whole demo takes minutes on two cores: no unlabelled item
+# is annotated beside the selected ones.
+ROUNDS, BATCH, UNLABELLED, SHOTS = 3, 40, 0, 6
 EPOCHS, PATIENCE = 15, 4
 NOUN = "message"
 TASK = "Determine what the front office of the clinic has to deal with in this message."
@@ -70,8 +72,9 @@ def make_demo_project(folder: Path, say: Callable[[str], None]) -> Project:
 
 
 def demo_scores(project: Project) -> list[Score]:
-    """Each LLM alone, the majority vote and MoLAM on the test split."""
-    return evaluate_panel(project, "test")
+    """Each LLM alone, the majority vote and MoLAM on the messages that the run has selected."""
+    ids = [selection.item_id for selection in project.store.runs.selections("panel")]
+    return score_panel(project, project.store.items.get(ids), AGGREGATORS, ids)
 
 
 def demo_run(project: Project, done: Callable[[Round], None]) -> list[Round]:

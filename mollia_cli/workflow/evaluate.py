@@ -7,6 +7,7 @@ import numpy as np
 
 from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.items import Item
 from mollia_cli.domain.metrics import macro_f1, micro_f1
 from mollia_cli.domain.observations import IntArray
 from mollia_cli.workflow.aggregate import fit_aggregator
@@ -39,24 +40,39 @@ def evaluate_panel(
         raise InputError(
             f"no item of {split} has a known label", f"import some: mollia import FILE --as {split} --label-column NAME"
         )
-    ids = [item.id for item in items]
-    gold = np.array([item.label for item in items], dtype=np.int64)
-    members = annotate(project, list(dict.fromkeys([*needed_for_fit(project), *ids])))
-    panel = stack(project, members, ids)
-    score = _scorer(gold, len(project.labels))
-    rows = [
-        score("llm", member.name, panel.log_probs[:, column].argmax(axis=1)) for column, member in enumerate(members)
-    ]
-    for name in aggregators or dict.fromkeys(["vote", "mean_logits", project.settings.aggregate.aggregator]):
-        fitted = fit_aggregator(project, AGGREGATORS.check(name), members)
-        rows.append(score("aggregator", name, fitted.aggregator.predict_proba(panel).argmax(axis=1)))
+    rows = score_panel(project, items, aggregators)
     run = current_run(project)
     if split == "test" and finished_rounds(project, run):
         record = best_round(project, run)
         learner = trained_learner(project, record)
         predictions = learner.predict_proba([item.text for item in items]).argmax(axis=1)
+        score = _scorer(_gold(items), len(project.labels))
         rows.append(score("classifier", f"{run}, round {record.number}", predictions))
     return rows
+
+
+def score_panel(
+    project: Project, items: Sequence[Item], aggregators: Sequence[str] = (), unlabelled: Sequence[str] = ()
+) -> list[Score]:
+    """Each LLM alone and each aggregator on items of known label; annotates what is missing.
+
+    ``unlabelled``: ids of more items whose observations (not labels) the aggregators learn from.
+    """
+    ids = [item.id for item in items]
+    members = annotate(project, list(dict.fromkeys([*needed_for_fit(project), *unlabelled, *ids])))
+    panel = stack(project, members, ids)
+    score = _scorer(_gold(items), len(project.labels))
+    rows = [
+        score("llm", member.name, panel.log_probs[:, column].argmax(axis=1)) for column, member in enumerate(members)
+    ]
+    for name in aggregators or dict.fromkeys(["vote", "mean_logits", project.settings.aggregate.aggregator]):
+        fitted = fit_aggregator(project, AGGREGATORS.check(name), members, unlabelled)
+        rows.append(score("aggregator", name, fitted.aggregator.predict_proba(panel).argmax(axis=1)))
+    return rows
+
+
+def _gold(items: Sequence[Item]) -> IntArray:
+    return np.array([item.label for item in items], dtype=np.int64)
 
 
 def _scorer(gold: IntArray, classes: int) -> Callable[[str, str, IntArray], Score]:

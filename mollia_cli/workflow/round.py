@@ -129,7 +129,7 @@ def _label(
     ids = [selection.item_id for selection in selections]
     panel = annotate(project, list(dict.fromkeys([*needed_for_fit(project), *ids])))
     _record(project, run, number, "annotate", watch)
-    fitted = fit_aggregator(project, setup.aggregator, panel)
+    fitted = fit_aggregator(project, setup.aggregator, panel, ids)
     verdicts = {verdict.item_id: verdict for verdict in conclude(project, fitted, ids)}
     _record(project, run, number, "aggregate", watch)
     return fitted.fit.id, verdicts
