@@ -10,7 +10,14 @@ HEAVY = {"torch", "transformers", "llama_cpp", "xgboost", "pandas", "sklearn", "
 COMMANDS = [
     *(["init"], ["import"], ["annotate"], ["aggregate"], ["select"], ["train"], ["round"], ["run"], ["status"]),
     *(["evaluate"], ["predict"], ["demo"], ["aggregators"], ["strategies"]),
-    *(["models", "list"], ["models", "pull"], ["models", "add"], ["models", "check"], ["models", "remove"]),
+    *(
+        ["models", "list"],
+        ["models", "pull"],
+        ["models", "add"],
+        ["models", "tune"],
+        ["models", "check"],
+        ["models", "remove"],
+    ),
     *(["panel", "list"], ["panel", "add"], ["panel", "remove"], ["prompt", "show"]),
     *(["export", "labels"], ["export", "model"]),
 ]
