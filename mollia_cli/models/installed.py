@@ -100,13 +100,13 @@ def get(name: str) -> Installed | None:
         raise RefusedError(f"{path} is damaged", f"mollia models remove {name}, then pull or add it again") from None
 
 
-def installed_names(kind: str = "") -> list[str]:
-    """Names of the installed models of a kind ("llm", "encoder", "" for both), each model once.
+def installed_names(kind: str = "", *, tuned: bool = False) -> list[str]:
+    """Names of the installed models of a kind ("llm", "encoder", "" for both).
 
-    A tuned copy is left out beside its original: two of them would be one annotator asked twice.
+    Without ``tuned`` a tuned copy is left out beside its original: a panel would ask one annotator twice.
     """
     here = installed().values()
-    digests = {model.files[model.main] for model in here}
+    digests = set() if tuned else {model.files[model.main] for model in here}
     return [model.name for model in here if kind in ("", model.kind) and model.original not in digests]
 
 
