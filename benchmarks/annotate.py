@@ -1,10 +1,10 @@
 """Annotation speed: mollia beside the usual ways to label texts with a local GGUF model, on the same file.
 
     python benchmarks/annotate.py MODEL.gguf                            # the demo's messages
-    python benchmarks/annotate.py MODEL.gguf --texts FILE.jsonl --limit 500 --peer-limit 40 --threads 2
+    python benchmarks/annotate.py MODEL.gguf --texts FILE --limit 500 --peer-limit 40 --threads 2
     python benchmarks/annotate.py MODEL.gguf --json
 
-FILE holds one object a line with "text" and "label"; the labels are those that occur. All contenders
+FILE holds texts and labels (JSONL, CSV, ...); the labels are those that occur. All contenders
 get the same prompt (mollia's default template), texts and threads, each in a process of its own, and
 measure the prefill ceiling of the file (512-token batches) before, between and after their work, so that
 `of_ceiling` (texts per second per thousand tokens per second of ceiling) can be compared on a busy machine.
@@ -23,7 +23,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +36,7 @@ from mollia_cli.annotators.gguf.speed import Ceiling
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet, normalise_answer
 from mollia_cli.domain.prompting import Decoding, Prompt
-from mollia_cli.domain.rng import stream
-from mollia_cli.prompts import builtin_template, render
+from mollia_cli.workflow.bench import bench_prompt, bench_texts
 
 GENERATIONS = 10
 CONTENDERS = ("mollia", "loop", "loop+logits", "loglikelihood")
@@ -72,7 +70,7 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, help="a GGUF file")
-    parser.add_argument("--texts", type=Path, help="JSONL with text and label; default: the demo's messages")
+    parser.add_argument("--texts", type=Path, help="texts with labels; default: the demo's messages")
     parser.add_argument("--noun", default="message", help="what a text is called in the prompt")
     parser.add_argument("--limit", type=int, default=500)
     parser.add_argument("--peer-limit", type=int, default=40)
@@ -92,9 +90,8 @@ def in_its_own_process(name: str) -> dict[str, Any]:
 
 def run_one(options: argparse.Namespace) -> dict[str, Any]:
     """Measure one contender in this process."""
-    items, labels = load(options)
-    task = f"Determine the most appropriate category for the {options.noun}."
-    prompt = render(builtin_template("paper"), labels, options.noun, task)
+    items, labels = bench_texts(options.texts, options.limit)
+    prompt = bench_prompt(labels, options.noun)
     log_to(None)
     if options.one == "mollia":
         row = run_mollia(options, items, labels, prompt)
@@ -102,15 +99,6 @@ def run_one(options: argparse.Namespace) -> dict[str, Any]:
         row = run_peer(options, items[: options.peer_limit], labels, prompt)
     row["of_ceiling"] = 1000.0 * row["texts_per_s"] / row["ceiling_tokens_per_s"]
     return {"name": options.one, "threads": options.threads, "peak_rss_mb": peak_rss() / 2**20, **row}
-
-
-def load(options: argparse.Namespace) -> tuple[list[Item], LabelSet]:
-    """The texts in one shuffled order, and their labels."""
-    path = options.texts or resources.files("mollia_cli") / "demo" / "messages.jsonl"
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    labels = LabelSet(tuple(sorted({row["label"] for row in rows})))
-    order = stream(0, "benchmark").permutation(len(rows))[: options.limit]
-    return [Item(str(i), rows[i]["text"], label=labels.index(rows[i]["label"])) for i in order], labels
 
 
 def run_mollia(options: argparse.Namespace, items: Sequence[Item], labels: LabelSet, prompt: Prompt) -> dict[str, Any]:

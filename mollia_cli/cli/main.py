@@ -10,7 +10,9 @@ from mollia_cli import __version__
 from mollia_cli.cli import (
     aggregate,
     annotate,
+    bench,
     demo,
+    doctor,
     evaluate,
     export,
     import_,
@@ -50,6 +52,8 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.add_typer(export.app, name="export")
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
+app.add_typer(bench.app, name="bench")
 app.command("aggregators")(aggregate.aggregators)
 app.command("strategies")(select.strategies)
 

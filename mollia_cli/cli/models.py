@@ -1,5 +1,6 @@
 """``mollia models``: the LLMs and encoders on this machine, and where to get more."""
 
+from contextlib import nullcontext
 from dataclasses import asdict
 from enum import StrEnum
 from math import ceil
@@ -9,11 +10,11 @@ from typing import Annotated
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import JsonOption, emit_json, progress_bar, table, talk
+from mollia_cli.cli.common import JsonOption, emit_json, open_project, progress_bar, table, talk
 from mollia_cli.domain.errors import EXIT_REFUSED
 from mollia_cli.domain.progress import Progress
 
-app = typer.Typer(no_args_is_help=True, help="LLMs and encoders: list, pull, add, check, remove.")
+app = typer.Typer(no_args_is_help=True, help="LLMs and encoders: list, pull, add, tune, check, remove.")
 
 
 class Kind(StrEnum):
@@ -86,6 +87,43 @@ def add(
     talk(f"{model.name}: {model.kind}, {_size(model.size)}, sha256 {model.files[model.main]}")
     if as_json:
         emit_json(asdict(model))
+
+
+@app.command()
+def tune(
+    names: Names,
+    coarser: Annotated[
+        bool, typer.Option("--coarser", help="Let formats compete that change what the model says.")
+    ] = False,
+    threads: Annotated[int, typer.Option("--threads", help="CPU threads; 0 measures.", min=0)] = 0,
+    project: Annotated[
+        Path | None, typer.Option("-p", "--project", help="Measure the change on this project's own texts.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write LLMs in the weight format that this machine reads fastest, as models of their own.
+
+    The values stay those of the original (to rounding), unless --coarser is given.
+    The original stays as it is; use the new one by its name, which is printed.
+
+    Example: mollia models tune smollm2-135m-instruct
+    """
+    from mollia_cli.workflow.tune import tune_model
+
+    with open_project(project) if project else nullcontext() as opened:
+        found = [tune_model(name, opened, coarser=coarser, threads=threads, say=talk) for name in names]
+    for one in found:
+        talk(f"{one.model}: {one.says}")
+        if one.found and one.found.change:
+            change = one.found.change
+            talk(
+                f"  label probabilities on {change.texts} texts: changed by {change.mean:.4f} on average, "
+                f"at most {change.largest:.3f}; the same best label for {change.agreement:.1%}"
+            )
+    if as_json:
+        emit_json([one.record() for one in found])
+        return
+    table(["model", "use"], [[one.model, one.use] for one in found])
 
 
 @app.command()

@@ -16,6 +16,7 @@ from mollia_cli.models.installed import (
     resolve_encoder,
     resolve_llm,
 )
+from mollia_cli.models.tuned import install_tuned, tuned_copies, tuning_folder
 
 __all__ = [
     "Checked",
@@ -25,6 +26,7 @@ __all__ = [
     "add",
     "check",
     "check_name",
+    "install_tuned",
     "installed_names",
     "is_installed",
     "list_models",
@@ -32,4 +34,6 @@ __all__ = [
     "remove",
     "resolve_encoder",
     "resolve_llm",
+    "tuned_copies",
+    "tuning_folder",
 ]

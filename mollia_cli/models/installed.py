@@ -29,7 +29,10 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A model's manifest. ``files``: name -> sha256; ``size``: bytes; ``added``: UTC, ISO 8601."""
+    """A model's manifest. ``files``: name -> sha256; ``size``: bytes; ``added``: UTC, ISO 8601.
+
+    ``original``: of a tuned copy, the sha256 of the file that it was made from.
+    """
 
     name: str
     kind: str
@@ -39,6 +42,7 @@ class Installed:
     size: int
     source: str
     added: str
+    original: str = ""
 
     @property
     def folder(self) -> Path:
@@ -96,9 +100,14 @@ def get(name: str) -> Installed | None:
         raise RefusedError(f"{path} is damaged", f"mollia models remove {name}, then pull or add it again") from None
 
 
-def installed_names(kind: str = "") -> list[str]:
-    """Names of the installed models of a kind ("llm", "encoder", "" for both)."""
-    return [model.name for model in installed().values() if kind in ("", model.kind)]
+def installed_names(kind: str = "", *, tuned: bool = False) -> list[str]:
+    """Names of the installed models of a kind ("llm", "encoder", "" for both).
+
+    Without ``tuned`` a tuned copy is left out beside its original: a panel would ask one annotator twice.
+    """
+    here = installed().values()
+    digests = set() if tuned else {model.files[model.main] for model in here}
+    return [model.name for model in here if kind in ("", model.kind) and model.original not in digests]
 
 
 def list_models(kind: str = "") -> list[Listed]:
@@ -119,7 +128,10 @@ def list_models(kind: str = "") -> list[Listed]:
         for entry in entries.values()
     ]
     rows += [
-        Listed(m.name, m.kind, m.family, m.licence, m.size, True, m.source, m.files[m.main], "added by hand")
+        Listed(
+            *(m.name, m.kind, m.family, m.licence, m.size, True, m.source, m.files[m.main]),
+            note=m.source if m.original else "added by hand",
+        )
         for m in here.values()
         if m.name not in entries
     ]
@@ -204,7 +216,15 @@ def add(path: Path, name: str | None = None, progress: Progress = silent) -> Ins
         return install(new, name, kind, digests, str(path), entry)
 
 
-def install(new: Path, name: str, kind: str, digests: Mapping[str, str], source: str, entry: Entry | None) -> Installed:
+def install(
+    new: Path,
+    name: str,
+    kind: str,
+    digests: Mapping[str, str],
+    source: str,
+    entry: Entry | None,
+    original: str = "",
+) -> Installed:
     """Move a folder of verified files to its place among the models, in one step, with its manifest."""
     model = Installed(
         name=name,
@@ -215,6 +235,7 @@ def install(new: Path, name: str, kind: str, digests: Mapping[str, str], source:
         size=sum((new / file).stat().st_size for file in digests),
         source=source,
         added=datetime.now(UTC).isoformat(timespec="seconds"),
+        original=original,
     )
     write_json(new / MANIFEST, asdict(model))
     if model.folder.exists():

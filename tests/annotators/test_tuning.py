@@ -49,7 +49,7 @@ def test_a_failed_reencoding_leaves_nothing(test_llm: Path, tmp_path: Path) -> N
 def test_tune_keeps_the_winner_beside_the_original(
     test_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    speeds = {"Q4_1": 500.0, "BF16": 2000.0, "F16": 900.0, "F32": 700.0}
+    speeds = {"Q4_1": 500.0, "BF16": 2000.0, "F16": 900.0}
     monkeypatch.setattr(tuning, "_race", lambda files, threads: {name: speeds[name] for name in files})
     said: list[str] = []
     trial = Trial(ITEMS[:12], LABELS, PROMPT)
@@ -89,10 +89,10 @@ def test_coarser_formats_only_when_asked_for(test_llm: Path, tmp_path: Path, mon
 
 def test_formats_that_do_not_fit_are_skipped(test_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "_race", lambda files, threads: dict.fromkeys(files, 1.0))
-    monkeypatch.setattr(tuning, "available", lambda: 300 << 20)
-    found = tune(test_llm, tmp_path, threads=1)
-    assert "GiB of memory" in found.skipped["F32"]
-    assert set(found.trials) == {"Q4_1", "BF16", "F16"}
+    monkeypatch.setattr(tuning, "available", lambda: 200 << 20)
+    found = tune(test_llm, tmp_path, coarser=True, threads=1)
+    assert "GiB of memory" in found.skipped["BF16"]
+    assert set(found.trials) == {"Q4_1", "Q8_0", "Q4_0"}
 
 
 def test_threads_are_measured(test_llm: Path) -> None:
@@ -100,7 +100,8 @@ def test_threads_are_measured(test_llm: Path) -> None:
     assert rates[1] > 0
 
 
-def test_bench_numbers(test_llm: Path) -> None:
+def test_bench_numbers(test_llm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mollia_cli.annotators.gguf.bench._MEASUREMENTS", 1)
     stored: list[Observation] = []
     items = [Item(f"{i}", item.text) for i, item in enumerate(ITEMS)]
     with GgufAnnotator("x", test_llm, LABELS, PROMPT, Decoding(), model_digest="", threads=1) as annotator:

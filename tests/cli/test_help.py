@@ -9,8 +9,15 @@ import pytest
 HEAVY = {"torch", "transformers", "llama_cpp", "xgboost", "pandas", "sklearn", "scipy", "sqlite_utils", "numpy.random"}
 COMMANDS = [
     *(["init"], ["import"], ["annotate"], ["aggregate"], ["select"], ["train"], ["round"], ["run"], ["status"]),
-    *(["evaluate"], ["predict"], ["demo"], ["aggregators"], ["strategies"]),
-    *(["models", "list"], ["models", "pull"], ["models", "add"], ["models", "check"], ["models", "remove"]),
+    *(["evaluate"], ["predict"], ["demo"], ["doctor"], ["bench", "annotate"], ["aggregators"], ["strategies"]),
+    *(
+        ["models", "list"],
+        ["models", "pull"],
+        ["models", "add"],
+        ["models", "tune"],
+        ["models", "check"],
+        ["models", "remove"],
+    ),
     *(["panel", "list"], ["panel", "add"], ["panel", "remove"], ["prompt", "show"]),
     *(["export", "labels"], ["export", "model"]),
 ]

@@ -62,6 +62,6 @@ def test_add_and_list(gguf: Path) -> None:
     assert "tiny" in table and "all-minilm-l6-v2" not in table
 
 
-@pytest.mark.parametrize("command", ["list", "pull", "add", "check", "remove"])
+@pytest.mark.parametrize("command", ["list", "pull", "add", "tune", "check", "remove"])
 def test_every_command_has_an_example(command: str) -> None:
     assert f"Example: mollia models {command}" in run(command, "--help")

@@ -8,6 +8,7 @@ winner is written whole, and measured again beside the original.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -16,7 +17,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from mollia_cli.annotators.gguf.annotator import GgufAnnotator
-from mollia_cli.annotators.gguf.formats import COARSER, KEEPING, reencode, size_as
+from mollia_cli.annotators.gguf.formats import COARSER, COMPETING, reencode, size_as
 from mollia_cli.annotators.gguf.header import read_header
 from mollia_cli.annotators.gguf.llama import Model, log_to
 from mollia_cli.annotators.gguf.memory import available, disk_free
@@ -66,7 +67,7 @@ class Tuned:
     """What tuning found. ``best`` is ``original`` where nothing was clearly faster.
 
     ``trials``: format -> tokens/s on the first layers; ``skipped``: format -> reason; ``threads``: number -> tokens/s
-    of the best; ``change``: what the best does to label probabilities, if texts were given.
+    of the fastest trial; ``change``: what the best does to label probabilities, if texts were given.
     """
 
     original: Encoding
@@ -112,9 +113,10 @@ def tune(
     header.check_whole()
     own = header.main_type
     elements = sum(tensor.elements for tensor in header.tensors)
-    wanted = [name for name in (*KEEPING, *(COARSER if coarser else ())) if name != own]
+    wanted = [name for name in (*COMPETING, *(COARSER if coarser else ())) if name != own]
     reasons = {name: _too_big(size_as(elements, name), folder) for name in wanted}
-    trials = _trials(path, own, [name for name in wanted if not reasons[name]], folder, threads, say)
+    trials, counts = _trials(path, own, [name for name in wanted if not reasons[name]], folder, threads, say)
+    count = max(counts, key=lambda n: counts[n])
     winner = max(trials, key=lambda name: trials[name])
     files = {own: path}
     if trials[winner] >= _WORTH_KEEPING * trials[own]:
@@ -123,8 +125,7 @@ def tune(
         reencode(path, files[winner], winner, threads=threads)
     keep = path
     try:
-        counts = measure_threads(files.get(winner, path), [threads] if threads else candidates())
-        count = max(counts, key=lambda n: counts[n])
+        say("measuring what it gains" if winner in files else "measuring the original")
         speeds = _race(files, count)
         encodings = {name: Encoding(name, file, file.stat().st_size, speeds[name]) for name, file in files.items()}
         best = encodings[max(speeds, key=lambda name: speeds[name])]
@@ -139,14 +140,18 @@ def tune(
                 file.unlink(missing_ok=True)
 
 
-def _trials(path: Path, own: str, formats: Sequence[str], folder: Path, threads: int, say: Say) -> dict[str, float]:
-    """Tokens per second of the model's first layers in its own format and others."""
+def _trials(
+    path: Path, own: str, formats: Sequence[str], folder: Path, threads: int, say: Say
+) -> tuple[dict[str, float], dict[int, float]]:
+    """Tokens per second of the model's first layers, by format, and those of the fastest format, by threads."""
     with TemporaryDirectory(prefix=".tune-", dir=folder) as scratch:
         files = {name: Path(scratch) / f"{name}.gguf" for name in (own, *formats)}
         for name, file in files.items():
             say(f"trying {name}")
             reencode(path, file, "" if name == own else name, threads=threads, layers=_TRIAL_LAYERS)
-        return _race(files, threads or max(candidates()))
+        rates = _race(files, threads or max(candidates()))
+        fastest = max(rates, key=lambda name: rates[name])
+        return rates, measure_threads(files[fastest], [threads] if threads else candidates())
 
 
 def measure_threads(path: Path, counts: Sequence[int]) -> dict[int, float]:
@@ -162,9 +167,11 @@ def measure_threads(path: Path, counts: Sequence[int]) -> dict[int, float]:
 def _race(files: dict[str, Path], threads: int) -> dict[str, float]:
     """Tokens per second of each file: the median over rounds in which all take their turn."""
     rates: dict[str, list[float]] = {name: [] for name in files}
-    for _ in range(_ROUNDS):
-        for name, file in files.items():
-            with Model(file) as model, Ceiling(model) as ceiling:
+    with ExitStack() as opened:
+        models = {name: opened.enter_context(Model(file)) for name, file in files.items()}
+        ceilings = {name: opened.enter_context(Ceiling(model)) for name, model in models.items()}
+        for _ in range(_ROUNDS):
+            for name, ceiling in ceilings.items():
                 rates[name].append(ceiling.measure(threads))
     return {name: median(values) for name, values in rates.items()}
 
