@@ -1,5 +1,6 @@
 """``mollia annotate``."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +19,13 @@ from mollia_cli.cli.common import (
 from mollia_cli.domain.items import check_split
 
 
+class Votes(StrEnum):
+    """How an LLM's repeated answers are counted."""
+
+    sampled = "sampled"
+    exact = "exact"
+
+
 def annotate(
     ids: Annotated[str, typer.Argument(help="A file of ids, or - for standard input. Default: what comes next.")] = "",
     split: Annotated[str, typer.Option(help="Annotate a whole split: pool, seed, validation or test.")] = "",
@@ -25,6 +33,18 @@ def annotate(
     model: Annotated[
         str, typer.Option(help="One LLM of the panel. Default: all of them.", autocompletion=complete.models)
     ] = "",
+    votes: Annotated[
+        Votes | None,
+        typer.Option(
+            help="Draw answers, or compute the shares that infinitely many would have. Default: the project's."
+        ),
+    ] = None,
+    shots: Annotated[
+        int | None, typer.Option(help="So many seed items in the prompt, as examples. Default: the project's.", min=0)
+    ] = None,
+    show_invalid: Annotated[
+        int, typer.Option(help="Decode so many answers of each text that are no label to their end.", min=0)
+    ] = 0,
     threads: ThreadsOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
@@ -35,19 +55,21 @@ def annotate(
     Each gives the probability of every label, and repeated answers.
     What was observed before is read, not computed again. Without ids or a split: the seed set,
     the sample that the aggregator learns from, and what the current run has selected.
+    --votes and --shots hold for this command; to keep them, set them in mollia.toml under [annotate].
 
     Example: mollia select -n 50 | mollia annotate - | mollia aggregate -
     """
     from mollia_cli.workflow import annotate as work
 
     with open_project(project, threads) as opened:
+        opened.use_annotation(votes=votes or "", shots=shots)
         if split:
             check_split(split)
             wanted = opened.store.items.ids(split)
         else:
             wanted = read_ids(ids) if ids else work.next_items(opened)
         wanted = wanted[:limit] if limit else wanted
-        members = work.annotate(opened, wanted, [model] if model else [])
+        members = work.annotate(opened, wanted, [model] if model else [], show_invalid)
         names = opened.labels.names
 
         def record(member: work.Member, seen: Any) -> dict[str, Any]:
@@ -63,5 +85,6 @@ def annotate(
             }
 
         records = (record(member, seen) for member, seen in work.observations(opened, members, wanted))
-        emit_records(records, ["id", "model", "votes", "invalid", "mass"], as_json, as_jsonl)
+        columns = ["id", "model", "votes", "invalid", "mass", *(["answers"] if show_invalid else [])]
+        emit_records(records, columns, as_json, as_jsonl)
         talk(f"{len(wanted)} items annotated by {', '.join(member.name for member in members)}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mollia_cli.cli.common import JsonOption, emit, emit_json, open_project, table, talk
+from mollia_cli.cli.common import JsonOption, ThreadsOption, emit, emit_json, open_project, table, talk
 from mollia_cli.cli.rounds import show_rounds, summary
 
 
@@ -15,6 +15,7 @@ def demo(
     folder: Annotated[Path, typer.Argument(help="The demo project's folder; must not hold a project.")] = Path(
         "mollia-demo"
     ),
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Do the whole job on data that ships with mollia.
@@ -29,7 +30,7 @@ def demo(
     started = time.monotonic()
     talk("1. a project with six labels, and the data that ships with mollia (CC0)")
     work.make_demo_project(folder, lambda remark: talk(f"   {remark}")).store.close()
-    with open_project(folder) as project:
+    with open_project(folder, threads) as project:
         talk(f"2. {work.ROUNDS} rounds: choose {work.BATCH} messages, two small LLMs read them, an aggregator that")
         talk("   learned from 50 true labels whom to believe makes verdicts, a classifier trains on those")
         rounds = work.demo_run(project, lambda record: talk(f"   {summary(record)}"))

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import JsonlOption, JsonOption, ProjectOption, emit_records, open_project
+from mollia_cli.cli.common import JsonlOption, JsonOption, ProjectOption, ThreadsOption, emit_records, open_project
 from mollia_cli.strategies import STRATEGIES
 
 
@@ -17,6 +17,7 @@ def select(
     run: Annotated[
         str, typer.Option("--name", help="The run whose classifier chooses. Default: the current one.")
     ] = "",
+    threads: ThreadsOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
     as_jsonl: JsonlOption = False,
@@ -29,7 +30,7 @@ def select(
     """
     from mollia_cli.workflow.select import select as choose
 
-    with open_project(project) as opened:
+    with open_project(project, threads) as opened:
         settings = opened.settings.run
         choice = choose(opened, strategy or settings.strategy, n or settings.batch, run)
     records = ({"id": pick.id, "score": round(pick.score, 6)} for pick in choice.picks)

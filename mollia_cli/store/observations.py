@@ -66,6 +66,14 @@ class ObservationStore:
                 rows,
             )
 
+    def keep_answers(self, key: str, batch: Iterable[Observation]) -> None:
+        """Store the words of invalid answers with observations that have none; their numbers stay."""
+        rows = [(json.dumps(o.answers, ensure_ascii=False), key, o.item_id) for o in batch if o.answers]
+        with self._db.atomic():
+            self._db.conn.executemany(
+                "UPDATE observations SET answers = ? WHERE annotator = ? AND item = ? AND answers = '[]'", rows
+            )
+
     def get(self, key: str, ids: Sequence[str]) -> dict[str, Observation]:
         """The stored observations of one annotator for some items."""
         found: dict[str, Observation] = {}

@@ -3,12 +3,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mollia_cli.annotators.base import Annotator
+from mollia_cli.annotators.gguf.doctor import unused_gpu
+from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation, Panel
 from mollia_cli.domain.rng import stream
 from mollia_cli.workflow.learner import current_run
 from mollia_cli.workflow.panel import panel_annotators, shot_items
 from mollia_cli.workflow.project import Project
+
+LITTLE_MASS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,43 +24,66 @@ class Member:
     key: str
 
 
-def annotate(project: Project, ids: Sequence[str], only: Sequence[str] = ()) -> list[Member]:
+def annotate(project: Project, ids: Sequence[str], only: Sequence[str] = (), show_invalid: int = 0) -> list[Member]:
     """Have every panel member observe the items it has not observed yet, one model after the other.
 
-    Stored batch by batch: a stop in between loses at most the batch in flight.
+    Stored batch by batch: a stop in between loses at most the batch in flight. With ``show_invalid``, what is stored
+    without the words of its invalid answers is asked again for them alone. Raises InputError if there are no such
+    answers, because votes are exact.
     """
+    if show_invalid and project.settings.annotate.votes == "exact":
+        raise InputError("exact votes draw no answers, so there are none to show", "--votes sampled")
     items = project.store.items.get(ids)
-    members = []
-    for annotator in panel_annotators(project, only):
+    members, asked = [], False
+    for annotator in panel_annotators(project, only, show_invalid):
         key = project.store.observations.register(annotator.name, annotator.identity)
         members.append(Member(annotator.name, key))
         missing = set(project.store.observations.missing(key, ids))
-        todo = [item for item in items if item.id in missing]
+        wordless = set(_wordless(project, key, ids)) if show_invalid else set()
+        todo = [item for item in items if item.id in missing | wordless]
         if not todo:
             continue
-        done = 0
-        task = f"annotating with {annotator.name}"
-        project.progress(task, 0, len(todo))
-        try:
-            for batch in annotator.annotate(todo):
-                with project.store.guarded():
-                    project.store.observations.add(key, batch)
-                done += len(batch)
-                project.progress(task, done, len(todo))
-        finally:
-            annotator.close()
+        if remark := unused_gpu() if not asked else "":
+            project.say(remark)
+        asked = True
+        _observe(project, annotator, key, todo)
         _warn(project, annotator.name, key, [item.id for item in todo])
     return members
+
+
+def _observe(project: Project, annotator: Annotator, key: str, todo: Sequence[Item]) -> None:
+    """Ask one LLM; of what is stored already, only the words of invalid answers are new."""
+    done = 0
+    task = f"annotating with {annotator.name}"
+    project.progress(task, 0, len(todo))
+    try:
+        for batch in annotator.annotate(todo):
+            with project.store.guarded():
+                project.store.observations.add(key, batch)
+                project.store.observations.keep_answers(key, batch)
+            done += len(batch)
+            project.progress(task, done, len(todo))
+    finally:
+        annotator.close()
+
+
+def _wordless(project: Project, key: str, ids: Sequence[str]) -> Iterator[str]:
+    """Items with stored invalid votes whose words were not decoded."""
+    for item_id, seen in project.store.observations.get(key, ids).items():
+        if seen.invalid > 0 and not seen.answers:
+            yield item_id
 
 
 def _warn(project: Project, name: str, key: str, ids: Sequence[str]) -> None:
     """Say what a person should know of fresh observations: little mass on the labels, texts that were cut."""
     observed = list(project.store.observations.get(key, ids).values())
     mass = sum(o.mass for o in observed) / len(observed)
-    if mass < 0.5:
+    if mass < LITTLE_MASS:
+        shots = "" if project.settings.annotate.shots else f" --shots {2 * len(project.labels)}, or"
         project.say(
-            f"{name} puts only {mass:.0%} of its probability on the labels; see what it reads with"
-            f" `mollia prompt show --model {name}` and try other words in prompt.txt"
+            f"{name} puts only {mass:.0%} of its probability on the labels: see what it says instead with"
+            f" `mollia annotate --model {name} --show-invalid 2 --limit 5` and what it reads with"
+            f" `mollia prompt show --model {name}`; try{shots} other words in prompt.txt"
         )
     cut = sum(o.truncated for o in observed)
     if cut:

@@ -61,8 +61,11 @@ def panel_members(project: Project) -> tuple[str, ...]:
     return installed
 
 
-def panel_annotators(project: Project, only: Sequence[str] = ()) -> list[Annotator]:
-    """The panel as annotators, in the order of the settings; ``only`` restricts it to some names."""
+def panel_annotators(project: Project, only: Sequence[str] = (), show_invalid: int = 0) -> list[Annotator]:
+    """The panel as annotators, in the order of the settings; ``only`` restricts it to some names.
+
+    ``show_invalid``: of each text, so many answers that are no label are kept with their words.
+    """
     settings = project.settings.annotate
     prompt = project_prompt(project)
     decoding = Decoding(settings.votes, settings.samples, settings.temperature, settings.top_p, project.settings.seed)
@@ -82,6 +85,7 @@ def panel_annotators(project: Project, only: Sequence[str] = ()) -> list[Annotat
             threads=settings.threads,
             context=settings.context,
             log_path=project.root / LOG_FILE,
+            show_invalid=show_invalid,
         )
         for file in files
         if not only or file.name in only

@@ -40,6 +40,12 @@ class Project(AbstractContextManager["Project"]):
             learner=replace(settings.learner, threads=threads),
         )
 
+    def use_annotation(self, *, votes: str = "", shots: int | None = None) -> None:
+        """Ask the LLMs otherwise than the settings say, for as long as the project is open."""
+        asked = self.settings.annotate
+        shots = asked.shots if shots is None else shots
+        self.settings = replace(self.settings, annotate=replace(asked, votes=votes or asked.votes, shots=shots))
+
     @property
     def labels(self) -> LabelSet:
         """The label set."""
