@@ -26,13 +26,12 @@ class Fitted:
     panel: tuple[Member, ...]
 
 
-def fit_aggregator(
-    project: Project, name: str = "", panel: Sequence[Member] = (), also: Sequence[str] = ()
-) -> Fitted:
+def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (), also: Sequence[str] = ()) -> Fitted:
     """The aggregator ``name`` (default: the project's) fitted on the seed set and unlabelled items.
 
-    Those are the project's unlabelled sample and ``also``, of each what was annotated. The same inputs were fitted before: that fit is read from the store. Seed items that were not
-    annotated yet, or seed labels of one class only, raise InputError.
+    Those are the project's unlabelled sample and ``also``, of each what was annotated. The same inputs
+    were fitted before: that fit is read from the store. Seed items that were not annotated yet, or seed
+    labels of one class only, raise InputError.
     """
     name = AGGREGATORS.check(name or project.settings.aggregate.aggregator)
     panel = tuple(panel or members(project))

@@ -1,6 +1,7 @@
 """``mollia annotate``: the panel observes items; what is stored is never computed again."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mollia_cli.annotators.base import Annotator
@@ -10,7 +11,7 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation, Panel
 from mollia_cli.domain.rng import stream
 from mollia_cli.workflow.learner import current_run
-from mollia_cli.workflow.panel import panel_annotators, shot_items
+from mollia_cli.workflow.panel import fit_together, panel_annotators, shot_items
 from mollia_cli.workflow.project import Project
 
 LITTLE_MASS = 0.5
@@ -46,7 +47,7 @@ def annotate(project: Project, ids: Sequence[str], only: Sequence[str] = (), sho
         if remark := unused_gpu() if not asked else "":
             project.say(remark)
         asked = True
-        _observe(project, annotator, key, todo)
+        _observe(project, (project.loaded or {}).pop(key, annotator), key, todo)
         _warn(project, annotator.name, key, [item.id for item in todo])
     return members
 
@@ -64,7 +65,7 @@ def _observe(project: Project, annotator: Annotator, key: str, todo: Sequence[It
             done += len(batch)
             project.progress(task, done, len(todo))
     finally:
-        annotator.close()
+        _put_away(project, key, annotator)
 
 
 def _wordless(project: Project, key: str, ids: Sequence[str]) -> Iterator[str]:
@@ -72,6 +73,25 @@ def _wordless(project: Project, key: str, ids: Sequence[str]) -> Iterator[str]:
     for item_id, seen in project.store.observations.get(key, ids).items():
         if seen.invalid > 0 and not seen.answers:
             yield item_id
+
+
+@contextmanager
+def models_kept(project: Project) -> Iterator[None]:
+    """Within, the panel's models stay loaded between annotations, if all fit into half of the free memory."""
+    project.loaded = {}
+    try:
+        yield
+    finally:
+        for annotator in project.loaded.values():
+            annotator.close()
+        project.loaded = None
+
+
+def _put_away(project: Project, key: str, annotator: Annotator) -> None:
+    if project.loaded is not None and fit_together(project):
+        project.loaded[key] = annotator
+    else:
+        annotator.close()
 
 
 def _warn(project: Project, name: str, key: str, ids: Sequence[str]) -> None:

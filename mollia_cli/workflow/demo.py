@@ -24,8 +24,8 @@ ENCODER = "all-minilm-l6-v2"
 AGGREGATORS = ("vote", "molam", "conditional_logit")
 # Smaller than the defaults, so that the whole demo takes minutes on two cores: no unlabelled item
 # is annotated beside the selected ones.
-ROUNDS, BATCH, UNLABELLED, SHOTS = 3, 40, 0, 6
-EPOCHS, PATIENCE = 15, 4
+ROUNDS, BATCH, UNLABELLED, SHOTS = 3, 35, 0, 6
+EPOCHS, PATIENCE, LEARNING_RATE = 8, 4, 1e-4
 NOUN = "message"
 TASK = "Determine what the front office of the clinic has to deal with in this message."
 LABELS = {
@@ -58,7 +58,7 @@ def make_demo_project(folder: Path, say: Callable[[str], None]) -> Project:
         settings,
         annotate=replace(settings.annotate, shots=SHOTS),
         aggregate=replace(settings.aggregate, unlabelled=UNLABELLED),
-        learner=replace(settings.learner, epochs=EPOCHS, patience=PATIENCE),
+        learner=replace(settings.learner, epochs=EPOCHS, patience=PATIENCE, learning_rate=LEARNING_RATE),
         run=replace(settings.run, batch=BATCH),
     )
     create(folder, quick)

@@ -7,6 +7,8 @@ from pathlib import Path
 from mollia_cli import models
 from mollia_cli.annotators import ANNOTATORS
 from mollia_cli.annotators.base import Annotator
+from mollia_cli.annotators.gguf.formats import COARSER
+from mollia_cli.annotators.gguf.memory import available
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.prompting import Decoding, Prompt
@@ -90,6 +92,19 @@ def panel_annotators(project: Project, only: Sequence[str] = (), show_invalid: i
         for file in files
         if not only or file.name in only
     ]
+
+
+def tuned_copy(name: str, coarser: bool = False) -> str:
+    """The name of the copy that ``mollia models tune`` made of an installed LLM, or ''."""
+    copies = [copy.name for copy in models.tuned_copies(models.resolve_llm(name))]
+    return next((copy for copy in copies if (copy.rpartition(".")[2].upper() in COARSER) == coarser), "")
+
+
+def fit_together(project: Project) -> bool:
+    """Whether the files of the whole panel fit into half of the free memory."""
+    free = available()
+    files = [models.resolve_llm(member).path for member in panel_members(project)]
+    return free is not None and 2 * sum(path.stat().st_size for path in files) <= free
 
 
 def change_panel(project: Project, add: Sequence[str] = (), remove: Sequence[str] = ()) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from mollia_cli.annotators.base import Annotator
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.domain.settings import SETTINGS_FILE, Settings
@@ -23,6 +24,7 @@ class Project(AbstractContextManager["Project"]):
         self.store = store
         self.say: Callable[[str], None] = lambda remark: None
         self.progress: Progress = silent
+        self.loaded: dict[str, Annotator] | None = None  # by key, while models are kept loaded
 
     @classmethod
     def open(cls, folder: Path | None = None) -> Self:

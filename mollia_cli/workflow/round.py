@@ -12,7 +12,7 @@ from mollia_cli.domain.metrics import micro_f1
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.store.runs import Round, Selection
 from mollia_cli.workflow.aggregate import conclude, fit_aggregator
-from mollia_cli.workflow.annotate import annotate, needed_for_fit
+from mollia_cli.workflow.annotate import annotate, models_kept, needed_for_fit
 from mollia_cli.workflow.learner import current_run, trained_learner
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.select import select
@@ -187,12 +187,13 @@ def run_rounds(
     project: Project, run: str, setup: RunSetup, until: int, done: Callable[[Round], None] = lambda record: None
 ) -> list[Round]:
     """Advance until round ``until`` is finished or the pool is used up; ``done`` hears of every round."""
-    while True:
-        rounds = project.store.runs.rounds(run)
-        finished = [record for record in rounds if record.metrics is not None]
-        if finished and finished[-1].number >= until:
-            return finished
-        record = advance(project, run, setup)
-        if record is None:
-            return finished
-        done(record)
+    with models_kept(project):
+        while True:
+            rounds = project.store.runs.rounds(run)
+            finished = [record for record in rounds if record.metrics is not None]
+            if finished and finished[-1].number >= until:
+                return finished
+            record = advance(project, run, setup)
+            if record is None:
+                return finished
+            done(record)

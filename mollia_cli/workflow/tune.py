@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mollia_cli import models
-from mollia_cli.annotators.gguf.formats import COARSER
 from mollia_cli.annotators.gguf.tuning import Encoding, Trial, Tuned, explain, tune
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item
@@ -14,7 +13,7 @@ from mollia_cli.domain.rng import stream
 from mollia_cli.models.home import home
 from mollia_cli.prompts import builtin_template, render
 from mollia_cli.workflow import demo
-from mollia_cli.workflow.panel import LOG_FILE, project_prompt
+from mollia_cli.workflow.panel import LOG_FILE, project_prompt, tuned_copy
 from mollia_cli.workflow.project import Project
 
 TRIAL_TEXTS = 100  # texts on which a change in label probabilities is measured
@@ -61,8 +60,7 @@ def tune_model(
     if models.looks_like_path(name):
         raise InputError(f"{name} is a file: only installed models are tuned", f"mollia models add {name}")
     model = models.resolve_llm(name)
-    formats = {copy.name.rpartition(".")[2].upper(): copy.name for copy in models.tuned_copies(model)}
-    present = next((copy for kind, copy in formats.items() if (kind in COARSER) == coarser), "")
+    present = tuned_copy(name, coarser)
     if present:
         return Tuning(name, present, f"is tuned already, as {present}")
     trial = project_trial(project) if project else demo_trial() if coarser else None

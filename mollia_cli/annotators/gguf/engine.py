@@ -24,6 +24,7 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation
 
 _PREFIX = 0  # the sequence that holds the shared prefix
+_PREFIX_PART = 128  # tokens: enough to measure a thread count on
 _NODE_CELLS = 16  # cells kept for one text's answer nodes
 _IN_FLIGHT = 2  # batches worth of text that are in flight together; attention slows with every cell
 
@@ -150,19 +151,17 @@ class Engine:
         return -(-(len(self._shared) + beside) // 256) * 256
 
     def _start(self) -> None:
-        """Decode the shared prefix; again for each thread count that is still to be measured."""
+        """Decode the shared prefix, in parts on which the thread counts are measured."""
         context = self.context
-        while True:
-            context.clear()
-            self._free = list(range(context.sequences - 1, _PREFIX, -1))
-            for begin in range(0, len(self._shared), context.capacity):
-                chunk = self._shared[begin : begin + context.capacity]
-                context.add(chunk, begin, [_PREFIX], want_last=False)
-                with self._threads.timed(context, len(chunk)):
-                    context.decode()
-            self.tally.once += len(self._shared)
-            if not self._threads.undecided:
-                return
+        context.clear()
+        self._free = list(range(context.sequences - 1, _PREFIX, -1))
+        size = min(_PREFIX_PART, context.capacity)
+        for begin in range(0, len(self._shared), size):
+            chunk = self._shared[begin : begin + size]
+            context.add(chunk, begin, [_PREFIX], want_last=False)
+            with self._threads.timed(context, len(chunk)):
+                context.decode()
+        self.tally.once += len(self._shared)
 
     def _fill_with_nodes(self) -> None:
         for flight in self._flights:
