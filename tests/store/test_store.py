@@ -73,9 +73,11 @@ def test_zero_probability_survives(store: Store) -> None:
 
 def test_verdicts_of_a_fit(store: Store) -> None:
     fit = store.verdicts.add_fit("digest", "vote", ["k1"], (3, 0), {"x": [1.5]})
-    assert store.verdicts.find_fit("digest") == fit == store.verdicts.latest_fit()
+    assert store.verdicts.find_fit("digest") == fit
+    assert store.verdicts.latest_fit() is None
     assert store.verdicts.add_fit("digest", "vote", ["k1"], (3, 0), {}).id == fit.id
     store.verdicts.add(fit.id, [Verdict("b", 1, 0.75, np.array([0.1, 0.75, 0.15]), (0, 2))])
+    assert store.verdicts.latest_fit() == fit
     found = store.verdicts.get(fit.id, ["a", "b"])
     assert list(found) == ["b"]
     assert (found["b"].label, found["b"].negatives, found["b"].confidence) == (1, (0, 2), 0.75)
