@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation, Panel
@@ -36,10 +37,12 @@ def annotate(project: Project, ids: Sequence[str], only: Sequence[str] = ()) -> 
         done = 0
         task = f"annotating with {annotator.name}"
         project.progress(task, 0, len(todo))
+        begin = perf_counter()
         try:
             for batch in annotator.annotate(todo):
                 with project.store.guarded():
-                    project.store.observations.add(key, batch)
+                    project.store.observations.add(key, batch, perf_counter() - begin)
+                begin = perf_counter()
                 done += len(batch)
                 project.progress(task, done, len(todo))
         finally:
