@@ -1,16 +1,18 @@
 """Aggregators: what to believe of a panel's observations."""
 
 from mollia_cli.domain.registry import Entry, Registry
+from mollia_cli.domain.settings import AggregateSettings
 
-# The best honest one on the features at hand (benchmarks/README.md).
-DEFAULT = "conditional_logit"
+# A project's default: the best honest one on the features at hand (benchmarks/README.md).
+DEFAULT = AggregateSettings().aggregator
 
 AGGREGATORS = Registry(
     "aggregator",
     __name__,
     {
         "conditional_logit": Entry(
-            "ConditionalLogit", "self-trained conditional logit with shared trust, mixed with trees (the default)"
+            "ConditionalLogit",
+            "self-trained conditional logit (McFadden 1974; Zou et al. 2018) with shared trust, mixed with trees",
         ),
         "molam": Entry("MoLAM", "XGBoost on all scores and votes, with pseudo-labels (the paper, Eqs. 4-6)"),
         "mol": Entry("MoL", "MoLAM without pseudo-labels (the paper's ablation)"),

@@ -1,18 +1,20 @@
 """Calibrated confidence: how sure a verdict really is, and which verdicts reach a target precision."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
 from mollia_cli.aggregators.base import Aggregator
-from mollia_cli.aggregators.features import log_softmax, softmax
+from mollia_cli.aggregators.features import array, log_softmax, softmax
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray, Panel
 from mollia_cli.domain.rng import stream
 
 # Strength of the pull towards temperature 1, in seed items' worth of evidence.
 _PRIOR = 2.0
+_TEMPERATURES = np.exp(np.linspace(np.log(0.1), np.log(10.0), 201))
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,45 @@ class Bin:
     n: int
     confidence: float
     accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What cross-fitting on n labelled items showed of an aggregator.
+
+    raw: [n] confidence of each item's cross-fitted verdict; confidence: [n] the same at the temperature that
+    the other items choose; right: [n]. ``temperature`` is what all of them choose, for new items.
+    """
+
+    temperature: float
+    raw: FloatArray
+    confidence: FloatArray
+    right: BoolArray
+
+    @property
+    def ece(self) -> float:
+        """ECE of the calibrated confidence, honest: no item had a say in its own."""
+        return expected_calibration_error(self.confidence, self.right)
+
+    @property
+    def raw_ece(self) -> float:
+        """ECE without calibration."""
+        return expected_calibration_error(self.raw, self.right)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists."""
+        return {
+            "temperature": self.temperature,
+            "raw": self.raw.tolist(),
+            "confidence": self.confidence.tolist(),
+            "right": self.right.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> Self:
+        """The inverse of ``to_json``."""
+        right = np.asarray(state["right"], dtype=np.bool_)
+        return cls(float(state["temperature"]), array(state["raw"]), array(state["confidence"]), right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +98,20 @@ def cross_fitted(
     return held
 
 
-def fit_temperature(probabilities: FloatArray, labels: IntArray) -> float:
-    """The temperature (Guo et al. 2017) that makes cross-fitted probabilities likeliest, 0.1 to 10.
+def calibrate(held: FloatArray, labels: IntArray) -> Calibration:
+    """The calibration of cross-fitted probabilities [n, K] by temperature (Guo et al. 2017), 0.1 to 10.
 
-    Pulled towards 1, because 50 labels alone can send it anywhere.
+    The temperature makes the labels likeliest, and is pulled towards 1, because 50 labels alone can
+    send it anywhere.
     """
-    if not len(labels):
-        return 1.0
-    logs = np.log(np.maximum(probabilities, 1e-12))
-    candidates = np.exp(np.linspace(np.log(0.1), np.log(10.0), 201))
+    logs = np.log(np.maximum(held, 1e-12))
     own = np.arange(len(labels))
-    losses = [
-        -log_softmax(logs / temperature)[own, labels].sum() + _PRIOR * np.log(temperature) ** 2
-        for temperature in candidates
-    ]
-    return float(candidates[int(np.argmin(losses))])
+    losses = np.stack([-log_softmax(logs / temperature)[own, labels] for temperature in _TEMPERATURES])
+    whole = losses.sum(axis=1) + _PRIOR * np.log(_TEMPERATURES) ** 2
+    others = _TEMPERATURES[(whole[:, None] - losses).argmin(axis=0)]
+    confidence = softmax(logs / others[:, None]).max(axis=1)
+    right = np.asarray(held.argmax(axis=1) == labels, dtype=np.bool_)
+    return Calibration(float(_TEMPERATURES[whole.argmin()]), held.max(axis=1), confidence, right)
 
 
 def tempered(probabilities: FloatArray, temperature: float) -> FloatArray:
@@ -111,7 +151,7 @@ def threshold_for(confidence: FloatArray, right: BoolArray, target: float, pool:
         raise InputError(f"target precision {target} is not between 0 and 1", "for example: 0.95")
     candidates = np.unique(pool)
     if not len(candidates):
-        raise InputError("there are no verdicts to choose a threshold for", "mollia aggregate")
+        raise InputError("there are no verdicts to choose a threshold for", "annotate some items: mollia annotate")
     order = np.sort(pool)
     # Mean confidence of the pool's verdicts from each candidate upwards.
     tail = (np.cumsum(order[::-1]) / np.arange(1, len(order) + 1))[::-1]

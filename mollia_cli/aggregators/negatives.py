@@ -1,5 +1,6 @@
 """Negative labels: the classes that an item is unlikely to belong to (Eq. 5)."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -9,7 +10,21 @@ from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray, Panel
 
 Rule = Literal["all", "mean"]
-DELTA = 0.001
+DELTA = 0.001  # the paper's
+
+
+@dataclass(frozen=True, slots=True)
+class NegativeRule:
+    """Eq. 5 with its ``delta``, and what it does to ``items`` labelled items.
+
+    false_negatives: share of them whose gold label it takes for a negative one (nan for no items);
+    bound: what was promised of new items, None where nothing could be.
+    """
+
+    delta: float
+    false_negatives: float
+    items: int
+    bound: float | None
 
 
 def negative_labels(panel: Panel, delta: float = DELTA, rule: Rule = "all") -> BoolArray:
@@ -57,6 +72,22 @@ def choose_delta(panel: Panel, labels: IntArray, bound: float, rule: Rule = "all
         )
     evidence = _own(_evidence(panel, rule), labels)
     return float(np.sort(evidence)[rank - 1])
+
+
+def rule_for(panel: Panel, labels: IntArray, delta: float, bound: float) -> NegativeRule:
+    """The rule at ``delta``, or at the delta that keeps ``bound`` where ``delta`` is 0.
+
+    Where the labelled items are too few for the bound, it is the paper's delta, or the smallest
+    evidence for a gold label among them if that is less.
+    """
+    promised: float | None = None
+    if not delta:
+        try:
+            delta, promised = choose_delta(panel, labels, bound), bound
+        except InputError:
+            delta = min([DELTA, *_own(_evidence(panel, "all"), labels)])
+    rate = false_negative_rate(negative_labels(panel, delta), labels)
+    return NegativeRule(float(delta), rate, len(labels), promised)
 
 
 def _evidence(panel: Panel, rule: Rule) -> FloatArray:

@@ -154,9 +154,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = ""
 
 
 def shown(value: Any) -> str:
-    """A cell as people read it: fractions with three digits, nothing for None, control characters made visible."""
+    """A cell as people read it: fractions with three digits, nothing for None or False, control characters visible."""
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else ""
     if isinstance(value, float):
         return f"{value:.3f}"
     if isinstance(value, (list, tuple)):

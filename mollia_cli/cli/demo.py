@@ -20,7 +20,7 @@ def demo(
 ) -> None:
     """Do the whole job on data that ships with mollia.
 
-    690 messages to a clinic's front office, two LLMs, MoLAM, and a classifier trained round by round.
+    690 messages to a clinic's front office, two LLMs, an aggregator, and a classifier trained round by round.
 
     Example: mollia demo
     """

@@ -19,7 +19,8 @@ def evaluate(
 ) -> None:
     """Measure everyone against true labels.
 
-    Each LLM alone, the vote, the aggregator and the trained classifier. Annotates what is missing.
+    Each LLM alone, the aggregators (vote, mean logits, MoLAM, the project's) and the trained classifier.
+    Annotates what is missing.
 
     Example: mollia evaluate --split test
     """

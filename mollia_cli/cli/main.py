@@ -21,6 +21,7 @@ from mollia_cli.cli import (
     panel,
     predict,
     prompt,
+    report,
     rounds,
     select,
     status,
@@ -51,6 +52,7 @@ app.command("status")(status.status)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.add_typer(export.app, name="export")
+app.add_typer(report.app, name="report")
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(bench.app, name="bench")

@@ -54,11 +54,15 @@ class AnnotateSettings:
 
 @dataclass(frozen=True, slots=True)
 class AggregateSettings:
-    """How verdicts are made. ``unlabelled``: pool items annotated for semi-supervised fitting."""
+    """How verdicts are made. ``delta`` 0: chosen so that a true label is negative for ``false_negatives`` at most.
 
-    aggregator: str = "molam"
+    unlabelled: pool items annotated for semi-supervised fitting; delta: Eq. 5's threshold (paper: 0.001).
+    """
+
+    aggregator: str = "conditional_logit"
     unlabelled: int = _natural(500, "none")
-    delta: float = _fraction(0.001)
+    delta: float = _setting(0.0, lambda v: 0 <= v <= 1, "a number from 0 to 1, 0 to choose it on the seeds")
+    false_negatives: float = _setting(0.02, lambda v: 0 < v < 1, "a number above 0 and below 1")
 
 
 @dataclass(frozen=True, slots=True)

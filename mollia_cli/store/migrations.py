@@ -108,3 +108,16 @@ def m003_runs_and_rounds(db: Database) -> None:
         ) WITHOUT ROWID;
         """
     )
+
+
+@migrations()
+def m004_calibration_conclusions_and_seconds(db: Database) -> None:
+    db.executescript(
+        """
+        ALTER TABLE fits ADD COLUMN calibration TEXT NOT NULL DEFAULT 'null';
+        -- counts conclusions: the fit that verdicts were made by last has the highest
+        ALTER TABLE fits ADD COLUMN concluded INTEGER;
+        UPDATE fits SET concluded = id WHERE id IN (SELECT fit FROM verdicts);
+        ALTER TABLE observations ADD COLUMN seconds REAL;
+        """
+    )

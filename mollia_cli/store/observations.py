@@ -1,7 +1,7 @@
 """Observations in the database: kept by the digest of everything they depend on."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,8 +42,9 @@ class ObservationStore:
             known.update(row[0] for row in self._db.execute(query, [key, *chunk]))
         return [item_id for item_id in ids if item_id not in known]
 
-    def add(self, key: str, batch: Iterable[Observation]) -> None:
-        """Store one batch in one transaction."""
+    def add(self, key: str, batch: Sequence[Observation], seconds: float | None = None) -> None:
+        """Store one batch in one transaction; ``seconds``: wall-clock of the whole batch, where it was measured."""
+        share = None if seconds is None else seconds / max(len(batch), 1)
         rows = [
             (
                 key,
@@ -56,13 +57,14 @@ class ObservationStore:
                 json.dumps(o.answers, ensure_ascii=False),
                 o.tokens,
                 int(o.truncated),
+                share,
             )
             for o in batch
         ]
         with self._db.atomic():
             self._db.conn.executemany(
                 "INSERT OR IGNORE INTO observations (annotator, item, log_probs, votes, mass, invalid, slack, answers,"
-                " tokens, truncated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " tokens, truncated, seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
 
@@ -98,13 +100,14 @@ class ObservationStore:
         return found
 
     def summary(self) -> list[dict[str, Any]]:
-        """For each annotator: name, key, items observed, mean mass and invalid share, tokens, texts cut."""
+        """For each annotator: name, key, items observed, mean mass and invalid share, tokens, texts cut, seconds."""
         query = """
-            SELECT a.name, a.key, count(o.item), avg(o.mass), avg(o.invalid), sum(o.tokens), sum(o.truncated)
+            SELECT a.name, a.key, count(o.item), avg(o.mass), avg(o.invalid), sum(o.tokens), sum(o.truncated),
+                sum(o.seconds)
             FROM annotators a LEFT JOIN observations o ON o.annotator = a.key
             GROUP BY a.key ORDER BY a.created_at, a.name
         """
-        names = ("name", "key", "items", "mass", "invalid", "tokens", "truncated")
+        names = ("name", "key", "items", "mass", "invalid", "tokens", "truncated", "seconds")
         return [dict(zip(names, row, strict=True)) for row in self._db.execute(query)]
 
 

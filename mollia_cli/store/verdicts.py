@@ -16,7 +16,7 @@ from mollia_cli.store.items import chunks
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A fitted aggregator: its record number, name, panel (annotator keys) and state."""
+    """A fitted aggregator: its record number, name, panel (annotator keys), state and calibration."""
 
     id: int
     aggregator: str
@@ -24,6 +24,7 @@ class Fit:
     seed_items: int
     pool_items: int
     state: Mapping[str, Any]
+    calibration: Mapping[str, Any] | None = None
 
 
 class VerdictStore:
@@ -42,25 +43,34 @@ class VerdictStore:
         return self._fit("id = ?", fit_id)
 
     def latest_fit(self) -> Fit | None:
-        """The fit that was made last."""
-        return self._fit("id = (SELECT max(id) FROM fits WHERE 1 = ?)", 1)
+        """The fit that verdicts were made by last; None where there are no verdicts."""
+        return self._fit("concluded = (SELECT max(concluded) FROM fits WHERE concluded > ?)", 0)
 
     def _fit(self, condition: str, value: Any) -> Fit | None:
-        query = f"SELECT id, aggregator, panel, seed_items, pool_items, state FROM fits WHERE {condition}"
+        query = f"SELECT id, aggregator, panel, seed_items, pool_items, state, calibration FROM fits WHERE {condition}"
         row = self._db.execute(query, [value]).fetchone()
-        return (
-            None if row is None else Fit(row[0], row[1], tuple(json.loads(row[2])), row[3], row[4], json.loads(row[5]))
-        )
+        if row is None:
+            return None
+        return Fit(row[0], row[1], tuple(json.loads(row[2])), row[3], row[4], json.loads(row[5]), json.loads(row[6]))
 
     def add_fit(
-        self, digest: str, aggregator: str, panel: Sequence[str], sizes: tuple[int, int], state: Mapping[str, Any]
+        self,
+        digest: str,
+        aggregator: str,
+        panel: Sequence[str],
+        sizes: tuple[int, int],
+        state: Mapping[str, Any],
+        calibration: Mapping[str, Any] | None = None,
     ) -> Fit:
         """Store a fit; ``sizes`` are the numbers of seed and of pool items it was made from."""
         with self._db.atomic():
             self._db.execute(
-                "INSERT OR IGNORE INTO fits (digest, aggregator, panel, seed_items, pool_items, state, created_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [digest, aggregator, json.dumps(list(panel)), *sizes, json.dumps(state), now()],
+                "INSERT OR IGNORE INTO fits (digest, aggregator, panel, seed_items, pool_items, state, calibration,"
+                " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    *(digest, aggregator, json.dumps(list(panel)), *sizes),
+                    *(json.dumps(state), json.dumps(calibration), now()),
+                ],
             )
         fit = self.find_fit(digest)
         assert fit is not None
@@ -85,6 +95,9 @@ class VerdictStore:
                 "INSERT OR REPLACE INTO verdicts (fit, item, label, confidence, probabilities, negatives)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 rows,
+            )
+            self._db.execute(
+                "UPDATE fits SET concluded = (SELECT coalesce(max(concluded), 0) + 1 FROM fits) WHERE id = ?", [fit_id]
             )
 
     def get(self, fit_id: int, ids: Sequence[str]) -> dict[str, Verdict]:

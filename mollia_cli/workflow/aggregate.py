@@ -7,9 +7,11 @@ import numpy as np
 
 from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.aggregators.base import Aggregator
+from mollia_cli.aggregators.calibration import Calibration, Threshold, calibrate, cross_fitted, tempered, threshold_for
+from mollia_cli.aggregators.negatives import NegativeRule, negative_labels, rule_for, without_verdicts
 from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError, NotFoundError
-from mollia_cli.domain.observations import Panel
+from mollia_cli.domain.observations import FloatArray, Panel
 from mollia_cli.domain.rng import stream_seed
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.store.verdicts import Fit
@@ -19,11 +21,32 @@ from mollia_cli.workflow.project import Project
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A fitted aggregator with its record and the panel it belongs to."""
+    """A fitted aggregator with its record, the panel it belongs to, and its calibration if it learns."""
 
     fit: Fit
     aggregator: Aggregator
     panel: tuple[Member, ...]
+    calibration: Calibration | None
+
+    def predict_proba(self, panel: Panel) -> FloatArray:
+        """[n, K] calibrated probabilities."""
+        probabilities = self.aggregator.predict_proba(panel)
+        return tempered(probabilities, self.calibration.temperature) if self.calibration else probabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """Verdicts and how they came about. ``threshold``: where a target precision was asked for."""
+
+    fitted: Fitted
+    verdicts: list[Verdict]
+    negatives: NegativeRule
+    threshold: Threshold | None
+
+    @property
+    def below(self) -> int:
+        """How many verdicts are less sure than the threshold."""
+        return 0 if self.threshold is None else sum(v.confidence < self.threshold.confidence for v in self.verdicts)
 
 
 def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (), also: Sequence[str] = ()) -> Fitted:
@@ -47,8 +70,8 @@ def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (
         )
     if not kind.learns:
         seed, seed_ids = [], []
-    unlabelled = list(dict.fromkeys([*unlabelled_sample(project), *also])) if kind.learns else []
-    pool_ids = observed_by_all(project, panel, unlabelled)
+    wanted = list(dict.fromkeys([*unlabelled_sample(project), *also])) if kind.learns else []
+    pool_ids = observed_by_all(project, panel, wanted)
     random_seed = stream_seed(project.settings.seed, "aggregate", name)
     digest = digest_of(
         {
@@ -57,22 +80,66 @@ def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (
             "seed": [[item.id, item.label] for item in seed],
             "pool": pool_ids,
             "random_seed": random_seed,
+            "calibration": "temperature, cross-fitted" if kind.learns else None,
         }
     )
     fit = project.store.verdicts.find_fit(digest)
     if fit is not None:
-        return Fitted(fit, kind.from_json(fit.state), panel)
+        known = Calibration.from_json(fit.calibration) if fit.calibration else None
+        return Fitted(fit, kind.from_json(fit.state), panel, known)
     labels = np.array([item.label for item in seed], dtype=np.int64)
+    seen, unlabelled = stack(project, panel, seed_ids), stack(project, panel, pool_ids)
     project.progress(f"fitting {name}", 0, 1)
-    aggregator = kind().fit(
-        stack(project, panel, seed_ids), labels, stack(project, panel, pool_ids), random_seed=random_seed
-    )
+    aggregator = kind().fit(seen, labels, unlabelled, random_seed)
+    calibration = None
+    if kind.learns:
+        calibration = calibrate(cross_fitted(kind, seen, labels, unlabelled, random_seed), labels)
     project.progress(f"fitting {name}", 1, 1)
     with project.store.guarded():
         fit = project.store.verdicts.add_fit(
-            digest, name, [member.key for member in panel], (len(seed_ids), len(pool_ids)), aggregator.to_json()
+            digest,
+            name,
+            [member.key for member in panel],
+            (len(seed_ids), len(pool_ids)),
+            aggregator.to_json(),
+            calibration.to_json() if calibration else None,
         )
-    return Fitted(fit, aggregator, panel)
+    return Fitted(fit, aggregator, panel, calibration)
+
+
+def aggregate(
+    project: Project, name: str = "", ids: Sequence[str] | None = None, target_precision: float | None = None
+) -> Conclusion:
+    """Conclude on ``ids`` (None: every annotated pool item), by an aggregator that also learned from them, unlabelled.
+
+    ``target_precision``: also the confidence from which verdicts are right so often. Raises
+    InputError where no verdict is that sure, or the aggregator learns nothing that could tell.
+    """
+    panel = members(project)
+    wanted = observed_by_all(project, panel, project.store.items.ids("pool")) if ids is None else ids
+    fitted = fit_aggregator(project, name, panel, wanted)
+    verdicts = conclude(project, fitted, wanted)
+    threshold = None if target_precision is None else _threshold(fitted, verdicts, target_precision)
+    return Conclusion(fitted, verdicts, negative_rule(project, fitted.panel), threshold)
+
+
+def _threshold(fitted: Fitted, verdicts: Sequence[Verdict], target: float) -> Threshold:
+    known = fitted.calibration
+    if known is None:
+        raise InputError(
+            f"{fitted.fit.aggregator} learns nothing from seed labels, so that its confidence promises nothing",
+            "use one that does: mollia aggregate --with conditional_logit",
+        )
+    return threshold_for(known.confidence, known.right, target, np.array([v.confidence for v in verdicts]))
+
+
+def negative_rule(project: Project, panel: Sequence[Member]) -> NegativeRule:
+    """Eq. 5's rule by the project's settings, measured on the seed items that the panel has observed."""
+    labels = {item.id: item.label for item in fit_seeds(project) if item.label is not None}
+    ids = observed_by_all(project, panel, list(labels))
+    gold = np.array([labels[item_id] for item_id in ids], dtype=np.int64)
+    settings = project.settings.aggregate
+    return rule_for(stack(project, panel, ids), gold, settings.delta, settings.false_negatives)
 
 
 def conclude(project: Project, fitted: Fitted, ids: Sequence[str]) -> list[Verdict]:
@@ -84,19 +151,17 @@ def conclude(project: Project, fitted: Fitted, ids: Sequence[str]) -> list[Verdi
             f"{len(ids) - len(ready)} of {len(ids)} items were not annotated by the whole panel yet, first {first}",
             "annotate them: mollia annotate - < ids.txt",
         )
-    made = verdicts_of(fitted.aggregator, stack(project, fitted.panel, ids), project.settings.aggregate.delta)
+    made = verdicts_of(fitted, stack(project, fitted.panel, ids), negative_rule(project, fitted.panel).delta)
     with project.store.guarded():
         project.store.verdicts.add(fitted.fit.id, made)
     return made
 
 
-def verdicts_of(aggregator: Aggregator, panel: Panel, delta: float) -> list[Verdict]:
+def verdicts_of(fitted: Fitted, panel: Panel, delta: float) -> list[Verdict]:
     """y+ and y- (Eqs. 5 and 6) of a panel's observations; a verdict's own label is never among its negatives."""
-    from mollia_cli.aggregators.negatives import negative_labels, without_verdicts
-
     if not len(panel):
         return []
-    probabilities = aggregator.predict_proba(panel)
+    probabilities = fitted.predict_proba(panel)
     labels = probabilities.argmax(axis=1)
     negatives = without_verdicts(negative_labels(panel, delta), labels)
     return [
@@ -109,11 +174,6 @@ def verdicts_of(aggregator: Aggregator, panel: Panel, delta: float) -> list[Verd
         )
         for row, item_id in enumerate(panel.ids)
     ]
-
-
-def default_targets(project: Project, panel: Sequence[Member]) -> list[str]:
-    """What `mollia aggregate` concludes on when no ids are given: every annotated pool item."""
-    return observed_by_all(project, panel, project.store.items.ids("pool"))
 
 
 def _check_seed(project: Project, kind: type[Aggregator], labels: Sequence[int]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import perf_counter
 
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.annotators.gguf.doctor import unused_gpu
@@ -57,11 +58,13 @@ def _observe(project: Project, annotator: Annotator, key: str, todo: Sequence[It
     done = 0
     task = f"annotating with {annotator.name}"
     project.progress(task, 0, len(todo))
+    begin = perf_counter()
     try:
         for batch in annotator.annotate(todo):
             with project.store.guarded():
-                project.store.observations.add(key, batch)
+                project.store.observations.add(key, batch, perf_counter() - begin)
                 project.store.observations.keep_answers(key, batch)
+            begin = perf_counter()
             done += len(batch)
             project.progress(task, done, len(todo))
     finally:

@@ -72,7 +72,7 @@ def make_demo_project(folder: Path, say: Callable[[str], None]) -> Project:
 
 
 def demo_scores(project: Project) -> list[Score]:
-    """Each LLM alone, the majority vote and MoLAM on the messages that the run has selected."""
+    """Each LLM alone, the majority vote, MoLAM and the default aggregator on the messages that the run has selected."""
     ids = [selection.item_id for selection in project.store.runs.selections("panel")]
     return score_panel(project, project.store.items.get(ids), AGGREGATORS, ids)
 

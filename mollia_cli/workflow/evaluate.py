@@ -15,6 +15,9 @@ from mollia_cli.workflow.annotate import annotate, needed_for_fit, stack
 from mollia_cli.workflow.learner import best_round, current_run, finished_rounds, trained_learner
 from mollia_cli.workflow.project import Project
 
+# What the project's aggregator is measured beside: two that learn nothing, and the paper's own.
+BASELINES = ("vote", "mean_logits", "molam")
+
 
 @dataclass(frozen=True, slots=True)
 class Score:
@@ -30,7 +33,7 @@ class Score:
 def evaluate_panel(
     project: Project, split: str = "test", limit: int = 0, aggregators: Sequence[str] = ()
 ) -> list[Score]:
-    """Each LLM alone, majority vote, and the trained aggregator on a split's labelled items.
+    """Each LLM alone and the aggregators on a split's labelled items: vote, mean logits, MoLAM, the project's.
 
     Annotates what is missing. ``limit`` restricts it to the first so many items (0 = all).
     """
@@ -65,7 +68,7 @@ def score_panel(
     rows = [
         score("llm", member.name, panel.log_probs[:, column].argmax(axis=1)) for column, member in enumerate(members)
     ]
-    for name in aggregators or dict.fromkeys(["vote", "mean_logits", project.settings.aggregate.aggregator]):
+    for name in aggregators or dict.fromkeys([*BASELINES, project.settings.aggregate.aggregator]):
         fitted = fit_aggregator(project, AGGREGATORS.check(name), members, unlabelled)
         rows.append(score("aggregator", name, fitted.aggregator.predict_proba(panel).argmax(axis=1)))
     return rows

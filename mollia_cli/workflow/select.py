@@ -10,7 +10,7 @@ from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.strategies import STRATEGIES
 from mollia_cli.strategies.base import CONFIDENCE, EMBEDDINGS, PANEL, PROBABILITIES, Pick, Signals, Strategy
-from mollia_cli.workflow.aggregate import fit_aggregator, verdicts_of
+from mollia_cli.workflow.aggregate import fit_aggregator
 from mollia_cli.workflow.annotate import members, observed_by_all, stack
 from mollia_cli.workflow.learner import current_run, finished_rounds, trained_learner
 from mollia_cli.workflow.project import Project
@@ -55,7 +55,7 @@ def _signals(
     project: Project, run: str, strategy: Strategy, candidates: list[str], number: int, opinions: bool
 ) -> Signals:
     """What the strategy needs, in one pass of the learner over candidates and labelled items."""
-    from_panel = _panel_signals(project, strategy, candidates)
+    from_panel = _panel_signals(project, run, strategy, candidates)
     needs = strategy.needs - _FROM_PANEL
     rounds = finished_rounds(project, run)
     if needs and not rounds:
@@ -91,14 +91,13 @@ def _annotated(project: Project, strategy: str, candidates: Sequence[str]) -> li
     return ready
 
 
-def _panel_signals(project: Project, strategy: Strategy, candidates: Sequence[str]) -> dict[str, FloatArray]:
+def _panel_signals(project: Project, run: str, strategy: Strategy, candidates: Sequence[str]) -> dict[str, FloatArray]:
     signals: dict[str, FloatArray] = {}
     if PANEL in strategy.needs:
         z = stack(project, members(project), candidates).probabilities
         signals[PANEL] = z / np.maximum(z.sum(axis=2, keepdims=True), 1e-12)
     if CONFIDENCE in strategy.needs:
-        fitted = fit_aggregator(project)
-        panel = stack(project, fitted.panel, candidates)
-        verdicts = verdicts_of(fitted.aggregator, panel, project.settings.aggregate.delta)
-        signals[CONFIDENCE] = np.array([verdict.confidence for verdict in verdicts])
+        name = (project.store.runs.settings(run) or {}).get("aggregator", "")
+        fitted = fit_aggregator(project, name, also=candidates)
+        signals[CONFIDENCE] = fitted.predict_proba(stack(project, fitted.panel, candidates)).max(axis=1)
     return signals

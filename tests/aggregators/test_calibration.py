@@ -1,12 +1,15 @@
 """Calibrated confidence."""
 
+import json
+
 import numpy as np
 import pytest
 
 from mollia_cli.aggregators.calibration import (
+    Calibration,
+    calibrate,
     cross_fitted,
     expected_calibration_error,
-    fit_temperature,
     reliability,
     tempered,
     threshold_for,
@@ -47,17 +50,33 @@ def overconfident(n: int, sharpness: float) -> tuple[np.ndarray, np.ndarray]:
 
 def test_temperature_undoes_overconfidence() -> None:
     probabilities, labels = overconfident(3000, 3.0)
-    temperature = fit_temperature(probabilities, labels)
-    assert temperature == pytest.approx(3.0, rel=0.1)
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    calmed = tempered(probabilities, temperature)
+    found = calibrate(probabilities, labels)
+    assert found.temperature == pytest.approx(3.0, rel=0.1)
+    calmed = tempered(probabilities, found.temperature)
     np.testing.assert_array_equal(calmed.argmax(axis=1), probabilities.argmax(axis=1))
-    after = expected_calibration_error(calmed.max(axis=1), right)
-    assert after < 0.03 < expected_calibration_error(confidence, right) / 3
+    np.testing.assert_allclose(found.confidence, calmed.max(axis=1), atol=0.02)
+    assert found.ece < 0.03 < found.raw_ece / 3
+
+
+def test_an_item_has_no_say_in_its_own_calibration() -> None:
+    probabilities, labels = overconfident(12, 3.0)
+    changed = labels.copy()
+    changed[0] = (labels[0] + 1) % 3
+    first, second = calibrate(probabilities, labels), calibrate(probabilities, changed)
+    assert first.confidence[0] == second.confidence[0]
+    assert first.temperature != second.temperature
 
 
 def test_no_labels_leave_the_temperature_alone() -> None:
-    assert fit_temperature(np.zeros((0, 3)), np.zeros(0, dtype=np.int64)) == 1.0
+    assert calibrate(np.zeros((0, 3)), np.zeros(0, dtype=np.int64)).temperature == pytest.approx(1.0)
+
+
+def test_a_calibration_is_kept_as_json() -> None:
+    found = calibrate(*overconfident(10, 2.0))
+    again = Calibration.from_json(json.loads(json.dumps(found.to_json())))
+    assert again.temperature == found.temperature
+    np.testing.assert_array_equal(again.confidence, found.confidence)
+    np.testing.assert_array_equal(again.right, found.right)
 
 
 def test_reliability_and_ece_by_hand() -> None:

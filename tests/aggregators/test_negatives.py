@@ -8,6 +8,7 @@ from mollia_cli.aggregators.negatives import (
     false_negative_rate,
     negative_labels,
     negative_shares,
+    rule_for,
     without_verdicts,
 )
 from mollia_cli.domain.errors import InputError
@@ -66,3 +67,21 @@ def test_too_few_items_for_a_bound() -> None:
         choose_delta(PANEL, np.array([0, 1]), 0.05)
     assert "19 items" in error.value.hint
     assert choose_delta(panel_of(np.full((19, 1, 2), 0.5), np.zeros((19, 1, 2))), np.zeros(19, dtype=np.int64), 0.05)
+
+
+def test_the_rule_that_keeps_a_bound() -> None:
+    z = np.linspace(0.01, 0.5, 50)[:, None, None].repeat(2, axis=2)
+    panel, gold = panel_of(z, np.zeros_like(z)), np.zeros(50, dtype=np.int64)
+    rule = rule_for(panel, gold, delta=0.0, bound=0.1)
+    # j = floor(0.1 * 51) = 5: four of the 50 are below the fifth smallest evidence.
+    assert (rule.delta, rule.false_negatives, rule.items, rule.bound) == (pytest.approx(0.05), 0.08, 50, 0.1)
+
+
+def test_too_few_seeds_get_the_papers_delta_or_less() -> None:
+    gold = np.array([0, 1])
+    assert rule_for(PANEL, gold, 0.0, 0.02).delta == 0.001
+    low = panel_of(np.full((2, 1, 2), 1e-5), np.zeros((2, 1, 2)))
+    rule = rule_for(low, gold, 0.0, 0.02)
+    assert (rule.delta, rule.false_negatives, rule.bound) == (pytest.approx(1e-5), 0.0, None)
+    assert rule_for(low, gold, 0.5, 0.02).false_negatives == 1.0
+    assert np.isnan(rule_for(low.take([]), gold[:0], 0.0, 0.02).false_negatives)

@@ -20,6 +20,7 @@ COMMANDS = [
     ),
     *(["panel", "list"], ["panel", "add"], ["panel", "remove"], ["prompt", "show"]),
     *(["export", "labels"], ["export", "model"]),
+    ["report", "panel"],
 ]
 
 

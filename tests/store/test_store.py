@@ -65,6 +65,34 @@ def test_asked_again_the_first_observation_stays(store: Store) -> None:
     np.testing.assert_allclose(store.observations.get(key, ["a"])["a"].log_probs[0], np.log(0.5), atol=1e-7)
 
 
+def test_the_seconds_of_a_batch_are_added_up(store: Store) -> None:
+    key = store.observations.register("llm", {})
+    assert store.observations.summary()[0]["seconds"] is None
+    store.observations.add(key, [observation("a", 0.5), observation("b", 0.5)], seconds=3.0)
+    store.observations.add(key, [observation("c", 0.5)])
+    row = store.observations.summary()[0]
+    assert (row["items"], row["tokens"], row["seconds"]) == (3, 21, pytest.approx(3.0))
+
+
+def test_a_database_of_the_first_version_gets_the_new_columns(tmp_path: Path, labels: LabelSet, store: Store) -> None:
+    fit = store.verdicts.add_fit("digest", "vote", ["k1"], (3, 0), {})
+    store.verdicts.add(fit.id, [Verdict("b", 1, 0.75, np.array([0.1, 0.75, 0.15]))])
+    other = store.verdicts.add_fit("other", "mol", ["k1"], (3, 0), {})
+    store.close()
+    with sqlite3.connect(store.path) as connection:
+        for statement in (
+            "ALTER TABLE fits DROP COLUMN calibration",
+            "ALTER TABLE fits DROP COLUMN concluded",
+            "ALTER TABLE observations DROP COLUMN seconds",
+            "DELETE FROM _sqlite_migrations WHERE name LIKE 'm004%'",
+        ):
+            connection.execute(statement)
+    again = Store(tmp_path, labels)
+    assert again.verdicts.latest_fit() == fit
+    assert again.verdicts.fit(other.id) == other
+    again.close()
+
+
 def test_zero_probability_survives(store: Store) -> None:
     key = store.observations.register("llm", {})
     store.observations.add(key, [Observation("a", np.array([0.0, -np.inf, -np.inf]), np.array([1.0, 0, 0]), 1.0, 0.0)])
@@ -73,9 +101,11 @@ def test_zero_probability_survives(store: Store) -> None:
 
 def test_verdicts_of_a_fit(store: Store) -> None:
     fit = store.verdicts.add_fit("digest", "vote", ["k1"], (3, 0), {"x": [1.5]})
-    assert store.verdicts.find_fit("digest") == fit == store.verdicts.latest_fit()
+    assert store.verdicts.find_fit("digest") == fit
+    assert store.verdicts.latest_fit() is None
     assert store.verdicts.add_fit("digest", "vote", ["k1"], (3, 0), {}).id == fit.id
     store.verdicts.add(fit.id, [Verdict("b", 1, 0.75, np.array([0.1, 0.75, 0.15]), (0, 2))])
+    assert store.verdicts.latest_fit() == fit
     found = store.verdicts.get(fit.id, ["a", "b"])
     assert list(found) == ["b"]
     assert (found["b"].label, found["b"].negatives, found["b"].confidence) == (1, (0, 2), 0.75)

@@ -10,7 +10,7 @@ import pytest
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.workflow import annotate as annotation
 from mollia_cli.workflow import round as rounds
-from mollia_cli.workflow.aggregate import conclude, default_targets, fit_aggregator
+from mollia_cli.workflow.aggregate import aggregate, conclude, fit_aggregator
 from mollia_cli.workflow.evaluate import evaluate_panel
 from mollia_cli.workflow.export import export_model, labelled_rows
 from mollia_cli.workflow.predict import Prediction, choose_round, predict
@@ -50,7 +50,7 @@ def test_from_texts_to_a_classifier(make_project: MakeProject, tmp_path: Path) -
 
     rows = list(labelled_rows(project))
     assert sum(row["source"] == "gold" for row in rows) == 18
-    assert sum(row["source"] == "molam" for row in rows) == 10
+    assert sum(row["source"] == "conditional_logit" for row in rows) == 10
     state = status(project)
     assert state["rounds"][-1]["finished"]
     assert next_step(state) == "mollia round"
@@ -135,10 +135,11 @@ def test_a_run_keeps_its_setup(make_project: MakeProject) -> None:
 def test_everyone_is_measured(make_project: MakeProject) -> None:
     project = make_project()
     rows = evaluate_panel(project, "test", limit=5)
-    assert [row.kind for row in rows] == ["llm", "aggregator", "aggregator", "aggregator"]
+    assert [row.kind for row in rows] == ["llm", *["aggregator"] * 4]
     assert {row.items for row in rows} == {5}
     # one LLM: the mean of its probabilities decides as it does alone
     by_name = {row.name: row.accuracy for row in rows}
+    assert list(by_name)[1:] == ["vote", "mean_logits", "molam", "conditional_logit"]
     assert by_name["mean_logits"] == rows[0].accuracy
 
 
@@ -147,7 +148,7 @@ def test_nothing_annotated_is_said(make_project: MakeProject) -> None:
     with pytest.raises(NotFoundError, match="18 of 18 seed items were not annotated"):
         fit_aggregator(project)
     vote = fit_aggregator(project, "vote")
-    assert default_targets(project, vote.panel) == []
+    assert aggregate(project, "vote").verdicts == []
     with pytest.raises(NotFoundError, match="5 of 5 items were not annotated"):
         conclude(project, vote, project.store.items.ids("test")[:5])
 

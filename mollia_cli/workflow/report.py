@@ -1,0 +1,98 @@
+"""``mollia report``: what is known of the panel."""
+
+from dataclasses import asdict
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from mollia_cli.aggregators import AGGREGATORS
+from mollia_cli.aggregators.calibration import Calibration, reliability
+from mollia_cli.aggregators.quality import (
+    answers,
+    krippendorff_alpha,
+    marginal_values,
+    member_quality,
+    pairwise_kappa,
+    wilson,
+)
+from mollia_cli.domain.observations import IntArray
+from mollia_cli.domain.rng import stream_seed
+from mollia_cli.workflow.aggregate import Fitted, fit_aggregator
+from mollia_cli.workflow.annotate import fit_seeds, observed_by_all, stack, unlabelled_sample
+from mollia_cli.workflow.project import Project
+
+
+def panel_report(project: Project) -> dict[str, Any]:
+    """Every LLM on the seed items, what it cost, how the panel agrees, and how reliable the aggregator is.
+
+    JSON-ready; None for what cannot be known. ``llms``: accuracy with its 95% interval, ``value``
+    (cross-fitted accuracy of the project's aggregator with the whole panel, less that without this
+    LLM), tokens and seconds of all its observations. ``agreement``: over all observed items of seed
+    and pool. ``aggregator``: its cross-fitted verdicts on the seeds. Seeds that were not annotated
+    raise NotFoundError.
+    """
+    fitted = fit_aggregator(project)
+    labels = {item.id: item.label for item in fit_seeds(project) if item.label is not None}
+    seed_ids = observed_by_all(project, fitted.panel, list(labels))
+    gold = np.array([labels[item_id] for item_id in seed_ids], dtype=np.int64)
+    seed = stack(project, fitted.panel, seed_ids)
+    pool_ids = observed_by_all(project, fitted.panel, project.store.items.ids("pool"))
+    everything = stack(project, fitted.panel, [*seed_ids, *pool_ids])
+    costs = {row["key"]: row for row in project.store.observations.summary()}
+    values = _values(project, fitted, seed_ids, gold)
+    llms = [
+        {
+            **{name: _known(value) for name, value in asdict(quality).items()},
+            "value": value,
+            "observed": costs[member.key]["items"],
+            "tokens": costs[member.key]["tokens"],
+            "seconds": costs[member.key]["seconds"],
+        }
+        for member, quality, value in zip(fitted.panel, member_quality(seed, gold), values, strict=True)
+    ]
+    return {
+        "llms": llms,
+        "agreement": {
+            "items": len(everything),
+            "krippendorff_alpha": _known(krippendorff_alpha(answers(everything), everything.classes)),
+            "cohen_kappa": [[_known(cell) for cell in row] for row in pairwise_kappa(everything).tolist()],
+        },
+        "aggregator": _aggregator(fitted.fit.aggregator, fitted.calibration),
+    }
+
+
+def _values(project: Project, fitted: Fitted, seed_ids: list[str], gold: IntArray) -> list[float | None]:
+    """What each LLM adds to the aggregator; None for a panel of one, or too few seeds."""
+    if len(fitted.panel) < 2 or len(seed_ids) < 2:
+        return [None] * len(fitted.panel)
+    kind = AGGREGATORS.load(fitted.fit.aggregator)
+    pool_ids = observed_by_all(project, fitted.panel, unlabelled_sample(project)) if kind.learns else []
+    seed, pool = stack(project, fitted.panel, seed_ids), stack(project, fitted.panel, pool_ids)
+    project.progress("leaving out each LLM", 0, 1)
+    values = marginal_values(kind, seed, gold, pool, stream_seed(project.settings.seed, "aggregate", kind.name))
+    project.progress("leaving out each LLM", 1, 1)
+    return [*values]
+
+
+def _aggregator(name: str, known: Calibration | None) -> dict[str, Any]:
+    if known is None:
+        return {"name": name, "items": 0, "reliability": []}
+    n, right = len(known.right), int(known.right.sum())
+    lower, upper = wilson(right, n)
+    return {
+        "name": name,
+        "items": n,
+        "accuracy": right / n,
+        "lower": lower,
+        "upper": upper,
+        "temperature": known.temperature,
+        "ece": known.ece,
+        "ece_before": known.raw_ece,
+        "reliability": [asdict(b) for b in reliability(known.confidence, known.right)],
+    }
+
+
+def _known(value: Any) -> Any:
+    """None for NaN, which JSON does not have."""
+    return None if isinstance(value, float) and not isfinite(value) else value
