@@ -84,6 +84,7 @@ class RunSettings:
     strategy: str = "coreset"
     batch: int = _positive(50)
     rounds: int = _positive(10)
+    pool_sample: int = _natural(0, "the whole pool")
     alpha: float = _fraction(0.5)
     lambda_start: float = _setting(0.4, lambda v: v >= 0, "a number, 0 or more")
     lambda_end: float = _setting(1.0, lambda v: v >= 0, "a number, 0 or more")

@@ -23,9 +23,14 @@ class ObservationStore:
     def __init__(self, db: Database) -> None:
         self._db = db
 
+    @staticmethod
+    def key(identity: Mapping[str, Any]) -> str:
+        """The key of an annotator identity."""
+        return digest_of(identity)[:32]
+
     def register(self, name: str, identity: Mapping[str, Any]) -> str:
         """The key of an annotator identity, recorded at its first use."""
-        key = digest_of(identity)[:32]
+        key = self.key(identity)
         with self._db.atomic():
             self._db.execute(
                 "INSERT OR IGNORE INTO annotators (key, name, identity, created_at) VALUES (?, ?, ?, ?)",

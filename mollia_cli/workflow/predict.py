@@ -29,7 +29,10 @@ def choose_round(project: Project, run_name: str = "", number: int | None = None
     """The round whose model predicts: the one asked for, else the run's best (see ``best_round``)."""
     run = current_run(project, run_name)
     if number is None:
-        return best_round(project, run)
+        best = best_round(project, run)
+        why = "the best on gold validation items" if project.store.items.ids("validation") else "the last one"
+        project.say(f"the model of run {run}, round {best.number}: {why}")
+        return best
     for record in finished_rounds(project, run):
         if record.number == number:
             return record
