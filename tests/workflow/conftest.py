@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mollia_cli.domain.labels import LabelSet
@@ -51,3 +52,24 @@ def make_project(tmp_path: Path, test_llm: Path, test_encoder: Path) -> Iterator
     yield make
     for project in opened:
         project.store.close()
+
+
+@pytest.fixture
+def stored_outputs(tmp_path: Path) -> Callable[[Project], Path]:
+    """Writes lines as `mollia annotate` prints them, of two LLMs that are right on most items."""
+
+    def write(project: Project) -> Path:
+        rng, names = np.random.default_rng(0), project.labels.names
+        path = tmp_path / "said.jsonl"
+        with path.open("w") as handle:
+            for split in ("seed", "pool"):
+                for item in project.store.items.in_split(split):
+                    for model in ("a", "b"):
+                        z = rng.dirichlet(np.full(len(names), 0.3)) + 3 * (np.arange(len(names)) == item.label)
+                        z /= z.sum()
+                        record = {"id": item.id, "model": model, "votes": dict(zip(names, z, strict=True))}
+                        record["log_probs"] = dict(zip(names, np.log(z + 1e-9), strict=True))
+                        handle.write(json.dumps(record) + "\n")
+        return path
+
+    return write

@@ -1,14 +1,13 @@
 """Who labels: stored outputs, a person, true labels; and the ablations."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from mollia_cli.domain.errors import InputError, MolliaError
+from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError
 from mollia_cli.workflow import annotate as annotation
+from mollia_cli.workflow.detectors import judged_verdicts
 from mollia_cli.workflow.export import labelled_rows
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.round import finish_round
@@ -20,30 +19,25 @@ from mollia_cli.workflow.train import Labelled, certain_verdicts, gold_labels, t
 MakeProject = Callable[..., Project]
 
 
-def stored_outputs(project: Project, path: Path) -> Path:
-    """Lines as `mollia annotate` prints them, of two LLMs that are right on most items, by turns."""
-    rng, names = np.random.default_rng(0), project.labels.names
-    with path.open("w") as handle:
-        for split in ("seed", "pool"):
-            for item in project.store.items.in_split(split):
-                for model in ("a", "b"):
-                    z = rng.dirichlet(np.full(len(names), 0.3)) + 3 * (np.arange(len(names)) == item.label)
-                    z /= z.sum()
-                    record = {"id": item.id, "model": model, "votes": dict(zip(names, z, strict=True))}
-                    record["log_probs"] = dict(zip(names, np.log(z + 1e-9), strict=True))
-                    handle.write(json.dumps(record) + "\n")
-    return path
-
-
-def test_stored_outputs_stand_for_the_panel(make_project: MakeProject, tmp_path: Path) -> None:
+def test_stored_outputs_stand_for_the_panel(
+    make_project: MakeProject, stored_outputs: Callable[[Project], Path]
+) -> None:
     project = make_project()
-    path = stored_outputs(project, tmp_path / "said.jsonl")
+    path = stored_outputs(project)
     run, setup = open_run(project, "stored", replay=path, strategy="disagreement", rounds=1)
     assert setup.annotator == "replay"
     annotation.annotate(project, project.store.items.ids("pool"))
     done = run_rounds(project, run, setup, 1)
     assert [row["name"] for row in project.store.observations.summary()] == ["a", "b"]
     assert (done[1].metrics or {})["verdict_accuracy"] > 0.5
+
+    judged = judged_verdicts(project, "stored")
+    selections = project.store.runs.selections("stored")
+    gold = [item.label for item in project.store.items.get([s.item_id for s in selections])]
+    assert sorted(judged.gold.tolist()) == sorted(gold)
+    assert sorted(judged.opinions.tolist()) == sorted(s.opinion for s in selections)
+    assert judged.votes.shape == (5, 2, len(project.labels))
+    assert (judged.verdicts == judged.gold).mean() == (done[1].metrics or {})["verdict_accuracy"]
 
     # opened again, without the option, the run still replays
     again = Project.open(project.root)
@@ -64,6 +58,8 @@ def test_a_source_that_cannot_be_is_refused(make_project: MakeProject, changes: 
 
 def test_a_person_is_asked_once_and_may_stop(make_project: MakeProject) -> None:
     project = make_project()
+    with pytest.raises(NotFoundError, match="no verdict"):
+        judged_verdicts(project)
     run, setup = open_run(project, annotator="human", strategy="random", rounds=1, batch=3)
     answers = iter(["1", "2"])
 
