@@ -8,10 +8,10 @@ with stored outputs the pool. Each cell (strategy, annotator, variant, seed) is 
 that is finished is read, one that was stopped goes on. No gold label is read beyond the 50, but by
 the oracle and to measure.
 
---annotators: mollia (Eqs. 7-9 on the default aggregator's verdicts), oracle, vote, mean_logits, llm1,
-llm2, ...; all but mollia train plainly. --variants, of mollia: A (all of it), B (no discrepancy), C (no
-negatives), D (neither), alpha=0.3, lambda=0.4-1. --rounds 1 --batch 500 is a tenth of the work of ten
-rounds of 50, and the same items for the strategy random.
+--annotators: mollia (Eqs. 7-9 on the default aggregator's verdicts), refined (the method of that
+name), oracle, vote, mean_logits, llm1, llm2, ...; the last five train plainly. --variants, of mollia: A
+(all of it), B (no discrepancy), C (no negatives), D (neither), alpha=0.3, lambda=0.4-1. --rounds 1
+--batch 500 is a tenth of the work of ten rounds of 50, and as many random items.
 """
 
 import argparse
@@ -85,6 +85,8 @@ def run_options(cell: Cell, options: argparse.Namespace) -> dict[str, Any]:
         return {**common, "annotator": "oracle"}
     if cell.annotator == "mollia":
         return {**common, "replay": options.outputs, "aggregator": options.aggregator, **variant_changes(cell.variant)}
+    if cell.annotator == "refined":
+        return {**common, "replay": options.outputs, "aggregator": options.aggregator, "method": "refined"}
     plain = {**common, **ablations(no_negatives=True, no_discrepancy=True)}
     if cell.annotator in AGGREGATORS:
         return {**plain, "replay": options.outputs, "aggregator": cell.annotator}

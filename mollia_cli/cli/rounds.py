@@ -32,6 +32,9 @@ AnnotatorOption = Annotated[
     str | None,
     typer.Option(help="Who labels: panel (the LLMs), replay (stored outputs), human (you), oracle (true labels)."),
 ]
+MethodOption = Annotated[
+    str | None, typer.Option(help="mollia (the paper) or refined (learns from the unselected pool, too).")
+]
 ReplayOption = Annotated[
     Path | None, typer.Option(help="Stored outputs: .npy [n, 2N, K] by row, or lines of `mollia annotate`.")
 ]
@@ -64,6 +67,7 @@ def round_(
     strategy: StrategyOption = None,
     aggregator: AggregatorOption = None,
     annotator: AnnotatorOption = None,
+    method: MethodOption = None,
     replay: ReplayOption = None,
     batch: BatchOption = None,
     pool_sample: PoolSampleOption = None,
@@ -85,6 +89,7 @@ def round_(
     from mollia_cli.workflow.setup import ablations, open_run
 
     changes = {
+        "method": method,
         **ablations(no_negatives, no_discrepancy),
         **{"strategy": strategy, "aggregator": aggregator, "annotator": annotator, "replay": replay},
         **{"batch": batch, "pool_sample": pool_sample},
@@ -101,6 +106,7 @@ def run_(
     strategy: StrategyOption = None,
     aggregator: AggregatorOption = None,
     annotator: AnnotatorOption = None,
+    method: MethodOption = None,
     replay: ReplayOption = None,
     batch: BatchOption = None,
     pool_sample: PoolSampleOption = None,
@@ -121,6 +127,7 @@ def run_(
     from mollia_cli.workflow.setup import ablations
 
     changes = {
+        "method": method,
         **ablations(no_negatives, no_discrepancy),
         **{"strategy": strategy, "aggregator": aggregator, "annotator": annotator, "replay": replay},
         **{"batch": batch, "rounds": rounds, "pool_sample": pool_sample},

@@ -81,6 +81,7 @@ class LearnerSettings:
 class RunSettings:
     """The active learning loop (Eqs. 8 and 9: ``alpha``; lambda grows from ``lambda_start`` to ``lambda_end``)."""
 
+    method: str = _choice("mollia", "refined")
     strategy: str = "coreset"
     batch: int = _positive(50)
     rounds: int = _positive(10)

@@ -12,8 +12,8 @@ from mollia_cli.workflow.project import Project
 DEFAULT_RUN = "main"
 
 
-def new_learner(project: Project) -> Learner:
-    """An untrained learner with the project's encoder and settings."""
+def new_learner(project: Project, epochs: int = 0) -> Learner:
+    """An untrained learner with the project's encoder and settings; 0 epochs are the settings'."""
     settings = project.settings.learner
     learner: Learner = LEARNERS.load("transformer")(
         models.resolve_encoder(settings.encoder),
@@ -22,7 +22,7 @@ def new_learner(project: Project) -> Learner:
         learning_rate=settings.learning_rate,
         batch_size=settings.batch_size,
         steps=settings.steps,
-        epochs=settings.epochs,
+        epochs=epochs or settings.epochs,
         patience=settings.patience,
         threads=settings.threads,
     )

@@ -15,8 +15,9 @@ from mollia_cli.workflow.aggregate import conclude, fit_aggregator
 from mollia_cli.workflow.annotate import annotate, needed_for_fit
 from mollia_cli.workflow.human import ask_person
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.refine import refined_verdicts
 from mollia_cli.workflow.select import opinions, select
-from mollia_cli.workflow.setup import HUMAN, ORACLE, RunSetup, open_run
+from mollia_cli.workflow.setup import HUMAN, ORACLE, REFINED, RunSetup, open_run
 from mollia_cli.workflow.train import (
     Labelled,
     Stopwatch,
@@ -84,7 +85,7 @@ def _label(
 ) -> dict[str, Verdict]:
     """Verdicts on everything that the run has selected: annotate what is missing, fit, conclude.
 
-    People and true labels are verdicts of their own.
+    People and true labels are verdicts of their own; refined ones come with those on unselected items.
     """
     watch = Stopwatch()
     ids = [selection.item_id for selection in selections]
@@ -95,11 +96,14 @@ def _label(
         return certain_verdicts(items, labels, len(project.labels))
     panel = annotate(project, list(dict.fromkeys([*needed_for_fit(project), *ids])))
     _record(project, run, number, "annotate", watch)
-    fitted = fit_aggregator(project, setup.aggregator, panel, ids)
-    verdicts = {verdict.item_id: verdict for verdict in conclude(project, fitted, ids)}
+    if setup.method == REFINED:
+        fit, verdicts = refined_verdicts(project, setup.aggregator, panel, ids)
+    else:
+        fitted = fit_aggregator(project, setup.aggregator, panel, ids)
+        fit, verdicts = fitted.fit, {verdict.item_id: verdict for verdict in conclude(project, fitted, ids)}
     _record(project, run, number, "aggregate", watch)
     with project.store.guarded():
-        project.store.runs.update_round(run, number, fit=fitted.fit.id)
+        project.store.runs.update_round(run, number, fit=fit.id)
     return verdicts
 
 

@@ -13,6 +13,9 @@ PANEL = "panel"
 REPLAY = "replay"
 HUMAN = "human"
 ORACLE = "oracle"
+PAPER = "mollia"
+REFINED = "refined"
+METHODS = (PAPER, REFINED)
 SOURCES = (PANEL, REPLAY, HUMAN, ORACLE)
 
 
@@ -20,10 +23,12 @@ SOURCES = (PANEL, REPLAY, HUMAN, ORACLE)
 class RunSetup:
     """What a run is: fixed at its first round, so that its rounds can be compared.
 
+    ``method`` is "mollia" (the paper: verdicts on the selected items, Eqs. 7-9) or "refined" (see refine.py).
     ``repeat`` numbers runs that differ in nothing but their random streams; ``replay`` is the file
     of stored outputs where ``annotator`` is "replay".
     """
 
+    method: str
     strategy: str
     aggregator: str
     annotator: str
@@ -56,6 +61,8 @@ def open_run(project: Project, name: str = "", **changes: Any) -> tuple[str, Run
     defaults = _defaults(project)
     stored = defaults | wanted if stored is None else _unchanged(run, defaults | stored, wanted)
     _check_source(stored["annotator"], stored["replay"])
+    if stored["method"] not in METHODS:
+        raise InputError(f"no method is called {stored['method']!r}", f"known: {', '.join(METHODS)}")
     setup = RunSetup(**stored)
     if setup.replay:
         project.use_replay(Path(setup.replay))

@@ -20,10 +20,14 @@ from mollia_cli.store.runs import Selection
 from mollia_cli.workflow.learner import new_learner
 from mollia_cli.workflow.project import Project
 
+# What the paper's largest fit sees before it stops early: 550 items, some 30 epochs.
+_PASSES = 15_000
+_LEAST_EPOCHS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """What a round trains on: gold seeds, and selected items with their verdicts.
+    """What a round trains on: gold seeds, selected items with their verdicts, and sure verdicts on other items.
 
     ``trusted`` verdicts, people's or true labels, weigh 1 whatever the previous round's model says.
     """
@@ -35,15 +39,19 @@ class Labelled:
 
 
 def training_examples(project: Project, labelled: Labelled, alpha: float) -> Examples:
-    """Seeds with weight 1 and no negatives; selections with y+, W_d (Eq. 8) and y- (Eq. 5)."""
+    """Seeds with weight 1 and no negatives; selections with y+, W_d (Eq. 8) and y- (Eq. 5).
+
+    Verdicts on items that were not selected come behind them, with W_d = 1.
+    """
     classes = len(project.labels)
+    picked = {selection.item_id: selection.opinion for selection in labelled.selections}
     gold = Examples.gold([i.text for i in labelled.seed], gold_labels(labelled.seed), classes)
-    items = project.store.items.get([selection.item_id for selection in labelled.selections])
+    items = project.store.items.get([*picked, *(item_id for item_id in labelled.verdicts if item_id not in picked)])
     if not items:
         return gold
     verdicts = [labelled.verdicts[item.id] for item in items]
     targets = np.array([verdict.label for verdict in verdicts], dtype=np.int64)
-    opinions = [selection.opinion for selection in labelled.selections]
+    opinions = [picked.get(item.id) for item in items]
     differs = np.array([o is not None and o != t for o, t in zip(opinions, targets, strict=True)])
     negatives = np.zeros((len(items), classes), dtype=bool)
     for row, verdict in enumerate(verdicts):
@@ -69,12 +77,14 @@ def train_learner(
     examples = training_examples(project, labelled, run_settings["alpha"])
     training, validation, source = split_validation(project, examples, repeat, number)
     weight = negative_weight(number, run_settings["rounds"], run_settings["lambda_start"], run_settings["lambda_end"])
-    learner = new_learner(project)
+    more_than_selected = len(labelled.verdicts) > len(labelled.selections)
+    learner = new_learner(project, _epochs(project, len(training.texts)) if more_than_selected else 0)
     report = learner.fit(
         training, validation, weight, stream_seed(project.settings.seed, "train", repeat, number), project.progress
     )
     metrics: dict[str, Any] = {
-        "labelled": len(examples.texts),
+        "labelled": len(labelled.seed) + len(labelled.selections),
+        "trained_on": len(examples.texts),
         "validation": source,
         "epochs": report.epochs,
         "best_epoch": report.best_epoch,
@@ -84,6 +94,11 @@ def train_learner(
         predictions = learner.predict_proba(validation.texts).argmax(axis=1)
         metrics["validation_f1"] = micro_f1(validation.targets, predictions)
     return learner, metrics
+
+
+def _epochs(project: Project, examples: int) -> int:
+    """The settings' epochs, or as many as make up ``_PASSES`` examples, repeated ones counted."""
+    return min(project.settings.learner.epochs, max(_LEAST_EPOCHS, round(_PASSES / max(examples, 1))))
 
 
 def validation_rule(project: Project) -> str:

@@ -10,6 +10,7 @@ from mollia_cli.workflow import annotate as annotation
 from mollia_cli.workflow.detectors import judged_verdicts
 from mollia_cli.workflow.export import labelled_rows
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.refine import refined_verdicts
 from mollia_cli.workflow.round import finish_round
 from mollia_cli.workflow.run import run_rounds
 from mollia_cli.workflow.select import select
@@ -121,3 +122,26 @@ def test_a_pool_sample_is_what_a_strategy_sees(make_project: MakeProject) -> Non
     assert few == [pick.id for pick in select(project, "random", 5, pool_sample=8)]
     seen = {pick.id for n in range(1, 9) for pick in select(project, "random", n, pool_sample=8)}
     assert len(seen) == 8
+
+
+def test_refined_trains_on_sure_verdicts_of_the_unselected_pool(
+    make_project: MakeProject, stored_outputs: Callable[[Project], Path]
+) -> None:
+    project = make_project()
+    run, setup = open_run(project, replay=stored_outputs(project), method="refined", strategy="random", rounds=1)
+    before, after = run_rounds(project, run, setup, 1)
+    assert (before.metrics or {})["trained_on"] == (before.metrics or {})["labelled"] == 18
+    assert (after.metrics or {})["labelled"] == 23
+    # of the 10 sampled items and the 5 selected, the surest four fifths of each label, and all the selected
+    assert 23 + 3 <= (after.metrics or {})["trained_on"] <= 18 + 15
+    fit = project.store.verdicts.fit(after.fit or 0)
+    assert fit is not None
+    assert fit.aggregator.endswith("+text")
+    assert {row["source"] for row in labelled_rows(project)} == {"gold", fit.aggregator}
+
+    # the same items again: nothing is fitted anew
+    panel = annotation.members(project)
+    picked = [s.item_id for s in project.store.runs.selections(run)]
+    again, verdicts = refined_verdicts(project, setup.aggregator, panel, picked)
+    assert again.id == fit.id
+    assert set(picked) <= set(verdicts)
