@@ -51,7 +51,7 @@ def predict(
     id_column: str | None = None,
 ) -> Iterator[Prediction | Problem]:
     """Predictions for the texts of a file in their order, streaming; rows that cannot be used come as problems."""
-    learner = trained_learner(project, chosen)
+    learner = trained_learner(project, chosen, own_texts=False)
     rows = read(source, file_format, name=name, text_column=text_column, id_column=id_column, told=project.say)
     done = 0
     while batch := list(islice(rows, _BATCH)):

@@ -39,6 +39,9 @@ def test_from_texts_to_a_classifier(make_project: MakeProject, tmp_path: Path) -
     assert fit is not None
     assert set(project.store.verdicts.get(fit, [s.item_id for s in selections])) == {s.item_id for s in selections}
 
+    # texts are tokenised once for the project
+    assert (project.root / "tokens.safetensors").is_file()
+
     # the kept model predicts what it predicted, and is exported whole
     texts = tmp_path / "new.txt"
     texts.write_text("Can I move my visit to Friday?\nWho sent me this invoice?\n")
