@@ -242,6 +242,7 @@ def names(value: str) -> list[str]:
 def main() -> None:
     options = parse()
     options.out.mkdir(parents=True, exist_ok=True)
+    os.environ["MOLLIA_HOME"] = str(options.out / "home")  # what is installed on this machine plays no part
     wanted = list(cells(options))
     for seed in dict.fromkeys(cell.seed for cell in wanted):
         prepare(options, seed)
