@@ -1,8 +1,8 @@
 """The paper's learning curves (Figs. 4, 5, 7, 10, 11) from stored LLM outputs, through mollia's own runs.
 
-    python benchmarks/paper_curves.py --data DIR --outputs FILE.npy --encoder DIR --out DIR [--jobs 2]
+    python benchmarks/paper_curves.py --data DIR --outputs FILE.npy --labels A,B,C --encoder DIR --out DIR
 
-DIR holds train.jsonl ("text", "label", "meta_row": the row of the stored outputs [n, 2N, K]) and
+The labels stand in the order of the stored outputs' columns. DIR holds train.jsonl ("text", "label", "meta_row": the row of the stored outputs [n, 2N, K]) and
 test.jsonl. For each seed a project is made in --out: 50 training items are the seed set, the others
 with stored outputs the pool. Each cell (strategy, annotator, variant, seed) is one run of it; a cell
 that is finished is read, one that was stopped goes on. No gold label is read beyond the 50, but by
@@ -108,7 +108,7 @@ def read_items(options: argparse.Namespace) -> tuple[LabelSet, list[Item], list[
         [json.loads(line) for line in (options.data / f"{part}.jsonl").read_text(encoding="utf-8").splitlines()]
         for part in ("train", "test")
     )
-    labels = LabelSet(tuple(sorted({row["label"] for row in train})))
+    labels = LabelSet(tuple(options.labels))
     held = {row["text"] for row in test}
     kept = {r["text"]: r for r in train if r.get("meta_row") is not None and r["text"] not in held}
     pool = [Item(str(r["meta_row"]), r["text"], "pool", labels.index(r["label"])) for r in kept.values()]
@@ -222,6 +222,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("data", "outputs", "encoder", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--labels", type=names, required=True, help="comma-separated, as the stored columns")
     parser.add_argument("--strategies", type=names, default=["random"], help="comma-separated")
     parser.add_argument("--annotators", type=names, default=["mollia", "oracle"], help="comma-separated")
     parser.add_argument("--variants", type=names, default=["A"], help="comma-separated")

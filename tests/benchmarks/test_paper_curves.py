@@ -33,7 +33,7 @@ def options(tmp_path: Path) -> argparse.Namespace:
     return argparse.Namespace(
         data=tmp_path, outputs=tmp_path / "x.npy", out=tmp_path, rounds=2, batch=5, aggregator="mol",
         strategies=["random"], annotators=["mollia", "vote", "llm2", "oracle"], variants=["A", "D"],
-        first_seed=3, seeds=2,
+        labels=["y", "x"], first_seed=3, seeds=2,
     )  # fmt: skip
 
 
@@ -50,8 +50,8 @@ def test_the_ablations_and_sensitivities(curves: Any) -> None:
 
 def test_items_are_those_with_outputs_and_not_of_the_test(curves: Any, options: argparse.Namespace) -> None:
     labels, pool, test = curves.read_items(options)
-    assert labels.names == ("x", "y")
-    assert [(item.id, item.label) for item in pool] == [("0", 0), ("1", 1)]
+    assert labels.names == ("y", "x")
+    assert [(item.id, item.label) for item in pool] == [("0", 1), ("1", 0)]
     assert [item.text for item in test] == ["held"]
 
 
