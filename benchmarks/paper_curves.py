@@ -2,11 +2,11 @@
 
     python benchmarks/paper_curves.py --data DIR --outputs FILE.npy --labels A,B,C --encoder DIR --out DIR
 
-The labels stand in the order of the stored outputs' columns. DIR holds train.jsonl ("text", "label", "meta_row": the row of the stored outputs [n, 2N, K]) and
-test.jsonl. For each seed a project is made in --out: 50 training items are the seed set, the others
-with stored outputs the pool. Each cell (strategy, annotator, variant, seed) is one run of it; a cell
-that is finished is read, one that was stopped goes on. No gold label is read beyond the 50, but by
-the oracle and to measure.
+The labels stand in the order of the stored outputs' columns. DIR holds train.jsonl ("text", "label",
+"meta_row": the row of the stored outputs [n, 2N, K]) and test.jsonl. For each seed a project is made in
+--out: 50 training items are the seed set, the others with stored outputs the pool. Each cell (strategy,
+annotator, variant, seed) is one run of it; a cell that is finished is read, one that was stopped goes on.
+No gold label is read beyond the 50, but by the oracle and to measure.
 
 --annotators: mollia (Eqs. 7-9 on the default aggregator's verdicts), refined (the method of that
 name), oracle, vote, mean_logits, llm1, llm2, ...; the last five train plainly. --variants, of mollia: A
