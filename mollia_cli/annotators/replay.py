@@ -33,7 +33,8 @@ class ReplayAnnotator:
 
         .npy: [n, 2N, K] with z and c of each LLM interleaved (Eq. 4), labels in the project's order;
         an item's id is its row, the LLMs are called llm1, llm2, ... Anything else: JSON lines as
-        `mollia annotate` prints them. Raises NotFoundError for a missing file, InputError for one of another shape or other labels.
+        `mollia annotate` prints them.
+        Raises NotFoundError for a missing file, InputError for one of another shape or other labels.
         """
         if not path.is_file():
             raise NotFoundError(f"there is no file {path}", "give the stored outputs: --replay FILE.npy or FILE.jsonl")
