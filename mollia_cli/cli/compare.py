@@ -35,8 +35,8 @@ def compare(
         emit_json({"curves": [asdict(curve) for curve in curves]})
         return
     table(
-        ["run", "strategy", "annotator", "aggregator", "repeats", "rounds", "measured by"],
-        [[c.name, c.strategy, c.annotator, c.aggregator, c.repeats, len(c.points), c.metric] for c in curves],
+        ["run", "strategy", "annotator", "aggregator", "method", "repeats", "rounds", "measured by"],
+        [[c.name, c.strategy, c.annotator, c.aggregator, c.method, c.repeats, len(c.points), c.metric] for c in curves],
     )
     by_labelled = [{point.labelled: point for point in curve.points} for curve in curves]
     rows = [

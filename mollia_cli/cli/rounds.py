@@ -134,7 +134,11 @@ def run_(
     }
     with open_project(project, threads) as opened:
         done = run_repeats(opened, name, repeats, lambda record: talk(summary(record)), **changes)
-    show_rounds([record for rounds_done in done.values() for record in rounds_done], as_json)
+    if as_json or repeats == 1:
+        show_rounds([record for records in done.values() for record in records], as_json)
+    else:
+        for run, records in done.items():
+            show_rounds(records, False, f"run {run}")
 
 
 def summary(record: "Round") -> str:

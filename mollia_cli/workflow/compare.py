@@ -9,6 +9,7 @@ from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.store.runs import Round
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.run import repeat_name
+from mollia_cli.workflow.setup import HUMAN, ORACLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,13 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A run and its repeats; ``metric`` is measured on the test items, else on each round's validation items."""
+    """A run and its repeats; ``metric`` is measured on the test items, else on each round's validation items.
+
+    No aggregator and no method where people or true labels are the verdicts.
+    """
 
     name: str
+    method: str
     strategy: str
     aggregator: str
     annotator: str
@@ -79,4 +84,14 @@ def _curve(project: Project, name: str, repeats: Sequence[Sequence[Round]]) -> C
                 )
             )
     setup = project.store.runs.settings(name) or {}
-    return Curve(name, setup["strategy"], setup["aggregator"], setup["annotator"], len(finished), metric, tuple(points))
+    trusted = setup["annotator"] in (HUMAN, ORACLE)
+    return Curve(
+        name,
+        "" if trusted else setup["method"],
+        setup["strategy"],
+        "" if trusted else setup["aggregator"],
+        setup["annotator"],
+        len(finished),
+        metric,
+        tuple(points),
+    )
