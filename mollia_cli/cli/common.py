@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.errors import InputError, MolliaError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -27,6 +27,10 @@ JsonlOption = Annotated[bool, typer.Option("--jsonl", help="Print one JSON objec
 
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", help="CPU threads; 0 measures. Default: the project's setting.", min=0)
+]
+PoolSampleOption = Annotated[
+    int | None,
+    typer.Option("--pool-sample", help="Choose among so many random pool items; 0 for all of them.", min=0),
 ]
 
 _SHOW_AFTER_SECONDS = 2.0
@@ -49,7 +53,17 @@ def open_project(folder: Path | None, threads: int | None = None) -> Iterator["P
             project.use_threads(threads)
         project.say = talk
         project.progress = progress
+        project.ask = ask
         yield project
+
+
+def ask(question: str) -> str:
+    """What a person answers on stdin to a question on stderr; the end of the input stops the command."""
+    print(printable(question, keep="\n"), file=sys.stderr, flush=True)
+    answer = sys.stdin.readline()
+    if not answer:
+        raise MolliaError("there are no more answers", "those given are kept; the same command asks for the rest")
+    return answer
 
 
 @contextmanager
@@ -168,10 +182,11 @@ def shown(value: Any) -> str:
     return printable(str(value))
 
 
-def printable(text: str) -> str:
+def printable(text: str, keep: str = "") -> str:
     """Text that cannot steer a terminal: control, bidirectional and other format characters become escapes."""
     return "".join(
-        c if c.isprintable() else (" " if c in "\n\t" else c.encode("unicode_escape").decode()) for c in text
+        c if c.isprintable() or c in keep else (" " if c in "\n\t" else c.encode("unicode_escape").decode())
+        for c in text
     )
 
 

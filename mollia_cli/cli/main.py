@@ -11,6 +11,7 @@ from mollia_cli.cli import (
     aggregate,
     annotate,
     bench,
+    compare,
     demo,
     doctor,
     evaluate,
@@ -48,9 +49,11 @@ app.command("select")(select.select)
 app.command("train")(rounds.train)
 app.command("round")(rounds.round_)
 app.command("run")(rounds.run_)
+app.command("compare")(compare.compare)
 app.command("status")(status.status)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
+app.add_typer(report.app, name="report")
 app.add_typer(export.app, name="export")
 app.add_typer(report.app, name="report")
 app.command("demo")(demo.demo)

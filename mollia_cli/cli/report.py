@@ -1,12 +1,14 @@
-"""``mollia report``: what is known of the panel."""
+"""``mollia report``: what is worth knowing beside the labels."""
 
 from typing import Any
 
 import typer
 
+from mollia_cli.cli import report_detectors
 from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, table
 
 app = typer.Typer(no_args_is_help=True, help="Reports on what the project holds.")
+app.command("detectors")(report_detectors.detectors)
 
 _COLUMNS = {
     "annotator": "LLM",
@@ -22,11 +24,6 @@ _COLUMNS = {
     "tokens": "tokens",
     "seconds": "seconds",
 }
-
-
-@app.callback()
-def group() -> None:
-    """Reports on what the project holds."""
 
 
 @app.command()

@@ -1,12 +1,22 @@
 """``mollia train``, ``mollia round`` and ``mollia run``."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import JsonOption, ProjectOption, ThreadsOption, emit_json, open_project, table, talk
+from mollia_cli.cli.common import (
+    JsonOption,
+    PoolSampleOption,
+    ProjectOption,
+    ThreadsOption,
+    emit_json,
+    open_project,
+    table,
+    talk,
+)
 
 if TYPE_CHECKING:
     from mollia_cli.store.runs import Round
@@ -19,7 +29,18 @@ AggregatorOption = Annotated[
     str | None, typer.Option(help="The aggregator. Default: the project's.", autocompletion=complete.aggregators)
 ]
 AnnotatorOption = Annotated[
-    str | None, typer.Option(help="Who labels: panel (the LLMs) or oracle (the true labels, for comparison).")
+    str | None,
+    typer.Option(help="Who labels: panel (the LLMs), replay (stored outputs), human (you), oracle (true labels)."),
+]
+MethodOption = Annotated[
+    str | None, typer.Option(help="mollia (the paper) or refined (learns from the unselected pool, too).")
+]
+ReplayOption = Annotated[
+    Path | None, typer.Option(help="Stored outputs: .npy [n, 2N, K] by row, or lines of `mollia annotate`.")
+]
+NegativesOption = Annotated[bool, typer.Option("--no-negatives", help="Train without negative labels (ablation).")]
+DiscrepancyOption = Annotated[
+    bool, typer.Option("--no-discrepancy", help="Train without discrepancy weights (ablation).")
 ]
 BatchOption = Annotated[int | None, typer.Option(help="Items a round. Default: the project's.", min=1)]
 
@@ -46,7 +67,12 @@ def round_(
     strategy: StrategyOption = None,
     aggregator: AggregatorOption = None,
     annotator: AnnotatorOption = None,
+    method: MethodOption = None,
+    replay: ReplayOption = None,
     batch: BatchOption = None,
+    pool_sample: PoolSampleOption = None,
+    no_negatives: NegativesOption = False,
+    no_discrepancy: DiscrepancyOption = False,
     name: NameOption = "",
     threads: ThreadsOption = None,
     project: ProjectOption = None,
@@ -59,20 +85,33 @@ def round_(
 
     Example: mollia round --strategy coreset
     """
-    from mollia_cli.workflow.round import advance, open_run
+    from mollia_cli.workflow.round import advance
+    from mollia_cli.workflow.setup import ablations, open_run
 
+    changes = {
+        "method": method,
+        **ablations(no_negatives, no_discrepancy),
+        **{"strategy": strategy, "aggregator": aggregator, "annotator": annotator, "replay": replay},
+        **{"batch": batch, "pool_sample": pool_sample},
+    }
     with open_project(project, threads) as opened:
-        run, setup = open_run(opened, name, strategy=strategy, aggregator=aggregator, annotator=annotator, batch=batch)
+        run, setup = open_run(opened, name, **changes)
         record = advance(opened, run, setup)
     show_rounds([] if record is None else [record], as_json)
 
 
 def run_(
     rounds: Annotated[int | None, typer.Option(help="Rounds after round 0. Default: the project's.", min=0)] = None,
+    repeats: Annotated[int, typer.Option(help="Runs that differ in chance alone: NAME, NAME.2, ...", min=1)] = 1,
     strategy: StrategyOption = None,
     aggregator: AggregatorOption = None,
     annotator: AnnotatorOption = None,
+    method: MethodOption = None,
+    replay: ReplayOption = None,
     batch: BatchOption = None,
+    pool_sample: PoolSampleOption = None,
+    no_negatives: NegativesOption = False,
+    no_discrepancy: DiscrepancyOption = False,
     name: NameOption = "",
     threads: ThreadsOption = None,
     project: ProjectOption = None,
@@ -84,21 +123,22 @@ def run_(
 
     Example: mollia run --rounds 12 --strategy coreset
     """
-    from mollia_cli.workflow.round import open_run, run_rounds
+    from mollia_cli.workflow.run import run_repeats
+    from mollia_cli.workflow.setup import ablations
 
+    changes = {
+        "method": method,
+        **ablations(no_negatives, no_discrepancy),
+        **{"strategy": strategy, "aggregator": aggregator, "annotator": annotator, "replay": replay},
+        **{"batch": batch, "rounds": rounds, "pool_sample": pool_sample},
+    }
     with open_project(project, threads) as opened:
-        run, setup = open_run(
-            opened,
-            name,
-            strategy=strategy,
-            aggregator=aggregator,
-            annotator=annotator,
-            batch=batch,
-            rounds=rounds,
-        )
-        until = setup.rounds if rounds is None else rounds
-        done = run_rounds(opened, run, setup, until, lambda record: talk(summary(record)))
-    show_rounds(done, as_json)
+        done = run_repeats(opened, name, repeats, lambda record: talk(summary(record)), **changes)
+    if as_json or repeats == 1:
+        show_rounds([record for records in done.values() for record in records], as_json)
+    else:
+        for run, records in done.items():
+            show_rounds(records, False, f"run {run}")
 
 
 def summary(record: "Round") -> str:

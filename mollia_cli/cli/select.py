@@ -5,7 +5,15 @@ from typing import Annotated
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import JsonlOption, JsonOption, ProjectOption, ThreadsOption, emit_records, open_project
+from mollia_cli.cli.common import (
+    JsonlOption,
+    JsonOption,
+    PoolSampleOption,
+    ProjectOption,
+    ThreadsOption,
+    emit_records,
+    open_project,
+)
 from mollia_cli.strategies import STRATEGIES
 
 
@@ -17,6 +25,7 @@ def select(
     run: Annotated[
         str, typer.Option("--name", help="The run whose classifier chooses. Default: the current one.")
     ] = "",
+    pool_sample: PoolSampleOption = None,
     threads: ThreadsOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
@@ -32,8 +41,9 @@ def select(
 
     with open_project(project, threads) as opened:
         settings = opened.settings.run
-        choice = choose(opened, strategy or settings.strategy, n or settings.batch, run)
-    records = ({"id": pick.id, "score": round(pick.score, 6)} for pick in choice.picks)
+        sample = settings.pool_sample if pool_sample is None else pool_sample
+        picks = choose(opened, strategy or settings.strategy, n or settings.batch, run, sample)
+    records = ({"id": pick.id, "score": round(pick.score, 6)} for pick in picks)
     emit_records(records, ["id", "score"], as_json, as_jsonl)
 
 

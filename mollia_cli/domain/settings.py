@@ -85,9 +85,11 @@ class LearnerSettings:
 class RunSettings:
     """The active learning loop (Eqs. 8 and 9: ``alpha``; lambda grows from ``lambda_start`` to ``lambda_end``)."""
 
+    method: str = _choice("mollia", "refined")
     strategy: str = "coreset"
     batch: int = _positive(50)
     rounds: int = _positive(10)
+    pool_sample: int = _natural(0, "the whole pool")
     alpha: float = _fraction(0.5)
     lambda_start: float = _setting(0.4, lambda v: v >= 0, "a number, 0 or more")
     lambda_end: float = _setting(1.0, lambda v: v >= 0, "a number, 0 or more")

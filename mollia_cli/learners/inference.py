@@ -1,6 +1,7 @@
 """Passes over many texts: probabilities, embeddings, MC dropout, weight noise."""
 
 import copy
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,6 +74,29 @@ def run_all(
     finally:
         hook.remove()
     return logits, embeddings
+
+
+@torch.inference_mode()
+def pooled_layers(
+    body: Any, encoded: Encoded, device: torch.device, progress: Progress | None = None
+) -> list[FloatArray]:
+    """The mean over real tokens of every layer's hidden states, the embeddings' first: each [n, d].
+
+    body: the encoder without its head.
+    """
+    layers: list[FloatArray] = []
+    done = 0
+    for rows in plan_batches(encoded.lengths, token_budget(device)):
+        inputs = to_tensors(encoded, rows, device)
+        states = body(**inputs, output_hidden_states=True).hidden_states
+        layers = layers or [np.empty((len(encoded), state.shape[-1])) for state in states]
+        mask = inputs["attention_mask"][..., None]
+        for layer, state in zip(layers, states, strict=True):
+            layer[rows] = ((state.float() * mask).sum(1) / mask.sum(1)).cpu().numpy()
+        done += len(rows)
+        if progress is not None:
+            progress("reading", done, len(encoded))
+    return layers
 
 
 def dropout_samples(

@@ -1,6 +1,7 @@
 """Texts as token ids: each text tokenised once, kept ragged, padded only within a batch."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -143,8 +144,9 @@ class TokenStore:
         keys = np.frombuffer(b"".join(self._rows), dtype=np.uint8).reshape(-1, _KEY_BYTES)
         tensors = {"ids": self._flat, "lengths": self._lengths, "keys": keys}
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(path.name + ".part")
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
         save_file(tensors, unfinished, metadata={"identity": self._identity})
+        unfinished.chmod(0o600)  # tokens are texts
         unfinished.replace(path)
 
 

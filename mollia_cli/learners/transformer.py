@@ -9,6 +9,7 @@ from torch import nn
 
 from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.progress import Progress
 from mollia_cli.learners.base import (
     DROPOUT,
@@ -25,6 +26,7 @@ from mollia_cli.learners.inference import (
     dropout_samples,
     frozen_copy,
     perturbed_outputs,
+    pooled_layers,
     probabilities,
     run_all,
 )
@@ -136,6 +138,14 @@ class TransformerLearner(Learner):
         if PERTURBED in needs:
             found[PERTURBED] = perturbed_outputs(model, encoded, self._device, random_seed, progress)
         return found
+
+    def describe(self, texts: Sequence[str], progress: Progress | None = None) -> list[FloatArray]:
+        """What the pretrained encoder, untrained, makes of each text: mean-pooled states of each layer, [n, d] each."""
+        if self._encoder is None:
+            raise RefusedError("this learner was loaded to predict", "load it with encoder=FOLDER to read texts")
+        use_threads(self._threads)
+        model: Any = frozen_copy(load_pretrained(self._encoder, self.labels.names, 0, self._device), self._dtype)
+        return pooled_layers(model.base_model, self._tokens.encode(texts), self._device, progress)
 
     def save(self, folder: Path) -> None:
         """Write config.json, model.safetensors and the tokenizer; the folder appears whole or not at all."""

@@ -1,7 +1,7 @@
 """Observations in the database: kept by the digest of everything they depend on."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,14 @@ class ObservationStore:
     def __init__(self, db: Database) -> None:
         self._db = db
 
+    @staticmethod
+    def key(identity: Mapping[str, Any]) -> str:
+        """The key of an annotator identity."""
+        return digest_of(identity)[:32]
+
     def register(self, name: str, identity: Mapping[str, Any]) -> str:
         """The key of an annotator identity, recorded at its first use."""
-        key = digest_of(identity)[:32]
+        key = self.key(identity)
         with self._db.atomic():
             self._db.execute(
                 "INSERT OR IGNORE INTO annotators (key, name, identity, created_at) VALUES (?, ?, ?, ?)",

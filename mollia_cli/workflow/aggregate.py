@@ -151,17 +151,17 @@ def conclude(project: Project, fitted: Fitted, ids: Sequence[str]) -> list[Verdi
             f"{len(ids) - len(ready)} of {len(ids)} items were not annotated by the whole panel yet, first {first}",
             "annotate them: mollia annotate - < ids.txt",
         )
-    made = verdicts_of(fitted, stack(project, fitted.panel, ids), negative_rule(project, fitted.panel).delta)
+    panel = stack(project, fitted.panel, ids)
+    made = verdicts_of(fitted.predict_proba(panel), panel, negative_rule(project, fitted.panel).delta)
     with project.store.guarded():
         project.store.verdicts.add(fitted.fit.id, made)
     return made
 
 
-def verdicts_of(fitted: Fitted, panel: Panel, delta: float) -> list[Verdict]:
-    """y+ and y- (Eqs. 5 and 6) of a panel's observations; a verdict's own label is never among its negatives."""
+def verdicts_of(probabilities: FloatArray, panel: Panel, delta: float) -> list[Verdict]:
+    """y+ and y- (Eqs. 5 and 6) from [n, K] probabilities; a verdict's own label is never among its negatives."""
     if not len(panel):
         return []
-    probabilities = fitted.predict_proba(panel)
     labels = probabilities.argmax(axis=1)
     negatives = without_verdicts(negative_labels(panel, delta), labels)
     return [

@@ -16,8 +16,9 @@ from mollia_cli.workflow.create import create, new_settings
 from mollia_cli.workflow.evaluate import Score, score_panel
 from mollia_cli.workflow.ingest import ingest
 from mollia_cli.workflow.project import Project
-from mollia_cli.workflow.round import open_run, run_rounds
-from mollia_cli.workflow.train import Labelled, evaluate, train_learner
+from mollia_cli.workflow.run import run_rounds
+from mollia_cli.workflow.setup import open_run
+from mollia_cli.workflow.train import Labelled, certain_verdicts, evaluate, gold_labels, train_learner
 
 PANEL = ("qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct")
 ENCODER = "all-minilm-l6-v2"
@@ -86,6 +87,10 @@ def demo_run(project: Project, done: Callable[[Round], None]) -> list[Round]:
 def demo_oracle(project: Project) -> dict[str, float]:
     """The same classifier on the same items as the run's last round, with their true labels."""
     seed = [item for item in project.store.items.in_split("seed") if item.label is not None]
-    labelled = Labelled(seed, project.store.runs.selections("panel"), None)
-    learner, _ = train_learner(project, labelled, "oracle", ROUNDS, asdict(open_run(project, "panel")[1]))
+    selections = project.store.runs.selections("panel")
+    items = project.store.items.get([selection.item_id for selection in selections])
+    labelled = Labelled(
+        seed, selections, certain_verdicts(items, gold_labels(items), len(project.labels)), trusted=True
+    )
+    learner, _ = train_learner(project, labelled, ROUNDS, asdict(open_run(project, "panel")[1]))
     return evaluate(project, learner)

@@ -7,27 +7,30 @@ from typing import Any, TextIO
 
 from mollia_cli.domain.errors import NotFoundError, RefusedError
 from mollia_cli.store.runs import Round
+from mollia_cli.workflow.human import person_labels
 from mollia_cli.workflow.project import Project
 from mollia_cli.writers import WRITERS
 
 
 def labelled_rows(project: Project) -> Iterator[dict[str, Any]]:
-    """Every labelled item: gold seeds first, then the pool with the last aggregation's verdicts.
+    """Every labelled item: gold seeds first, then the pool: a person's labels, else the last aggregation's verdicts.
 
-    Each row has id, text, label, confidence, source ("gold" or the aggregator's name) and negatives.
+    Each row has id, text, label, confidence, source ("gold", "human" or the aggregator's name) and negatives.
     """
     names = project.labels.names
     for item in project.store.items.in_split("seed"):
         if item.label is not None:
             yield _row(item.id, item.text, names[item.label], 1.0, "gold", [])
-    fit = project.store.verdicts.latest_fit()
-    if fit is None:
-        return
     pool = project.store.items.in_split("pool")
-    verdicts = project.store.verdicts.get(fit.id, [item.id for item in pool])
+    ids = [item.id for item in pool]
+    fit = project.store.verdicts.latest_fit()
+    verdicts = {} if fit is None else project.store.verdicts.get(fit.id, ids)
+    told = person_labels(project, ids)
     for item in pool:
         verdict = verdicts.get(item.id)
-        if verdict is not None:
+        if item.id in told:
+            yield _row(item.id, item.text, names[told[item.id]], 1.0, "human", [])
+        elif fit is not None and verdict is not None:
             negatives = [names[k] for k in verdict.negatives]
             yield _row(item.id, item.text, names[verdict.label], verdict.confidence, fit.aggregator, negatives)
 

@@ -1,7 +1,5 @@
 """The project's learner: a new one, or one that a round has trained."""
 
-from pathlib import Path
-
 from mollia_cli import models
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.learners import LEARNERS
@@ -10,10 +8,11 @@ from mollia_cli.store.runs import Round
 from mollia_cli.workflow.project import Project
 
 DEFAULT_RUN = "main"
+TOKEN_FILE = "tokens.safetensors"
 
 
-def new_learner(project: Project) -> Learner:
-    """An untrained learner with the project's encoder and settings."""
+def new_learner(project: Project, epochs: int = 0) -> Learner:
+    """An untrained learner with the project's encoder and settings; 0 epochs are the settings'."""
     settings = project.settings.learner
     learner: Learner = LEARNERS.load("transformer")(
         models.resolve_encoder(settings.encoder),
@@ -22,27 +21,27 @@ def new_learner(project: Project) -> Learner:
         learning_rate=settings.learning_rate,
         batch_size=settings.batch_size,
         steps=settings.steps,
-        epochs=settings.epochs,
+        epochs=epochs or settings.epochs,
         patience=settings.patience,
         threads=settings.threads,
+        token_file=project.root / TOKEN_FILE,
     )
     return learner
 
 
-def trained_learner(project: Project, record: Round) -> Learner:
-    """The learner that a finished round has kept."""
+def trained_learner(project: Project, record: Round, own_texts: bool = True) -> Learner:
+    """The learner that a finished round has kept; ``own_texts``: it will read the project's, whose tokens are kept."""
     assert record.model is not None
     folder = project.root / record.model
     if not folder.is_dir():
         raise NotFoundError(f"the model folder {folder} is missing", "train it again: mollia run --name NEW")
-    return load_learner(project, folder)
-
-
-def load_learner(project: Project, folder: Path) -> Learner:
-    """A trained learner from a model folder, checked against the project's labels."""
     settings = project.settings.learner
     learner: Learner = LEARNERS.load("transformer").load(
-        folder, labels=project.labels, max_tokens=settings.max_tokens, threads=settings.threads
+        folder,
+        labels=project.labels,
+        max_tokens=settings.max_tokens,
+        threads=settings.threads,
+        token_file=project.root / TOKEN_FILE if own_texts else None,
     )
     return learner
 

@@ -66,8 +66,12 @@ def panel_members(project: Project) -> tuple[str, ...]:
 def panel_annotators(project: Project, only: Sequence[str] = (), show_invalid: int = 0) -> list[Annotator]:
     """The panel as annotators, in the order of the settings; ``only`` restricts it to some names.
 
-    ``show_invalid``: of each text, so many answers that are no label are kept with their words.
+    Where the project replays stored outputs, those are the panel. ``show_invalid``: of each text, so
+    many answers that are no label are kept with their words.
     """
+    if project.replay is not None:
+        stored: list[Annotator] = ANNOTATORS.load("replay").panel(project.replay, project.labels)
+        return stored
     settings = project.settings.annotate
     prompt = project_prompt(project)
     decoding = Decoding(settings.votes, settings.samples, settings.temperature, settings.top_p, project.settings.seed)

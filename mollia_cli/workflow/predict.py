@@ -29,7 +29,10 @@ def choose_round(project: Project, run_name: str = "", number: int | None = None
     """The round whose model predicts: the one asked for, else the run's best (see ``best_round``)."""
     run = current_run(project, run_name)
     if number is None:
-        return best_round(project, run)
+        best = best_round(project, run)
+        why = "the best on gold validation items" if project.store.items.ids("validation") else "the last one"
+        project.say(f"the model of run {run}, round {best.number}: {why}")
+        return best
     for record in finished_rounds(project, run):
         if record.number == number:
             return record
@@ -48,7 +51,7 @@ def predict(
     id_column: str | None = None,
 ) -> Iterator[Prediction | Problem]:
     """Predictions for the texts of a file in their order, streaming; rows that cannot be used come as problems."""
-    learner = trained_learner(project, chosen)
+    learner = trained_learner(project, chosen, own_texts=False)
     rows = read(source, file_format, name=name, text_column=text_column, id_column=id_column, told=project.say)
     done = 0
     while batch := list(islice(rows, _BATCH)):

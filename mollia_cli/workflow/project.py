@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from mollia_cli.annotators.base import Annotator
+from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.domain.settings import SETTINGS_FILE, Settings
@@ -16,7 +17,10 @@ from mollia_cli.store.store import Store
 
 
 class Project(AbstractContextManager["Project"]):
-    """A project folder, open. ``say`` receives remarks for people, ``progress`` the state of long work."""
+    """A project folder, open. ``say`` receives remarks for people, ``progress`` the state of long work.
+
+    ``ask`` puts a question to a person; ``replay`` is a file of stored outputs that stands for the panel.
+    """
 
     def __init__(self, root: Path, settings: Settings, store: Store) -> None:
         self.root = root
@@ -25,6 +29,8 @@ class Project(AbstractContextManager["Project"]):
         self.say: Callable[[str], None] = lambda remark: None
         self.progress: Progress = silent
         self.loaded: dict[str, Annotator] | None = None  # by key, while models are kept loaded
+        self.ask: Callable[[str], str] = _nobody
+        self.replay: Path | None = None
 
     @classmethod
     def open(cls, folder: Path | None = None) -> Self:
@@ -48,6 +54,10 @@ class Project(AbstractContextManager["Project"]):
         shots = asked.shots if shots is None else shots
         self.settings = replace(self.settings, annotate=replace(asked, votes=votes or asked.votes, shots=shots))
 
+    def use_replay(self, path: Path) -> None:
+        """Let stored outputs stand for the panel for as long as the project is open."""
+        self.replay = path
+
     @property
     def labels(self) -> LabelSet:
         """The label set."""
@@ -62,3 +72,7 @@ class Project(AbstractContextManager["Project"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.store.close()
+
+
+def _nobody(question: str) -> str:
+    raise RefusedError("a label is needed and nobody can be asked", "run it in a terminal, or use the panel")

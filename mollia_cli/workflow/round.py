@@ -1,7 +1,7 @@
 """``mollia round``: select, annotate, aggregate, train, evaluate; every step is stored when it is done."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,58 +12,21 @@ from mollia_cli.domain.metrics import micro_f1
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.store.runs import Round, Selection
 from mollia_cli.workflow.aggregate import conclude, fit_aggregator
-from mollia_cli.workflow.annotate import annotate, models_kept, needed_for_fit
-from mollia_cli.workflow.learner import current_run, trained_learner
+from mollia_cli.workflow.annotate import annotate, needed_for_fit
+from mollia_cli.workflow.human import ask_person
 from mollia_cli.workflow.project import Project
-from mollia_cli.workflow.select import select
-from mollia_cli.workflow.train import Labelled, Stopwatch, evaluate, keep_model, train_learner
-
-PANEL = "panel"
-ORACLE = "oracle"
-SOURCES = (PANEL, ORACLE)
-
-
-@dataclass(frozen=True, slots=True)
-class RunSetup:
-    """What a run is: fixed at its first round, so that its rounds can be compared."""
-
-    strategy: str
-    aggregator: str
-    annotator: str
-    batch: int
-    rounds: int
-    alpha: float
-    lambda_start: float
-    lambda_end: float
-
-
-def open_run(project: Project, name: str = "", **changes: Any) -> tuple[str, RunSetup]:
-    """The run's name and setup, created at its first use from the settings and ``changes``.
-
-    A change (None = no change) that contradicts a run which has rounds raises InputError.
-    """
-    run = current_run(project, name)
-    stored = project.store.runs.settings(run)
-    wanted = {key: value for key, value in changes.items() if value is not None}
-    if stored is None:
-        settings = project.settings
-        base: dict[str, Any] = asdict(settings.run)
-        base |= {"aggregator": settings.aggregate.aggregator, "annotator": PANEL}
-        stored = base | wanted
-    else:
-        for key, value in wanted.items():
-            if stored[key] != value and key != "rounds":
-                raise InputError(
-                    f"run {run!r} was started with {key} {stored[key]!r}, not {value!r}",
-                    f"start another one: mollia run --name NEW --{key.replace('_', '-')} {value}",
-                )
-        stored |= {"rounds": max(stored["rounds"], wanted.get("rounds", 0))}
-    if stored["annotator"] not in SOURCES:
-        raise InputError(f"no annotator source is called {stored['annotator']!r}", f"known: {', '.join(SOURCES)}")
-    setup = RunSetup(**stored)
-    with project.store.guarded():
-        project.store.runs.put(run, asdict(setup))
-    return run, setup
+from mollia_cli.workflow.refine import refined_verdicts
+from mollia_cli.workflow.select import opinions, select
+from mollia_cli.workflow.setup import HUMAN, ORACLE, REFINED, RunSetup, open_run
+from mollia_cli.workflow.train import (
+    Labelled,
+    Stopwatch,
+    certain_verdicts,
+    evaluate,
+    gold_labels,
+    keep_model,
+    train_learner,
+)
 
 
 def advance(project: Project, run: str, setup: RunSetup) -> Round | None:
@@ -85,11 +48,12 @@ def _start(project: Project, run: str, setup: RunSetup, number: int) -> bool:
     watch = Stopwatch()
     picks: list[tuple[str, float, int | None]] = []
     if number > 0:
-        choice = select(project, setup.strategy, setup.batch, run, opinions=True)
-        if not choice.picks:
+        chosen = select(project, setup.strategy, setup.batch, run, setup.pool_sample)
+        if not chosen:
             project.say(f"run {run}: every pool item has been selected")
             return False
-        picks = [(pick.id, pick.score, said) for pick, said in zip(choice.picks, choice.opinions, strict=True)]
+        said = opinions(project, run, [pick.id for pick in chosen])
+        picks = [(pick.id, pick.score, label) for pick, label in zip(chosen, said, strict=True)]
     with project.store.guarded():
         project.store.runs.start_round(run, number, picks, watch.lap())
     return True
@@ -101,16 +65,11 @@ def finish_round(project: Project, run: str, setup: RunSetup, number: int) -> Ro
     if not seed:
         raise InputError("the project has no seed labels to start from", "mollia import seed.csv --as seed")
     selections = project.store.runs.selections(run)
-    project.store.runs.rounds(run)[number]
-    metrics: dict[str, Any] = {}
-    verdicts: dict[str, Verdict] | None = None
-    if setup.annotator == PANEL:
-        fit, verdicts = _label(project, run, setup, number, selections) if selections else (None, {})
-        with project.store.guarded():
-            project.store.runs.update_round(run, number, fit=fit)
-        metrics |= _verdict_quality(project, selections, verdicts)
+    verdicts = _label(project, run, setup, number, selections) if selections else {}
+    metrics: dict[str, Any] = _verdict_quality(project, selections, verdicts)
     watch = Stopwatch()
-    learner, training = train_learner(project, Labelled(seed, selections, verdicts), run, number, asdict(setup))
+    trusted = setup.annotator in (HUMAN, ORACLE)
+    learner, training = train_learner(project, Labelled(seed, selections, verdicts, trusted), number, asdict(setup))
     _record(project, run, number, "train", watch)
     model = keep_model(project, learner, run, number)
     scores = evaluate(project, learner)
@@ -123,16 +82,29 @@ def finish_round(project: Project, run: str, setup: RunSetup, number: int) -> Ro
 
 def _label(
     project: Project, run: str, setup: RunSetup, number: int, selections: Sequence[Selection]
-) -> tuple[int, dict[str, Verdict]]:
-    """Annotate what is missing, fit, and conclude on everything that the run has selected."""
+) -> dict[str, Verdict]:
+    """Verdicts on everything that the run has selected: annotate what is missing, fit, conclude.
+
+    People and true labels are verdicts of their own; refined ones come with those on unselected items.
+    """
     watch = Stopwatch()
     ids = [selection.item_id for selection in selections]
+    if setup.annotator in (HUMAN, ORACLE):
+        items = project.store.items.get(ids)
+        labels = ask_person(project, items) if setup.annotator == HUMAN else gold_labels(items)
+        _record(project, run, number, "annotate", watch)
+        return certain_verdicts(items, labels, len(project.labels))
     panel = annotate(project, list(dict.fromkeys([*needed_for_fit(project), *ids])))
     _record(project, run, number, "annotate", watch)
-    fitted = fit_aggregator(project, setup.aggregator, panel, ids)
-    verdicts = {verdict.item_id: verdict for verdict in conclude(project, fitted, ids)}
+    if setup.method == REFINED:
+        fit, verdicts = refined_verdicts(project, setup.aggregator, panel, ids)
+    else:
+        fitted = fit_aggregator(project, setup.aggregator, panel, ids)
+        fit, verdicts = fitted.fit, {verdict.item_id: verdict for verdict in conclude(project, fitted, ids)}
     _record(project, run, number, "aggregate", watch)
-    return fitted.fit.id, verdicts
+    with project.store.guarded():
+        project.store.runs.update_round(run, number, fit=fit.id)
+    return verdicts
 
 
 def _verdict_quality(
@@ -143,7 +115,6 @@ def _verdict_quality(
     known = [item for item in items if item.label is not None]
     if not known:
         return {}
-
     gold = np.array([item.label for item in known])
     return {"verdict_accuracy": micro_f1(gold, np.array([verdicts[item.id].label for item in known]))}
 
@@ -173,27 +144,7 @@ def train_now(project: Project, name: str = "") -> Round:
             f"run {run!r} has trained on every item that has a verdict",
             "select, annotate and aggregate more items first, or use `mollia round`",
         )
-    opinions: list[int | None] = [None] * len(fresh)
-    if rounds and fresh:
-        texts = [item.text for item in project.store.items.get(fresh)]
-        opinions = [int(k) for k in trained_learner(project, rounds[-1]).predict_proba(texts).argmax(axis=1)]
-    picks = [(item_id, 0.0, said) for item_id, said in zip(fresh, opinions, strict=True)]
+    picks = [(item_id, 0.0, said) for item_id, said in zip(fresh, opinions(project, run, fresh), strict=True)]
     with project.store.guarded():
         project.store.runs.start_round(run, len(rounds), picks, 0.0)
     return finish_round(project, run, setup, len(rounds))
-
-
-def run_rounds(
-    project: Project, run: str, setup: RunSetup, until: int, done: Callable[[Round], None] = lambda record: None
-) -> list[Round]:
-    """Advance until round ``until`` is finished or the pool is used up; ``done`` hears of every round."""
-    with models_kept(project):
-        while True:
-            rounds = project.store.runs.rounds(run)
-            finished = [record for record in rounds if record.metrics is not None]
-            if finished and finished[-1].number >= until:
-                return finished
-            record = advance(project, run, setup)
-            if record is None:
-                return finished
-            done(record)

@@ -1,7 +1,6 @@
 """``mollia select``: the items that the query strategy wants annotated next."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,7 +8,7 @@ from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.strategies import STRATEGIES
-from mollia_cli.strategies.base import CONFIDENCE, EMBEDDINGS, PANEL, PROBABILITIES, Pick, Signals, Strategy
+from mollia_cli.strategies.base import CONFIDENCE, EMBEDDINGS, PANEL, Pick, Signals, Strategy
 from mollia_cli.workflow.aggregate import fit_aggregator
 from mollia_cli.workflow.annotate import members, observed_by_all, stack
 from mollia_cli.workflow.learner import current_run, finished_rounds, trained_learner
@@ -18,19 +17,12 @@ from mollia_cli.workflow.project import Project
 _FROM_PANEL = frozenset({PANEL, CONFIDENCE})
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The picks, best first, and the learner's label for each where it was asked."""
-
-    picks: list[Pick]
-    opinions: list[int | None]
-
-
-def select(project: Project, strategy_name: str, n: int, run_name: str = "", opinions: bool = False) -> Choice:
+def select(project: Project, strategy_name: str, n: int, run_name: str = "", pool_sample: int = 0) -> list[Pick]:
     """Choose ``n`` pool items that the run has not selected yet.
 
     Strategies that look at the learner need a trained one (NotFoundError); those that look at
-    the panel choose among annotated items. ``opinions`` asks for the learner's labels, too.
+    the panel choose among annotated items. ``pool_sample``: look at so many random candidates only
+    (0 = all), for huge pools.
     """
     if n < 1:
         raise InputError(f"cannot select {n} items", "give a number above 0: -n 50")
@@ -42,18 +34,25 @@ def select(project: Project, strategy_name: str, n: int, run_name: str = "", opi
     if strategy.needs & _FROM_PANEL:
         candidates = _annotated(project, strategy_name, candidates)
     if not candidates:
-        return Choice([], [])
-    signals = _signals(project, run, strategy, candidates, len(rounds), opinions)
-    picks = strategy.select(signals, n, stream(project.settings.seed, "select", run, len(rounds)))
-    if signals.probabilities is None:
-        return Choice(picks, [None] * len(picks))
-    said = dict(zip(signals.ids, signals.probabilities.argmax(axis=1), strict=True))
-    return Choice(picks, [int(said[pick.id]) for pick in picks])
+        return []
+    streams = ((project.store.runs.settings(run) or {}).get("repeat", 1), len(rounds))
+    if 0 < pool_sample < len(candidates):
+        rows = stream(project.settings.seed, "pool sample", *streams).permutation(len(candidates))
+        candidates = [candidates[row] for row in sorted(rows[: max(pool_sample, n)])]
+    signals = _signals(project, run, strategy, candidates, stream_seed(project.settings.seed, "signals", *streams))
+    return strategy.select(signals, n, stream(project.settings.seed, "select", *streams))
 
 
-def _signals(
-    project: Project, run: str, strategy: Strategy, candidates: list[str], number: int, opinions: bool
-) -> Signals:
+def opinions(project: Project, run: str, ids: Sequence[str]) -> list[int | None]:
+    """What the run's last model says of items that it has not trained on; None before there is a model."""
+    rounds = finished_rounds(project, run)
+    if not rounds or not ids:
+        return [None] * len(ids)
+    texts = [item.text for item in project.store.items.get(ids)]
+    return [int(label) for label in trained_learner(project, rounds[-1]).predict_proba(texts).argmax(axis=1)]
+
+
+def _signals(project: Project, run: str, strategy: Strategy, candidates: list[str], seed: int) -> Signals:
     """What the strategy needs, in one pass of the learner over candidates and labelled items."""
     from_panel = _panel_signals(project, run, strategy, candidates)
     needs = strategy.needs - _FROM_PANEL
@@ -63,13 +62,10 @@ def _signals(
             f"strategy {strategy.name!r} looks at a trained classifier, and run {run!r} has none yet",
             "train one first: mollia train (or choose --strategy random)",
         )
-    if opinions and rounds:
-        needs |= {PROBABILITIES}
     if not needs:
         return Signals(tuple(candidates), **from_panel)
     learner = trained_learner(project, rounds[-1])
     texts = [item.text for item in project.store.items.get(candidates)]
-    seed = stream_seed(project.settings.seed, "signals", run, number)
     found = learner.signals(texts, needs, seed, project.progress)
     if EMBEDDINGS in needs:
         labelled = [*project.store.items.ids("seed"), *(s.item_id for s in project.store.runs.selections(run))]

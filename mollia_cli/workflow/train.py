@@ -20,49 +20,71 @@ from mollia_cli.store.runs import Selection
 from mollia_cli.workflow.learner import new_learner
 from mollia_cli.workflow.project import Project
 
+# What the paper's largest fit sees before it stops early: 550 items, some 30 epochs.
+_PASSES = 15_000
+_LEAST_EPOCHS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """What a round trains on: gold seeds, and selected items with their verdicts (None: gold labels, the oracle)."""
+    """What a round trains on: gold seeds, selected items with their verdicts, and sure verdicts on other items.
+
+    ``trusted`` verdicts, people's or true labels, weigh 1 whatever the previous round's model says.
+    """
 
     seed: Sequence[Item]
     selections: Sequence[Selection]
-    verdicts: dict[str, Verdict] | None
+    verdicts: dict[str, Verdict]
+    trusted: bool = False
 
 
 def training_examples(project: Project, labelled: Labelled, alpha: float) -> Examples:
-    """Seeds with weight 1 and no negatives; selections with y+, W_d (Eq. 8) and y- (Eq. 5)."""
+    """Seeds with weight 1 and no negatives; selections with y+, W_d (Eq. 8) and y- (Eq. 5).
+
+    Verdicts on items that were not selected come behind them, with W_d = 1.
+    """
     classes = len(project.labels)
-    gold = Examples.gold([i.text for i in labelled.seed], np.array([i.label for i in labelled.seed]), classes)
-    items = project.store.items.get([selection.item_id for selection in labelled.selections])
+    picked = {selection.item_id: selection.opinion for selection in labelled.selections}
+    gold = Examples.gold([i.text for i in labelled.seed], gold_labels(labelled.seed), classes)
+    items = project.store.items.get([*picked, *(item_id for item_id in labelled.verdicts if item_id not in picked)])
     if not items:
         return gold
-    if labelled.verdicts is None:
-        return join(gold, Examples.gold([i.text for i in items], _gold(items), classes))
     verdicts = [labelled.verdicts[item.id] for item in items]
     targets = np.array([verdict.label for verdict in verdicts], dtype=np.int64)
-    opinions = [selection.opinion for selection in labelled.selections]
+    opinions = [picked.get(item.id) for item in items]
     differs = np.array([o is not None and o != t for o, t in zip(opinions, targets, strict=True)])
     negatives = np.zeros((len(items), classes), dtype=bool)
     for row, verdict in enumerate(verdicts):
         negatives[row, list(verdict.negatives)] = True
-    noisy = Examples(tuple(i.text for i in items), targets, discrepancy_weights(differs, alpha), negatives)
-    return join(gold, noisy)
+    weights = discrepancy_weights(differs, 1.0 if labelled.trusted else alpha)
+    return join(gold, Examples(tuple(i.text for i in items), targets, weights, negatives))
+
+
+def certain_verdicts(items: Sequence[Item], labels: IntArray, classes: int) -> dict[str, Verdict]:
+    """Labels that somebody knows, as verdicts: sure, and without negative labels; labels: [n]."""
+    sure = np.eye(classes)
+    return {item.id: Verdict(item.id, int(k), 1.0, sure[k]) for item, k in zip(items, labels, strict=True)}
 
 
 def train_learner(
-    project: Project, labelled: Labelled, run: str, number: int, run_settings: dict[str, Any]
+    project: Project, labelled: Labelled, number: int, run_settings: dict[str, Any]
 ) -> tuple[Learner, dict[str, Any]]:
-    """A learner trained from its pretrained weights, and how the training went."""
+    """A learner trained from its pretrained weights, and how the training went.
+
+    run_settings: ``RunSetup`` as a dict. Runs of the same repeat share their random streams.
+    """
+    repeat = run_settings["repeat"]
     examples = training_examples(project, labelled, run_settings["alpha"])
-    training, validation, source = split_validation(project, examples, run, number)
+    training, validation, source = split_validation(project, examples, repeat, number)
     weight = negative_weight(number, run_settings["rounds"], run_settings["lambda_start"], run_settings["lambda_end"])
-    learner = new_learner(project)
+    more_than_selected = len(labelled.verdicts) > len(labelled.selections)
+    learner = new_learner(project, _epochs(project, len(training.texts)) if more_than_selected else 0)
     report = learner.fit(
-        training, validation, weight, stream_seed(project.settings.seed, "train", run, number), project.progress
+        training, validation, weight, stream_seed(project.settings.seed, "train", repeat, number), project.progress
     )
     metrics: dict[str, Any] = {
-        "labelled": len(examples.texts),
+        "labelled": len(labelled.seed) + len(labelled.selections),
+        "trained_on": len(examples.texts),
         "validation": source,
         "epochs": report.epochs,
         "best_epoch": report.best_epoch,
@@ -74,7 +96,25 @@ def train_learner(
     return learner, metrics
 
 
-def split_validation(project: Project, examples: Examples, run: str, number: int) -> tuple[Examples, Examples, str]:
+def _epochs(project: Project, examples: int) -> int:
+    """The settings' epochs, or as many as make up ``_PASSES`` examples, repeated ones counted."""
+    return min(project.settings.learner.epochs, max(_LEAST_EPOCHS, round(_PASSES / max(examples, 1))))
+
+
+def validation_rule(project: Project) -> str:
+    """Where ``split_validation`` takes its items from, for people."""
+    settings = project.settings.learner
+    gold = len(project.store.items.ids("validation", labelled=True))
+    if not gold:
+        return (
+            f"{settings.validation:.0%} of each round's own labels, at most {settings.validation_cap}"
+            " (no gold label is needed)"
+        )
+    capped = "" if gold <= settings.validation_cap else f" of {gold} (learner.validation_cap in mollia.toml)"
+    return f"{min(gold, settings.validation_cap)}{capped} gold validation items"
+
+
+def split_validation(project: Project, examples: Examples, repeat: int, number: int) -> tuple[Examples, Examples, str]:
     """(training, validation, where validation came from): the project's gold rows, capped, or a cut of the labelled."""
     settings = project.settings.learner
     gold = [item for item in project.store.items.in_split("validation") if item.label is not None]
@@ -82,8 +122,12 @@ def split_validation(project: Project, examples: Examples, run: str, number: int
         if len(gold) > settings.validation_cap:
             order = stream(project.settings.seed, "validation").permutation(len(gold))
             gold = [gold[row] for row in sorted(order[: settings.validation_cap])]
-        return examples, Examples.gold([i.text for i in gold], _gold(gold), len(project.labels)), f"{len(gold)} gold"
-    rng = stream(project.settings.seed, "validation", run, number)
+        return (
+            examples,
+            Examples.gold([i.text for i in gold], gold_labels(gold), len(project.labels)),
+            f"{len(gold)} gold",
+        )
+    rng = stream(project.settings.seed, "validation", repeat, number)
     keep, held = validation_split(examples.targets, rng, settings.validation, settings.validation_cap)
     return take(examples, keep), take(examples, held), f"{len(held)} cut from the labelled"
 
@@ -94,7 +138,7 @@ def evaluate(project: Project, learner: Learner) -> dict[str, float]:
     if not items:
         return {}
     predictions = learner.predict_proba([item.text for item in items], project.progress).argmax(axis=1)
-    gold = _gold(items)
+    gold = gold_labels(items)
     return {
         "test_items": len(items),
         "test_micro_f1": micro_f1(gold, predictions),
@@ -143,7 +187,8 @@ def take(examples: Examples, rows: Sequence[int] | IntArray) -> Examples:
     )
 
 
-def _gold(items: Sequence[Item]) -> IntArray:
+def gold_labels(items: Sequence[Item]) -> IntArray:
+    """[n] true labels; items without one raise InputError."""
     missing = [item.id for item in items if item.label is None]
     if missing:
         raise InputError(

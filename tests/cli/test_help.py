@@ -9,7 +9,8 @@ import pytest
 HEAVY = {"torch", "transformers", "llama_cpp", "xgboost", "pandas", "sklearn", "scipy", "sqlite_utils", "numpy.random"}
 COMMANDS = [
     *(["init"], ["import"], ["annotate"], ["aggregate"], ["select"], ["train"], ["round"], ["run"], ["status"]),
-    *(["evaluate"], ["predict"], ["demo"], ["doctor"], ["bench", "annotate"], ["aggregators"], ["strategies"]),
+    *(["evaluate"], ["compare"], ["predict"], ["demo"], ["doctor"], ["bench", "annotate"]),
+    *(["aggregators"], ["strategies"]),
     *(
         ["models", "list"],
         ["models", "pull"],
@@ -19,8 +20,7 @@ COMMANDS = [
         ["models", "remove"],
     ),
     *(["panel", "list"], ["panel", "add"], ["panel", "remove"], ["prompt", "show"]),
-    *(["export", "labels"], ["export", "model"]),
-    ["report", "panel"],
+    *(["report", "panel"], ["report", "detectors"], ["export", "labels"], ["export", "model"]),
 ]
 
 

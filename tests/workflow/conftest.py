@@ -87,3 +87,24 @@ def observed(tmp_path: Path) -> Iterator[Project]:
             ]
             project.store.observations.add(member.key, batch)
         yield project
+
+
+@pytest.fixture
+def stored_outputs(tmp_path: Path) -> Callable[[Project], Path]:
+    """Writes lines as `mollia annotate` prints them, of two LLMs that are right on most items."""
+
+    def write(project: Project) -> Path:
+        rng, names = np.random.default_rng(0), project.labels.names
+        path = tmp_path / "said.jsonl"
+        with path.open("w") as handle:
+            for split in ("seed", "pool"):
+                for item in project.store.items.in_split(split):
+                    for model in ("a", "b"):
+                        z = rng.dirichlet(np.full(len(names), 0.3)) + 3 * (np.arange(len(names)) == item.label)
+                        z /= z.sum()
+                        record = {"id": item.id, "model": model, "votes": dict(zip(names, z, strict=True))}
+                        record["log_probs"] = dict(zip(names, np.log(z + 1e-9), strict=True))
+                        handle.write(json.dumps(record) + "\n")
+        return path
+
+    return write

@@ -15,6 +15,7 @@ from mollia_cli.workflow.evaluate import evaluate_panel
 from mollia_cli.workflow.export import export_model, labelled_rows
 from mollia_cli.workflow.predict import Prediction, choose_round, predict
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.run import run_rounds
 from mollia_cli.workflow.select import select
 from mollia_cli.workflow.status import next_step, status
 
@@ -24,7 +25,7 @@ MakeProject = Callable[..., Project]
 def test_from_texts_to_a_classifier(make_project: MakeProject, tmp_path: Path) -> None:
     project = make_project()
     run, setup = rounds.open_run(project, strategy="entropy", rounds=2)
-    done = rounds.run_rounds(project, run, setup, 2)
+    done = run_rounds(project, run, setup, 2)
     assert [record.number for record in done] == [0, 1, 2]
     assert [(record.metrics or {})["labelled"] for record in done] == [18, 23, 28]
     assert all(0 <= (record.metrics or {})["test_micro_f1"] <= 1 for record in done)
@@ -37,6 +38,9 @@ def test_from_texts_to_a_classifier(make_project: MakeProject, tmp_path: Path) -
     fit = done[2].fit
     assert fit is not None
     assert set(project.store.verdicts.get(fit, [s.item_id for s in selections])) == {s.item_id for s in selections}
+
+    # texts are tokenised once for the project
+    assert (project.root / "tokens.safetensors").is_file()
 
     # the kept model predicts what it predicted, and is exported whole
     texts = tmp_path / "new.txt"
@@ -88,7 +92,7 @@ def test_a_round_that_was_stopped_goes_on_where_it_was(
     whole, broken = make_project("whole"), make_project("broken")
     for project in (whole, broken):
         run, setup = rounds.open_run(project, strategy="coreset", rounds=1)
-    expected = rounds.run_rounds(whole, run, setup, 1)
+    expected = run_rounds(whole, run, setup, 1)
 
     for step in ("annotate", "fit_aggregator", "train_learner", "keep_model", "evaluate"):
         with monkeypatch.context() as patch:
@@ -98,8 +102,8 @@ def test_a_round_that_was_stopped_goes_on_where_it_was(
 
             patch.setattr(rounds, step, stop)
             with pytest.raises(KeyboardInterrupt):
-                rounds.run_rounds(broken, run, setup, 1)
-    found = rounds.run_rounds(broken, run, setup, 1)
+                run_rounds(broken, run, setup, 1)
+    found = run_rounds(broken, run, setup, 1)
     assert broken.store.runs.selections(run) == whole.store.runs.selections(run)
     assert [record.metrics for record in found] == [record.metrics for record in expected]
 
@@ -107,20 +111,19 @@ def test_a_round_that_was_stopped_goes_on_where_it_was(
 def test_step_by_step(make_project: MakeProject) -> None:
     project = make_project()
     assert rounds.train_now(project).number == 0
-    choice = select(project, "random", 4)
-    ids = [pick.id for pick in choice.picks]
+    ids = [pick.id for pick in select(project, "random", 4)]
     annotation.annotate(project, [*annotation.next_items(project), *ids])
     conclude(project, fit_aggregator(project), ids)
     record = rounds.train_now(project)
     assert record.number == 1
     assert {s.item_id for s in project.store.runs.selections("main")} == set(ids)
-    assert not {pick.id for pick in select(project, "random", 40).picks} & set(ids)
+    assert not {pick.id for pick in select(project, "random", 40)} & set(ids)
 
 
 def test_the_oracle_trains_on_true_labels(make_project: MakeProject) -> None:
     project = make_project()
     run, setup = rounds.open_run(project, "oracle", annotator="oracle", strategy="random", rounds=1)
-    done = rounds.run_rounds(project, run, setup, 1)
+    done = run_rounds(project, run, setup, 1)
     assert done[-1].fit is None
     assert not project.store.observations.summary()
 

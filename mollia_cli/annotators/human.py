@@ -1,0 +1,71 @@
+"""A person as an annotator: one text, one answer."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.items import Item
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.observations import Observation
+
+Ask = Callable[[str], str]
+
+
+class HumanAnnotator:
+    """Asks for each text's label; ``ask`` shows a question and returns what was answered."""
+
+    name = "human"
+
+    def __init__(self, labels: LabelSet, ask: Ask) -> None:
+        self._labels = labels
+        self._ask = ask
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """A person and the labels; who it was is not written down."""
+        return {"annotator": "human", "labels": self._labels.digest}
+
+    def annotate(self, items: Sequence[Item]) -> Iterator[list[Observation]]:
+        """Yield one item at a time, so that a stop loses no answer."""
+        for number, item in enumerate(items, 1):
+            yield [self._observation(item.id, self._label(item.text, f"{number}/{len(items)}"))]
+
+    def preview(self, text: str) -> str:
+        """The question as it is asked."""
+        return self._question(text, "")
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def _question(self, text: str, progress: str) -> str:
+        choices = "  ".join(f"{k} {name}" for k, name in enumerate(self._labels.names, 1))
+        return f"\n{progress}  {text}\n{choices}"
+
+    def _label(self, text: str, progress: str) -> int:
+        """The label's index; asked again until the answer is one: its number, its name, or the start of it."""
+        question = self._question(text, progress)
+        while True:
+            answer = self._ask(question).strip()
+            found = self._read(answer)
+            if found is not None:
+                return found
+            question = f"{answer!r} is no label; type its number or its name"
+
+    def _read(self, answer: str) -> int | None:
+        names = self._labels.names
+        if answer.isdecimal() and 1 <= int(answer) <= len(names) and answer not in names:
+            return int(answer) - 1
+        starts = [k for k, name in enumerate(names) if answer and name.casefold().startswith(answer.casefold())]
+        if len(starts) == 1:
+            return starts[0]
+        try:
+            return self._labels.index(answer)
+        except InputError:
+            return None
+
+    def _observation(self, item_id: str, label: int) -> Observation:
+        votes = np.eye(len(self._labels))[label]
+        with np.errstate(divide="ignore"):
+            return Observation(item_id, np.log(votes), votes, mass=1.0, invalid=0.0)

@@ -1,0 +1,46 @@
+"""``mollia compare``."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, open_project, table, talk
+
+
+def compare(
+    names: Annotated[list[str] | None, typer.Argument(help="Runs. Default: all of them.")] = None,
+    svg: Annotated[Path | None, typer.Option(help="Draw the learning curves into this file.")] = None,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the learning curves of runs.
+
+    Repeats of a run (mollia run --repeats) are one curve: mean ± standard deviation.
+
+    Example: mollia compare coreset random --svg curves.svg
+    """
+    from mollia_cli.reports.curves import Line, curves_svg
+    from mollia_cli.workflow.compare import compare as read_curves
+
+    with open_project(project) as opened:
+        curves = read_curves(opened, names or [])
+    if svg is not None:
+        lines = [Line(c.name, [(p.labelled, p.mean, p.std) for p in c.points]) for c in curves]
+        metrics = sorted({curve.metric for curve in curves})
+        svg.write_text(curves_svg(lines, "Learning curves", "labelled items", ", ".join(metrics)), encoding="utf-8")
+        talk(f"the curves are in {svg}")
+    if as_json:
+        emit_json({"curves": [asdict(curve) for curve in curves]})
+        return
+    table(
+        ["run", "strategy", "annotator", "aggregator", "method", "repeats", "rounds", "measured by"],
+        [[c.name, c.strategy, c.annotator, c.aggregator, c.method, c.repeats, len(c.points), c.metric] for c in curves],
+    )
+    by_labelled = [{point.labelled: point for point in curve.points} for curve in curves]
+    rows = [
+        [labelled, *(f"{p.mean:.3f} ± {p.std:.3f}" if (p := points.get(labelled)) else "" for points in by_labelled)]
+        for labelled in sorted({labelled for points in by_labelled for labelled in points})
+    ]
+    table(["labelled", *(curve.name for curve in curves)], rows)

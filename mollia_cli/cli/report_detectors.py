@@ -1,0 +1,39 @@
+"""``mollia report detectors``."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, open_project, table, talk
+
+
+def detectors(
+    name: Annotated[str, typer.Option("--name", help="The run. Default: the one used last.")] = "",
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Which sign gives the panel's wrong labels away?
+
+    The aggregator's entropy and margin, the panel's consistency, and the discrepancy with the
+    previous round's classifier, against the true labels of the pool. Each flags equally many.
+
+    Example: mollia report detectors --name coreset
+    """
+    from mollia_cli.reports.detectors import detections, suspicions
+    from mollia_cli.workflow.detectors import judged_verdicts
+
+    with open_project(project) as opened:
+        judged = judged_verdicts(opened, name)
+    wrong = judged.verdicts != judged.gold
+    rows = detections(suspicions(judged.probabilities, judged.votes, judged.verdicts, judged.opinions), wrong)
+    if as_json:
+        emit_json(
+            {"run": judged.run, "items": len(wrong), "wrong": int(wrong.sum()), "detectors": [asdict(r) for r in rows]}
+        )
+        return
+    table(
+        ["detector", "flagged", "wrong ones found", "precision", "accepted and right", "AUROC"],
+        [[r.detector, r.flagged, r.found, r.precision, r.accepted_right, r.auroc] for r in rows],
+    )
+    talk(f"{judged.run}: {len(wrong)} verdicts, {int(wrong.sum())} wrong")

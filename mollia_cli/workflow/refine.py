@@ -1,0 +1,78 @@
+"""The method "refined": verdicts that the texts have corrected, and the sure ones of the unselected pool.
+
+What LLMs get wrong they get wrong alike on like texts. A linear model on the untrained encoder's view of
+the texts learns the verdicts, joins the panel as one more, cross-fitted annotator, and the aggregator is
+refitted (aggregators/text.py). LLM labels cost compute and no person's time, so the learner then trains
+on every item that was annotated anyway, where its verdict is among the surest of its label.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from mollia_cli.aggregators import AGGREGATORS
+from mollia_cli.aggregators.features import most_confident
+from mollia_cli.aggregators.text import LinearText, embedding_features, refine
+from mollia_cli.domain.digest import digest_of
+from mollia_cli.domain.rng import stream_seed
+from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.store.verdicts import Fit
+from mollia_cli.workflow.aggregate import negative_rule, verdicts_of
+from mollia_cli.workflow.annotate import Member, fit_seeds, observed_by_all, stack, unlabelled_sample
+from mollia_cli.workflow.learner import new_learner
+from mollia_cli.workflow.project import Project
+
+TEXT = "text"
+SURE = 0.8  # share of each predicted label's verdicts that unselected items are taken from
+
+
+def refined_verdicts(
+    project: Project, aggregator: str, panel: Sequence[Member], selected: Sequence[str]
+) -> tuple[Fit, dict[str, Verdict]]:
+    """(the fit, verdicts on the selected items and on sure others of the annotated sample).
+
+    What was refined before from the same observations is read from the store.
+    """
+    ids = list(dict.fromkeys([*observed_by_all(project, panel, unlabelled_sample(project)), *selected]))
+    fit = _fit(project, aggregator, panel, ids)
+    verdicts = project.store.verdicts.get(fit.id, ids)
+    sure = {ids[row] for row in most_confident(np.stack([verdicts[i].probabilities for i in ids]), SURE)}
+    return fit, {i: verdicts[i] for i in ids if i in sure or i in set(selected)}
+
+
+def _fit(project: Project, name: str, panel: Sequence[Member], ids: Sequence[str]) -> Fit:
+    seed = fit_seeds(project)
+    keys = [member.key for member in panel]
+    digest = digest_of(
+        {
+            "refined": name,
+            "panel": keys,
+            "seed": [[item.id, item.label] for item in seed],
+            "pool": sorted(ids),
+            "learner": asdict(project.settings.learner),
+            "seed_of_streams": project.settings.seed,
+        }
+    )
+    known = project.store.verdicts.find_fit(digest)
+    if known is not None:
+        return known
+    ids = sorted(ids)
+    items = [*seed, *project.store.items.get(ids)]
+    layers = new_learner(project).describe([item.text for item in items], project.progress)
+    gold = np.array([item.label for item in seed], dtype=np.int64)
+    refined = refine(
+        AGGREGATORS.load(name),
+        stack(project, panel, [item.id for item in seed]),
+        gold,
+        stack(project, panel, ids),
+        {TEXT: LinearText(embedding_features(layers))},
+        stream_seed(project.settings.seed, "refine", name),
+    )
+    probabilities = refined.aggregator.predict_proba(refined.pool)
+    made = verdicts_of(probabilities, refined.pool, negative_rule(project, panel).delta)
+    with project.store.guarded(), project.store.transaction():
+        sizes = (len(seed), len(ids))
+        fit = project.store.verdicts.add_fit(digest, f"{name}+{TEXT}", keys, sizes, refined.aggregator.to_json())
+        project.store.verdicts.add(fit.id, made)
+    return fit

@@ -1,0 +1,56 @@
+"""``mollia run``: rounds of one run, and its repeats with other random streams."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from mollia_cli.domain.errors import InputError
+from mollia_cli.store.runs import Round
+from mollia_cli.workflow.annotate import models_kept
+from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.round import advance
+from mollia_cli.workflow.setup import RunSetup, open_run
+
+Told = Callable[[Round], None]
+
+
+def run_rounds(
+    project: Project, run: str, setup: RunSetup, until: int, done: Told = lambda record: None
+) -> list[Round]:
+    """Advance until round ``until`` is finished or the pool is used up; ``done`` hears of every round."""
+    with models_kept(project):
+        while True:
+            rounds = project.store.runs.rounds(run)
+            finished = [record for record in rounds if record.metrics is not None]
+            if finished and finished[-1].number >= until:
+                return finished
+            record = advance(project, run, setup)
+            if record is None:
+                return finished
+            done(record)
+
+
+def run_repeats(
+    project: Project, name: str, repeats: int, done: Told = lambda record: None, **changes: Any
+) -> dict[str, list[Round]]:
+    """The run and ``repeats - 1`` others that differ in their random streams alone: their rounds by name.
+
+    They share every observation. The second is called NAME.2, and so on; NAME stays the current run.
+    """
+    if repeats < 1:
+        raise InputError(f"cannot repeat a run {repeats} times", "give a number of 1 or more: --repeats 5")
+    first, setup = open_run(project, name, **changes)
+    finished = {}
+    for repeat in range(1, repeats + 1):
+        run, own = first, setup
+        if repeat > 1:
+            run, own = open_run(project, repeat_name(first, repeat), **{**asdict(setup), "repeat": repeat})
+            with project.store.guarded():
+                project.store.runs.put(first, asdict(setup))
+        finished[run] = run_rounds(project, run, own, changes.get("rounds") or setup.rounds, done)
+    return finished
+
+
+def repeat_name(run: str, repeat: int) -> str:
+    """The name of a run's repeat; the first is the run itself."""
+    return run if repeat == 1 else f"{run}.{repeat}"

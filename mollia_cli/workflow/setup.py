@@ -1,0 +1,98 @@
+"""What a run is: its setup, fixed when it is opened first."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mollia_cli.domain.errors import InputError
+from mollia_cli.workflow.learner import current_run
+from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.train import validation_rule
+
+PANEL = "panel"
+REPLAY = "replay"
+HUMAN = "human"
+ORACLE = "oracle"
+PAPER = "mollia"
+REFINED = "refined"
+METHODS = (PAPER, REFINED)
+SOURCES = (PANEL, REPLAY, HUMAN, ORACLE)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSetup:
+    """What a run is: fixed at its first round, so that its rounds can be compared.
+
+    ``method`` is "mollia" (the paper: verdicts on the selected items, Eqs. 7-9) or "refined" (see refine.py).
+    ``repeat`` numbers runs that differ in nothing but their random streams; ``replay`` is the file
+    of stored outputs where ``annotator`` is "replay".
+    """
+
+    method: str
+    strategy: str
+    aggregator: str
+    annotator: str
+    replay: str
+    batch: int
+    rounds: int
+    pool_sample: int
+    alpha: float
+    lambda_start: float
+    lambda_end: float
+    repeat: int
+
+
+def ablations(no_negatives: bool, no_discrepancy: bool) -> dict[str, float]:
+    """Table 4 as changes of a setup: B has no discrepancy weights (Eq. 8), C no negative labels (Eq. 7), D neither."""
+    changes = {"lambda_start": 0.0, "lambda_end": 0.0} if no_negatives else {}
+    return changes | ({"alpha": 1.0} if no_discrepancy else {})
+
+
+def open_run(project: Project, name: str = "", **changes: Any) -> tuple[str, RunSetup]:
+    """The run's name and setup, created at its first use from the settings and ``changes``.
+
+    A change (None = no change) that contradicts a run which has rounds raises InputError.
+    """
+    run = current_run(project, name)
+    stored = project.store.runs.settings(run)
+    wanted = {key: value for key, value in changes.items() if value is not None}
+    if wanted.get("replay"):
+        wanted |= {"replay": str(Path(wanted["replay"]).resolve()), "annotator": wanted.get("annotator", REPLAY)}
+    defaults = _defaults(project)
+    stored = defaults | wanted if stored is None else _unchanged(run, defaults | stored, wanted)
+    _check_source(stored["annotator"], stored["replay"])
+    if stored["method"] not in METHODS:
+        raise InputError(f"no method is called {stored['method']!r}", f"known: {', '.join(METHODS)}")
+    setup = RunSetup(**stored)
+    if setup.replay:
+        project.use_replay(Path(setup.replay))
+    with project.store.guarded():
+        project.store.runs.put(run, asdict(setup))
+    project.say(f"run {run}: early stopping on {validation_rule(project)}")
+    return run, setup
+
+
+def _defaults(project: Project) -> dict[str, Any]:
+    settings = project.settings
+    aggregator = settings.aggregate.aggregator
+    return {**asdict(settings.run), "aggregator": aggregator, "annotator": PANEL, "replay": "", "repeat": 1}
+
+
+def _unchanged(run: str, stored: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+    """The stored setup; ``rounds`` may grow, anything else must be as it was."""
+    for key, value in wanted.items():
+        if stored[key] != value and key != "rounds":
+            raise InputError(
+                f"run {run!r} was started with {key} {stored[key]!r}, not {value!r}",
+                "start another one with the same options and --name NEW",
+            )
+    return stored | {"rounds": max(stored["rounds"], wanted.get("rounds", 0))}
+
+
+def _check_source(annotator: str, replay: str) -> None:
+    if annotator not in SOURCES:
+        raise InputError(f"no annotator source is called {annotator!r}", f"known: {', '.join(SOURCES)}")
+    if annotator == REPLAY and not replay:
+        raise InputError("replay needs the file of stored outputs", "--annotator replay --replay FILE.npy")
+    if replay and annotator != REPLAY:
+        raise InputError(f"--replay was given, but the annotator is {annotator!r}", "use --annotator replay")

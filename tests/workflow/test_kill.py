@@ -1,0 +1,41 @@
+"""kill -9 in each phase: the same command continues to the result of an undisturbed run."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import mollia_cli
+from mollia_cli.workflow.project import Project
+
+MakeProject = Callable[..., Project]
+PHASES = ("train", "save", "evaluate", "select", "selected", "annotate", "fit", "conclude")
+
+
+def run(folder: Path, replay: Path, *phases: str) -> None:
+    program = Path(__file__).with_name("killed.py")
+    this_tree = {**os.environ, "PYTHONPATH": str(Path(mollia_cli.__file__).parents[1])}
+    command = [sys.executable, str(program), str(folder), str(replay), *phases]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=this_tree)
+    assert done.returncode == 0, done.stderr
+
+
+def test_kill_9_in_each_phase(
+    make_project: MakeProject, stored_outputs: Callable[[Project], Path], tmp_path: Path
+) -> None:
+    project = make_project("killed")
+    whole = shutil.copytree(project.root, tmp_path / "whole")
+    said = stored_outputs(project)
+    run(whole, said)
+    run(project.root, said, *PHASES)
+    with Project.open(whole) as undisturbed:
+        assert project.store.runs.selections("main") == undisturbed.store.runs.selections("main")
+        rounds = [[(r.number, r.fit, r.metrics) for r in p.store.runs.rounds("main")] for p in (project, undisturbed)]
+        assert rounds[0] == rounds[1]
+        assert project.store.observations.summary() == undisturbed.store.observations.summary()
+    for number in (0, 1):
+        weights = f"models/main/round-{number:02d}/model.safetensors"
+        assert (project.root / weights).read_bytes() == (whole / weights).read_bytes()
+    assert not list(project.root.rglob("*.part"))
