@@ -21,6 +21,16 @@ def test_llm() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shallow_llm(test_llm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The test LLM's first four layers: for what is done to files, where what they say does not matter."""
+    from mollia_cli.annotators.gguf.formats import reencode
+
+    path = tmp_path_factory.mktemp("shallow") / test_llm.name
+    reencode(test_llm, path, "", threads=1, layers=4)
+    return path
+
+
+@pytest.fixture(scope="session")
 def test_encoder() -> Path:
     """The folder of a real small encoder."""
     from mollia_cli import models

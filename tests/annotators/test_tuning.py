@@ -38,9 +38,9 @@ def test_bf16_keeps_the_values(test_llm: Path, precise_llm: Path, tmp_path: Path
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_a_failed_reencoding_leaves_nothing(test_llm: Path, tmp_path: Path) -> None:
+def test_a_failed_reencoding_leaves_nothing(shallow_llm: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no weight format"):
-        reencode(test_llm, tmp_path / "x.gguf", "Q99")
+        reencode(shallow_llm, tmp_path / "x.gguf", "Q99")
     with pytest.raises(MolliaError, match="cannot write"):
         reencode(tmp_path / "none.gguf", tmp_path / "x.gguf", "BF16")
     assert list(tmp_path.iterdir()) == []
@@ -67,36 +67,36 @@ def test_tune_keeps_the_winner_beside_the_original(
 
 
 def test_tune_leaves_nothing_when_the_original_is_best(
-    test_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shallow_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tuning, "_race", lambda files, threads: {name: 1.0 + (name == "Q4_1") for name in files})
-    found = tune(test_llm, tmp_path, threads=1)
+    found = tune(shallow_llm, tmp_path, threads=1)
     assert found.best is found.original
     assert found.change is None
     assert list(tmp_path.iterdir()) == []
     assert "already the fastest" in explain(found)
 
 
-def test_coarser_formats_only_when_asked_for(test_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_coarser_formats_only_when_asked_for(shallow_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "_race", lambda files, threads: {name: 1.0 + (name == "Q4_0") for name in files})
-    assert "Q4_0" not in tune(test_llm, tmp_path, threads=1).trials
-    found = tune(test_llm, tmp_path, coarser=True, threads=1, trial=Trial(ITEMS[:6], LABELS, PROMPT))
+    assert "Q4_0" not in tune(shallow_llm, tmp_path, threads=1).trials
+    found = tune(shallow_llm, tmp_path, coarser=True, threads=1, trial=Trial(ITEMS[:6], LABELS, PROMPT))
     assert found.best.format == "Q4_0"
     assert not found.best.keeps_values
     assert found.change is not None
     assert "coarser" in explain(found)
 
 
-def test_formats_that_do_not_fit_are_skipped(test_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_formats_that_do_not_fit_are_skipped(shallow_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "_race", lambda files, threads: dict.fromkeys(files, 1.0))
-    monkeypatch.setattr(tuning, "available", lambda: 200 << 20)
-    found = tune(test_llm, tmp_path, coarser=True, threads=1)
+    monkeypatch.setattr(tuning, "available", lambda: 60 << 20)
+    found = tune(shallow_llm, tmp_path, coarser=True, threads=1)
     assert "GiB of memory" in found.skipped["BF16"]
     assert set(found.trials) == {"Q4_1", "Q8_0", "Q4_0"}
 
 
-def test_threads_are_measured(test_llm: Path) -> None:
-    rates = measure_threads(test_llm, [1])
+def test_threads_are_measured(shallow_llm: Path) -> None:
+    rates = measure_threads(shallow_llm, [1])
     assert rates[1] > 0
 
 
