@@ -48,7 +48,7 @@ def main() -> None:
     if options.one:
         print(json.dumps(run_one(options)))
         return
-    rows = [in_its_own_process(name) for name in CONTENDERS]
+    rows = [in_its_own_process(name) for name in ("mollia", *options.peers.split(","))]
     if options.json:
         print(json.dumps({"model": str(options.model), "rows": rows}))
         return
@@ -74,6 +74,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--noun", default="message", help="what a text is called in the prompt")
     parser.add_argument("--limit", type=int, default=500)
     parser.add_argument("--peer-limit", type=int, default=40)
+    parser.add_argument("--peers", default=",".join(CONTENDERS[1:]), help="some of: %(default)s")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--one", choices=CONTENDERS, help=argparse.SUPPRESS)
