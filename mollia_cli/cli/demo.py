@@ -53,7 +53,9 @@ def demo(
         [[score.name, score.accuracy, score.macro_f1] for score in scores],
         f"The panel: right labels on the {scores[0].items} messages that it has read",
     )
-    show_rounds(rounds, False, "The classifier: trained on 50 true labels and the verdicts, measured on 160 test messages")
+    show_rounds(
+        rounds, False, "The classifier: trained on 50 true labels and the verdicts, measured on 160 test messages"
+    )
     emit(
         "The same classifier trained on the true labels of the same messages (oracle): "
         f"micro-F1 {oracle['test_micro_f1']:.3f}, macro-F1 {oracle['test_macro_f1']:.3f}"

@@ -49,9 +49,7 @@ class Conclusion:
         return 0 if self.threshold is None else sum(v.confidence < self.threshold.confidence for v in self.verdicts)
 
 
-def fit_aggregator(
-    project: Project, name: str = "", panel: Sequence[Member] = (), also: Sequence[str] = ()
-) -> Fitted:
+def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (), also: Sequence[str] = ()) -> Fitted:
     """The aggregator ``name`` (default: the project's) fitted on the seed set and unlabelled items.
 
     Those are the project's unlabelled sample and ``also``, of each what was annotated. The same inputs
