@@ -16,10 +16,10 @@ from mollia_cli.aggregators.quality import (
     pairwise_kappa,
     wilson,
 )
-from mollia_cli.domain.observations import IntArray
+from mollia_cli.domain.observations import IntArray, Panel
 from mollia_cli.domain.rng import stream_seed
 from mollia_cli.workflow.aggregate import Fitted, fit_aggregator
-from mollia_cli.workflow.annotate import fit_seeds, observed_by_all, stack, unlabelled_sample
+from mollia_cli.workflow.annotate import fit_seeds, members, observed_by_all, stack
 from mollia_cli.workflow.project import Project
 
 
@@ -32,15 +32,17 @@ def panel_report(project: Project) -> dict[str, Any]:
     and pool. ``aggregator``: its cross-fitted verdicts on the seeds. Seeds that were not annotated
     raise NotFoundError.
     """
-    fitted = fit_aggregator(project)
+    panel = members(project)
+    pool_ids = observed_by_all(project, panel, project.store.items.ids("pool"))
+    fitted = fit_aggregator(project, panel=panel, also=pool_ids)
     labels = {item.id: item.label for item in fit_seeds(project) if item.label is not None}
     seed_ids = observed_by_all(project, fitted.panel, list(labels))
     gold = np.array([labels[item_id] for item_id in seed_ids], dtype=np.int64)
     seed = stack(project, fitted.panel, seed_ids)
-    pool_ids = observed_by_all(project, fitted.panel, project.store.items.ids("pool"))
     everything = stack(project, fitted.panel, [*seed_ids, *pool_ids])
     costs = {row["key"]: row for row in project.store.observations.summary()}
-    values = _values(project, fitted, seed_ids, gold)
+    pool = stack(project, fitted.panel, pool_ids)
+    values = _values(project, fitted, seed, gold, pool)
     llms = [
         {
             **{name: _known(value) for name, value in asdict(quality).items()},
@@ -62,13 +64,11 @@ def panel_report(project: Project) -> dict[str, Any]:
     }
 
 
-def _values(project: Project, fitted: Fitted, seed_ids: list[str], gold: IntArray) -> list[float | None]:
+def _values(project: Project, fitted: Fitted, seed: Panel, gold: IntArray, pool: Panel) -> list[float | None]:
     """What each LLM adds to the aggregator; None for a panel of one, or too few seeds."""
-    if len(fitted.panel) < 2 or len(seed_ids) < 2:
+    if len(fitted.panel) < 2 or len(seed) < 2:
         return [None] * len(fitted.panel)
     kind = AGGREGATORS.load(fitted.fit.aggregator)
-    pool_ids = observed_by_all(project, fitted.panel, unlabelled_sample(project)) if kind.learns else []
-    seed, pool = stack(project, fitted.panel, seed_ids), stack(project, fitted.panel, pool_ids)
     project.progress("leaving out each LLM", 0, 1)
     values = marginal_values(kind, seed, gold, pool, stream_seed(project.settings.seed, "aggregate", kind.name))
     project.progress("leaving out each LLM", 1, 1)
