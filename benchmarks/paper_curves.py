@@ -32,7 +32,6 @@ from typing import Any
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
-from mollia_cli.aggregators.seeding import seed_rows
 
 from mollia_cli.aggregators import AGGREGATORS, DEFAULT
 from mollia_cli.annotators import ANNOTATORS
@@ -41,6 +40,8 @@ from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Panel
 from mollia_cli.domain.rng import stream
 from mollia_cli.reports.curves import Line, curves_svg
+from mollia_cli.strategies import STRATEGIES
+from mollia_cli.strategies.base import Signals
 from mollia_cli.workflow.create import create, new_settings
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.run import run_rounds
@@ -117,13 +118,16 @@ def read_items(options: argparse.Namespace) -> tuple[LabelSet, list[Item], list[
 
 
 def choose_seeds(pool: Sequence[Item], labels: LabelSet, seed: int, options: argparse.Namespace) -> set[int]:
-    """Positions of the seed items: random, or the typical ones of the panel's regions (``seed_rows``)."""
+    """Positions of the seed items: random, or the typical ones of the panel's regions (strategy ``seed``)."""
     rng = stream(seed, "paper curves", options.seeding)
     if options.seeding == "random":
         return {int(row) for row in rng.permutation(len(pool))[:SEED_ITEMS]}
     members = ANNOTATORS.load("replay").panel(options.outputs, labels)
     said = {m.name: {o.item_id: o for batch in m.annotate(pool) for o in batch} for m in members}
-    return set(seed_rows(Panel.stack([item.id for item in pool], said, len(labels)), SEED_ITEMS, rng))
+    ids = tuple(item.id for item in pool)
+    signals = Signals(ids, panel=Panel.stack(ids, said, len(labels)).probabilities)
+    chosen = {pick.id for pick in STRATEGIES.load("seed")().select(signals, SEED_ITEMS, rng)}
+    return {row for row, item_id in enumerate(ids) if item_id in chosen}
 
 
 def prepare(options: argparse.Namespace, seed: int) -> Path:

@@ -37,6 +37,7 @@ class Tuning:
             "original": _encoding(self.found.original),
             "best": _encoding(self.found.best),
             "gain": self.found.gain,
+            "keeps_values": self.found.keeps_values,
             "trials": self.found.trials,
             "skipped": self.found.skipped,
             "threads": self.found.threads,
@@ -97,5 +98,4 @@ def _encoding(encoding: Encoding) -> dict[str, Any]:
         "format": encoding.format,
         "bytes": encoding.bytes,
         "tokens_per_s": encoding.tokens_per_s,
-        "keeps_values": encoding.keeps_values,
     }

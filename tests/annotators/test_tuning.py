@@ -10,7 +10,7 @@ from mollia_cli.annotators.gguf.bench import bench_annotate
 from mollia_cli.annotators.gguf.doctor import doctor_info
 from mollia_cli.annotators.gguf.formats import reencode
 from mollia_cli.annotators.gguf.header import read_header
-from mollia_cli.annotators.gguf.tuning import Trial, explain, measure_threads, tune
+from mollia_cli.annotators.gguf.tuning import Encoding, Trial, Tuned, explain, measure_threads, tune
 from mollia_cli.domain.errors import InputError, MolliaError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation
@@ -58,7 +58,7 @@ def test_tune_keeps_the_winner_beside_the_original(
     assert found.gain == pytest.approx(4.0)
     assert [path.name for path in tmp_path.iterdir()] == [f"{test_llm.stem}.bf16.gguf"]
     assert found.best.path == tmp_path / f"{test_llm.stem}.bf16.gguf"
-    assert found.best.keeps_values
+    assert found.keeps_values
     assert found.change is not None
     assert found.change.texts == 12
     assert set(found.trials) == set(speeds)
@@ -77,17 +77,27 @@ def test_tune_leaves_nothing_when_the_original_is_best(
     assert "already the fastest" in explain(found)
 
 
-def test_coarser_formats_only_when_asked_for(shallow_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_original_in_a_coarse_format_keeps_its_own_values() -> None:
+    original = Encoding("Q8_0", Path("a"), 1, 1.0)
+    assert Tuned(original, original, {}, {}, {}, None).keeps_values
+    assert not Tuned(original, Encoding("Q4_0", Path("b"), 1, 2.0), {}, {}, {}, None).keeps_values
+
+
+def test_coarser_formats_only_when_asked_for(
+    shallow_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tuning, "_race", lambda files, threads: {name: 1.0 + (name == "Q4_0") for name in files})
     assert "Q4_0" not in tune(shallow_llm, tmp_path, threads=1).trials
     found = tune(shallow_llm, tmp_path, coarser=True, threads=1, trial=Trial(ITEMS[:6], LABELS, PROMPT))
     assert found.best.format == "Q4_0"
-    assert not found.best.keeps_values
+    assert not found.keeps_values
     assert found.change is not None
     assert "coarser" in explain(found)
 
 
-def test_formats_that_do_not_fit_are_skipped(shallow_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_formats_that_do_not_fit_are_skipped(
+    shallow_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tuning, "_race", lambda files, threads: dict.fromkeys(files, 1.0))
     monkeypatch.setattr(tuning, "available", lambda: 60 << 20)
     found = tune(shallow_llm, tmp_path, coarser=True, threads=1)

@@ -72,7 +72,7 @@ def test_doubt_picks_what_falls_below(observed: Project, name: str) -> None:
     done = aggregate(observed, target_precision=0.95)
     assert done.threshold is not None
     below = {v.item_id for v in done.verdicts if v.confidence < done.threshold.confidence}
-    assert {pick.id for pick in select(observed, "doubt", done.below).picks} == below
+    assert {pick.id for pick in select(observed, "doubt", done.below)} == below
 
 
 def test_no_verdict_that_sure(observed: Project) -> None:

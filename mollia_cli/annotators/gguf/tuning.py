@@ -32,7 +32,7 @@ from mollia_cli.domain.prompting import Decoding, Prompt
 _ROUNDS = 3  # each candidate is measured in each round, so that a busy moment meets them all
 _WORTH_KEEPING = 1.1  # a second file must be at least this much faster
 _TRIAL_LAYERS = 4
-_LEAST_AGREEMENT = 0.9
+_MOST_CHANGE = 0.1  # mean |dp| of label probabilities; kernels that round activations differ by less
 
 Say = Callable[[str], None]
 
@@ -56,11 +56,6 @@ class Encoding:
     bytes: int
     tokens_per_s: float
 
-    @property
-    def keeps_values(self) -> bool:
-        """Whether its values are the original's, to rounding."""
-        return self.format not in COARSER
-
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
@@ -76,6 +71,11 @@ class Tuned:
     skipped: dict[str, str]
     threads: dict[int, float]
     change: Change | None
+
+    @property
+    def keeps_values(self) -> bool:
+        """Whether the best has the original's values, to rounding."""
+        return self.best is self.original or self.best.format not in COARSER
 
     @property
     def gain(self) -> float:
@@ -130,10 +130,11 @@ def tune(
         encodings = {name: Encoding(name, file, file.stat().st_size, speeds[name]) for name, file in files.items()}
         best = encodings[max(speeds, key=lambda name: speeds[name])]
         change = _change(path, best.path, trial, count, log_path) if trial and best.path != path else None
-        _check(best, change)
-        keep = best.path
         skipped = {name: reason for name, reason in reasons.items() if reason}
-        return Tuned(encodings[own], best, trials, skipped, counts, change)
+        tuned = Tuned(encodings[own], best, trials, skipped, counts, change)
+        _check(tuned)
+        keep = best.path
+        return tuned
     finally:
         for file in files.values():
             if file not in (path, keep):
@@ -206,17 +207,19 @@ def explain(tuned: Tuned) -> str:
     """One sentence on what tuning gained."""
     if tuned.best is tuned.original:
         return f"{tuned.original.format} is already the fastest: {tuned.original.tokens_per_s:,.0f} tokens/s"
-    kept = "the same values" if tuned.best.keeps_values else "other, coarser values"
+    kept = "the same values" if tuned.keeps_values else "other, coarser values"
     return (
         f"{tuned.best.format} reads {tuned.best.tokens_per_s:,.0f} tokens/s, {tuned.gain:.1f} times the original's "
         f"{tuned.original.tokens_per_s:,.0f} ({tuned.original.format}), with {kept}"
     )
 
 
-def _check(best: Encoding, change: Change | None) -> None:
-    """MolliaError if a format that should keep the values changes too many labels."""
-    if best.keeps_values and change is not None and change.agreement < _LEAST_AGREEMENT:
+def _check(tuned: Tuned) -> None:
+    """MolliaError if a format that should keep the values changes label probabilities."""
+    change = tuned.change
+    if tuned.keeps_values and change is not None and change.mean > _MOST_CHANGE:
         raise MolliaError(
-            f"{best.path.name} agrees with the original on only {change.agreement:.1%} of {change.texts} texts",
+            f"{tuned.best.path.name} gives other label probabilities than the original: they differ by"
+            f" {change.mean:.3f} on average on {change.texts} texts",
             "keep using the original; please report this",
         )
