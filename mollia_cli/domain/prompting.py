@@ -9,7 +9,8 @@ from mollia_cli.domain.digest import digest_of
 class Prompt:
     """One user message, cut at the text: ``before + text + after``.
 
-    ``shots`` are worked examples (text, label name) that come as earlier turns of the same shape.
+    ``shots`` are worked examples (text, label name) that come as earlier turns. The first turn holds the
+    whole message; the others only its paragraph with the text, and what follows.
     """
 
     before: str
@@ -19,6 +20,12 @@ class Prompt:
     def message(self, text: str) -> str:
         """The whole user message for one text."""
         return f"{self.before}{text}{self.after}"
+
+    def turns(self, text: str) -> list[str]:
+        """The user's messages: one for each worked example, the last one for the text."""
+        texts = [*(shot for shot, _ in self.shots), text]
+        again = self.before.rpartition("\n\n")[2]
+        return [self.message(texts[0]), *(f"{again}{later}{self.after}" for later in texts[1:])]
 
     @property
     def digest(self) -> str:

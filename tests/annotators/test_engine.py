@@ -167,6 +167,7 @@ def test_the_log_goes_to_its_file(make: Make, tmp_path: Path, capfd: pytest.Capt
     log = tmp_path / "logs" / "llama.log"
     observed(make(log_path=log), ITEMS[:3])
     assert "llama" in log.read_text(encoding="utf-8")
+    assert log.stat().st_mode & 0o777 == 0o600
     assert not any(item.text in log.read_text(encoding="utf-8") for item in ITEMS[:3])
     assert capfd.readouterr() == ("", "")
 

@@ -1,6 +1,7 @@
 """The boundary with llama.cpp: a model, a context, a batch. The only module that imports llama_cpp."""
 
 import ctypes
+import os
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -47,7 +48,7 @@ class _Log:
         line = (text or b"").decode("utf-8", "replace")
         self.recent.append(line)
         if self.path is not None:
-            with suppress(OSError), self.path.open("a", encoding="utf-8") as handle:
+            with suppress(OSError), self.path.open("a", encoding="utf-8", opener=_only_mine) as handle:
                 handle.write(line)
 
     def reason(self) -> str:
@@ -56,6 +57,10 @@ class _Log:
             if "error" in line or "corrupt" in line or "invalid" in line:
                 return line.strip().split(": ", 1)[-1]
         return ""
+
+
+def _only_mine(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 _LOG = _Log()

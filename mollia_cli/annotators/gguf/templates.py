@@ -31,11 +31,12 @@ _THINKING = (
 
 def conversation(prompt: Prompt) -> list[dict[str, str]]:
     """The turns of a prompt, worked examples first; the last user turn holds the sentinel."""
+    *asked, last = prompt.turns(SENTINEL)
     turns = []
-    for text, label in prompt.shots:
-        turns.append({"role": "user", "content": prompt.message(text)})
+    for message, (_, label) in zip(asked, prompt.shots, strict=True):
+        turns.append({"role": "user", "content": message})
         turns.append({"role": "assistant", "content": label})
-    turns.append({"role": "user", "content": prompt.message(SENTINEL)})
+    turns.append({"role": "user", "content": last})
     return turns
 
 
@@ -47,8 +48,10 @@ def around_text(prompt: Prompt, template: str | None, *, bos: str, eos: str) -> 
     Raises RefusedError for a template that fails or loses the text.
     """
     if template is None:
-        shots = "".join(f"{prompt.message(text).rstrip()} {label}\n\n" for text, label in prompt.shots)
-        return shots + prompt.before, prompt.after.rstrip()
+        *asked, last = prompt.turns(SENTINEL)
+        examples = zip(asked, prompt.shots, strict=True)
+        shots = "".join(f"{message.rstrip()} {label}\n\n" for message, (_, label) in examples)
+        return shots + last.partition(SENTINEL)[0], prompt.after.rstrip()
     rendered = close_thinking(render(template, conversation(prompt), bos=bos, eos=eos), template)
     before, found, after = rendered.partition(SENTINEL)
     if not found or SENTINEL in after:
