@@ -7,7 +7,6 @@ on every item that was annotated anyway, where its verdict is among the surest o
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import numpy as np
 
@@ -34,11 +33,11 @@ def refined_verdicts(
 
     What was refined before from the same observations is read from the store.
     """
-    ids = list(dict.fromkeys([*observed_by_all(project, panel, unlabelled_sample(project)), *selected]))
+    ids = sorted({*observed_by_all(project, panel, unlabelled_sample(project)), *selected})
     fit = _fit(project, aggregator, panel, ids)
     verdicts = project.store.verdicts.get(fit.id, ids)
-    sure = {ids[row] for row in most_confident(np.stack([verdicts[i].probabilities for i in ids]), SURE)}
-    return fit, {i: verdicts[i] for i in ids if i in sure or i in set(selected)}
+    sure = [ids[row] for row in most_confident(np.stack([verdicts[i].probabilities for i in ids]), SURE)]
+    return fit, {item_id: verdicts[item_id] for item_id in sorted({*sure, *selected})}
 
 
 def _fit(project: Project, name: str, panel: Sequence[Member], ids: Sequence[str]) -> Fit:
@@ -49,15 +48,14 @@ def _fit(project: Project, name: str, panel: Sequence[Member], ids: Sequence[str
             "refined": name,
             "panel": keys,
             "seed": [[item.id, item.label] for item in seed],
-            "pool": sorted(ids),
-            "learner": asdict(project.settings.learner),
+            "pool": list(ids),
+            "encoder": [project.settings.learner.encoder, project.settings.learner.max_tokens],
             "seed_of_streams": project.settings.seed,
         }
     )
     known = project.store.verdicts.find_fit(digest)
     if known is not None:
         return known
-    ids = sorted(ids)
     items = [*seed, *project.store.items.get(ids)]
     layers = new_learner(project).describe([item.text for item in items], project.progress)
     gold = np.array([item.label for item in seed], dtype=np.int64)
