@@ -25,7 +25,7 @@ ENCODER = "all-minilm-l6-v2"
 AGGREGATORS = ("vote", "molam", "conditional_logit")
 # Smaller than the defaults, so that the whole demo takes minutes on two cores: no unlabelled item
 # is annotated beside the selected ones.
-ROUNDS, BATCH, UNLABELLED, SHOTS = 2, 40, 0, 6
+ROUNDS, BATCH, UNLABELLED, SHOTS = 2, 30, 0, 6
 EPOCHS, PATIENCE, LEARNING_RATE = 8, 4, 1e-4
 NOUN = "message"
 TASK = "Determine what the front office of the clinic has to deal with in this message."

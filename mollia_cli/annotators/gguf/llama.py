@@ -48,7 +48,7 @@ class _Log:
         line = (text or b"").decode("utf-8", "replace")
         self.recent.append(line)
         if self.path is not None:
-            with suppress(OSError), self.path.open("a", encoding="utf-8", opener=_only_mine) as handle:
+            with suppress(OSError), open(self.path, "a", encoding="utf-8", opener=_only_mine) as handle:
                 handle.write(line)
 
     def reason(self) -> str:
