@@ -95,12 +95,10 @@ def test_coarser_formats_only_when_asked_for(
     assert "coarser" in explain(found)
 
 
-def test_formats_that_do_not_fit_are_skipped(
-    shallow_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_formats_that_do_not_fit_are_skipped(test_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "_race", lambda files, threads: dict.fromkeys(files, 1.0))
-    monkeypatch.setattr(tuning, "available", lambda: 60 << 20)
-    found = tune(shallow_llm, tmp_path, coarser=True, threads=1)
+    monkeypatch.setattr(tuning, "available", lambda: 200 << 20)
+    found = tune(test_llm, tmp_path, coarser=True, threads=1)
     assert "GiB of memory" in found.skipped["BF16"]
     assert set(found.trials) == {"Q4_1", "Q8_0", "Q4_0"}
 

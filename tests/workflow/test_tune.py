@@ -27,10 +27,10 @@ def speeds(monkeypatch: pytest.MonkeyPatch) -> Speeds:
 
 
 @pytest.fixture
-def small(tmp_path: Path, shallow_llm: Path, monkeypatch: pytest.MonkeyPatch) -> models.ModelFile:
-    """A small LLM, installed in a home of its own."""
+def small(tmp_path: Path, test_llm: Path, monkeypatch: pytest.MonkeyPatch) -> models.ModelFile:
+    """The test LLM, installed in a home of its own."""
     monkeypatch.setenv("MOLLIA_HOME", str(tmp_path / "home"))
-    models.add(shallow_llm, "shallow")
+    models.add(test_llm)
     (name,) = models.installed_names()
     return models.resolve_llm(name)
 
