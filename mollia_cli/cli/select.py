@@ -21,7 +21,9 @@ def select(
     strategy: Annotated[
         str, typer.Option(help="The query strategy. Default: the project's.", autocompletion=complete.strategies)
     ] = "",
-    n: Annotated[int, typer.Option("-n", "--number", help="How many items. Default: the project's batch.", min=0)] = 0,
+    n: Annotated[
+        int | None, typer.Option("-n", "--number", help="How many items. Default: the project's batch.", min=1)
+    ] = None,
     run: Annotated[
         str, typer.Option("--name", help="The run whose classifier chooses. Default: the current one.")
     ] = "",

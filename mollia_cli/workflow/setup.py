@@ -4,7 +4,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.domain.errors import InputError
+from mollia_cli.strategies import STRATEGIES
 from mollia_cli.workflow.learner import current_run
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.train import validation_rule
@@ -51,11 +53,14 @@ def ablations(no_negatives: bool, no_discrepancy: bool) -> dict[str, float]:
 def open_run(project: Project, name: str = "", **changes: Any) -> tuple[str, RunSetup]:
     """The run's name and setup, created at its first use from the settings and ``changes``.
 
-    A change (None = no change) that contradicts a run which has rounds raises InputError.
+    A change (None = no change) that contradicts what the run was opened with raises InputError.
     """
     run = current_run(project, name)
     stored = project.store.runs.settings(run)
     wanted = {key: value for key, value in changes.items() if value is not None}
+    for known, key in ((STRATEGIES, "strategy"), (AGGREGATORS, "aggregator")):
+        if key in wanted:
+            known.check(wanted[key])
     if wanted.get("replay"):
         wanted |= {"replay": str(Path(wanted["replay"]).resolve()), "annotator": wanted.get("annotator", REPLAY)}
     defaults = _defaults(project)

@@ -172,3 +172,9 @@ def test_one_message_that_names_the_value(mollia: Mollia, project: Path, argumen
     assert not done.stdout
     assert not (project.parent / "q").exists()
     assert not list(project.parent.glob("out*"))
+
+
+def test_a_typing_error_does_not_start_a_run(mollia: Mollia, project: Path) -> None:
+    wrong = mollia("round", "--strategy", "corset", "-p", "p", code=2)
+    assert "did you mean 'coreset'" in wrong.stderr
+    assert json.loads(mollia("status", "-p", "p", "--json", code=0).stdout)["run"] is None
