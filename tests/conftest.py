@@ -1,7 +1,10 @@
 """Fixtures: real models from MOLLIA_HOME (``make test`` fetches them), and small projects."""
 
+import importlib.util
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -9,6 +12,7 @@ from mollia_cli.domain.labels import LabelSet
 
 TEST_LLM = "smollm2-135m-instruct"
 TEST_ENCODER = "all-minilm-l6-v2"
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +41,20 @@ def test_encoder() -> Path:
 
     assert models.is_installed(TEST_ENCODER), f"run `make test`, or: mollia models pull {TEST_ENCODER}"
     return models.resolve_encoder(TEST_ENCODER)
+
+
+@pytest.fixture(scope="session")
+def load_benchmark() -> Callable[[str], ModuleType]:
+    """Imports a script of benchmarks/ by its name; it can be found by it afterwards, as worker processes do."""
+
+    def load(name: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
+        assert spec is not None and spec.loader is not None
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture

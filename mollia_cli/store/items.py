@@ -12,6 +12,7 @@ from mollia_cli.domain.labels import LabelSet
 from mollia_cli.store.database import now
 
 _CHUNK = 500
+_LABELLED = {None: "", True: " AND label IS NOT NULL", False: " AND label IS NULL"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,7 @@ class ItemStore:
 
     def ids(self, split: str, labelled: bool | None = None) -> list[str]:
         """Ids of a split in the order of import; ``labelled`` keeps those with or without a known label."""
-        condition = {None: "", True: " AND label IS NOT NULL", False: " AND label IS NULL"}[labelled]
-        query = f"SELECT id FROM items WHERE split = ?{condition} ORDER BY position"
+        query = f"SELECT id FROM items WHERE split = ?{_LABELLED[labelled]} ORDER BY position"
         return [row[0] for row in self._db.execute(query, [split])]
 
     def get(self, ids: Sequence[str]) -> list[Item]:
@@ -73,9 +73,10 @@ class ItemStore:
                 )
         return [found[item_id] for item_id in ids]
 
-    def in_split(self, split: str) -> list[Item]:
-        """All items of a split in the order of import."""
-        return list(self._read("SELECT id, text, split, label FROM items WHERE split = ? ORDER BY position", [split]))
+    def in_split(self, split: str, labelled: bool | None = None) -> list[Item]:
+        """Items of a split in the order of import; ``labelled`` keeps those with or without a known label."""
+        query = f"SELECT id, text, split, label FROM items WHERE split = ?{_LABELLED[labelled]} ORDER BY position"
+        return list(self._read(query, [split]))
 
     def counts(self) -> dict[str, dict[str, int]]:
         """For each split: how many items, and how many of them have a known label."""

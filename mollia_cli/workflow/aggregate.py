@@ -11,7 +11,7 @@ from mollia_cli.aggregators.calibration import Calibration, Threshold, calibrate
 from mollia_cli.aggregators.negatives import NegativeRule, negative_labels, rule_for, without_verdicts
 from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError, NotFoundError
-from mollia_cli.domain.observations import FloatArray, Panel
+from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 from mollia_cli.domain.rng import stream_seed
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.store.verdicts import Fit
@@ -118,9 +118,10 @@ def aggregate(
     panel = members(project)
     wanted = observed_by_all(project, panel, project.store.items.ids("pool")) if ids is None else ids
     fitted = fit_aggregator(project, name, panel, wanted)
-    verdicts = conclude(project, fitted, wanted)
+    rule = negative_rule(project, fitted.panel)
+    verdicts = _conclude(project, fitted, wanted, rule)
     threshold = None if target_precision is None else _threshold(fitted, verdicts, target_precision)
-    return Conclusion(fitted, verdicts, negative_rule(project, fitted.panel), threshold)
+    return Conclusion(fitted, verdicts, rule, threshold)
 
 
 def _threshold(fitted: Fitted, verdicts: Sequence[Verdict], target: float) -> Threshold:
@@ -135,15 +136,24 @@ def _threshold(fitted: Fitted, verdicts: Sequence[Verdict], target: float) -> Th
 
 def negative_rule(project: Project, panel: Sequence[Member]) -> NegativeRule:
     """Eq. 5's rule by the project's settings, measured on the seed items that the panel has observed."""
-    labels = {item.id: item.label for item in fit_seeds(project) if item.label is not None}
-    ids = observed_by_all(project, panel, list(labels))
-    gold = np.array([labels[item_id] for item_id in ids], dtype=np.int64)
+    seed, gold = observed_seeds(project, panel)
     settings = project.settings.aggregate
-    return rule_for(stack(project, panel, ids), gold, settings.delta, settings.false_negatives)
+    return rule_for(seed, gold, settings.delta, settings.false_negatives)
+
+
+def observed_seeds(project: Project, panel: Sequence[Member]) -> tuple[Panel, IntArray]:
+    """What the whole panel said of the seed items that an aggregator learns from, and their labels [n]."""
+    labels = {item.id: item.label for item in fit_seeds(project)}
+    ids = observed_by_all(project, panel, list(labels))
+    return stack(project, panel, ids), np.array([labels[item_id] for item_id in ids], dtype=np.int64)
 
 
 def conclude(project: Project, fitted: Fitted, ids: Sequence[str]) -> list[Verdict]:
     """Verdicts on annotated items, stored under the fit; items not annotated raise NotFoundError."""
+    return _conclude(project, fitted, ids, negative_rule(project, fitted.panel))
+
+
+def _conclude(project: Project, fitted: Fitted, ids: Sequence[str], rule: NegativeRule) -> list[Verdict]:
     ready = observed_by_all(project, fitted.panel, ids)
     if len(ready) < len(ids):
         first = next(item_id for item_id in ids if item_id not in set(ready))
@@ -152,7 +162,7 @@ def conclude(project: Project, fitted: Fitted, ids: Sequence[str]) -> list[Verdi
             "annotate them: mollia annotate - < ids.txt",
         )
     panel = stack(project, fitted.panel, ids)
-    made = verdicts_of(fitted.predict_proba(panel), panel, negative_rule(project, fitted.panel).delta)
+    made = verdicts_of(fitted.predict_proba(panel), panel, rule.delta)
     with project.store.guarded():
         project.store.verdicts.add(fitted.fit.id, made)
     return made

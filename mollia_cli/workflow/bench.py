@@ -13,6 +13,7 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.prompting import Decoding, Prompt
 from mollia_cli.domain.rng import stream
+from mollia_cli.domain.settings import Settings
 from mollia_cli.prompts import builtin_template, render
 from mollia_cli.readers import Record, read
 from mollia_cli.store.store import Store
@@ -72,4 +73,4 @@ def bench_texts(path: Path | None, limit: int) -> tuple[list[Item], LabelSet]:
 
 def bench_prompt(labels: LabelSet, noun: str = NOUN) -> Prompt:
     """The paper's prompt for these labels."""
-    return render(builtin_template("paper"), labels, noun, f"Determine the most appropriate category for the {noun}.")
+    return render(builtin_template("paper"), labels, noun, Settings(labels, noun).task_sentence)

@@ -39,6 +39,11 @@ LABELS = {
 }
 
 
+def demo_labels() -> LabelSet:
+    """The six labels with their descriptions."""
+    return LabelSet(tuple(LABELS), tuple(LABELS.values()))
+
+
 def demo_messages() -> list[dict[str, str]]:
     """The 690 messages: text, label and split."""
     text = (resources.files("mollia_cli.demo") / "messages.jsonl").read_text(encoding="utf-8")
@@ -53,8 +58,7 @@ def make_demo_project(folder: Path, say: Callable[[str], None]) -> Project:
             f"the demo needs models that are not installed: {', '.join(missing)}",
             f"mollia models pull {' '.join(missing)}",
         )
-    labels = LabelSet(tuple(LABELS), tuple(LABELS.values()))
-    settings = new_settings(labels, NOUN, TASK, PANEL, ENCODER)
+    settings = new_settings(demo_labels(), NOUN, TASK, PANEL, ENCODER)
     quick = replace(
         settings,
         annotate=replace(settings.annotate, shots=SHOTS),
@@ -86,7 +90,7 @@ def demo_run(project: Project, done: Callable[[Round], None]) -> list[Round]:
 
 def demo_oracle(project: Project) -> dict[str, float]:
     """The same classifier on the same items as the run's last round, with their true labels."""
-    seed = [item for item in project.store.items.in_split("seed") if item.label is not None]
+    seed = project.store.items.in_split("seed", labelled=True)
     selections = project.store.runs.selections("panel")
     items = project.store.items.get([selection.item_id for selection in selections])
     labelled = Labelled(

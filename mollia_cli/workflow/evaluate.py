@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item
@@ -14,6 +12,7 @@ from mollia_cli.workflow.aggregate import fit_aggregator
 from mollia_cli.workflow.annotate import annotate, needed_for_fit, stack
 from mollia_cli.workflow.learner import best_round, current_run, finished_rounds, trained_learner
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.train import gold_labels
 
 # What the project's aggregator is measured beside: two that learn nothing, and the paper's own.
 BASELINES = ("vote", "mean_logits", "molam")
@@ -37,7 +36,7 @@ def evaluate_panel(
 
     Annotates what is missing. ``limit`` restricts it to the first so many items (0 = all).
     """
-    items = [item for item in project.store.items.in_split(split) if item.label is not None]
+    items = project.store.items.in_split(split, labelled=True)
     items = items[:limit] if limit else items
     if not items:
         raise InputError(
@@ -49,7 +48,7 @@ def evaluate_panel(
         record = best_round(project, run)
         learner = trained_learner(project, record)
         predictions = learner.predict_proba([item.text for item in items]).argmax(axis=1)
-        score = _scorer(_gold(items), len(project.labels))
+        score = _scorer(gold_labels(items), len(project.labels))
         rows.append(score("classifier", f"{run}, round {record.number}", predictions))
     return rows
 
@@ -64,18 +63,14 @@ def score_panel(
     ids = [item.id for item in items]
     members = annotate(project, list(dict.fromkeys([*needed_for_fit(project), *unlabelled, *ids])))
     panel = stack(project, members, ids)
-    score = _scorer(_gold(items), len(project.labels))
+    score = _scorer(gold_labels(items), len(project.labels))
     rows = [
         score("llm", member.name, panel.log_probs[:, column].argmax(axis=1)) for column, member in enumerate(members)
     ]
     for name in aggregators or dict.fromkeys([*BASELINES, project.settings.aggregate.aggregator]):
         fitted = fit_aggregator(project, AGGREGATORS.check(name), members, unlabelled)
-        rows.append(score("aggregator", name, fitted.aggregator.predict_proba(panel).argmax(axis=1)))
+        rows.append(score("aggregator", name, fitted.predict_proba(panel).argmax(axis=1)))
     return rows
-
-
-def _gold(items: Sequence[Item]) -> IntArray:
-    return np.array([item.label for item in items], dtype=np.int64)
 
 
 def _scorer(gold: IntArray, classes: int) -> Callable[[str, str, IntArray], Score]:

@@ -54,10 +54,6 @@ class Project(AbstractContextManager["Project"]):
         shots = asked.shots if shots is None else shots
         self.settings = replace(self.settings, annotate=replace(asked, votes=votes or asked.votes, shots=shots))
 
-    def use_replay(self, path: Path) -> None:
-        """Let stored outputs stand for the panel for as long as the project is open."""
-        self.replay = path
-
     @property
     def labels(self) -> LabelSet:
         """The label set."""

@@ -4,8 +4,6 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
-import numpy as np
-
 from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.aggregators.calibration import Calibration, reliability
 from mollia_cli.aggregators.quality import (
@@ -18,8 +16,8 @@ from mollia_cli.aggregators.quality import (
 )
 from mollia_cli.domain.observations import IntArray, Panel
 from mollia_cli.domain.rng import stream_seed
-from mollia_cli.workflow.aggregate import Fitted, fit_aggregator
-from mollia_cli.workflow.annotate import fit_seeds, members, observed_by_all, stack
+from mollia_cli.workflow.aggregate import Fitted, fit_aggregator, observed_seeds
+from mollia_cli.workflow.annotate import members, observed_by_all, stack
 from mollia_cli.workflow.project import Project
 
 
@@ -35,13 +33,10 @@ def panel_report(project: Project) -> dict[str, Any]:
     panel = members(project)
     pool_ids = observed_by_all(project, panel, project.store.items.ids("pool"))
     fitted = fit_aggregator(project, panel=panel, also=pool_ids)
-    labels = {item.id: item.label for item in fit_seeds(project) if item.label is not None}
-    seed_ids = observed_by_all(project, fitted.panel, list(labels))
-    gold = np.array([labels[item_id] for item_id in seed_ids], dtype=np.int64)
-    seed = stack(project, fitted.panel, seed_ids)
-    everything = stack(project, fitted.panel, [*seed_ids, *pool_ids])
+    seed, gold = observed_seeds(project, fitted.panel)
+    everything = stack(project, fitted.panel, [*seed.ids, *pool_ids])
+    pool = everything.take(range(len(seed), len(everything)))
     costs = {row["key"]: row for row in project.store.observations.summary()}
-    pool = stack(project, fitted.panel, pool_ids)
     values = _values(project, fitted, seed, gold, pool)
     llms = [
         {

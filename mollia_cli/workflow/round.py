@@ -61,7 +61,7 @@ def _start(project: Project, run: str, setup: RunSetup, number: int) -> bool:
 
 def finish_round(project: Project, run: str, setup: RunSetup, number: int) -> Round:
     """Everything after the selection, skipping what is stored already."""
-    seed = [item for item in project.store.items.in_split("seed") if item.label is not None]
+    seed = project.store.items.in_split("seed", labelled=True)
     if not seed:
         raise InputError("the project has no seed labels to start from", "mollia import seed.csv --as seed")
     selections = project.store.runs.selections(run)

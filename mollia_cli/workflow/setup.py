@@ -70,7 +70,7 @@ def open_run(project: Project, name: str = "", **changes: Any) -> tuple[str, Run
         raise InputError(f"no method is called {stored['method']!r}", f"known: {', '.join(METHODS)}")
     setup = RunSetup(**stored)
     if setup.replay:
-        project.use_replay(Path(setup.replay))
+        project.replay = Path(setup.replay)
     with project.store.guarded():
         project.store.runs.put(run, asdict(setup))
     project.say(f"run {run}: early stopping on {validation_rule(project)}")

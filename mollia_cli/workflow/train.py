@@ -117,7 +117,7 @@ def validation_rule(project: Project) -> str:
 def split_validation(project: Project, examples: Examples, repeat: int, number: int) -> tuple[Examples, Examples, str]:
     """(training, validation, where validation came from): the project's gold rows, capped, or a cut of the labelled."""
     settings = project.settings.learner
-    gold = [item for item in project.store.items.in_split("validation") if item.label is not None]
+    gold = project.store.items.in_split("validation", labelled=True)
     if gold:
         if len(gold) > settings.validation_cap:
             order = stream(project.settings.seed, "validation").permutation(len(gold))
@@ -134,7 +134,7 @@ def split_validation(project: Project, examples: Examples, repeat: int, number: 
 
 def evaluate(project: Project, learner: Learner) -> dict[str, float]:
     """Micro and macro F1 on the labelled test items; empty where the project has none."""
-    items = [item for item in project.store.items.in_split("test") if item.label is not None]
+    items = project.store.items.in_split("test", labelled=True)
     if not items:
         return {}
     predictions = learner.predict_proba([item.text for item in items], project.progress).argmax(axis=1)

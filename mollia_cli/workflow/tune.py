@@ -8,7 +8,6 @@ from mollia_cli import models
 from mollia_cli.annotators.gguf.tuning import Encoding, Trial, Tuned, explain, tune
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item
-from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.rng import stream
 from mollia_cli.models.home import home
 from mollia_cli.prompts import builtin_template, render
@@ -87,7 +86,7 @@ def project_trial(project: Project) -> Trial:
 
 def demo_trial() -> Trial:
     """Messages that ship with mollia."""
-    labels = LabelSet(tuple(demo.LABELS), tuple(demo.LABELS.values()))
+    labels = demo.demo_labels()
     messages = [row["text"] for row in demo.demo_messages() if row["split"] == "pool"]
     items: Sequence[Item] = [Item(str(i), text) for i, text in enumerate(messages[:TRIAL_TEXTS])]
     return Trial(items, labels, render(builtin_template("described"), labels, demo.NOUN, demo.TASK))

@@ -1,9 +1,9 @@
 """benchmarks/paper_tables.py: nothing outside the 50 labels is read, and unknown names run."""
 
-import importlib.util
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -19,13 +19,8 @@ N = 100
 
 
 @pytest.fixture(scope="module")
-def tables() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("paper_tables", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["paper_tables"] = module
-    spec.loader.exec_module(module)
-    return module
+def tables(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("paper_tables")
 
 
 @pytest.fixture

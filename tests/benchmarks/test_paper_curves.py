@@ -1,26 +1,19 @@
 """benchmarks/paper_curves.py: which run a cell is, and what is written of it."""
 
 import argparse
-import importlib.util
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "paper_curves.py"
-
 
 @pytest.fixture(scope="module")
-def curves() -> Any:
-    spec = importlib.util.spec_from_file_location("paper_curves", PATH)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["paper_curves"] = module
-    spec.loader.exec_module(module)
-    return module
+def curves(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    return load_benchmark("paper_curves")
 
 
 @pytest.fixture
