@@ -18,6 +18,11 @@ class Annotator(Protocol):
     name: str
 
     @property
+    def size(self) -> int:
+        """Bytes of the file that it loads; 0 for one that loads none."""
+        ...
+
+    @property
     def identity(self) -> Mapping[str, Any]: ...
 
     def annotate(self, items: Sequence[Item]) -> Iterator[list[Observation]]:

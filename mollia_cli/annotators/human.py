@@ -22,6 +22,8 @@ class HumanAnnotator:
         self._labels = labels
         self._ask = ask
 
+    size = 0
+
     @property
     def identity(self) -> Mapping[str, Any]:
         """A person and the labels; who it was is not written down."""

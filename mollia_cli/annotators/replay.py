@@ -42,6 +42,8 @@ class ReplayAnnotator:
         digest = digest_file(path)
         return [cls(name, path, digest, labels, find) for name, find in found.items()]
 
+    size = 0
+
     @property
     def identity(self) -> Mapping[str, Any]:
         """The file's digest, the LLM within it, and the labels."""

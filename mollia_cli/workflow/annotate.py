@@ -37,7 +37,8 @@ def annotate(project: Project, ids: Sequence[str], only: Sequence[str] = (), sho
         raise InputError("exact votes draw no answers, so there are none to show", "--votes sampled")
     items = project.store.items.get(ids)
     members, asked = [], False
-    for annotator in panel_annotators(project, only, show_invalid):
+    panel = panel_annotators(project, only, show_invalid)
+    for annotator in panel:
         key = project.store.observations.register(annotator.name, annotator.identity)
         members.append(Member(annotator.name, key))
         missing = set(project.store.observations.missing(key, ids))
@@ -48,7 +49,14 @@ def annotate(project: Project, ids: Sequence[str], only: Sequence[str] = (), sho
         if remark := unused_gpu() if not asked else "":
             project.say(remark)
         asked = True
-        _observe(project, (project.loaded or {}).pop(key, annotator), key, todo)
+        annotator = (project.loaded or {}).pop(key, annotator)
+        try:
+            _observe(project, annotator, key, todo)
+        finally:
+            if project.loaded is not None and fit_together(panel):
+                project.loaded[key] = annotator
+            else:
+                annotator.close()
         _warn(project, annotator.name, key, [item.id for item in todo])
     return members
 
@@ -59,16 +67,13 @@ def _observe(project: Project, annotator: Annotator, key: str, todo: Sequence[It
     task = f"annotating with {annotator.name}"
     project.progress(task, 0, len(todo))
     begin = perf_counter()
-    try:
-        for batch in annotator.annotate(todo):
-            with project.store.guarded():
-                project.store.observations.add(key, batch, perf_counter() - begin)
-                project.store.observations.keep_answers(key, batch)
-            begin = perf_counter()
-            done += len(batch)
-            project.progress(task, done, len(todo))
-    finally:
-        _put_away(project, key, annotator)
+    for batch in annotator.annotate(todo):
+        with project.store.guarded():
+            project.store.observations.add(key, batch, perf_counter() - begin)
+            project.store.observations.keep_answers(key, batch)
+        begin = perf_counter()
+        done += len(batch)
+        project.progress(task, done, len(todo))
 
 
 def _wordless(project: Project, key: str, ids: Sequence[str]) -> Iterator[str]:
@@ -88,13 +93,6 @@ def models_kept(project: Project) -> Iterator[None]:
         for annotator in project.loaded.values():
             annotator.close()
         project.loaded = None
-
-
-def _put_away(project: Project, key: str, annotator: Annotator) -> None:
-    if project.loaded is not None and fit_together(project):
-        project.loaded[key] = annotator
-    else:
-        annotator.close()
 
 
 def _warn(project: Project, name: str, key: str, ids: Sequence[str]) -> None:
@@ -159,7 +157,7 @@ def needed_for_fit(project: Project) -> list[str]:
 def fit_seeds(project: Project) -> list[Item]:
     """The seed items that an aggregator learns from: the labelled ones that do not stand in the prompt."""
     shots = {item.id for item in shot_items(project)}
-    return [item for item in project.store.items.in_split("seed") if item.label is not None and item.id not in shots]
+    return [item for item in project.store.items.in_split("seed", labelled=True) if item.id not in shots]
 
 
 def next_items(project: Project) -> list[str]:

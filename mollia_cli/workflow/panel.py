@@ -104,11 +104,10 @@ def tuned_copy(name: str, coarser: bool = False) -> str:
     return next((copy for copy in copies if (copy.rpartition(".")[2].upper() in COARSER) == coarser), "")
 
 
-def fit_together(project: Project) -> bool:
-    """Whether the files of the whole panel fit into half of the free memory."""
+def fit_together(annotators: Sequence[Annotator]) -> bool:
+    """Whether the files of all of them fit into half of the free memory."""
     free = available()
-    files = [models.resolve_llm(member).path for member in panel_members(project)]
-    return free is not None and 2 * sum(path.stat().st_size for path in files) <= free
+    return free is not None and 2 * sum(annotator.size for annotator in annotators) <= free
 
 
 def change_panel(project: Project, add: Sequence[str] = (), remove: Sequence[str] = ()) -> tuple[str, ...]:

@@ -1,11 +1,13 @@
 """Who labels: stored outputs, a person, true labels; and the ablations."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError
+from mollia_cli.domain.settings import PanelSettings
 from mollia_cli.workflow import annotate as annotation
 from mollia_cli.workflow.detectors import judged_verdicts
 from mollia_cli.workflow.export import labelled_rows
@@ -45,6 +47,19 @@ def test_stored_outputs_stand_for_the_panel(
     open_run(again, "stored")
     assert [member.name for member in annotation.members(again)] == ["a", "b"]
     again.store.close()
+
+
+def test_a_replay_needs_no_llm_of_the_panel(
+    make_project: MakeProject, stored_outputs: Callable[[Project], Path], tmp_path: Path
+) -> None:
+    project = make_project()
+    project.replay = stored_outputs(project)
+    gone = PanelSettings((str(tmp_path / "gone.gguf"),))
+    project.settings = replace(project.settings, panel=gone)
+    with annotation.models_kept(project):
+        annotation.annotate(project, project.store.items.ids("seed"))
+        assert len(project.loaded or {}) == 2
+    assert project.loaded is None
 
 
 @pytest.mark.parametrize(

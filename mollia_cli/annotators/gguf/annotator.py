@@ -83,6 +83,11 @@ class GgufAnnotator:
         self._seconds = self._load_seconds = 0.0
 
     @property
+    def size(self) -> int:
+        """Bytes of the model file."""
+        return self._path.stat().st_size
+
+    @property
     def identity(self) -> Mapping[str, Any]:
         """Everything that an observation depends on; known without loading the model."""
         return {
