@@ -1,0 +1,19 @@
+"""Verdicts to look at."""
+
+from mollia_cli.domain.report import Missing, Report
+from mollia_cli.reports.blocks import Advice, Block, Cards, Section, Table, Words
+
+
+def examples(report: Report) -> Section:
+    """Doubtful verdicts, and sure ones that someone contradicts."""
+    found = report.examples
+    if isinstance(found, Missing):
+        return Section("examples", "Verdicts to look at", [Advice(found.message, found.hint)])
+    blocks: list[Block] = [Words(f"Of {found.verdicts:,} verdicts.")]
+    if found.contradictions:
+        rows = [[who, n, of, n / of] for who, n, of in found.contradictions]
+        blocks.append(Table("Who says otherwise", ["who", "contradicts", "of", "share"], rows))
+    blocks.append(Cards("The least sure", found.doubtful))
+    if found.contradicted:
+        blocks.append(Cards("Contradicted, the surest first", found.contradicted))
+    return Section("examples", "Verdicts to look at", blocks)
