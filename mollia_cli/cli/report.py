@@ -59,11 +59,8 @@ def report(
 
 def _refuse_options(context: typer.Context) -> None:
     """An option before the subcommand would have no effect: say so."""
-    given = [
-        p
-        for p in context.params
-        if context.get_parameter_source(p) is not None and context.get_parameter_source(p).name == "COMMANDLINE"
-    ]
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
     if given:
         raise InputError(
             f"an option stands before {context.invoked_subcommand!r}, where it has no effect",

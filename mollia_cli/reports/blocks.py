@@ -24,9 +24,9 @@ class Table:
 
     @property
     def numeric(self) -> list[bool]:
-        """For each column, whether every known cell is a number."""
+        """For each column, whether it holds no words."""
         columns = list(zip(*self.rows, strict=True)) or [()] * len(self.columns)
-        return [any(c is not None for c in cells) and not any(isinstance(c, str) for c in cells) for cells in columns]
+        return [not any(isinstance(cell, str) for cell in cells) for cells in columns]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from mollia_cli.reports.blocks import Chart, Table
 from mollia_cli.reports.curves import ticks
-from mollia_cli.reports.heatmap import LETTER
-from mollia_cli.reports.svg import axis_x, colour, marker, rule, short, text
+from mollia_cli.reports.svg import LETTER, axis_x, colour, legend, marker, rule, short, text
 
-WIDTH, ROW = 460, 26
+WIDTH, ROW = 420, 26
 _LONGEST_NAME = 30
 
 
@@ -52,9 +51,8 @@ def dots_chart(
                 stroke = f'stroke="{colour(dot.series)}" class="s{dot.series}" stroke-width="2"'
                 parts.append(f"<line {ends} {stroke}/>")
             parts.append(marker((x_of(dot.value), y), dot.series, 4.2))
-    height = bottom + 48.0
+    height = bottom + 44.0
     if len(series) > 1:
-        for number, label in enumerate(series):
-            parts += [marker((left + 4, height + 4), number), text((left + 16, height + 8), label, "start")]
-            height += 22
+        key, height = legend(series, (left, bottom + 54), WIDTH, lambda number, at: marker(at, number))
+        parts += key
     return Chart(name, title, description, WIDTH, height, "\n".join(parts), table)

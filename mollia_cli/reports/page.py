@@ -27,7 +27,8 @@ def page(report: Report) -> str:
     )
     environment.filters |= {"cell": cell, "svg": _svg, "kind": lambda block: type(block).__name__.lower()}
     style = Markup(_source("style.css"))
-    return environment.get_template("page.html").render(about=report.overview, sections=sections(report), style=style)
+    made = environment.get_template("page.html").render(about=report.overview, sections=sections(report), style=style)
+    return str(made)
 
 
 def cell(value: Any) -> str:

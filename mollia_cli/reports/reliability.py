@@ -3,7 +3,7 @@
 from mollia_cli.aggregators.quality import wilson
 from mollia_cli.domain.report import Measurement
 from mollia_cli.reports.blocks import Chart, Table
-from mollia_cli.reports.svg import COLOURS, axis_x, axis_y, marker, rule, text
+from mollia_cli.reports.svg import COLOURS, axis_x, axis_y, marker, points, text
 
 WIDTH, HEIGHT = 340, 380
 LEFT, RIGHT, TOP, BOTTOM = 50, 12, 12, 300
@@ -20,7 +20,8 @@ def reliability_chart(found: Measurement) -> Chart:
 
     frame = (LEFT, WIDTH - RIGHT, TOP, TOP + side)
     parts = [*axis_y(*frame, MARKS, "share that is right"), *axis_x(*frame[:3], BOTTOM, MARKS, "confidence")]
-    parts.append(rule(place(0, 0), place(1, 1), 'stroke-dasharray="4 4" stroke-width="1.5"'))
+    ends = points([place(0, 0), place(1, 1)])
+    parts.append(f'<polyline points="{ends}" class="soft" stroke="#666666" stroke-dasharray="4 4"/>')
     most = max(b.n for b in found.bins)
     rows = []
     for b in found.bins:

@@ -3,7 +3,7 @@
 Colours stand in attributes, for files of their own; classes let a page's style sheet give others, for dark screens.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 from mollia_cli.domain.printable import printable
@@ -13,7 +13,9 @@ from mollia_cli.reports.blocks import Chart
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 DASHES = ("", "7 4", "2 3")
 INK, RULE, FONT = "#1b1b1b", "#d9d9d9", 12
+LETTER = 6.6  # average width of a letter
 _TITLE = 30
+_WIDE = 480  # pictures from here on need larger letters on a narrow screen
 
 Place = tuple[float, float]
 
@@ -38,8 +40,9 @@ def standalone(chart: Chart) -> str:
 
 def inline(chart: Chart) -> str:
     """The chart for a page that holds its title and description under ids made from its name."""
+    kind = "chart wide" if chart.width > _WIDE else "chart"
     return (
-        f'<svg class="chart" viewBox="0 0 {chart.width:g} {chart.height:g}" role="img" fill="{INK}"'
+        f'<svg class="{kind}" viewBox="0 0 {chart.width:g} {chart.height:g}" role="img" fill="{INK}"'
         f' font-size="{FONT}" style="max-width:{1.25 * chart.width:.0f}px"'
         f' aria-labelledby="{chart.name}-title {chart.name}-desc">\n<title id="{chart.name}-title">'
         f'{clean(chart.title)}</title>\n<desc id="{chart.name}-desc">{clean(chart.description)}</desc>\n'
@@ -76,7 +79,7 @@ def short(words: str, most: int) -> str:
 def marker(at: Place, series: int, size: float = 4.0) -> str:
     """A mark whose shape tells the series as well as its colour: circle, square, triangle, diamond."""
     x, y = at
-    shapes = (
+    shapes: tuple[list[Place], ...] = (
         [],
         [(x - size, y - size), (x + size, y - size), (x + size, y + size), (x - size, y + size)],
         [(x, y - 1.3 * size), (x + 1.2 * size, y + size), (x - 1.2 * size, y + size)],
@@ -87,6 +90,20 @@ def marker(at: Place, series: int, size: float = 4.0) -> str:
     if not corners:
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size:g}" {paint}/>'
     return f'<polygon points="{points(corners)}" {paint}/>'
+
+
+def legend(
+    names: Sequence[str], at: Place, right: float, swatch: Callable[[int, Place], str]
+) -> tuple[list[str], float]:
+    """(parts, the y below them): names behind their swatches, in rows from ``at`` to ``right``."""
+    (x, y), parts = at, []
+    for series, name in enumerate(names):
+        wide = 34 + LETTER * len(name)
+        if x > at[0] and x + wide > right:
+            x, y = at[0], y + 22
+        parts += [swatch(series, (x + 6, y)), text((x + 18, y + 4), name, "start")]
+        x += wide
+    return parts, y + 14
 
 
 def axis_x(left: float, right: float, top: float, bottom: float, marks: Sequence[float], label: str) -> list[str]:

@@ -6,6 +6,11 @@ def share(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.3f}"
 
 
+def percent(value: float) -> str:
+    """A share for plain reading."""
+    return f"{100 * value:.0f}%"
+
+
 def interval(lower: float | None, upper: float | None) -> str:
     """A 95% interval."""
     return "unknown" if lower is None or upper is None else f"{lower:.3f} to {upper:.3f}"

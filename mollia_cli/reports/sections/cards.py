@@ -1,6 +1,6 @@
 """The data card and the model card."""
 
-from mollia_cli.domain.report import DataCard, Measurement, Missing, Report
+from mollia_cli.domain.report import DataCard, Measurement, Missing, ModelCard, Report
 from mollia_cli.reports.blocks import Advice, Block, Chart, Section, Table, Words
 from mollia_cli.reports.dots import Dot, DotRow, dots_chart
 from mollia_cli.reports.words import count, interval, share
@@ -58,13 +58,12 @@ def model_card(report: Report) -> Section:
         else "not measured: there are no test items"
     )
     about = report.overview
-    labelled_by = {"human": "a person", "oracle": "true labels"}.get(about.annotator, f"LLMs, by {about.aggregator}")
+    number, _, how = card.validation.partition(" ")
     rows = [
         ["classifier", f"{card.encoder}, trained for {len(about.labels)} labels"],
         ["run", f"{card.run}, round {card.round}: strategy {about.strategy}, method {about.method}"],
-        ["trained on", f"{count(card.trained_on, 'item')}: {count(card.seeds, 'seed')} with true labels, the others' labels"
-         f" by {labelled_by}"],
-        ["stopped by", f"{card.validation} validation items, after {count(card.epochs, 'epoch')}"],
+        ["trained on", _training(report, card)],
+        ["stopped by", f"{number} validation items ({how}), after {count(card.epochs, 'epoch')}"],
         ["right on", measured],
         ["weights", f"{card.folder}, SHA-256 {card.sha256 or 'unknown: the folder is not here'}"],
         ["made for", f"telling {', '.join(about.labels)} apart, on texts like those of the pool"],
@@ -76,3 +75,15 @@ def model_card(report: Report) -> Section:
         "Model card",
         [Table("The classifier", ["", ""], rows), Advice("To use it elsewhere:", "mollia export model FOLDER")],
     )
+
+
+def _training(report: Report, card: ModelCard) -> str:
+    """How many items, and who labelled them."""
+    about = report.overview
+    whose = {"human": "labels of a person", "oracle": "true labels"}.get(
+        about.annotator, f"verdicts of {about.aggregator}"
+    )
+    parts = [f"{count(card.seeds, 'seed')} with true labels", f"{card.verdicts:,} {whose} on selected items"]
+    if (others := card.trained_on - card.seeds - card.verdicts) > 0:
+        parts.append(f"{others:,} sure ones on others")
+    return ", ".join(parts)

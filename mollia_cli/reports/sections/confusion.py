@@ -2,7 +2,7 @@
 
 from mollia_cli.domain.report import Measurement, Report
 from mollia_cli.reports.blocks import Advice, Block, Chart, Gallery, Section, Table, Words
-from mollia_cli.reports.heatmap import Cell, heatmap
+from mollia_cli.reports.heatmap import Cell, Matrix, heatmap
 
 _MOST_PAIRS = 12
 _LARGE = 30  # labels from which on the table names confusions only
@@ -44,5 +44,5 @@ def confusion_chart(labels: tuple[str, ...], found: Measurement) -> Chart:
         named = [[labels[i], labels[j], n] for n, i, j in pairs[:_MOST_PAIRS]]
         table = Table(f"Most frequent confusions: {title}", ["true label", "given", "items"], named)
     described = f"Most frequent: {said}." if said else "No label is taken for another."
-    axes = ("true label", "label given")
-    return heatmap(f"confusion-{found.kind}", title, described, (labels, labels), cells, axes, table)
+    matrix = Matrix(labels, labels, cells, "true label", "label given")
+    return heatmap(f"confusion-{found.kind}", title, described, matrix, table)

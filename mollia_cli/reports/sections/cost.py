@@ -36,21 +36,21 @@ def _llms(found: Cost) -> Table:
             "yes" if llm.in_panel else "no",
             llm.items,
             llm.tokens,
-            llm.tokens / llm.items,
             llm.seconds,
             llm.tokens / llm.seconds if llm.seconds else None,
             llm.truncated,
         ]
         for llm in found.llms
     ]
-    columns = ["LLM", "key", "in the panel", "items", "tokens", "tokens an item", "seconds", "tokens/s", "texts cut"]
+    columns = ["LLM", "key", "in the panel", "items", "tokens", "seconds", "tokens/s", "texts cut"]
     return Table("By LLM", columns, rows)
 
 
 def rounds_chart(found: Cost) -> Chart:
     """Seconds of each step, round by round."""
-    steps = list(dict.fromkeys(step for record in found.rounds for step, _ in record.seconds))
-    rows = [(f"round {record.round}", dict(record.seconds)) for record in found.rounds]
+    fullest = sorted(found.rounds, key=lambda record: -len(record.seconds))
+    steps = list(dict.fromkeys(step for record in fullest for step, _ in record.seconds))
+    rows = [(f"round {r.round}", {step: dict(r.seconds).get(step, 0.0) for step in steps}) for r in found.rounds]
     table = [
         [f"round {r.round}", r.selected, r.tokens, *(dict(r.seconds).get(step) for step in steps)] for r in found.rounds
     ]

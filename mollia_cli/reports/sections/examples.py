@@ -9,7 +9,12 @@ def examples(report: Report) -> Section:
     found = report.examples
     if isinstance(found, Missing):
         return Section("examples", "Verdicts to look at", [Advice(found.message, found.hint)])
-    blocks: list[Block] = [Words(f"Of {found.verdicts:,} verdicts.")]
+    blocks: list[Block] = [
+        Words(
+            f"From {found.verdicts:,} verdicts. A verdict stands with its confidence and the next most probable label;"
+            " an LLM with its most frequent answer, and the share of its answers that say so."
+        )
+    ]
     if found.contradictions:
         rows = [[who, n, of, n / of] for who, n, of in found.contradictions]
         blocks.append(Table("Who says otherwise", ["who", "contradicts", "of", "share"], rows))

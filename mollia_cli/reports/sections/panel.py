@@ -3,19 +3,14 @@
 from mollia_cli.domain.report import LLM, Measurement, Missing, PanelQuality, Report
 from mollia_cli.reports.blocks import Advice, Block, Chart, Section, Table, Words
 from mollia_cli.reports.dots import Dot, DotRow, dots_chart
-from mollia_cli.reports.heatmap import Cell, heatmap
-from mollia_cli.reports.words import count, share
+from mollia_cli.reports.heatmap import Cell, Matrix, heatmap
+from mollia_cli.reports.words import count, interval, share
 
-COLUMNS = {
+ANSWERS = {
     "annotator": "LLM",
-    "accuracy": "accuracy",
-    "lower": "95% from",
-    "upper": "95% to",
-    "value": "adds",
     "coverage": "answered",
     "invalid": "invalid",
     "mass": "mass",
-    "ece": "ECE",
     "observed": "items read",
     "tokens": "tokens",
     "seconds": "seconds",
@@ -27,13 +22,12 @@ def panel(report: Report) -> Section:
     found = report.panel
     if isinstance(found, Missing):
         return Section("panel", "The panel", [Advice(found.message, found.hint)])
-    rows = [[getattr(llm, name) for name in COLUMNS] for llm in found.llms]
     known = [llm for llm in found.llms if llm.accuracy is not None]
-    blocks: list[Block] = [
-        Words(_explained(found, known)),
-        *([_accuracy(report, known)] if known else []),
-        Table("Each LLM", list(COLUMNS.values()), rows),
-    ]
+    blocks: list[Block] = [Words(_explained(found, known))]
+    if known:
+        blocks += [_accuracy(report, known), _quality(known)]
+    rows = [[getattr(llm, name) for name in ANSWERS] for llm in found.llms]
+    blocks.append(Table("What each LLM answers, and its cost", list(ANSWERS.values()), rows))
     if len(found.llms) > 1:
         blocks += [Words(_agreement(found)), kappa_chart(found)]
     return Section("panel", "The panel", blocks)
@@ -50,13 +44,20 @@ def _explained(found: PanelQuality, known: list[LLM]) -> str:
     )
 
 
+def _quality(known: list[LLM]) -> Table:
+    rows = [[m.annotator, m.accuracy, interval(m.lower, m.upper), m.value, m.ece] for m in known]
+    return Table("Each LLM on the seeds", ["LLM", "accuracy", "95% interval", "adds", "ECE"], rows)
+
+
 def _accuracy(report: Report, known: list[LLM]) -> Chart:
-    rows = [DotRow(llm.annotator, [Dot(0, llm.accuracy or 0.0, (llm.lower or 0.0, llm.upper or 0.0))]) for llm in known]
+    table: list[tuple[str, float, float, float]] = [
+        (llm.annotator, llm.accuracy or 0.0, llm.lower or 0.0, llm.upper or 0.0) for llm in known
+    ]
+    rows = [DotRow(name, [Dot(0, accuracy, (lower, upper))]) for name, accuracy, lower, upper in table]
     seeds = next((m for m in report.measurements if isinstance(m, Measurement) and m.kind == "seeds"), None)
-    table = [[llm.annotator, llm.accuracy, llm.lower, llm.upper] for llm in known]
     if seeds is not None:
         rows.append(DotRow(f"{seeds.who} (all)", [Dot(1, seeds.accuracy, (seeds.lower, seeds.upper))]))
-        table.append([f"{seeds.who} (all of them)", seeds.accuracy, seeds.lower, seeds.upper])
+        table.append((f"{seeds.who} (all of them)", seeds.accuracy, seeds.lower, seeds.upper))
     title = f"Accuracy on {known[0].items} seeds, with 95% intervals"
     said = "; ".join(f"{row[0]} {share(row[1])}" for row in table)
     columns = ["who", "accuracy", "95% from", "95% to"]
@@ -76,8 +77,13 @@ def kappa_chart(found: PanelQuality) -> Chart:
     """Cohen's kappa of every pair."""
     names = [llm.annotator for llm in found.llms]
     kappa = found.agreement.cohen_kappa
-    cells = [[None if k is None else Cell(f"{k:.2f}", k) for k in row] for row in kappa]
+    cells = [
+        [None if k is None or i == j else Cell(f"{round(k, 2) + 0.0:.2f}", k) for j, k in enumerate(row)]
+        for i, row in enumerate(kappa)
+    ]
+    numbers = [str(i + 1) for i in range(len(names))]
+    matrix = Matrix([f"{i}  {name}" for name, i in zip(names, numbers, strict=True)], numbers, cells)
     title = "Cohen's kappa of each pair of LLMs"
     pairs = [f"{names[i]} and {names[j]} {share(kappa[i][j])}" for i in range(len(names)) for j in range(i)]
     table = Table(title, ["LLM", *names], [[name, *row] for name, row in zip(names, kappa, strict=True)])
-    return heatmap("kappa", title, f"{'; '.join(pairs[:40])}.", (names, names), cells, ("", ""), table)
+    return heatmap("kappa", title, f"{'; '.join(pairs[:40])}.", matrix, table)

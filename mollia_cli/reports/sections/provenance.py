@@ -9,7 +9,7 @@ def provenance(report: Report) -> Section:
     found = report.provenance
     settings = [[f"{name}.{key}", value] for name, pairs in found.settings for key, value in pairs]
     blocks: list[Block] = [
-        Table("Digests (SHA-256)", ["of", "digest"], [list(pair) for pair in found.digests]),
+        Table("Digests and keys", ["of", "digest"], [list(pair) for pair in found.digests]),
         Table("Versions", ["software", "version"], [list(pair) for pair in found.versions]),
     ]
     if found.prompt:

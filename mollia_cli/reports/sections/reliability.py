@@ -14,13 +14,14 @@ _EXPLAINED = (
 def reliability(report: Report) -> Section:
     """A diagram for everything that was measured, and the ECE of each."""
     found = [m for m in report.measurements if isinstance(m, Measurement)]
-    missing: list[Block] = [Advice(m.message, m.hint) for m in _different(report)]
+    missing = [Advice(m.message, m.hint) for m in _different(report)]
     if not found:
         return Section("reliability", "Reliability", missing)
     rows = [[f"{m.who}, {m.on}", m.items, m.accuracy, m.ece, m.ece_before, m.temperature] for m in found]
     columns = ["measured", "labels", "right", "ECE", "ECE uncalibrated", "temperature"]
-    blocks = [Words(_EXPLAINED), Gallery([reliability_chart(m) for m in found]), Table("Calibration", columns, rows)]
-    return Section("reliability", "Reliability", [*blocks, *missing])
+    diagrams = Gallery([reliability_chart(m) for m in found])
+    blocks: list[Block] = [Words(_EXPLAINED), diagrams, Table("Calibration", columns, rows), *missing]
+    return Section("reliability", "Reliability", blocks)
 
 
 def _different(report: Report) -> list[Missing]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mollia_cli.domain.report import Curve, Measurement, Missing, Report
 from mollia_cli.reports.blocks import Advice, Block, Section, Words
-from mollia_cli.reports.words import count, duration, interval, share
+from mollia_cli.reports.words import count, duration, percent, share
 
 
 def summary(report: Report) -> Section:
@@ -47,8 +47,8 @@ def _panel(report: Report) -> Iterator[str]:
         return
     best = max(known, key=lambda llm: llm.accuracy or 0.0)
     yield (
-        f"{read}. Alone, the best of them, {best.annotator}, is right on {share(best.accuracy)} of"
-        f" {best.items} seeds (95% interval {interval(best.lower, best.upper)})."
+        f"{read}. Alone, the best of them, {best.annotator}, is right on {percent(best.accuracy or 0.0)}"
+        f" of {best.items} seeds (95% interval {_between(best.lower or 0.0, best.upper or 0.0)})."
     )
 
 
@@ -56,20 +56,23 @@ def _verdicts(report: Report) -> Iterator[str]:
     found = _measured(report)
     if (seeds := found.get("seeds")) is not None:
         yield (
-            f"Their answers become one label by {seeds.who}, which is right on {share(seeds.accuracy)} of the"
-            f" {seeds.on} ({interval(seeds.lower, seeds.upper)}). Its confidence is off by {share(seeds.ece)} on average"
-            " (ECE)."
+            f"Their answers become one label by {seeds.who}, which is right on {percent(seeds.accuracy)} of"
+            f" {seeds.on} ({_between(seeds.lower, seeds.upper)}). Its confidence is"
+            f" {100 * seeds.ece:.0f} points off on average (ECE {share(seeds.ece)})."
         )
     if (pool := found.get("pool")) is not None:
-        yield f"On {pool.on}, the verdicts are right on {share(pool.accuracy)} ({interval(pool.lower, pool.upper)})."
+        yield (
+            f"The verdicts on {pool.on} are right on {percent(pool.accuracy)} of them"
+            f" ({_between(pool.lower, pool.upper)})."
+        )
 
 
 def _classifier(report: Report) -> Iterator[str]:
     test = _measured(report).get("test")
     if test is not None:
         yield (
-            f"The {test.who}, is right on {share(test.accuracy)} of {test.on}"
-            f" ({interval(test.lower, test.upper)}), macro-F1 {share(test.macro_f1)}."
+            f"The {test.who}, is right on {percent(test.accuracy)} of {test.on}"
+            f" ({_between(test.lower, test.upper)}); macro-F1 {share(test.macro_f1)}."
         )
     if isinstance(report.curves, Missing):
         return
@@ -99,6 +102,10 @@ def _cost(report: Report) -> Iterator[str]:
     timed = [llm.seconds for llm in cost.llms if llm.seconds is not None]
     took = f" in {duration(sum(timed))}" if timed else ""
     yield f"The LLMs have read {sum(llm.tokens for llm in cost.llms):,} tokens{took}, on this machine alone."
+
+
+def _between(lower: float, upper: float) -> str:
+    return f"{percent(lower)} to {percent(upper)}"
 
 
 def _measured(report: Report) -> dict[str, Measurement]:
