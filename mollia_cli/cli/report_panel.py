@@ -34,7 +34,7 @@ def panel(project: ProjectOption = None, as_json: JsonOption = False) -> None:
     with open_project(project) as opened:
         quality, verdicts = panel_report(opened)
     if as_json:
-        emit_json({**asdict(quality), "verdicts": asdict(verdicts)})
+        emit_json(asdict(quality) | {"aggregator": {"name": quality.aggregator, **asdict(verdicts)}})
         return
     llms, agreement = quality.llms, quality.agreement
     names = [llm.annotator for llm in llms]
@@ -64,7 +64,7 @@ def _show_verdicts(found: Measurement | Missing) -> None:
             b.accuracy,
             "#" * round(20 * b.accuracy),
         ]
-        for b in found.bins
+        for b in found.reliability
     ]
     before = "" if found.ece_before is None else f", {found.ece_before:.3f} before calibration"
     table(["confidence", "verdicts", "mean", "right", ""], rows, f"Reliability: ECE {found.ece:.3f}{before}")

@@ -3,13 +3,7 @@
 None stands for what cannot be known. Shares and probabilities go from 0 to 1; intervals are 95%.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
-
-from mollia_cli.domain.errors import MolliaError
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +12,6 @@ class Missing:
 
     message: str
     hint: str
-
-
-def or_missing(gather: Callable[[], T]) -> T | Missing:
-    """What ``gather`` returns, or its MolliaError in words."""
-    try:
-        return gather()
-    except MolliaError as error:
-        return Missing(error.message, error.hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +148,7 @@ class Measurement:
     ece: float
     ece_before: float | None
     temperature: float | None
-    bins: tuple[ReliabilityBin, ...]
+    reliability: tuple[ReliabilityBin, ...]
     counts: tuple[tuple[int, ...], ...]
     per_label: tuple[PerLabel, ...]
 
@@ -263,7 +249,7 @@ class Split:
     items: int
     labelled: int
     by_label: tuple[int, ...]
-    characters: tuple[int, float, int]
+    characters: tuple[int, int, int]
     sources: tuple[Source, ...]
 
 

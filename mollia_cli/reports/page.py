@@ -25,7 +25,12 @@ def page(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"cell": cell, "svg": _svg, "kind": lambda block: type(block).__name__.lower()}
+    environment.filters |= {
+        "cell": cell,
+        "sentence": sentence,
+        "svg": _svg,
+        "kind": lambda block: type(block).__name__.lower(),
+    }
     style = Markup(_source("style.css"))
     made = environment.get_template("page.html").render(about=report.overview, sections=sections(report), style=style)
     return str(made)
@@ -38,6 +43,11 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3f}" if abs(value) < 10 else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def sentence(text: str) -> str:
+    """A message as a sentence."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith((':', '.')) else '.'}"
 
 
 def _neutral(value: Any) -> Any:

@@ -22,9 +22,9 @@ def reliability_chart(found: Measurement) -> Chart:
     parts = [*axis_y(*frame, MARKS, "share that is right"), *axis_x(*frame[:3], BOTTOM, MARKS, "confidence")]
     ends = points([place(0, 0), place(1, 1)])
     parts.append(f'<polyline points="{ends}" class="soft" stroke="#666666" stroke-dasharray="4 4"/>')
-    most = max(b.n for b in found.bins)
+    most = max(b.n for b in found.reliability)
     rows = []
-    for b in found.bins:
+    for b in found.reliability:
         low, high = wilson(round(b.n * b.accuracy), b.n)
         x = place(b.confidence, 0)[0]
         whisker = f'x1="{x:.1f}" x2="{x:.1f}" y1="{place(0, low)[1]:.1f}" y2="{place(0, high)[1]:.1f}"'

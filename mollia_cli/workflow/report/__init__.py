@@ -1,10 +1,13 @@
 """``mollia report``: everything that a project knows, section by section; the renderers are in ``reports``."""
 
 import datetime
+from collections.abc import Callable
+from typing import TypeVar
 
 from mollia_cli import __version__
 from mollia_cli.domain.errors import NotFoundError
-from mollia_cli.domain.report import Curve, Measurement, Missing, Overview, Report, or_missing
+from mollia_cli.domain.report import Curve, Missing, Overview, Report
+from mollia_cli.workflow.annotate import Member
 from mollia_cli.workflow.compare import compare
 from mollia_cli.workflow.human import person_labels
 from mollia_cli.workflow.project import Project
@@ -12,11 +15,13 @@ from mollia_cli.workflow.report.cards import data_card, model_card
 from mollia_cli.workflow.report.cost import cost
 from mollia_cli.workflow.report.examples import examples
 from mollia_cli.workflow.report.measurements import classifier_on_test, verdicts_on_pool, verdicts_on_seeds
+from mollia_cli.workflow.report.missing import or_missing
 from mollia_cli.workflow.report.panel import panel_quality, panel_report
 from mollia_cli.workflow.report.provenance import provenance
 from mollia_cli.workflow.report.subject import finished, reported_run, run_aggregator, run_panel, run_setting
 from mollia_cli.workflow.status import next_step, status
 
+T = TypeVar("T")
 __all__ = ["panel_report", "report"]
 
 
@@ -28,11 +33,16 @@ def report(project: Project, name: str = "", texts: bool = True) -> Report:
     """
     run = reported_run(project, name)
     aggregator = run_aggregator(project, run)
+    panel = or_missing(lambda: run_panel(project, run))
     return Report(
         overview=_overview(project, run, aggregator),
         curves=or_missing(lambda: _curves(project)),
-        panel=or_missing(lambda: panel_quality(project, run_panel(project, run), aggregator)),
-        measurements=_measurements(project, run, aggregator),
+        panel=_of_panel(panel, lambda members: panel_quality(project, members, aggregator)),
+        measurements=(
+            _of_panel(panel, lambda members: verdicts_on_seeds(project, members, aggregator)),
+            or_missing(lambda: verdicts_on_pool(project, run)),
+            or_missing(lambda: classifier_on_test(project, run)),
+        ),
         examples=or_missing(lambda: examples(project, run, texts)),
         cost=or_missing(lambda: cost(project, run)),
         provenance=provenance(project, run),
@@ -69,9 +79,6 @@ def _curves(project: Project) -> tuple[Curve, ...]:
     return drawn
 
 
-def _measurements(project: Project, run: str, aggregator: str) -> tuple[Measurement | Missing, ...]:
-    return (
-        or_missing(lambda: verdicts_on_seeds(project, run_panel(project, run), aggregator)),
-        or_missing(lambda: verdicts_on_pool(project, run)),
-        or_missing(lambda: classifier_on_test(project, run)),
-    )
+def _of_panel(panel: tuple[Member, ...] | Missing, gather: Callable[[tuple[Member, ...]], T]) -> T | Missing:
+    """What is gathered of a panel, where there is one."""
+    return panel if isinstance(panel, Missing) else or_missing(lambda: gather(panel))

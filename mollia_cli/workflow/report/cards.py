@@ -8,9 +8,9 @@ from mollia_cli.domain.digest import digest_file
 from mollia_cli.domain.errors import MolliaError, NotFoundError
 from mollia_cli.domain.items import SPLITS
 from mollia_cli.domain.report import DataCard, ModelCard, Source, Split
-from mollia_cli.workflow.learner import best_round
 from mollia_cli.workflow.project import Project
-from mollia_cli.workflow.report.subject import concluded
+from mollia_cli.workflow.report.missing import without_folders
+from mollia_cli.workflow.report.subject import classifier_round, concluded
 
 WEIGHTS = "model.safetensors"
 
@@ -38,14 +38,14 @@ def _split(project: Project, name: str) -> Split | None:
         len(items),
         len(known),
         tuple(known.count(k) for k in range(len(project.labels))),
-        (min(lengths), float(median(lengths)), max(lengths)),
-        tuple(Source(file_name(where), n, when[:10]) for where, n, when in project.store.items.sources(name)),
+        (min(lengths), round(median(lengths)), max(lengths)),
+        tuple(Source(without_folders(where), n, when[:10]) for where, n, when in project.store.items.sources(name)),
     )
 
 
 def model_card(project: Project, run: str) -> ModelCard:
     """The run's best classifier; NotFoundError where none was trained."""
-    record = best_round(project, run)
+    record = classifier_round(project, run)
     assert record.model is not None
     metrics = record.metrics or {}
     seeds = len(project.store.items.ids("seed", labelled=True))
@@ -53,7 +53,7 @@ def model_card(project: Project, run: str) -> ModelCard:
     return ModelCard(
         run,
         record.number,
-        file_name(project.settings.learner.encoder),
+        without_folders(project.settings.learner.encoder),
         seeds,
         metrics["labelled"] - seeds,
         metrics["trained_on"],
@@ -62,8 +62,3 @@ def model_card(project: Project, run: str) -> ModelCard:
         record.model,
         digest_file(weights) if weights.is_file() else "",
     )
-
-
-def file_name(where: str) -> str:
-    """The last part of a path, on whatever platform it was written; a report travels, and folders tell of people."""
-    return where.replace("\\", "/").rstrip("/").rpartition("/")[2] or where

@@ -16,9 +16,9 @@ from mollia_cli.domain.report import Measurement, PerLabel
 from mollia_cli.domain.rng import stream_seed
 from mollia_cli.workflow.aggregate import fit_aggregator, observed_seeds
 from mollia_cli.workflow.annotate import Member, observed_by_all, stack, unlabelled_sample
-from mollia_cli.workflow.learner import best_round, trained_learner
+from mollia_cli.workflow.learner import trained_learner
 from mollia_cli.workflow.project import Project
-from mollia_cli.workflow.report.subject import concluded
+from mollia_cli.workflow.report.subject import classifier_round, concluded
 from mollia_cli.workflow.train import gold_labels
 
 SEEDS, POOL, TEST = "seeds", "pool", "test"
@@ -34,7 +34,7 @@ def verdicts_on_seeds(project: Project, panel: Sequence[Member], name: str) -> M
     if not len(seed):
         raise NotFoundError(
             "no seed item with a true label was annotated by the whole panel yet",
-            "mollia import labelled.csv --as seed, then: mollia annotate",
+            "mollia import labelled.csv --as seed && mollia annotate",
         )
     pool = observed_by_all(project, panel, project.store.items.ids("pool"))
     fitted = fit_aggregator(project, name, panel, also=pool)
@@ -58,7 +58,7 @@ def verdicts_on_pool(project: Project, run: str) -> Measurement:
     if not items:
         raise NotFoundError(
             "the true labels of the pool are not known, so that the verdicts are measured on the seeds alone",
-            "nothing is needed; labels imported with the pool would be used for measuring only",
+            "mollia select --strategy doubt",
         )
     given = [found.verdicts[item.id] for item in items]
     labels = np.array([verdict.label for verdict in given], dtype=np.int64)
@@ -75,7 +75,7 @@ def classifier_on_test(project: Project, run: str) -> Measurement:
             "there are no test items, so that nobody knows how good the classifier is",
             "mollia import labelled_test.csv --as test",
         )
-    record = best_round(project, run)
+    record = classifier_round(project, run)
     given = trained_learner(project, record).predict_proba([item.text for item in items], project.progress)
     who, on = f"classifier of run {run}, round {record.number}", f"{len(items)} test items"
     return measured(project.labels, TEST, who, on, given.argmax(axis=1), given.max(axis=1), gold_labels(items))
@@ -108,7 +108,7 @@ def measured(
         ece=expected_calibration_error(confidence, right),
         ece_before=ece_before,
         temperature=temperature,
-        bins=tuple(reliability(confidence, right)),
+        reliability=tuple(reliability(confidence, right)),
         counts=tuple(tuple(row) for row in counts.tolist()),
         per_label=tuple(_per_label(name, counts, k) for k, name in enumerate(labels.names)),
     )

@@ -17,12 +17,13 @@ from mollia_cli.aggregators.quality import (
 )
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.observations import IntArray, Panel
-from mollia_cli.domain.report import LLM, Agreement, Measurement, Missing, PanelQuality, or_missing
+from mollia_cli.domain.report import LLM, Agreement, Measurement, Missing, PanelQuality
 from mollia_cli.domain.rng import stream_seed
 from mollia_cli.workflow.aggregate import observed_seeds
 from mollia_cli.workflow.annotate import Member, members, observed_by_all, stack
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.report.measurements import verdicts_on_seeds
+from mollia_cli.workflow.report.missing import or_missing
 
 
 def panel_report(project: Project) -> tuple[PanelQuality, Measurement | Missing]:

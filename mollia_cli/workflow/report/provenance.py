@@ -3,7 +3,6 @@
 import platform
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from mollia_cli import __version__
@@ -13,7 +12,7 @@ from mollia_cli.domain.report import Provenance
 from mollia_cli.domain.settings import SECTIONS
 from mollia_cli.workflow.panel import read_template
 from mollia_cli.workflow.project import Project
-from mollia_cli.workflow.report.cards import file_name
+from mollia_cli.workflow.report.missing import without_folders
 from mollia_cli.workflow.report.subject import run_fit
 
 # The libraries that numbers come from.
@@ -60,10 +59,5 @@ def _versions() -> list[tuple[str, str]]:
 
 
 def _value(value: Any) -> str:
-    """A setting in words; of paths the last part."""
-    if isinstance(value, str):
-        absolute = PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute()
-        return file_name(value) if absolute else value
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(_value, value))
-    return str(value)
+    """A setting in words; of absolute paths the last part."""
+    return ", ".join(map(_value, value)) if isinstance(value, (list, tuple)) else without_folders(str(value))

@@ -8,6 +8,7 @@ from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.store.runs import Round
 from mollia_cli.store.verdicts import Fit
 from mollia_cli.workflow.annotate import Member, members
+from mollia_cli.workflow.learner import best_round, finished_rounds
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.setup import HUMAN, ORACLE
 
@@ -46,6 +47,13 @@ def finished(project: Project, run: str) -> list[Round]:
     return [record for record in project.store.runs.rounds(run) if record.metrics is not None]
 
 
+def classifier_round(project: Project, run: str) -> Round:
+    """The run's best trained classifier; NotFoundError where there is none."""
+    if not finished_rounds(project, run):
+        raise NotFoundError("no classifier has been trained yet", "mollia run --rounds 10")
+    return best_round(project, run)
+
+
 def run_fit(project: Project, run: str) -> Fit | None:
     """The fit of the run's last verdicts, else of the last aggregation; None where nothing was concluded."""
     fits = [record.fit for record in project.store.runs.rounds(run) if record.fit is not None]
@@ -74,8 +82,6 @@ def concluded(project: Project, run: str) -> Concluded:
     ids = [s.item_id for s in selections] or project.store.items.ids("pool")
     verdicts = {} if fit is None else project.store.verdicts.get(fit.id, ids)
     if fit is None or not verdicts:
-        raise NotFoundError(
-            "no LLM label has been concluded yet", "mollia run --rounds 10, or step by step: mollia aggregate"
-        )
+        raise NotFoundError("there are no verdicts yet", "mollia run --rounds 10")
     said = {s.item_id: s.opinion for s in selections if s.opinion is not None}
     return Concluded(fit, {i: verdicts[i] for i in ids if i in verdicts}, said)
