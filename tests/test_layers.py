@@ -32,6 +32,7 @@ HOMES = {
     "transformers": {"learners"},
     "xgboost": {"aggregators"},
     "jinja2": {"annotators/gguf", "reports"},  # chat templates of other people, sandboxed; the page of our own
+    "markupsafe": {"reports"},
     "platformdirs": {"models"},
     "pyarrow": {"readers", "writers"},
 }

@@ -36,7 +36,7 @@ def reliability_chart(found: Measurement) -> Chart:
         rows.append([f"{b.lower:.1f} to {b.upper:.1f}", b.n, b.confidence, b.accuracy, low, high])
     parts.append(text((LEFT - 8, BOTTOM - STRIP + 10), f"{most}", "end"))
     parts.append(text((LEFT - 8, BOTTOM + 4), "0", "end"))
-    title = f"{found.who}, {found.on}"
+    title = f"Reliability: {found.who}, {found.on}"
     return Chart(
         f"reliability-{found.kind}",
         title,

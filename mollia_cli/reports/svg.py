@@ -28,7 +28,7 @@ def colour(row: int) -> str:
 def standalone(chart: Chart) -> str:
     """The chart as a file: with its title, on white."""
     height = chart.height + _TITLE
-    heading = text((8, -10), chart.title, "start", 'font-weight="600"')
+    heading = text((8, -10), short(chart.title, int((chart.width - 8) / (1.1 * LETTER))), "start", 'font-weight="600"')
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {-_TITLE} {chart.width:g} {height:g}"'
         f' width="{chart.width:g}" height="{height:g}" role="img" fill="{INK}" font-family="sans-serif"'

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import mollia_cli
+
+HERE = str(Path(mollia_cli.__file__).parents[1])
 PROGRAM = "from mollia_cli.cli.main import main; main()"
 
 
@@ -18,7 +21,7 @@ def mollia(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         cwd=folder,
         check=False,
-        env={key: value for key, value in os.environ.items() if key != "MOLLIA_PROJECT"},
+        env={key: value for key, value in os.environ.items() if key != "MOLLIA_PROJECT"} | {"PYTHONPATH": HERE},
     )
     assert "Traceback" not in done.stderr
     return done

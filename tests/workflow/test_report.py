@@ -184,6 +184,15 @@ def test_cost_by_hand(by_hand: Project) -> None:
     )
 
 
+def test_what_is_read_anyway_costs_no_round(by_hand: Project) -> None:
+    settings = by_hand.settings
+    by_hand.settings = replace(settings, aggregate=replace(settings.aggregate, unlabelled=5))
+    found = report(by_hand).cost
+    assert isinstance(found, Cost)
+    assert (found.base_items, found.base_tokens) == (8, 160)
+    assert [record.tokens for record in found.rounds] == [0, 0, 0]
+
+
 def test_cards_by_hand(by_hand: Project) -> None:
     found = report(by_hand)
     assert isinstance(found.data, DataCard)

@@ -37,12 +37,12 @@ def confusion_chart(labels: tuple[str, ...], found: Measurement) -> Chart:
         key=lambda pair: -pair[0],
     )
     said = "; ".join(f"{labels[i]} taken for {labels[j]} {n} times" for n, i, j in pairs[:3])
-    title = f"{found.who}, {found.on}"
+    title = f"Confusions: {found.who}, {found.on}"
     if len(labels) < _LARGE:
         table = Table(title, ["true label", *labels], [[n, *row] for n, row in zip(labels, found.counts, strict=True)])
     else:
         named = [[labels[i], labels[j], n] for n, i, j in pairs[:_MOST_PAIRS]]
-        table = Table(f"Most frequent confusions: {title}", ["true label", "given", "items"], named)
+        table = Table(f"Most frequent: {title}", ["true label", "given", "items"], named)
     described = f"Most frequent: {said}." if said else "No label is taken for another."
     matrix = Matrix(labels, labels, cells, "true label", "label given")
     return heatmap(f"confusion-{found.kind}", title, described, matrix, table)
