@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from mollia_cli.reports.page import page
-from tests.reports.samples import full_report
+
+from .samples import full_report
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BROWSER = next((found for name in NAMES if (found := shutil.which(name))), "")

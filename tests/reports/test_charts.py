@@ -13,7 +13,8 @@ from mollia_cli.reports.heatmap import Cell, Matrix, heatmap
 from mollia_cli.reports.reliability import BOTTOM, LEFT, RIGHT, STRIP, TOP, WIDTH, reliability_chart
 from mollia_cli.reports.sections import charts
 from mollia_cli.reports.svg import standalone
-from tests.reports.samples import full_report, measurement
+
+from .samples import full_report, measurement
 
 SVG = "{http://www.w3.org/2000/svg}"
 NO_TABLE = Table("", [], [])

@@ -9,7 +9,8 @@ import pytest
 from mollia_cli.domain.report import Report
 from mollia_cli.reports.page import cell, page, sentence
 from mollia_cli.reports.sections import charts, sections
-from tests.reports.samples import full_report, new_report
+
+from .samples import full_report, new_report
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 REFERENCES = ("aria-labelledby", "aria-describedby", "aria-controls", "for", "headers")

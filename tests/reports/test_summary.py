@@ -6,7 +6,8 @@ import pytest
 
 from mollia_cli.reports.sections.summary import sentences
 from mollia_cli.reports.words import count, duration, percent
-from tests.reports.samples import curve, full_report, new_report
+
+from .samples import curve, full_report, new_report
 
 
 def test_what_is_known_is_said() -> None:
