@@ -45,9 +45,10 @@ def report(
         found = gather(opened, name, texts)
     if charts is not None:
         charts.mkdir(parents=True, exist_ok=True)
-        for chart in drawn(found):
+        pictures = drawn(found)
+        for chart in pictures:
             (charts / f"{chart.name}.svg").write_text(standalone(chart), encoding="utf-8")
-        talk(f"the charts are in {charts}")
+        talk(f"{len(pictures)} charts are in {charts}")
     if as_json:
         emit_json(asdict(found))
     elif out == "-":

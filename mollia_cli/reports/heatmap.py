@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mollia_cli.reports.blocks import Chart, Table
-from mollia_cli.reports.svg import COLOURS, LETTER, RULE, Place, short, text
+from mollia_cli.reports.svg import BLUE, LETTER, ORANGE, RULE, Place, short, text
 
 CELL, SMALL_CELL = 46, 14
 _LONGEST_NAME = 32
@@ -69,6 +69,6 @@ def _cell(cell: Cell, at: Place, size: float, numbered: bool) -> str:
     x, y = at
     depth = _DEEPEST * min(abs(cell.shade), 1.0)
     hue = 0 if cell.shade >= 0 else 1
-    paint = f'fill="{COLOURS[hue]}" fill-opacity="{depth:.2f}" class="h{hue}"'
+    paint = f'fill="{(BLUE, ORANGE)[hue]}" fill-opacity="{depth:.2f}" class="h{hue}"'
     drawn = f'<rect x="{x + 1:.1f}" y="{y + 1:.1f}" width="{size - 2:g}" height="{size - 2:g}" {paint}/>'
     return drawn + text((x + size / 2, y + size / 2 + 4), cell.words) if numbered else drawn

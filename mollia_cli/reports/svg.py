@@ -9,8 +9,10 @@ from html import escape
 from mollia_cli.domain.printable import printable
 from mollia_cli.reports.blocks import Chart
 
-# Okabe and Ito's palette: told apart by people with colour vision deficiencies.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+# Okabe and Ito's hues, shaded so that each stands out from white (contrast 3), and any two of them from each other to
+# people with colour vision deficiencies too (tests/reports/test_colours.py).
+COLOURS = ("#00517f", "#954200", "#007a59", "#a9648b", "#c38700", "#499ac7", "#000000")
+BLUE, ORANGE = "#0072b2", "#d55e00"  # of shaded cells
 DASHES = ("", "7 4", "2 3")
 INK, RULE, FONT = "#1b1b1b", "#d9d9d9", 12
 LETTER = 6.6  # average width of a letter

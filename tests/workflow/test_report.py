@@ -268,6 +268,7 @@ def test_a_finished_project_with_real_models(
     make_project: MakeProject, stored_outputs: Callable[[Project], Path]
 ) -> None:
     project = make_project()
+    project.settings = replace(project.settings, learner=replace(project.settings.learner, epochs=1, steps=1))
     run, setup = open_run(project, strategy="random", rounds=1, replay=str(stored_outputs(project)))
     run_rounds(project, run, setup, 1)
     project.replay = None  # as when it is opened again: what was replayed is in the store

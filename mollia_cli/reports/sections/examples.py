@@ -18,7 +18,8 @@ def examples(report: Report) -> Section:
     if found.contradictions:
         rows = [[who, n, of, n / of] for who, n, of in found.contradictions]
         blocks.append(Table("Who says otherwise", ["who", "contradicts", "of", "share"], rows))
-    blocks.append(Cards("The least sure", found.doubtful))
+    if found.doubtful:
+        blocks.append(Cards("The least sure", found.doubtful))
     if found.contradicted:
         blocks.append(Cards("Contradicted, the surest first", found.contradicted))
     return Section("examples", "Verdicts to look at", blocks)
