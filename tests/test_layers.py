@@ -31,7 +31,8 @@ HOMES = {
     "torch": {"learners"},
     "transformers": {"learners"},
     "xgboost": {"aggregators"},
-    "jinja2": {"annotators/gguf"},
+    "jinja2": {"annotators/gguf", "reports"},  # chat templates of other people, sandboxed; the page of our own
+    "markupsafe": {"reports"},
     "platformdirs": {"models"},
     "pyarrow": {"readers", "writers"},
 }

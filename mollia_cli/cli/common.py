@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mollia_cli.domain.errors import InputError, MolliaError
+from mollia_cli.domain.printable import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -180,14 +181,6 @@ def shown(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {shown(part)}" for key, part in value.items())
     return printable(str(value))
-
-
-def printable(text: str, keep: str = "") -> str:
-    """Text that cannot steer a terminal: control, bidirectional and other format characters become escapes."""
-    return "".join(
-        c if c.isprintable() or c in keep else (" " if c in "\n\t" else c.encode("unicode_escape").decode())
-        for c in text
-    )
 
 
 def read_ids(source: str) -> list[str]:

@@ -1,7 +1,8 @@
 """``mollia status``."""
 
-from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, printable, table
+from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, table
 from mollia_cli.cli.rounds import COLUMNS, round_cells
+from mollia_cli.domain.printable import printable
 
 
 def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:

@@ -23,16 +23,21 @@ LOG_FILE = "llama.log"
 def project_prompt(project: Project) -> Prompt:
     """The project's prompt, from its template file."""
     settings = project.settings
-    path = Path(settings.annotate.template)
+    template, path = read_template(project)
+    shots = [(item.text, settings.labels.names[item.label]) for item in shot_items(project) if item.label is not None]
+    return render(template, settings.labels, settings.noun, settings.task_sentence, shots, str(path))
+
+
+def read_template(project: Project) -> tuple[str, Path]:
+    """The prompt template and its file; one that is missing or no text raises NotFoundError or InputError."""
+    path = Path(project.settings.annotate.template)
     path = path if path.is_absolute() else project.root / path
     try:
-        template = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8"), path
     except FileNotFoundError as error:
         raise NotFoundError(f"the prompt template {path} is missing", "write it, or set annotate.template") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the prompt template {path}: {error}", "save it as UTF-8 text") from error
-    shots = [(item.text, settings.labels.names[item.label]) for item in shot_items(project) if item.label is not None]
-    return render(template, settings.labels, settings.noun, settings.task_sentence, shots, str(path))
 
 
 def shot_items(project: Project) -> list[Item]:

@@ -20,7 +20,7 @@ COMMANDS = [
         ["models", "remove"],
     ),
     *(["panel", "list"], ["panel", "add"], ["panel", "remove"], ["prompt", "show"]),
-    *(["report", "panel"], ["report", "detectors"], ["export", "labels"], ["export", "model"]),
+    *(["report"], ["report", "panel"], ["report", "detectors"], ["export", "labels"], ["export", "model"]),
 ]
 
 
