@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mollia_cli.domain.errors import InputError, MolliaError
+from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -121,14 +121,30 @@ class ProgressBar:
             self._tasks.clear()
 
 
-def emit(text: str) -> None:
-    """One line of data on stdout; a reader that has gone ends the command quietly."""
+@contextmanager
+def stdout_reader() -> Iterator[None]:
+    """Around what writes to stdout: a reader that has gone (``| head``) ends the command quietly, with status 0."""
     try:
-        print(text, flush=True)
+        yield
+        sys.stdout.flush()
     except BrokenPipeError:
         # what is still buffered has no reader either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
+
+
+def emit(text: str) -> None:
+    """One line of data on stdout."""
+    with stdout_reader():
+        print(text)
+
+
+def emit_rows(rows: Iterable[Mapping[str, Any]], file_format: str, **options: Any) -> int:
+    """Rows on stdout in one of the output formats; returns how many. Options are ``write_rows``'s."""
+    from mollia_cli.workflow.export import write_rows
+
+    with stdout_reader():
+        return write_rows(rows, sys.stdout, file_format, **options)
 
 
 def emit_json(value: Any) -> None:
@@ -164,7 +180,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = ""
         drawn.add_row(*(Text(shown(cell)) for cell in row))
     for column, flag in zip(drawn.columns, numeric, strict=True):
         column.justify = "right" if flag and drawn.row_count else "left"
-    Console(width=width, highlight=False).print(drawn)
+    console = Console(width=width, highlight=False)
+    with console.capture() as captured:
+        console.print(drawn)
+    emit(captured.get().removesuffix("\n"))
 
 
 def shown(value: Any) -> str:
@@ -192,9 +211,8 @@ def printable(text: str, keep: str = "") -> str:
 
 def read_ids(source: str) -> list[str]:
     """Item ids from ``-`` (standard input) or a file: one id a line, or JSON objects with an "id"; each kept once."""
-    lines = sys.stdin if source == "-" else Path(source).read_text(encoding="utf-8").splitlines()
     ids: dict[str, None] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(source).split("\n"), 1):
         text = line.strip()
         if not text:
             continue
@@ -208,6 +226,21 @@ def read_ids(source: str) -> list[str]:
                 ) from error
         ids[text] = None
     return list(ids)
+
+
+def read_text(source: str) -> str:
+    """The whole UTF-8 text of a file, or of standard input for ``-``. Raises NotFoundError or InputError."""
+    name = "standard input" if source == "-" else source
+    try:
+        return (sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()).decode("utf-8-sig")
+    except FileNotFoundError:
+        raise NotFoundError(f"no file is called {source}", "check the path, or give - for standard input") from None
+    except IsADirectoryError:
+        raise InputError(f"{source} is a folder", "give a file of it") from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name} is not UTF-8 (byte {error.start + 1})", "convert it, for example with iconv"
+        ) from None
 
 
 def split_names(value: str) -> list[str]:

@@ -25,6 +25,7 @@ from mollia_cli.cli import (
     report,
     rounds,
     select,
+    sql,
     status,
 )
 from mollia_cli.cli.common import emit, state
@@ -55,7 +56,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.add_typer(report.app, name="report")
 app.add_typer(export.app, name="export")
-app.add_typer(report.app, name="report")
+app.command("sql")(sql.sql)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(bench.app, name="bench")

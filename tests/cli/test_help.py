@@ -10,7 +10,7 @@ HEAVY = {"torch", "transformers", "llama_cpp", "xgboost", "pandas", "sklearn", "
 COMMANDS = [
     *(["init"], ["import"], ["annotate"], ["aggregate"], ["select"], ["train"], ["round"], ["run"], ["status"]),
     *(["evaluate"], ["compare"], ["predict"], ["demo"], ["doctor"], ["bench", "annotate"]),
-    *(["aggregators"], ["strategies"]),
+    *(["aggregators"], ["strategies"], ["sql"]),
     *(
         ["models", "list"],
         ["models", "pull"],
