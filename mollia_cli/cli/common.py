@@ -139,12 +139,12 @@ def emit(text: str) -> None:
         print(text)
 
 
-def emit_rows(rows: Iterable[Mapping[str, Any]], file_format: str, **options: Any) -> int:
-    """Rows on stdout in one of the output formats; returns how many. Options are ``write_rows``'s."""
+def emit_csv(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Rows as CSV on stdout."""
     from mollia_cli.workflow.export import write_rows
 
     with stdout_reader():
-        return write_rows(rows, sys.stdout, file_format, **options)
+        write_rows(rows, sys.stdout, "csv")
 
 
 def emit_json(value: Any) -> None:

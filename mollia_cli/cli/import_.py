@@ -25,6 +25,9 @@ def import_(
         str | None, typer.Option("--format", help="csv, tsv, jsonl, lines or parquet. Default: from the name.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Import nothing if any row cannot be used.")] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Take CSV cells as they are: keep an apostrophe before = + - @ tab or CR.")
+    ] = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,6 +52,7 @@ def import_(
             label_column=label_column,
             id_column=id_column,
             strict=strict,
+            raw=raw,
         )
     for problem in report.problems[:_SHOWN_PROBLEMS]:
         talk(f"{report.source}:{problem.line}: {problem.message}")

@@ -8,8 +8,8 @@ from mollia_cli.cli.common import (
     JsonlOption,
     JsonOption,
     ProjectOption,
+    emit_csv,
     emit_records,
-    emit_rows,
     open_project,
     read_text,
 )
@@ -35,6 +35,6 @@ def sql(
     with open_project(project) as opened:
         found = ask(opened, read_text("-") if query == "-" else query) if query else tables()
         if as_csv:
-            emit_rows(found.rows, "csv")
+            emit_csv(found.rows)
         else:
             emit_records(found.rows, found.columns, as_json, as_jsonl)
