@@ -4,10 +4,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -153,16 +154,24 @@ def emit_json(value: Any) -> None:
 
 
 def emit_records(
-    records: Iterable[Mapping[str, Any]], columns: Sequence[str], as_json: bool = False, as_jsonl: bool = False
+    records: Iterable[Mapping[str, Any]],
+    columns: Sequence[str],
+    as_json: bool = False,
+    as_jsonl: bool = False,
+    shown_as: Mapping[str, Callable[[Any], str]] = MappingProxyType({}),
 ) -> None:
-    """Records as a table on a terminal, as JSON lines in a pipe or when asked."""
+    """Records as a table on a terminal, as JSON lines in a pipe or when asked.
+
+    ``shown_as``: how the table writes the cells of a column.
+    """
     if as_json:
         emit_json(list(records))
     elif as_jsonl or not sys.stdout.isatty():
         for record in records:
             emit(json.dumps(record, ensure_ascii=False))
     else:
-        table(columns, ([record.get(column) for column in columns] for record in records))
+        rows = ({**record, **{name: show(record[name]) for name, show in shown_as.items()}} for record in records)
+        table(columns, ([row.get(column) for column in columns] for row in rows))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
@@ -226,6 +235,11 @@ def read_ids(source: str) -> list[str]:
                 ) from error
         ids[text] = None
     return list(ids)
+
+
+def source_of(file: str) -> tuple[Path | BinaryIO, str]:
+    """What to read for a file's name, or for ``-`` standard input, and what to call it in messages."""
+    return (sys.stdin.buffer, "standard input") if file == "-" else (Path(file), file)
 
 
 def read_text(source: str) -> str:

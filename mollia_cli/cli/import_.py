@@ -1,12 +1,10 @@
 """``mollia import``."""
 
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, open_project, talk
+from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, open_project, source_of, talk
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import check_split
 
@@ -41,12 +39,13 @@ def import_(
     from mollia_cli.workflow.ingest import ingest
 
     check_split(split)
+    source, called = source_of(file)
     with open_project(project) as opened:
         report = ingest(
             opened,
-            sys.stdin.buffer if file == "-" else Path(file),
+            source,
             split,
-            name="standard input" if file == "-" else file,
+            name=called,
             file_format=file_format,
             text_column=text_column,
             label_column=label_column,
