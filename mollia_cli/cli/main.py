@@ -12,6 +12,7 @@ from mollia_cli.cli import (
     aggregate,
     annotate,
     bench,
+    bundle,
     compare,
     demo,
     doctor,
@@ -65,6 +66,8 @@ app.command("sql")(sql.sql)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(bench.app, name="bench")
+app.command("bundle")(bundle.bundle)
+app.command("unbundle")(bundle.unbundle)
 app.command("aggregators")(aggregate.aggregators)
 app.command("strategies")(select.strategies)
 

@@ -10,7 +10,7 @@ HEAVY = {"torch", "transformers", "llama_cpp", "xgboost", "pandas", "sklearn", "
 COMMANDS = [
     *(["init"], ["import"], ["annotate"], ["aggregate"], ["select"], ["train"], ["round"], ["run"], ["status"]),
     *(["evaluate"], ["compare"], ["predict"], ["demo"], ["doctor"], ["bench", "annotate"]),
-    *(["aggregators"], ["strategies"], ["sql"]),
+    *(["aggregators"], ["strategies"], ["sql"], ["bundle"], ["unbundle"]),
     *(
         ["models", "list"],
         ["models", "pull"],
@@ -20,7 +20,7 @@ COMMANDS = [
         ["models", "remove"],
     ),
     *(["panel", "list"], ["panel", "add"], ["panel", "remove"], ["prompt", "show"]),
-    *(["report", "panel"], ["report", "detectors"], ["export", "labels"], ["export", "model"]),
+    *(["report", "panel"], ["report", "detectors"], ["export", "labels"], ["export", "dataset"], ["export", "model"]),
 ]
 
 
