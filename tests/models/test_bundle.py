@@ -4,7 +4,6 @@ import ast
 import gzip
 import io
 import json
-import os
 import subprocess
 import sys
 import tarfile
@@ -44,8 +43,8 @@ def test_what_was_packed_comes_out(packed: Path, home: Path, tmp_path: Path) -> 
     assert models.resolve_llm("tiny").path.read_bytes() == GGUF
     assert models.resolve_encoder("enc").is_relative_to(tmp_path / "other")
     assert all(row.state == "ok" for row in models.check())
-    (name,) = os.listdir(tmp_path / "unpacked")
-    assert (tmp_path / "unpacked" / name).read_bytes() == (tmp_path / "wheels" / name).read_bytes()
+    (wheel_file,) = (tmp_path / "unpacked").iterdir()
+    assert wheel_file.read_bytes() == (tmp_path / "wheels" / wheel_file.name).read_bytes()
     assert not list((tmp_path / "other" / "models").glob(".*"))
     again, fresh = unpack(packed)
     assert (again.sha256, fresh) == (found.sha256, [])

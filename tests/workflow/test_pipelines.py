@@ -29,7 +29,7 @@ NO_STREAM = {
 
 PRINTS = {
     **{"status": [], "panel list": [], "models list": [], "models check": [], "doctor": []},
-    **{"aggregators": [], "strategies": [], "aggregate": [], "sql": ["select * from items limit 3"]},
+    **{"aggregators": [], "strategies": [], "aggregate": ["--with", "vote"], "sql": ["select * from items limit 3"]},
     **{"select": ["--strategy", "random", "-n", "2"], "evaluate": ["--split", "seed"], "annotate": ["-"]},
     **{"export labels": []},
 }
@@ -96,7 +96,7 @@ class Piped:
 
 @pytest.fixture
 def mollia(observed: Project, tmp_path: Path) -> Piped:
-    aggregate(observed, ids=observed.store.items.ids("pool")[:20])
+    aggregate(observed, "vote", observed.store.items.ids("pool")[:20])
     return Piped(observed.root, tmp_path / "home")
 
 
