@@ -1,7 +1,7 @@
 """Bundles: models and wheels in one file for a machine without a network.
 
-A bundle is a plain tar: ``manifest.json`` (names, sizes and SHA-256 of everything), ``install.py`` (models/unbundle.py,
-for where no mollia is yet), ``models/NAME/FILE`` and ``wheels/*.whl``.
+A bundle is a plain tar: ``manifest.json`` (path, size and SHA-256 of everything), ``install.py`` (models/unbundle.py,
+for where no mollia is yet), and each file as ``sha256/DIGEST``. Paths are ``models/NAME/FILE`` and ``wheels/*.whl``.
 """
 
 import hashlib
@@ -59,11 +59,12 @@ def pack(out: Path, names: Sequence[str] = (), wheels: Path | None = None, progr
     try:
         with tarfile.open(unfinished, "w", format=tarfile.GNU_FORMAT) as tar:
             tar.addfile(_header(MANIFEST, len(manifest)), io.BytesIO(manifest))
-            for number, (name, source) in enumerate(sources.items()):
-                progress(f"packing {out.name}", number, len(sources))
+            members = {unbundle.member(path, files[path]): source for path, source in sources.items()}
+            for number, (name, source) in enumerate(members.items()):
+                progress(f"packing {out.name}", number, len(members))
                 with source.open("rb") as handle:
-                    tar.addfile(_header(name, files[name].size), handle)
-        progress(f"packing {out.name}", len(sources), len(sources))
+                    tar.addfile(_header(name, source.stat().st_size), handle)
+        progress(f"packing {out.name}", len(members), len(members))
         with _refusing("mollia models check"):
             unbundle.verify(unfinished)
         unfinished.replace(out)
@@ -171,8 +172,6 @@ def _wheels(folder: Path | None) -> list[Path]:
 
 def _promise(name: str, source: Path, models: Sequence[Installed]) -> File:
     """A file's size and digest; a model's must still be what was installed, which the tar is verified against."""
-    if len(name.encode()) > unbundle.MOST_BYTES_OF_A_NAME:
-        raise InputError(f"{name!r} is too long a name for a bundle", "rename the file")
     if not source.is_file():
         raise NotFoundError(f"{source} is missing", "see: mollia models check")
     by_path = {f"{MODELS}/{model.name}/{file}": sha256 for model in models for file, sha256 in model.files.items()}

@@ -18,13 +18,12 @@ import sys
 import tempfile
 import venv
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple
 
 FORMAT = 1
 MANIFEST, PROGRAM = "manifest.json", "install.py"
 MODELS, WHEELS = "models", "wheels"
-MOST_BYTES_OF_A_NAME = 99  # in the tar header's one field; longer ones would need extension headers
 OLDEST_PYTHON = (3, 11)
 
 _BLOCK = 512
@@ -64,34 +63,37 @@ class Manifest(NamedTuple):
         return {name[len(start) :]: file for name, file in self.files.items() if name.startswith(start)}
 
 
+def member(path: str, file: File) -> str:
+    """What the tar calls a file: by its content, so that no path of its own can mislead, and none is too long."""
+    return path if path == PROGRAM else f"sha256/{file.sha256}"
+
+
 def verify(bundle: Path) -> Manifest:
     """Read a whole bundle and compare it with its manifest; nothing is written.
 
-    Raises BundleError for anything but a plain tar of regular files that are, by name, size and
-    SHA-256, those of the manifest: links, devices, folders, extension headers, paths that would lead
-    elsewhere, files that are missing, double or not named.
+    Raises BundleError for anything but a plain tar of regular files that are, by size and SHA-256,
+    those of the manifest: links, devices, folders, extension headers, files that are missing,
+    double or not named; and for a manifest with paths that would lead elsewhere.
     """
-    manifest, seen = None, set()
+    manifest: Manifest | None = None
+    expected: dict[str, int] = {}
     with bundle.open("rb") as handle:
         for name, size in _entries(handle):
             if manifest is None:
                 manifest = _manifest(name, size, handle)
+                expected = {member(path, file): file.size for path, file in manifest.files.items()}
                 continue
-            if name in seen:
-                raise _refused(f"{name!r} is in it twice")
-            seen.add(name)
-            expected = manifest.files.get(name)
-            if expected is None:
-                raise _refused(f"{name!r} is not in its manifest")
-            if size != expected.size:
-                raise _refused(f"{name!r} has {size:,} bytes, not {expected.size:,}")
-            if _digest(handle, size) != expected.sha256:
+            if name not in expected:
+                raise _refused(f"{name!r} is not in its manifest, or twice in it")
+            if size != expected.pop(name):
+                raise _refused(f"{name!r} has another size than the manifest says")
+            digest = _digest(handle, size)
+            if digest not in (name.removeprefix("sha256/"), manifest.files.get(name, File(0, "")).sha256):
                 raise _refused(f"the sha256 of {name!r} is not the manifest's")
     if manifest is None:
         raise _refused("it is empty")
-    missing = set(manifest.files) - seen
-    if missing:
-        raise _refused(f"{min(missing)!r} is in its manifest, and not in it")
+    if expected:
+        raise _refused(f"{min(expected)!r} is in its manifest, and not in it")
     return manifest
 
 
@@ -104,15 +106,15 @@ def extract(bundle: Path, manifest: Manifest, folder: str, into: Path) -> None:
     make_room(into, sum(file.size for file in wanted.values()))
     with bundle.open("rb") as handle:
         for name, size in _entries(handle):
-            own = name[len(folder) + 1 :]
-            if not name.startswith(folder + "/") or own not in wanted:
-                continue
-            place = into / own
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with place.open("xb") as out:
-                found = _digest(handle, size, out)
-            if (size, found) != wanted.pop(own):
-                raise _refused(f"{name!r} has changed since it was verified")
+            start = handle.tell()
+            for path in [path for path, file in wanted.items() if member(path, file) == name]:
+                handle.seek(start)
+                place = into / path
+                place.parent.mkdir(parents=True, exist_ok=True)
+                with place.open("xb") as out:
+                    found = File(size, _digest(handle, size, out))
+                if found != wanted.pop(path):
+                    raise _refused(f"{path!r} has changed since it was verified")
     if wanted:
         raise _refused(f"{min(wanted)!r} has gone since it was verified")
 
@@ -186,7 +188,7 @@ def _header(header: bytes) -> tuple[str, int]:
     if header[156:157] != b"0" or any(header[157:257]):
         raise _refused(f"{name!r} is no plain file (type {header[156:157]!r})")
     if any(header[345:500]):
-        raise _refused(f"{name!r} has a longer name than a bundle's files have")
+        raise _refused(f"{name!r} has a longer name than anything in a bundle has")
     return name, _number(name, header[124:136])
 
 
@@ -232,8 +234,13 @@ def _manifest(name: str, size: int, handle: BinaryIO) -> Manifest:
         raise _refused(f"its manifest cannot be read ({type(error).__name__}: {error})") from None
     for path, file in files.items():
         _check(path, file, models)
-    if len({path.casefold() for path in files}) < len(files):
-        raise _refused("two of its names differ in case alone")
+    folded = {path.casefold() for path in files}
+    if len(folded) < len(files):
+        raise _refused("two of its paths differ in case alone")
+    if any(parent.as_posix() in folded for path in folded for parent in PurePosixPath(path).parents):
+        raise _refused("one of its paths is a file and a folder")
+    if len(set(files.values())) > len({file.sha256 for file in files.values()}):
+        raise _refused("it gives one file two sizes")
     return Manifest(files, models, made, hashlib.sha256(raw).hexdigest())
 
 

@@ -56,7 +56,7 @@ def test_a_bundle_is_a_tar_that_tar_reads(packed: Path) -> None:
         program = tar.extractfile("install.py")
         assert program is not None and program.read() == Path(unbundle.__file__).read_bytes()
     assert names[:2] == ["manifest.json", "install.py"]
-    assert set(names) > {"models/tiny/Given-Model.Q4.gguf", "models/enc/config.json"}
+    assert f"sha256/{sha256(GGUF)}" in names and len(names) == 2 + 1 + 3 + 1
 
 
 def test_the_program_needs_nothing_but_python() -> None:
@@ -109,8 +109,19 @@ def rebuilt(packed: Path, change: Change) -> Path:
     return out
 
 
-def add(name: str, data: bytes = b"evil", promise: bool = True, **header: Any) -> Change:
-    """One more member, with whatever the header is to say."""
+def promise(path: str, data: bytes = b"evil") -> Change:
+    """One more file in the manifest, and its content in the tar."""
+
+    def change(document: Document, members: list[tuple[tarfile.TarInfo, bytes]]) -> None:
+        document["files"][path] = {"size": len(data), "sha256": sha256(data)}
+        if f"sha256/{sha256(data)}" not in [info.name for info, _ in members]:
+            add(f"sha256/{sha256(data)}", data)(document, members)
+
+    return change
+
+
+def add(name: str, data: bytes = b"evil", **header: Any) -> Change:
+    """One more member of the tar, with whatever its header is to say."""
 
     def change(document: Document, members: list[tuple[tarfile.TarInfo, bytes]]) -> None:
         info = tarfile.TarInfo(name)
@@ -118,45 +129,62 @@ def add(name: str, data: bytes = b"evil", promise: bool = True, **header: Any) -
         for key, value in header.items():
             setattr(info, key, value)
         members.append((info, data))
-        if promise:
-            document["files"][name] = {"size": len(data), "sha256": sha256(data)}
 
     return change
 
 
-def set_file(name: str, **values: Any) -> Change:
-    return lambda document, members: document["files"][name].update(values)
+def disguised(**header: Any) -> Change:
+    """The LLM's member is no plain file; the manifest promises what it would give."""
+
+    def change(document: Document, members: list[tuple[tarfile.TarInfo, bytes]]) -> None:
+        for info, _ in members:
+            if info.name == f"sha256/{sha256(GGUF)}":
+                for key, value in header.items():
+                    setattr(info, key, value)
+
+    return change
+
+
+def set_file(path: str, **values: Any) -> Change:
+    return lambda document, members: document["files"].setdefault(path, {}).update(values)
 
 
 LLM = "models/tiny/Given-Model.Q4.gguf"
 HOSTILE: dict[str, Change] = {
-    "parent folder": add("models/tiny/../../../evil"),
-    "parent of all": add("../evil"),
-    "absolute": add("/tmp/evil"),
-    "backslashes": add("models\\tiny\\evil"),
-    "a drive": add("models/tiny/C:evil"),
-    "a dot at the end": add("models/tiny/evil."),
-    "empty part": add("models/tiny//evil"),
-    "elsewhere": add("evil"),
-    "a script among the wheels": add("wheels/evil.py"),
-    "wheels in a folder": add("wheels/x/evil.whl"),
-    "model that is not listed": add("models/other/evil.gguf"),
-    "our own manifest": add("models/tiny/installed.json"),
-    "case": add("models/tiny/given-model.q4.gguf"),
-    "a long name": add("models/tiny/" + "x" * 120),
-    "not promised": add("models/tiny/evil", promise=False),
-    "twice": add(LLM, GGUF),
-    "symbolic link": add("models/tiny/evil", b"", type=tarfile.SYMTYPE, linkname="/etc/passwd"),
-    "hard link": add("models/tiny/evil", b"", type=tarfile.LNKTYPE, linkname=LLM),
-    "device": add("models/tiny/evil", b"", type=tarfile.CHRTYPE, devmajor=1, devminor=3),
-    "pipe": add("models/tiny/evil", b"", type=tarfile.FIFOTYPE),
-    "folder": add("models/tiny/evil", b"", type=tarfile.DIRTYPE),
-    "sparse": add("models/tiny/evil", type=tarfile.GNUTYPE_SPARSE),
-    "extension header": add("models/tiny/evil", b"20 path=/tmp/evil\n", type=tarfile.XHDTYPE),
+    "parent folder": promise("models/tiny/../../../evil"),
+    "parent of all": promise("../evil"),
+    "absolute": promise("/tmp/evil"),
+    "backslashes": promise("models\\tiny\\evil"),
+    "a drive": promise("models/tiny/C:evil"),
+    "a dot at the end": promise("models/tiny/evil."),
+    "empty part": promise("models/tiny//evil"),
+    "elsewhere": promise("evil"),
+    "a script among the wheels": promise("wheels/evil.py"),
+    "wheels in a folder": promise("wheels/x/evil.whl"),
+    "model that is not listed": promise("models/other/evil.gguf"),
+    "our own manifest": promise("models/tiny/installed.json"),
+    "a file where a folder is": promise(f"{LLM}/evil"),
+    "case": promise("models/tiny/given-model.q4.gguf"),
+    "not promised": add("models/tiny/evil"),
+    "not promised by its digest": add(f"sha256/{sha256(b'evil')}"),
+    "another program": add("install.py"),
+    "leading out of the tar": add("../evil"),
+    "a long name": add("sha256/" + "x" * 120),
+    "twice": add(f"sha256/{sha256(GGUF)}", GGUF),
+    "symbolic link": disguised(type=tarfile.SYMTYPE, linkname="/etc/passwd"),
+    "hard link": disguised(type=tarfile.LNKTYPE, linkname="install.py"),
+    "device": disguised(type=tarfile.CHRTYPE, devmajor=1, devminor=3),
+    "pipe": disguised(type=tarfile.FIFOTYPE),
+    "folder": disguised(type=tarfile.DIRTYPE),
+    "sparse": disguised(type=tarfile.GNUTYPE_SPARSE),
+    "extension header": disguised(type=tarfile.XHDTYPE),
     "another digest": set_file(LLM, sha256="0" * 64),
     "no digest": set_file(LLM, sha256=""),
     "another size": set_file(LLM, size=3),
     "negative size": set_file(LLM, size=-1),
+    "two sizes of one file": lambda document, members: document["files"].update(
+        {"models/tiny/more": {"size": 1, "sha256": sha256(GGUF)}}
+    ),
     "missing": lambda document, members: document["files"].update(
         {"models/tiny/more": {"size": 1, "sha256": "0" * 64}}
     ),
@@ -212,6 +240,20 @@ def test_any_byte_that_changes_or_is_missing_is_seen(packed: Path) -> None:
             unbundle.verify(packed)
 
 
+def test_equal_files_and_long_names(home: Path, gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models.add(gguf, "one")
+    models.add(gguf, "two")
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    long = wheel(folder, "mollia", {}).rename(folder / f"mollia-1.0-cp311-cp311-{'manylinux2014_x86_64.' * 8}whl")
+    pack(tmp_path / "out.tar", wheels=folder)
+    assert (tmp_path / "out.tar").stat().st_size < 2 * len(GGUF) + 40_000
+    monkeypatch.setenv("MOLLIA_HOME", str(tmp_path / "other"))
+    unpack(tmp_path / "out.tar", tmp_path / "unpacked")
+    assert models.installed_names() == ["one", "two"]
+    assert (tmp_path / "unpacked" / long.name).read_bytes() == long.read_bytes()
+
+
 def test_sizes_beyond_octal_digits_are_read() -> None:
     info = tarfile.TarInfo("models/big/x.gguf")
     info.size = 40 << 30
@@ -242,8 +284,6 @@ def test_a_catalogue_name_is_the_catalogues_model_only(packed: Path) -> None:
         name = "smollm2-135m-instruct"
         document["models"][name] = document["models"].pop("tiny")
         document["files"][f"models/{name}/x.gguf"] = document["files"].pop(LLM)
-        for info, _ in members:
-            info.name = f"models/{name}/x.gguf" if info.name == LLM else info.name
 
     with pytest.raises(MolliaError, match="not the catalogue's"):
         unpack(rebuilt(packed, rename))
@@ -251,7 +291,7 @@ def test_a_catalogue_name_is_the_catalogues_model_only(packed: Path) -> None:
 
 
 def test_the_program_refuses_before_it_makes_anything(packed: Path, tmp_path: Path) -> None:
-    changed = rebuilt(packed, add("../evil"))
+    changed = rebuilt(packed, promise("../evil"))
     command = [sys.executable, "-I", "-S", unbundle.__file__, str(changed), str(tmp_path / "venv")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "would lead out" in done.stderr and "Traceback" not in done.stderr

@@ -1,6 +1,9 @@
 """SQL that a person asks for: it reads, and nothing else."""
 
+import os
+import signal
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -101,3 +104,11 @@ def test_every_table_view_and_column_is_documented(database: Path) -> None:
     assert {name: list(table.columns) for name, table in schema.TABLES.items()} == found
     assert {name for name, view in made if view} == {name for name in schema.TABLES if schema.is_view(name)}
     assert DOCUMENT.read_text(encoding="utf-8") == schema.reference()
+
+
+def test_ctrl_c_stops_a_query_that_would_not_end(database: Path) -> None:
+    endless = "with recursive c (x) as (select 1 union all select x + 1 from c) select max(x) from c"
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        list(query(database, endless).rows)
