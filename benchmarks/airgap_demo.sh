@@ -2,13 +2,15 @@
 # airgap_demo.sh BIN FOLDER MODEL...: from a bundle to a finished `mollia demo` without a network.
 #
 # BIN is the bin folder of an environment that mollia and the models are installed in. With the network: wheels of
-# mollia and its dependencies (FOLDER/wheels, made once) and a bundle. Then, in a network namespace without an
+# mollia and its dependencies (FOLDER/wheels, made once; mollia's own each time) and a bundle. Then, in a network namespace without an
 # interface and with a models' home of its own: verify, make an environment, install, check, run the demo.
 set -euo pipefail
 bin=$(realpath "$1") folder=$2
 shift 2
 mkdir -p "$folder"
-[ -d "$folder/wheels" ] || "$bin/python" -m pip wheel --wheel-dir "$folder/wheels" --constraint constraints.txt .
+wheel=("$bin/python" -m pip wheel --quiet --wheel-dir "$folder/wheels")
+rm -f "$folder"/wheels/mollia-*.whl
+[ -d "$folder/wheels" ] && "${wheel[@]}" --no-deps . || "${wheel[@]}" --constraint constraints.txt .
 rm -rf "$folder/bundle.tar" "$folder/other"
 "$bin/mollia" bundle "$folder/bundle.tar" "$@" --wheels "$folder/wheels"
 mkdir "$folder/other"
