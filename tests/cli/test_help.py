@@ -10,7 +10,7 @@ HEAVY = {"torch", "transformers", "llama_cpp", "xgboost", "pandas", "sklearn", "
 COMMANDS = [
     *(["init"], ["import"], ["annotate"], ["aggregate"], ["select"], ["train"], ["round"], ["run"], ["status"]),
     *(["evaluate"], ["compare"], ["predict"], ["demo"], ["doctor"], ["bench", "annotate"]),
-    *(["aggregators"], ["strategies"]),
+    *(["aggregators"], ["strategies"], ["sql"], ["bundle"], ["unbundle"]),
     *(
         ["models", "list"],
         ["models", "pull"],
@@ -20,7 +20,8 @@ COMMANDS = [
         ["models", "remove"],
     ),
     *(["panel", "list"], ["panel", "add"], ["panel", "remove"], ["prompt", "show"]),
-    *(["report"], ["report", "panel"], ["report", "detectors"], ["export", "labels"], ["export", "model"]),
+    *(["report"], ["report", "panel"], ["report", "detectors"]),
+    *(["export", "labels"], ["export", "dataset"], ["export", "model"]),
 ]
 
 

@@ -80,11 +80,14 @@ def test_a_database_of_the_first_version_gets_the_new_columns(tmp_path: Path, la
     other = store.verdicts.add_fit("other", "mol", ["k1"], (3, 0), {})
     store.close()
     with sqlite3.connect(store.path) as connection:
+        views = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'")]
         for statement in (
+            *(f"DROP VIEW {view}" for view in views),
+            "DROP TABLE label_sets",
             "ALTER TABLE fits DROP COLUMN calibration",
             "ALTER TABLE fits DROP COLUMN concluded",
             "ALTER TABLE observations DROP COLUMN seconds",
-            "DELETE FROM _sqlite_migrations WHERE name LIKE 'm004%'",
+            "DELETE FROM _sqlite_migrations WHERE name >= 'm004'",
         ):
             connection.execute(statement)
     again = Store(tmp_path, labels)

@@ -59,7 +59,7 @@ class _Flight:
 
     ``held``: cells that it has.
     ``expected``: nodes that it will probably ask for.
-    ``ahead``: sequences of each node decoded before it is asked for; ``base``: all of these, free when the text is done.
+    ``ahead``: sequences of each node decoded before it is asked for; ``base``: all of these, free when the text ends.
     ``fed``: tokens that are in batches so far; ``due``: nodes that wait for a batch; ``read``: nodes whose children
     wait for sequences; ``asked``: every node that the tree asked for.
     """
