@@ -24,7 +24,6 @@ from mollia_cli.cli import (
     panel,
     predict,
     prompt,
-    report,
     rounds,
     select,
     sql,
