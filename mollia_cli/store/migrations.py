@@ -124,7 +124,7 @@ def m004_calibration_conclusions_and_seconds(db: Database) -> None:
 
 
 @migrations()
-def m005_label_sets_and_views(db: Database) -> None:
+def m007_label_sets_and_views(db: Database) -> None:
     db.executescript(
         """
         CREATE TABLE label_sets (
