@@ -33,4 +33,6 @@ def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
         )
     if rounds:
         table(COLUMNS, [round_cells(record) for record in rounds], f"run {found['run']}")
+    if found["stopped"]:
+        emit(f"run {found['run']} has ended: {found['stopped']}")
     emit(f"next: {next_step(found)}")

@@ -83,12 +83,18 @@ class LearnerSettings:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """The active learning loop (Eqs. 8 and 9: ``alpha``; lambda grows from ``lambda_start`` to ``lambda_end``)."""
+    """The active learning loop (Eqs. 8 and 9: ``alpha``; lambda grows from ``lambda_start`` to ``lambda_end``).
+
+    ``stop`` names the stopping criterion; ``budget_tokens`` and ``budget_minutes`` hold beside any.
+    """
 
     method: str = _choice("mollia", "refined")
     strategy: str = "coreset"
     batch: int = _positive(50)
     rounds: int = _positive(10)
+    stop: str = "rounds"
+    budget_tokens: int = _natural(0, "no limit")
+    budget_minutes: float = _setting(0.0, lambda v: v >= 0, "a number, 0 for no limit")
     pool_sample: int = _natural(0, "the whole pool")
     alpha: float = _fraction(0.5)
     lambda_start: float = _setting(0.4, lambda v: v >= 0, "a number, 0 or more")

@@ -121,3 +121,23 @@ def m004_calibration_conclusions_and_seconds(db: Database) -> None:
         ALTER TABLE observations ADD COLUMN seconds REAL;
         """
     )
+
+
+@migrations()
+def m005_stopping(db: Database) -> None:
+    db.executescript(
+        """
+        -- why a run ended before its number of rounds
+        ALTER TABLE runs ADD COLUMN stopped TEXT;
+
+        -- what each round's classifier says of the stop set
+        CREATE TABLE opinions (
+            run TEXT NOT NULL,
+            round INTEGER NOT NULL,
+            item TEXT NOT NULL REFERENCES items (id),
+            probabilities TEXT NOT NULL,
+            PRIMARY KEY (run, round, item),
+            FOREIGN KEY (run, round) REFERENCES rounds (run, round)
+        ) WITHOUT ROWID;
+        """
+    )

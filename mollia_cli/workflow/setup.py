@@ -6,6 +6,7 @@ from typing import Any
 
 from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.domain.errors import InputError
+from mollia_cli.stopping import STOPPING
 from mollia_cli.strategies import STRATEGIES
 from mollia_cli.workflow.learner import current_run
 from mollia_cli.workflow.project import Project
@@ -17,8 +18,10 @@ HUMAN = "human"
 ORACLE = "oracle"
 PAPER = "mollia"
 REFINED = "refined"
+BUDGET = "budget"
 METHODS = (PAPER, REFINED)
 SOURCES = (PANEL, REPLAY, HUMAN, ORACLE)
+_ENDS = ("rounds", "stop", "budget_tokens", "budget_minutes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,8 @@ class RunSetup:
 
     ``method`` is "mollia" (the paper: verdicts on the selected items, Eqs. 7-9) or "refined" (see refine.py).
     ``repeat`` numbers runs that differ in nothing but their random streams; ``replay`` is the file
-    of stored outputs where ``annotator`` is "replay".
+    of stored outputs where ``annotator`` is "replay". ``rounds``, ``stop`` and the budgets say when it
+    ends, not what its rounds are, and may change.
     """
 
     method: str
@@ -37,6 +41,9 @@ class RunSetup:
     replay: str
     batch: int
     rounds: int
+    stop: str
+    budget_tokens: int
+    budget_minutes: float
     pool_sample: int
     alpha: float
     lambda_start: float
@@ -58,7 +65,7 @@ def open_run(project: Project, name: str = "", **changes: Any) -> tuple[str, Run
     run = current_run(project, name)
     stored = project.store.runs.settings(run)
     wanted = {key: value for key, value in changes.items() if value is not None}
-    for known, key in ((STRATEGIES, "strategy"), (AGGREGATORS, "aggregator")):
+    for known, key in ((STRATEGIES, "strategy"), (AGGREGATORS, "aggregator"), (STOPPING, "stop")):
         if key in wanted:
             known.check(wanted[key])
     if wanted.get("replay"):
@@ -66,6 +73,8 @@ def open_run(project: Project, name: str = "", **changes: Any) -> tuple[str, Run
     defaults = _defaults(project)
     stored = defaults | wanted if stored is None else _unchanged(run, defaults | stored, wanted)
     _check_source(stored["annotator"], stored["replay"])
+    if stored["stop"] == BUDGET and not (stored["budget_tokens"] or stored["budget_minutes"]):
+        raise InputError("--stop budget needs a budget", "--budget-tokens 1000000, or --budget-minutes 60")
     if stored["method"] not in METHODS:
         raise InputError(f"no method is called {stored['method']!r}", f"known: {', '.join(METHODS)}")
     setup = RunSetup(**stored)
@@ -84,14 +93,14 @@ def _defaults(project: Project) -> dict[str, Any]:
 
 
 def _unchanged(run: str, stored: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
-    """The stored setup; ``rounds`` may grow, anything else must be as it was."""
+    """The stored setup; ``rounds`` may grow, what else ends a run may change, anything else must be as it was."""
     for key, value in wanted.items():
-        if stored[key] != value and key != "rounds":
+        if stored[key] != value and key not in _ENDS:
             raise InputError(
                 f"run {run!r} was started with {key} {stored[key]!r}, not {value!r}",
                 "start another one with the same options and --name NEW",
             )
-    return stored | {"rounds": max(stored["rounds"], wanted.get("rounds", 0))}
+    return stored | wanted | {"rounds": max(stored["rounds"], wanted.get("rounds", 0))}
 
 
 def _check_source(annotator: str, replay: str) -> None:
