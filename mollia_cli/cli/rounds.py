@@ -8,12 +8,15 @@ import typer
 
 from mollia_cli.cli import complete
 from mollia_cli.cli.common import (
+    CascadeOption,
     JsonOption,
     PoolSampleOption,
     ProjectOption,
+    SureOption,
     ThreadsOption,
     emit_json,
     open_project,
+    split_names,
     table,
     talk,
 )
@@ -77,6 +80,8 @@ def round_(
     method: MethodOption = None,
     replay: ReplayOption = None,
     batch: BatchOption = None,
+    cascade: CascadeOption = "",
+    sure: SureOption = None,
     pool_sample: PoolSampleOption = None,
     no_negatives: NegativesOption = False,
     no_discrepancy: DiscrepancyOption = False,
@@ -99,6 +104,7 @@ def round_(
         "method": method,
         **ablations(no_negatives, no_discrepancy),
         **{"strategy": strategy, "aggregator": aggregator, "annotator": annotator, "replay": replay},
+        **{"cascade": split_names(cascade) or None, "sure": sure},
         **{"batch": batch, "pool_sample": pool_sample},
     }
     with open_project(project, threads) as opened:
@@ -123,6 +129,8 @@ def run_(
     method: MethodOption = None,
     replay: ReplayOption = None,
     batch: BatchOption = None,
+    cascade: CascadeOption = "",
+    sure: SureOption = None,
     pool_sample: PoolSampleOption = None,
     no_negatives: NegativesOption = False,
     no_discrepancy: DiscrepancyOption = False,
@@ -145,6 +153,7 @@ def run_(
         "method": method,
         **ablations(no_negatives, no_discrepancy),
         **{"strategy": strategy, "aggregator": aggregator, "annotator": annotator, "replay": replay},
+        **{"cascade": split_names(cascade) or None, "sure": sure},
         **{"batch": batch, "rounds": rounds, "pool_sample": pool_sample},
         **{"stop": stop, "budget_tokens": budget_tokens, "budget_minutes": budget_minutes},
     }

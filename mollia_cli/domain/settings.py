@@ -85,6 +85,7 @@ class LearnerSettings:
 class RunSettings:
     """The active learning loop (Eqs. 8 and 9: ``alpha``; lambda grows from ``lambda_start`` to ``lambda_end``).
 
+    ``cascade``: the LLMs in the order in which they are asked, as long as the verdict's confidence is below ``sure``.
     ``stop`` names the stopping criterion; ``budget_tokens`` and ``budget_minutes`` hold beside any.
     """
 
@@ -92,6 +93,8 @@ class RunSettings:
     strategy: str = "coreset"
     batch: int = _positive(50)
     rounds: int = _positive(10)
+    cascade: tuple[str, ...] = ()
+    sure: float = _setting(0.9, lambda v: 0 < v < 1, "a number above 0 and below 1")
     stop: str = "rounds"
     budget_tokens: int = _natural(0, "no limit")
     budget_minutes: float = _setting(0.0, lambda v: v >= 0, "a number, 0 for no limit")
