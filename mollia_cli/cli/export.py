@@ -14,6 +14,9 @@ app = typer.Typer(no_args_is_help=True, help="Labels, or a trained model, out of
 @app.command()
 def labels(
     out: Annotated[str, typer.Argument(help="A .csv or .jsonl file; - writes JSON lines to standard output.")],
+    synthetic: Annotated[
+        bool, typer.Option("--synthetic", help="The texts of `mollia generate`, too, with the source synthetic.")
+    ] = False,
     project: ProjectOption = None,
 ) -> None:
     """Write the seed labels and the verdicts of the last aggregation.
@@ -23,10 +26,8 @@ def labels(
     from mollia_cli.workflow.export import labelled_rows, write_rows
 
     with open_project(project) as opened:
-        if out == "-":
-            count = write_rows(labelled_rows(opened), sys.stdout, "jsonl")
-        else:
-            count = write_rows(labelled_rows(opened), Path(out))
+        rows = labelled_rows(opened, synthetic)
+        count = write_rows(rows, sys.stdout, "jsonl") if out == "-" else write_rows(rows, Path(out))
     talk(f"{count} labels written to {'standard output' if out == '-' else out}")
 
 

@@ -132,6 +132,9 @@ def run_(
     cascade: CascadeOption = "",
     sure: SureOption = None,
     pool_sample: PoolSampleOption = None,
+    synthetic: Annotated[
+        bool, typer.Option("--synthetic", help="Train on the texts of `mollia generate`, too.")
+    ] = False,
     no_negatives: NegativesOption = False,
     no_discrepancy: DiscrepancyOption = False,
     name: NameOption = "",
@@ -155,7 +158,12 @@ def run_(
         **{"strategy": strategy, "aggregator": aggregator, "annotator": annotator, "replay": replay},
         **{"cascade": split_names(cascade) or None, "sure": sure},
         **{"batch": batch, "rounds": rounds, "pool_sample": pool_sample},
-        **{"stop": stop, "budget_tokens": budget_tokens, "budget_minutes": budget_minutes},
+        **{
+            "synthetic": synthetic or None,
+            "stop": stop,
+            "budget_tokens": budget_tokens,
+            "budget_minutes": budget_minutes,
+        },
     }
     with open_project(project, threads) as opened:
         done = run_repeats(opened, name, repeats, lambda record: talk(summary(record)), **changes)

@@ -20,6 +20,9 @@ def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
         return
     emit(printable(f"{found['project']}: {len(found['labels'])} labels ({', '.join(found['labels'])})"))
     table(["split", "items", "with a true label"], [[s, c["items"], c["labelled"]] for s, c in found["items"].items()])
+    if found["synthetic"]:
+        written = ", ".join(f"{label} {count}" for label, count in found["synthetic"].items())
+        emit(printable(f"synthetic texts, in no split: {written}"))
     members = [*found["panel"], found["encoder"]]
     roles = ["LLM"] * len(found["panel"]) + ["encoder"]
     table(

@@ -141,3 +141,22 @@ def m005_stopping(db: Database) -> None:
         ) WITHOUT ROWID;
         """
     )
+
+
+@migrations()
+def m006_synthetic(db: Database) -> None:
+    db.executescript(
+        """
+        -- texts that LLMs wrote; kept apart from items, so that no split can hold one
+        CREATE TABLE synthetic (
+            position INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            text TEXT NOT NULL,
+            text_digest TEXT NOT NULL UNIQUE,
+            label TEXT NOT NULL,
+            writer TEXT NOT NULL,
+            recipe TEXT NOT NULL,
+            created_at TEXT NOT NULL
+        );
+        """
+    )

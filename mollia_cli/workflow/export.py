@@ -12,10 +12,11 @@ from mollia_cli.workflow.project import Project
 from mollia_cli.writers import WRITERS
 
 
-def labelled_rows(project: Project) -> Iterator[dict[str, Any]]:
+def labelled_rows(project: Project, synthetic: bool = False) -> Iterator[dict[str, Any]]:
     """Every labelled item: gold seeds first, then the pool: a person's labels, else the last aggregation's verdicts.
 
     Each row has id, text, label, confidence, source ("gold", "human" or the aggregator's name) and negatives.
+    ``synthetic``: texts that LLMs wrote come last, with the source "synthetic".
     """
     names = project.labels.names
     for item in project.store.items.in_split("seed"):
@@ -33,6 +34,8 @@ def labelled_rows(project: Project) -> Iterator[dict[str, Any]]:
         elif fit is not None and verdict is not None:
             negatives = [names[k] for k in verdict.negatives]
             yield _row(item.id, item.text, names[verdict.label], verdict.confidence, fit.aggregator, negatives)
+    for text in project.store.synthetic.all() if synthetic else ():
+        yield _row(text.id, text.text, names[text.label], 1.0, "synthetic", [])
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], out: Path | TextIO, file_format: str = "") -> int:

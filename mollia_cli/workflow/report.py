@@ -27,8 +27,8 @@ def panel_report(project: Project) -> dict[str, Any]:
     JSON-ready; None for what cannot be known. ``llms``: accuracy with its 95% interval, ``value``
     (cross-fitted accuracy of the project's aggregator with the whole panel, less that without this
     LLM), tokens and seconds of all its observations. ``agreement``: over all observed items of seed
-    and pool. ``aggregator``: its cross-fitted verdicts on the seeds. Seeds that were not annotated
-    raise NotFoundError.
+    and pool. ``aggregator``: its cross-fitted verdicts on the seeds. ``synthetic``: texts that LLMs
+    wrote, by label; they are no part of any other figure. Seeds that were not annotated raise NotFoundError.
     """
     panel = members(project)
     pool_ids = observed_by_all(project, panel, project.store.items.ids("pool"))
@@ -55,6 +55,7 @@ def panel_report(project: Project) -> dict[str, Any]:
             "krippendorff_alpha": _known(krippendorff_alpha(answers(everything), everything.classes)),
             "cohen_kappa": [[_known(cell) for cell in row] for row in pairwise_kappa(everything).tolist()],
         },
+        "synthetic": project.store.synthetic.counts(),
         "aggregator": _aggregator(fitted.fit.aggregator, fitted.calibration),
     }
 

@@ -44,6 +44,7 @@ class RunSetup:
     rounds: int
     cascade: tuple[str, ...]
     sure: float
+    synthetic: bool
     stop: str
     budget_tokens: int
     budget_minutes: float

@@ -18,6 +18,7 @@ def status(project: Project) -> dict[str, Any]:
         "project": str(project.root),
         "labels": list(project.labels.names),
         "items": store.items.counts(),
+        "synthetic": store.synthetic.counts(),
         "panel": [{"name": name, "installed": models.is_installed(name)} for name in panel],
         "encoder": {
             "name": project.settings.learner.encoder,
