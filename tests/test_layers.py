@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "workflow": {"workflow", "store", "domain"} | FAMILIES,
     "reports": {"reports", "store", "domain"} | FAMILIES,
     "demo": set(),
+    "api.py": {"workflow", "store", "domain"} | FAMILIES,
     **{family: {family, "domain"} for family in FAMILIES},
 }
 # The command line calls workflows; of the families it may read the light registries, for help and completion.
