@@ -32,7 +32,9 @@ SEED_ITEMS = 50
 ALL = 1.0  # stands for the whole panel, asked of everything
 
 
-def measure(x: Path, gold: np.ndarray, order: Sequence[int], sure: float, seed: int, options: argparse.Namespace):
+def measure(
+    x: Path, gold: np.ndarray, order: Sequence[int], sure: float, seed: int, options: argparse.Namespace
+) -> tuple[float, float, float]:
     """(share of all LLM calls, share of calls of the last LLM, accuracy) of one cascade on one draw of items."""
     rows = stream(seed, "cascade").permutation(len(gold))[: SEED_ITEMS + options.items]
     labels = LabelSet(tuple(f"label{k}" for k in range(np.load(x, mmap_mode="r").shape[2])))

@@ -37,7 +37,8 @@ def stop_reason(project: Project, run: str, setup: RunSetup, rounds: Sequence[Ro
 
 def history(project: Project, run: str, setup: RunSetup, rounds: Sequence[Round], criterion: Criterion) -> History:
     """What the criterion may look at. Classifiers that were not asked for their opinions yet are asked now."""
-    tokens = 0 if setup.annotator in (HUMAN, ORACLE) else _tokens(project, run)
+    counted = setup.budget_tokens and setup.annotator not in (HUMAN, ORACLE)
+    tokens = _tokens(project, run, setup) if counted else 0
     minutes = sum(sum(record.seconds.values()) for record in rounds) / 60
     if not criterion.looks:
         return History(tokens=tokens, minutes=minutes)
@@ -73,10 +74,9 @@ def _opinions(project: Project, run: str, rounds: Sequence[Round]) -> FloatArray
     return np.array(said, dtype=np.float64).reshape(len(rounds), len(wanted), len(project.labels))
 
 
-def _tokens(project: Project, run: str) -> int:
+def _tokens(project: Project, run: str, setup: RunSetup) -> int:
     """Tokens that the panel decoded for the run's items, whenever that was."""
     selected = [selection.item_id for selection in project.store.runs.selections(run)]
     ids = list(dict.fromkeys([*needed_for_fit(project), *selected]))
-    return sum(
-        seen.tokens for member in members(project) for seen in project.store.observations.get(member.key, ids).values()
-    )
+    panel = [member for member in members(project) if not setup.cascade or member.name in setup.cascade]
+    return sum(seen.tokens for m in panel for seen in project.store.observations.get(m.key, ids).values())

@@ -77,8 +77,9 @@ def train_learner(
     repeat = run_settings["repeat"]
     examples = training_examples(project, labelled, run_settings["alpha"])
     training, validation, source = split_validation(project, examples, repeat, number)
-    synthetic = synthetic_examples(project) if run_settings["synthetic"] else take(examples, [])
-    training = join(training, synthetic)  # after the cut: none may be a validation item
+    synthetic = synthetic_examples(project) if run_settings["synthetic"] else None
+    if synthetic is not None:  # after the cut: none may be a validation item
+        training = join(training, synthetic)
     weight = negative_weight(number, run_settings["rounds"], run_settings["lambda_start"], run_settings["lambda_end"])
     more_than_selected = len(labelled.verdicts) > len(labelled.selections)
     learner = new_learner(project, fewer_epochs(project, len(training.texts)) if more_than_selected else 0)
@@ -88,7 +89,7 @@ def train_learner(
     metrics: dict[str, Any] = {
         "labelled": len(labelled.seed) + len(labelled.selections),
         "trained_on": len(examples.texts),
-        **({"synthetic": len(synthetic.texts)} if run_settings["synthetic"] else {}),
+        **({} if synthetic is None else {"synthetic": len(synthetic.texts)}),
         "validation": source,
         "epochs": report.epochs,
         "best_epoch": report.best_epoch,
