@@ -41,6 +41,9 @@ def labels(
     raw: Annotated[
         bool, typer.Option("--raw", help="CSV: no apostrophe before cells that a spreadsheet would run.")
     ] = False,
+    synthetic: Annotated[
+        bool, typer.Option("--synthetic", help="The texts of `mollia generate`, too, with the source synthetic.")
+    ] = False,
     project: ProjectOption = None,
 ) -> None:
     """Write the seed labels, people's labels, and the verdicts of the last aggregation.
@@ -58,9 +61,9 @@ def labels(
             if chosen == Labels.parquet and sys.stdout.isatty():
                 raise RefusedError("Parquet is no text for a terminal", "mollia export labels labels.parquet")
             with stdout_reader():
-                count = export_labels(opened, sys.stdout, chosen, raw)
+                count = export_labels(opened, sys.stdout, chosen, raw, synthetic)
         else:
-            count = export_labels(opened, Path(out), file_format or "", raw)
+            count = export_labels(opened, Path(out), file_format or "", raw, synthetic)
     talk(f"{count} labels written to {'standard output' if out == '-' else out}")
 
 

@@ -16,8 +16,10 @@ from mollia_cli.cli import (
     compare,
     demo,
     doctor,
+    estimate,
     evaluate,
     export,
+    generate,
     import_,
     init,
     models,
@@ -55,6 +57,8 @@ app.command("select")(select.select)
 app.command("train")(rounds.train)
 app.command("round")(rounds.round_)
 app.command("run")(rounds.run_)
+app.command("generate")(generate.generate)
+app.command("estimate")(estimate.estimate)
 app.command("compare")(compare.compare)
 app.command("status")(status.status)
 app.command("evaluate")(evaluate.evaluate)

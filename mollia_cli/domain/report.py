@@ -255,10 +255,11 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class DataCard:
-    """The data, split by split; verdicts: [K] labels of the run's verdicts."""
+    """The data, split by split; verdicts: [K] labels of the run's verdicts; synthetic: texts by LLMs, by label."""
 
     splits: tuple[Split, ...]
     verdicts: tuple[int, ...]
+    synthetic: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)

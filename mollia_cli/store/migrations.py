@@ -124,7 +124,46 @@ def m004_calibration_conclusions_and_seconds(db: Database) -> None:
 
 
 @migrations()
-def m007_label_sets_and_views(db: Database) -> None:
+def m005_stopping(db: Database) -> None:
+    db.executescript(
+        """
+        -- why a run ended before its number of rounds
+        ALTER TABLE runs ADD COLUMN stopped TEXT;
+
+        -- what each round's classifier says of the stop set
+        CREATE TABLE opinions (
+            run TEXT NOT NULL,
+            round INTEGER NOT NULL,
+            item TEXT NOT NULL REFERENCES items (id),
+            probabilities TEXT NOT NULL,
+            PRIMARY KEY (run, round, item),
+            FOREIGN KEY (run, round) REFERENCES rounds (run, round)
+        ) WITHOUT ROWID;
+        """
+    )
+
+
+@migrations()
+def m006_synthetic(db: Database) -> None:
+    db.executescript(
+        """
+        -- texts that LLMs wrote; kept apart from items, so that no split can hold one
+        CREATE TABLE synthetic (
+            position INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            text TEXT NOT NULL,
+            text_digest TEXT NOT NULL UNIQUE,
+            label TEXT NOT NULL,
+            writer TEXT NOT NULL,
+            recipe TEXT NOT NULL,
+            created_at TEXT NOT NULL
+        );
+        """
+    )
+
+
+@migrations()
+def m008_label_sets_and_views(db: Database) -> None:
     db.executescript(
         """
         CREATE TABLE label_sets (

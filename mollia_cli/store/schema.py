@@ -180,6 +180,7 @@ _BASE = {
             "settings": "JSON: fixed when the run was opened",
             "created_at": "UTC, ISO 8601",
             "used_at": "UTC, ISO 8601, with a counter; the highest is the current run",
+            "stopped": "why it ended before its number of rounds; null while it has not",
         },
     ),
     "rounds": Table(
@@ -204,6 +205,28 @@ _BASE = {
             "rank": "0 was picked first",
             "score": "the query strategy's score",
             "opinion": "what the previous round's classifier said, before it was trained on the item",
+        },
+    ),
+    "opinions": Table(
+        "What the classifiers of runs with a stopping criterion say of the stop set.",
+        {
+            "run": "`runs.name`",
+            "round": "`rounds.round`",
+            "item": _ITEM,
+            "probabilities": _JSON_ARRAY,
+        },
+    ),
+    "synthetic": Table(
+        "Texts that LLMs wrote (`mollia generate`); never in a split.",
+        {
+            "position": "order of writing",
+            "id": "16 digits of the text's SHA-256",
+            "text": "the text",
+            "text_digest": "SHA-256 of the text",
+            "label": "the label that was asked for",
+            "writer": "the LLM's name",
+            "recipe": "JSON: everything that the text depends on",
+            "created_at": "UTC, ISO 8601",
         },
     ),
 }

@@ -13,6 +13,7 @@ from mollia_cli.store.database import DATABASE_FILE, create_database, database_e
 from mollia_cli.store.items import ItemStore
 from mollia_cli.store.observations import ObservationStore
 from mollia_cli.store.runs import RunStore
+from mollia_cli.store.synthetic import SyntheticStore
 from mollia_cli.store.verdicts import VerdictStore
 
 
@@ -28,6 +29,7 @@ class Store:
         self.observations = ObservationStore(self._db)
         self.verdicts = VerdictStore(self._db, labels)
         self.runs = RunStore(self._db, labels)
+        self.synthetic = SyntheticStore(self._db, labels)
         with self.guarded():
             _record_labels(self._db, labels)
 

@@ -15,10 +15,11 @@ from mollia_cli.writers import BINARY, WRITERS, Row, Target, Writer
 from mollia_cli.writers.dataset_card import dataset_card
 
 
-def labelled_rows(project: Project) -> Iterator[dict[str, Any]]:
+def labelled_rows(project: Project, synthetic: bool = False) -> Iterator[dict[str, Any]]:
     """Every labelled item: gold seeds first, then the pool: a person's labels, else the last aggregation's verdicts.
 
     Each row has id, text, label, confidence, source ("gold", "human" or the aggregator's name) and negatives.
+    ``synthetic``: texts that LLMs wrote come last, with the source "synthetic".
     """
     names = project.labels.names
     yield from _gold_rows(project, "seed")
@@ -34,6 +35,8 @@ def labelled_rows(project: Project) -> Iterator[dict[str, Any]]:
         elif fit is not None and verdict is not None:
             negatives = [names[k] for k in verdict.negatives]
             yield _row(item.id, item.text, names[verdict.label], verdict.confidence, fit.aggregator, negatives)
+    for text in project.store.synthetic.all() if synthetic else ():
+        yield _row(text.id, text.text, names[text.label], 1.0, "synthetic", [])
 
 
 def write_rows(
@@ -58,9 +61,11 @@ def write_rows(
     return count
 
 
-def export_labels(project: Project, out: Path | TextIO, file_format: str = "", raw: bool = False) -> int:
+def export_labels(
+    project: Project, out: Path | TextIO, file_format: str = "", raw: bool = False, synthetic: bool = False
+) -> int:
     """Write ``labelled_rows`` in one of the output formats; ``raw``: see writers/csv.py. Returns how many."""
-    return write_rows(labelled_rows(project), out, file_format, Target(project.labels.names, raw))
+    return write_rows(labelled_rows(project, synthetic), out, file_format, Target(project.labels.names, raw))
 
 
 def export_dataset(project: Project, out: Path, file_format: str = "jsonl") -> dict[str, int]:

@@ -76,14 +76,13 @@ def panel_annotators(project: Project, only: Sequence[str] = (), show_invalid: i
     """
     if project.replay is not None:
         stored: list[Annotator] = ANNOTATORS.load("replay").panel(project.replay, project.labels)
-        return stored
+        _check_names(only, [annotator.name for annotator in stored])
+        return [annotator for annotator in stored if not only or annotator.name in only]
     settings = project.settings.annotate
     prompt = project_prompt(project)
     decoding = Decoding(settings.votes, settings.samples, settings.temperature, settings.top_p, project.settings.seed)
     files = [models.resolve_llm(member) for member in panel_members(project)]
-    unknown = [name for name in only if name not in {file.name for file in files}]
-    if unknown:
-        raise InputError(f"{unknown[0]!r} is not in the panel", f"panel: {', '.join(file.name for file in files)}")
+    _check_names(only, [file.name for file in files])
     gguf = ANNOTATORS.load("gguf")
     return [
         gguf(
@@ -101,6 +100,12 @@ def panel_annotators(project: Project, only: Sequence[str] = (), show_invalid: i
         for file in files
         if not only or file.name in only
     ]
+
+
+def _check_names(wanted: Sequence[str], panel: Sequence[str]) -> None:
+    for name in wanted:
+        if name not in panel:
+            raise InputError(f"{name!r} is not in the panel", f"panel: {', '.join(panel)}")
 
 
 def tuned_copy(name: str, coarser: bool = False) -> str:

@@ -8,11 +8,12 @@ from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.strategies import STRATEGIES
-from mollia_cli.strategies.base import CONFIDENCE, EMBEDDINGS, PANEL, Pick, Signals, Strategy
+from mollia_cli.strategies.base import CONFIDENCE, EMBEDDINGS, INFORMATIVE, PANEL, Pick, Signals, Strategy
 from mollia_cli.workflow.aggregate import fit_aggregator
 from mollia_cli.workflow.annotate import members, observed_by_all, stack
 from mollia_cli.workflow.learner import current_run, finished_rounds, trained_learner
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.selector import PER_PICK, informative
 
 _FROM_PANEL = frozenset({PANEL, CONFIDENCE})
 
@@ -21,8 +22,8 @@ def select(project: Project, strategy_name: str, n: int, run_name: str = "", poo
     """Choose ``n`` pool items that the run has not selected yet.
 
     Strategies that look at the learner need a trained one (NotFoundError); those that look at
-    the panel choose among annotated items. ``pool_sample``: look at so many random candidates only
-    (0 = all), for huge pools.
+    the panel choose among annotated items; ``llm`` asks about ten random ones for each it picks.
+    ``pool_sample``: look at so many random candidates only (0 = all), for huge pools.
     """
     if n < 1:
         raise InputError(f"cannot select {n} items", "give a number above 0: -n 50")
@@ -35,6 +36,8 @@ def select(project: Project, strategy_name: str, n: int, run_name: str = "", poo
         candidates = _annotated(project, strategy_name, candidates)
     if not candidates:
         return []
+    if INFORMATIVE in strategy.needs:
+        pool_sample = pool_sample or PER_PICK * n
     streams = ((project.store.runs.settings(run) or {}).get("repeat", 1), len(rounds))
     if 0 < pool_sample < len(candidates):
         rows = stream(project.settings.seed, "pool sample", *streams).permutation(len(candidates))
@@ -55,7 +58,9 @@ def opinions(project: Project, run: str, ids: Sequence[str]) -> list[int | None]
 def _signals(project: Project, run: str, strategy: Strategy, candidates: list[str], seed: int) -> Signals:
     """What the strategy needs, in one pass of the learner over candidates and labelled items."""
     from_panel = _panel_signals(project, run, strategy, candidates)
-    needs = strategy.needs - _FROM_PANEL
+    if INFORMATIVE in strategy.needs:
+        from_panel[INFORMATIVE] = informative(project, candidates)
+    needs = strategy.needs - _FROM_PANEL - {INFORMATIVE}
     rounds = finished_rounds(project, run)
     if needs and not rounds:
         raise NotFoundError(

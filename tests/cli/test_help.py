@@ -9,7 +9,7 @@ import pytest
 HEAVY = {"torch", "transformers", "llama_cpp", "xgboost", "pandas", "sklearn", "scipy", "sqlite_utils", "numpy.random"}
 COMMANDS = [
     *(["init"], ["import"], ["annotate"], ["aggregate"], ["select"], ["train"], ["round"], ["run"], ["status"]),
-    *(["evaluate"], ["compare"], ["predict"], ["demo"], ["doctor"], ["bench", "annotate"]),
+    *(["estimate"], ["generate"], ["evaluate"], ["compare"], ["predict"], ["demo"], ["doctor"], ["bench", "annotate"]),
     *(["aggregators"], ["strategies"], ["sql"], ["bundle"], ["unbundle"]),
     *(
         ["models", "list"],

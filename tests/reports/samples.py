@@ -96,7 +96,7 @@ def full_report(labels: tuple[str, ...] = LABELS) -> Report:
         Examples(100, (example,) * 10, (example,) * 10, (("true label", 7, 50),)),
         Cost(costs, 60, 1000, rounds),
         replace(new.provenance, prompt=f"{{text}}\n{SCRIPT}"),
-        DataCard((split, replace(split, split="seed")), (4,) * len(labels)),
+        DataCard((split, replace(split, split="seed")), (4,) * len(labels), {}),
         ModelCard(
             "main", 1, "distilbert", 50, 50, 100, "20 cut from the labelled", 9, "models/main/round-01", "cd" * 32
         ),

@@ -23,6 +23,9 @@ def data_card(report: Report) -> Section:
         Table("Splits (lengths in characters)", columns, rows),
         Table("Sources", ["split", "from", "items", "imported"], sources),
     ]
+    if card.synthetic:
+        written = [[label, count] for label, count in card.synthetic.items()]
+        blocks.append(Table("Synthetic texts, written by LLMs; in no split", ["label", "texts"], written))
     if any(split.labelled for split in card.splits):
         blocks.append(labels_chart(report.overview.labels, card))
     if any(report.overview.descriptions):

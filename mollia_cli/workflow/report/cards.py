@@ -24,7 +24,8 @@ def data_card(project: Project, run: str) -> DataCard:
         given = [verdict.label for verdict in concluded(project, run).verdicts.values()]
     except MolliaError:
         given = []
-    return DataCard(splits, tuple(np.bincount(np.array(given, dtype=int), minlength=len(project.labels)).tolist()))
+    verdicts = np.bincount(np.array(given, dtype=int), minlength=len(project.labels))
+    return DataCard(splits, tuple(verdicts.tolist()), project.store.synthetic.counts())
 
 
 def _split(project: Project, name: str) -> Split | None:
