@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "reports": {"reports", "store", "domain"} | FAMILIES,
     "demo": set(),
     "api.py": {"workflow", "store", "domain"} | FAMILIES,
+    "__main__.py": {"cli"},
     **{family: {family, "domain"} for family in FAMILIES},
 }
 # The command line calls workflows; of the families it may read the light registries, for help and completion.

@@ -33,7 +33,26 @@ from mollia_cli.workflow.run import run_rounds
 from mollia_cli.workflow.setup import RunSetup, open_run
 
 MakeProject = Callable[..., Project]
-SETUP = RunSetup("mollia", "random", "vote", "panel", "", 2, 2, 0, 0.5, 0.4, 1.0, 1)
+SETUP = RunSetup(
+    method="mollia",
+    strategy="random",
+    aggregator="vote",
+    annotator="panel",
+    replay="",
+    batch=2,
+    rounds=2,
+    cascade=(),
+    sure=0.9,
+    synthetic=False,
+    stop="",
+    budget_tokens=0,
+    budget_minutes=0.0,
+    pool_sample=0,
+    alpha=0.5,
+    lambda_start=0.4,
+    lambda_end=1.0,
+    repeat=1,
+)
 SPAM, HAM = 0, 1
 ITEMS = [
     *[Item(f"s{n}", f"seed {n}", "seed", label) for n, label in enumerate([SPAM, SPAM, HAM, HAM])],
