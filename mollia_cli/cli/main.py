@@ -26,6 +26,7 @@ from mollia_cli.cli import (
     panel,
     predict,
     prompt,
+    report,
     rounds,
     select,
     sql,
@@ -63,6 +64,7 @@ app.command("compare")(compare.compare)
 app.command("status")(status.status)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
+app.add_typer(report.app, name="report")
 app.add_typer(export.app, name="export")
 app.command("sql")(sql.sql)
 app.command("demo")(demo.demo)
