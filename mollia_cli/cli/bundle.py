@@ -32,10 +32,11 @@ def bundle(
         made = pack(out, names or [], wheels, bar)
     talk(f"{out}: {', '.join(made.models) or 'no models'}, {made.wheels} wheels, {made.size / 1e6:.0f} MB")
     talk(f"its manifest's sha256 is {made.sha256}; `mollia unbundle` prints it, too: they must be the same")
+    file = shlex.quote(out.name)
     if made.wheels:
-        talk(f"on the other machine: tar -xf {shlex.quote(out.name)} install.py && python3 install.py {out.name} venv")
+        talk(f"on the other machine: tar -xf {file} install.py && python3 install.py {file} venv")
     else:
-        talk(f"on the other machine, where mollia is installed: mollia unbundle {out.name}")
+        talk(f"on the other machine, where mollia is installed: mollia unbundle {file}")
     if as_json:
         emit_json({**asdict(made), "path": str(made.path)})
 

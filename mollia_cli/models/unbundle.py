@@ -134,7 +134,13 @@ def make_room(folder: Path, needed: int) -> None:
 def install_wheels(wheels: Path, environment: Path) -> None:
     """Install mollia from a folder of wheels into a virtual environment, made if need be; no index is asked."""
     if not (environment / "pyvenv.cfg").is_file():
-        venv.create(environment, with_pip=True)
+        try:
+            venv.create(environment, with_pip=True)
+        except subprocess.CalledProcessError:  # Debian's Python comes without ensurepip
+            raise BundleError(
+                f"this Python cannot put pip into a virtual environment ({environment})",
+                "install the system's package for it (python3-venv), or give an environment that has pip",
+            ) from None
     done = subprocess.run(pip_command(wheels, environment), check=False, stdout=sys.stderr)
     if done.returncode:
         raise BundleError(
