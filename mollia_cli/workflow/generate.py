@@ -104,8 +104,8 @@ def _prompt(project: Project, index: int) -> Prompt:
     noun = settings.noun
     return Prompt(
         f"Here are examples of the {noun} category {labels.names[index]!r}{meaning}:\n\n",
-        f"\n\nWrite one new {noun} of the same category, in the same style and of about the same length, but about"
-        f" something else. Answer with the {noun} alone.",
+        f"\n\nWrite one more {noun} of this category, as another person would have written it in the same kind of"
+        f" situation: the same style and length, other details. Answer with the {noun} alone.",
     )
 
 

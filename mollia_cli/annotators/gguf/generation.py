@@ -19,13 +19,14 @@ from mollia_cli.domain.rng import stream
 _BATCH = 512
 _PROMPT = 1536  # tokens of the longest prompt; longer examples are cut
 _TOGETHER = 5  # texts written from one prompt
+_AROUND = " \n\"'-\u201c\u201d"  # what models put around a text that they were asked for
 
 
 @dataclass(frozen=True, slots=True)
 class Writing:
     """How texts are drawn: within the top-p nucleus at a temperature, at most so many tokens each."""
 
-    temperature: float = 1.0
+    temperature: float = 0.8
     top_p: float = 0.95
     tokens: int = 160
     seed: int = 0
@@ -83,7 +84,7 @@ def _continue(model: Model, context: Context, tokens: TokenArray, writing: Writi
             break
         context.decode()
         rows = {sequence: context.logits(place).copy() for sequence, place in asked.items()}
-    return [text.decode("utf-8", "ignore").strip().split("\n\n")[0].strip() for text in written]
+    return [text.decode("utf-8", "ignore").strip().split("\n\n")[0].strip(_AROUND) for text in written]
 
 
 def _draw(logits: Logits, writing: Writing, rng: np.random.Generator) -> int:
