@@ -121,3 +121,33 @@ def m004_calibration_conclusions_and_seconds(db: Database) -> None:
         ALTER TABLE observations ADD COLUMN seconds REAL;
         """
     )
+
+
+@migrations()
+def m006_decisions(db: Database) -> None:
+    db.executescript(
+        """
+        -- what people said of items; a row is never changed but for the mark that it was taken back
+        CREATE TABLE decisions (
+            id INTEGER PRIMARY KEY,
+            item TEXT NOT NULL REFERENCES items (id),
+            act TEXT NOT NULL CHECK (act IN ('label', 'ignore', 'note')),
+            label TEXT,
+            note TEXT NOT NULL,
+            seed INTEGER NOT NULL,
+            fit INTEGER REFERENCES fits (id),
+            verdict TEXT,
+            confidence REAL,
+            known TEXT,
+            who TEXT NOT NULL,
+            made_at TEXT NOT NULL,
+            undone_at TEXT
+        );
+        CREATE INDEX decisions_by_item ON decisions (item, id);
+
+        -- the label, or the ignoring, that holds for an item
+        CREATE VIEW standing_decisions AS
+        SELECT * FROM decisions
+        WHERE id IN (SELECT max(id) FROM decisions WHERE act <> 'note' AND undone_at IS NULL GROUP BY item);
+        """
+    )

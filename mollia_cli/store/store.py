@@ -8,6 +8,7 @@ from pathlib import Path
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.store.database import DATABASE_FILE, create_database, database_error, open_database
+from mollia_cli.store.decisions import DecisionStore
 from mollia_cli.store.items import ItemStore
 from mollia_cli.store.observations import ObservationStore
 from mollia_cli.store.runs import RunStore
@@ -26,6 +27,7 @@ class Store:
         self.observations = ObservationStore(self._db)
         self.verdicts = VerdictStore(self._db, labels)
         self.runs = RunStore(self._db, labels)
+        self.decisions = DecisionStore(self._db, labels)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -7,25 +7,23 @@ from typing import Any, TextIO
 
 from mollia_cli.domain.errors import NotFoundError, RefusedError
 from mollia_cli.store.runs import Round
-from mollia_cli.workflow.human import person_labels
 from mollia_cli.workflow.project import Project
 from mollia_cli.writers import WRITERS
 
 
 def labelled_rows(project: Project) -> Iterator[dict[str, Any]]:
-    """Every labelled item: gold seeds first, then the pool: a person's labels, else the last aggregation's verdicts.
+    """Every labelled item: seeds first, then the pool: people's labels, else the last aggregation's verdicts.
 
     Each row has id, text, label, confidence, source ("gold", "human" or the aggregator's name) and negatives.
     """
-    names = project.labels.names
+    names, told = project.labels.names, project.store.decisions.labels()
     for item in project.store.items.in_split("seed"):
         if item.label is not None:
-            yield _row(item.id, item.text, names[item.label], 1.0, "gold", [])
+            yield _row(item.id, item.text, names[item.label], 1.0, "human" if item.id in told else "gold", [])
     pool = project.store.items.in_split("pool")
     ids = [item.id for item in pool]
     fit = project.store.verdicts.latest_fit()
     verdicts = {} if fit is None else project.store.verdicts.get(fit.id, ids)
-    told = person_labels(project, ids)
     for item in pool:
         verdict = verdicts.get(item.id)
         if item.id in told:
