@@ -185,7 +185,7 @@ def shown(value: Any) -> str:
 def printable(text: str, keep: str = "") -> str:
     """Text that cannot steer a terminal: control, bidirectional and other format characters become escapes."""
     return "".join(
-        c if c.isprintable() or c in keep else (" " if c in "\n\t" else c.encode("unicode_escape").decode())
+        c if c.isprintable() or c in keep else (" " if c.isspace() else c.encode("unicode_escape").decode())
         for c in text
     )
 

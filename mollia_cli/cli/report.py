@@ -1,11 +1,12 @@
 """``mollia report``: what is worth knowing beside the labels."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from mollia_cli.cli import report_detectors
 from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, table
+from mollia_cli.cli.people import show_people
 
 app = typer.Typer(no_args_is_help=True, help="Reports on what the project holds.")
 app.command("detectors")(report_detectors.detectors)
@@ -27,8 +28,14 @@ _COLUMNS = {
 
 
 @app.command()
-def panel(project: ProjectOption = None, as_json: JsonOption = False) -> None:
-    """Show how good each LLM is, what it adds, what it costs, and how far to trust the verdicts.
+def panel(
+    target_precision: Annotated[
+        float, typer.Option(help="Check with people's labels verdicts that should be right so often.", min=0.0, max=1.0)
+    ] = 0.95,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how good each LLM is, what it adds, what it costs, how far to trust verdicts, and what people changed.
 
     Accuracy (with its 95% interval), answers and calibration are measured on the seed items; "adds" is
     what the aggregator's cross-fitted accuracy loses without the LLM.
@@ -38,7 +45,7 @@ def panel(project: ProjectOption = None, as_json: JsonOption = False) -> None:
     from mollia_cli.workflow.report import panel_report
 
     with open_project(project) as opened:
-        report = panel_report(opened)
+        report = panel_report(opened, target_precision)
     if as_json:
         emit_json(report)
         return
@@ -52,6 +59,7 @@ def panel(project: ProjectOption = None, as_json: JsonOption = False) -> None:
     alpha = agreement["krippendorff_alpha"]
     emit(f"Agreement of all (Krippendorff's alpha): {'undefined' if alpha is None else format(alpha, '.3f')}\n")
     _show_aggregator(report["aggregator"])
+    show_people(report["people"])
 
 
 def _show_aggregator(found: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ KEYS = _KEYS + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _LEAST_COLUMN, _WIDEST_COLUMN = 8, 18
 _LEAST_CELL = 22
+_NAME_CELL, _SAID_CELL = 15, 24
 _LEAST_DESCRIPTION = 20
 
 
@@ -76,9 +77,10 @@ class Labels:
         """Labels side by side with the verdict's shares, and below them what each opinion holds most likely."""
         said = [self._said(opinion, best=2) for opinion in shortened(self.opinions)]
         columns = self._columns(rows - len(said))
-        if width // columns < _LEAST_CELL:
+        if width // columns < _LEAST_CELL or width < _NAME_CELL + 2 * _SAID_CELL:
             short = [self._said(opinion, best=1) for opinion in shortened(self.opinions)]
-            said = [Text.assemble(*short[n : n + 2]) for n in range(0, len(short), 2)]
+            beside = max(width // (_NAME_CELL + _SAID_CELL), 1)
+            said = [Text.assemble(*short[n : n + beside]) for n in range(0, len(short), beside)]
             columns = min(self._columns(rows - len(said)), max(width // _LEAST_CELL, 1))
         height = ceil(len(self.labels) / columns)
         scores = self.opinions[0].scores if self.verdict is not None else None
@@ -95,13 +97,14 @@ class Labels:
         return ceil(len(self.labels) / max(rows, 1))
 
     def _said(self, opinion: Opinion, best: int) -> Text:
-        """The labels that one opinion holds most likely, 15 + 24 cells for each."""
-        line = Text(set_cell_size(middle(opinion.name, 13), 15), style="dim")
+        """The labels that one opinion holds most likely."""
+        line = Text(set_cell_size(middle(opinion.name, _NAME_CELL - 2), _NAME_CELL), style="dim")
         if opinion.scores is None:
-            return line.append("…".ljust(24 * best))
+            return line.append("…".ljust(_SAID_CELL * best))
         for k in opinion.scores.argsort()[::-1][:best]:
             line.append(f"{bar(float(opinion.scores[k]), 4):4} {_percent(opinion.scores, k):>4} ", "not dim")
-            line.append(set_cell_size(middle(printable(self.labels.names[k]), 13), 14), "not dim")
+            name = middle(printable(self.labels.names[k]), _SAID_CELL - 11)
+            line.append(set_cell_size(name, _SAID_CELL - 10), "not dim")
         return line
 
     def _name(self, k: int, width: int) -> Text:

@@ -1,6 +1,6 @@
 """``mollia report``: what is known of the panel."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import isfinite
 from typing import Any
 
@@ -18,17 +18,18 @@ from mollia_cli.domain.observations import IntArray, Panel
 from mollia_cli.domain.rng import stream_seed
 from mollia_cli.workflow.aggregate import Fitted, fit_aggregator, observed_seeds
 from mollia_cli.workflow.annotate import members, observed_by_all, stack
+from mollia_cli.workflow.corrections import corrections
 from mollia_cli.workflow.project import Project
 
 
-def panel_report(project: Project) -> dict[str, Any]:
+def panel_report(project: Project, target_precision: float = 0.95) -> dict[str, Any]:
     """Every LLM on the seed items, what it cost, how the panel agrees, and how reliable the aggregator is.
 
     JSON-ready; None for what cannot be known. ``llms``: accuracy with its 95% interval, ``value``
     (cross-fitted accuracy of the project's aggregator with the whole panel, less that without this
     LLM), tokens and seconds of all its observations. ``agreement``: over all observed items of seed
-    and pool. ``aggregator``: its cross-fitted verdicts on the seeds. Seeds that were not annotated
-    raise NotFoundError.
+    and pool. ``aggregator``: its cross-fitted verdicts on the seeds. ``people``: see ``corrections``.
+    Seeds that were not annotated raise NotFoundError.
     """
     panel = members(project)
     pool_ids = observed_by_all(project, panel, project.store.items.ids("pool"))
@@ -55,7 +56,8 @@ def panel_report(project: Project) -> dict[str, Any]:
             "krippendorff_alpha": _known(krippendorff_alpha(answers(everything), everything.classes)),
             "cohen_kappa": [[_known(cell) for cell in row] for row in pairwise_kappa(everything).tolist()],
         },
-        "aggregator": _aggregator(fitted.fit.aggregator, fitted.calibration),
+        "aggregator": _aggregator(fitted.fit.aggregator, fitted.calibration, len(seed)),
+        "people": corrections(project, target_precision),
     }
 
 
@@ -70,10 +72,12 @@ def _values(project: Project, fitted: Fitted, seed: Panel, gold: IntArray, pool:
     return [*values]
 
 
-def _aggregator(name: str, known: Calibration | None) -> dict[str, Any]:
+def _aggregator(name: str, known: Calibration | None, n: int) -> dict[str, Any]:
+    """On the n seeds, which stand first: what people have labelled since then was chosen for being doubtful."""
     if known is None:
         return {"name": name, "items": 0, "reliability": []}
-    n, right = len(known.right), int(known.right.sum())
+    known = replace(known, raw=known.raw[:n], confidence=known.confidence[:n], right=known.right[:n])
+    right = int(known.right.sum())
     lower, upper = wilson(right, n)
     return {
         "name": name,

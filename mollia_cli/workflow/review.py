@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mollia_cli.domain.decisions import IGNORE, LABEL, NOTE, Decision
-from mollia_cli.domain.errors import InputError, NotFoundError
+from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.learners.base import Learner
 from mollia_cli.store.runs import Round
-from mollia_cli.store.verdicts import Fit
 from mollia_cli.strategies import STRATEGIES
 from mollia_cli.workflow.aggregate import aggregate
 from mollia_cli.workflow.annotate import members, observed_by_all
@@ -41,8 +40,7 @@ class Card:
 class Review:
     """One person's sitting: a queue of items, the place in it, and what was decided.
 
-    seed: labels make seed items, and what machines think stays hidden (``blind``), because labels to
-    learn and to measure from must not lean on it. order: how the queue was made, in a word.
+    seed: labels make seed items. order: how the queue was made, in a word.
     """
 
     def __init__(self, project: Project, queue: Sequence[str], who: str, order: str, seed: bool = False) -> None:
@@ -52,7 +50,7 @@ class Review:
         self.position = 0
         self.who = who or user_name()
         self.order = order
-        self.seed = self.blind = seed
+        self.seed = seed
         self.made: list[Decision] = []
         self.guidelines = _guidelines(project)
         self._project = project
@@ -61,6 +59,11 @@ class Review:
         self._model: Round | None = None
         self._learner: Learner | None = None
         self._opinions: dict[str, FloatArray] = {}
+
+    @property
+    def blind(self) -> bool:
+        """What machines think stays hidden: labels to learn and to measure from must not lean on it."""
+        return self.seed
 
     @property
     def card(self) -> Card | None:
@@ -179,15 +182,15 @@ def open_review(
 ) -> Review:
     """The pool items that nobody has labelled or set aside yet, those first that the strategy wants most.
 
-    below: only verdicts less sure than that. limit: at most so many, 0 for all. Doubt and ``below``
-    need verdicts, which are concluded now if there are none yet (NotFoundError where nothing was
-    annotated); other strategies need what ``mollia select`` needs for them.
+    below: only verdicts less sure than that. limit: at most so many, 0 for all. Without verdicts they
+    are concluded now; doubt and ``below`` need some (NotFoundError where nothing was annotated), other
+    strategies what ``mollia select`` needs for them.
     """
     STRATEGIES.check(strategy)
     told = project.store.decisions.labels()
     candidates = [item_id for item_id in project.store.items.ids("pool") if item_id not in told]
+    sure = _confidences(project, needed=strategy == DOUBT or below is not None)
     if strategy == DOUBT or below is not None:
-        sure = project.store.verdicts.confidences(_concluded(project).id)
         bound = 2.0 if below is None else below
         candidates = [item_id for item_id in candidates if sure.get(item_id, bound) < bound]
     if strategy == DOUBT:
@@ -226,17 +229,23 @@ def open_labelling(project: Project, seeds: int, who: str = "") -> Review:
     return Review(project, queue[: seeds - len(have)], who, order, seed=True)
 
 
-def _concluded(project: Project) -> Fit:
-    """The fit of the last verdicts; without any, of verdicts that are concluded now."""
-    fit = project.store.verdicts.latest_fit()
-    if fit is None and not aggregate(project).verdicts:
-        raise NotFoundError(
-            "there are no verdicts to review: no pool item was annotated yet",
-            "annotate the pool first: mollia annotate --split pool, or mollia run",
-        )
-    fit = project.store.verdicts.latest_fit()
-    assert fit is not None
-    return fit
+def _confidences(project: Project, needed: bool) -> dict[str, float]:
+    """The confidence of the last verdicts by item id; without any, verdicts are concluded now.
+
+    Where that cannot be, and is not needed, there are none.
+    """
+    verdicts = project.store.verdicts
+    try:
+        if verdicts.latest_fit() is None and not aggregate(project).verdicts:
+            raise NotFoundError(
+                "there are no verdicts to review: no pool item was annotated yet",
+                "annotate the pool first: mollia annotate --split pool, or mollia run",
+            )
+    except MolliaError:
+        if needed:
+            raise
+    fit = verdicts.latest_fit()
+    return {} if fit is None else verdicts.confidences(fit.id)
 
 
 def _observed(project: Project, ids: Sequence[str]) -> list[str]:
