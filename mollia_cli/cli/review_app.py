@@ -7,8 +7,8 @@ from rich.text import Text
 from textual import work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
-from textual.events import Key, Resize
+from textual.containers import VerticalScroll
+from textual.events import Resize
 from textual.screen import ModalScreen, Screen
 from textual.suggester import SuggestFromList
 from textual.widgets import Input, Label, Static
@@ -41,16 +41,22 @@ class Reading(VerticalScroll, can_focus=True, inherit_bindings=False):
 class ReviewScreen(Screen[None]):
     """One item at a time: its text above, labels and opinions below."""
 
+    # All with priority: they act at once, in the order of the keys, however fast those come over a slow line.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space,right", "skip", show=False),
-        Binding("left", "back", show=False),
-        Binding("u,backspace", "undo", show=False),
-        Binding("i", "ignore", show=False),
-        Binding("n", "note", show=False),
-        Binding("slash", "find", show=False),
-        Binding("colon", "name", show=False),
-        Binding("question_mark,f1", "help", show=False),
-        Binding("q", "app.quit", show=False),
+        Binding(key, action, show=False, priority=True)
+        for key, action in (
+            ("space,right", "skip"),
+            ("left", "back"),
+            ("u,backspace", "undo"),
+            ("i", "ignore"),
+            ("n", "note"),
+            ("slash", "find"),
+            ("colon", "name"),
+            ("question_mark,f1", "help"),
+            ("escape", "give_up"),
+            ("q", "leave"),
+            *((key, f"label({label})") for label, key in enumerate(KEYS)),
+        )
     ]
 
     def __init__(self, review: Review) -> None:
@@ -58,6 +64,7 @@ class ReviewScreen(Screen[None]):
         self.review = review
         self.card: Card | None = None
         self._reading = False
+        self._use: Callable[[str], None] | None = None  # what becomes of the answer that is being typed
 
     def compose(self) -> ComposeResult:
         yield Static(id="head")
@@ -68,20 +75,27 @@ class ReviewScreen(Screen[None]):
             yield Static(id="labels")
         yield Static(id="said")
         yield Static(id="keys")
+        # always there, only hidden: keys that come in fast find it in its place
+        yield Label(id="question", markup=False)
+        yield Input(id="answer", compact=True, select_on_focus=False)
 
     def on_mount(self) -> None:
-        self.query_one("#text").focus()
+        self.action_give_up()
         self.show_card()
 
     def on_resize(self, event: Resize) -> None:
         self._draw()
 
-    def on_key(self, event: Key) -> None:
-        """The keys of the labels."""
-        label = KEYS.find(event.character) if event.character else -1
-        if self.card is not None and 0 <= label < len(self.review.labels):
-            event.stop()
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While an answer is typed, keys are letters of it."""
+        return self._use is None or action == "give_up"
+
+    def action_label(self, label: int) -> None:
+        if self.card is not None and label < len(self.review.labels):
             self._decided(self.review.label(label))
+
+    def action_leave(self) -> None:
+        self.app.exit()
 
     def action_skip(self) -> None:
         self.review.skip()
@@ -109,6 +123,13 @@ class ReviewScreen(Screen[None]):
     def action_name(self) -> None:
         if self.card is not None:
             self._ask("Label by its name", self._named, names=self.review.labels.names)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """The answer to what was asked below."""
+        use = self._use
+        self.action_give_up()
+        if use is not None:
+            use(event.value)
 
     def action_help(self) -> None:
         self.app.push_screen(Help(help_text(self.review)))
@@ -145,11 +166,26 @@ class ReviewScreen(Screen[None]):
             self._decided(self.review.label(label))
 
     def _ask(self, question: str, use: Callable[[str], None], value: str = "", names: Sequence[str] = ()) -> None:
-        def answered(answer: str | None) -> None:
-            if answer is not None:
-                use(answer)
+        self._use = use
+        self.query_one("#question", Label).update(f"{question}  (Enter keeps it, Escape gives it up)")
+        answer = self.query_one("#answer", Input)
+        answer.suggester = SuggestFromList(names, case_sensitive=False) if names else None
+        answer.value = value
+        self._show_question(True)
+        answer.cursor_position = len(value)
+        self.set_focus(answer)
 
-        self.app.push_screen(Question(question, value, names), answered)
+    def action_give_up(self) -> None:
+        self._use = None
+        self._show_question(False)
+        self.set_focus(self.query_one("#text"))
+
+    def _show_question(self, shown: bool) -> None:
+        """The question and its answer take the place of the last two lines."""
+        for widget in ("#question", "#answer"):
+            self.query_one(widget).display = shown
+        for widget in ("#said", "#keys"):
+            self.query_one(widget).display = not shown
 
     def _draw(self) -> None:
         review, card, width = self.review, self.card, max(self.size.width - 2, 20)
@@ -196,25 +232,6 @@ class ReviewScreen(Screen[None]):
         else:
             self._draw()
             self._read_ahead()
-
-
-class Question(ModalScreen[str | None]):
-    """One line of input at the bottom of the screen; Escape gives it up."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", show=False)]
-
-    def __init__(self, question: str, value: str, names: Sequence[str]) -> None:
-        super().__init__()
-        self._question, self._value, self._names = question, value, names
-
-    def compose(self) -> ComposeResult:
-        suggester = SuggestFromList(self._names, case_sensitive=False) if self._names else None
-        with Vertical(id="question"):
-            yield Label(f"{self._question}  (Enter keeps it, Escape gives it up)", markup=False)
-            yield Input(self._value, suggester=suggester, compact=True)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        self.dismiss(event.value)
 
 
 class Help(ModalScreen[None]):

@@ -11,7 +11,6 @@ import struct
 import subprocess
 import sys
 import termios
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from mollia_cli.workflow.project import Project
 COMMAND = [sys.executable, "-c", "from mollia_cli.cli.main import main; main()"]
 ESCAPES = re.compile(r"\x1b(\[[0-9;?<>=]*[a-zA-Z]|[=>])")
 COLOURS = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;[0-9;]*)?m")
-SECONDS = 300.0
+SILENT_SECONDS = 120
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -46,26 +45,33 @@ class Terminal:
             [*COMMAND, *arguments], stdin=there, stdout=there, stderr=there, env=environment(**more), close_fds=True
         )
         self.output = ""
+        self._idle = 0
+
+    def _read(self) -> str:
+        """What is written within a second; too many silent seconds in a row are a failure."""
+        if not select.select([self._here], [], [], 1.0)[0]:
+            # seconds are counted, not read off a clock: on a busy machine this process may stand still, too
+            self._idle += 1
+            assert self._idle < SILENT_SECONDS, f"nothing more after {self.output[-2000:]!r}"
+            return ""
+        self._idle = 0
+        new = os.read(self._here, 65536).decode(errors="replace")
+        self.output += new
+        return new
 
     def wait_for(self, words: str) -> None:
         """Read until the words stand in what was written since the last call."""
-        new, end = "", time.monotonic() + SECONDS
+        new = ""
         while words not in ESCAPES.sub("", new):
-            assert time.monotonic() < end, f"no {words!r} in {new!r}"
-            if select.select([self._here], [], [], 1.0)[0]:
-                read = os.read(self._here, 65536).decode(errors="replace")
-                new, self.output = new + read, self.output + read
+            new += self._read()
 
     def press(self, keys: str) -> None:
         os.write(self._here, keys.encode())
 
     def end(self) -> int:
         """The exit status, once everything was read; the terminal must be as it was."""
-        end = time.monotonic() + SECONDS
         while self.process.poll() is None or select.select([self._here], [], [], 0.1)[0]:
-            assert time.monotonic() < end
-            if select.select([self._here], [], [], 0.1)[0]:
-                self.output += os.read(self._here, 65536).decode(errors="replace")
+            self._read()
         assert termios.tcgetattr(self._there) == self._modes
         return self.process.returncode
 
