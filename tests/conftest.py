@@ -2,13 +2,20 @@
 
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
+from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.observations import Observation
+from mollia_cli.domain.rng import stream
+from mollia_cli.workflow import annotate as annotation
+from mollia_cli.workflow.create import create, new_settings
+from mollia_cli.workflow.project import Project
 
 TEST_LLM = "smollm2-135m-instruct"
 TEST_ENCODER = "all-minilm-l6-v2"
@@ -73,3 +80,34 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
         return path
 
     return write_file
+
+
+@pytest.fixture
+def observed(tmp_path: Path) -> Iterator[Project]:
+    """60 seed and 200 pool items of four labels, observed by three LLMs that are right on about half of them.
+
+    The LLMs' files are empty shells: asking them would fail.
+    """
+    members = [tmp_path / f"{name}.gguf" for name in ("ada", "bob", "cyd")]
+    for path in members:
+        path.write_bytes(b"GGUF" + path.name.encode())
+    labels = LabelSet(("red", "green", "blue", "grey"))
+    create(
+        tmp_path / "observed", new_settings(labels, panel=[str(path) for path in members], encoder="all-minilm-l6-v2")
+    )
+    rng = stream(0, "observed project")
+    gold = rng.integers(0, 4, 260)
+    logits = rng.normal(0.0, 1.0, (260, 3, 4))
+    logits[np.arange(260), :, gold] += 1.3
+    z = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+    items = [Item(f"i{n:03d}", f"text {n}", "seed" if n < 60 else "pool", int(gold[n])) for n in range(260)]
+    with Project.open(tmp_path / "observed") as project:
+        with project.store.transaction():
+            project.store.items.add(items, "made up")
+        for column, member in enumerate(annotation.members(project)):
+            batch = [
+                Observation(item.id, np.log(z[n, column]), rng.multinomial(10, z[n, column]) / 10, 1.0, 0.0, tokens=9)
+                for n, item in enumerate(items)
+            ]
+            project.store.observations.add(member.key, batch)
+        yield project

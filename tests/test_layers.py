@@ -46,6 +46,7 @@ ONLY_STORE_HELPER = ("cli/complete.py", "store")
 HOMES = {
     "typer": {"cli"},
     "rich": {"cli"},
+    "textual": {"cli"},
     "sqlite_utils": {"store"},
     "sqlite3": {"store"},
     "tomlkit": {"store"},

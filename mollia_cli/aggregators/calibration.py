@@ -153,7 +153,7 @@ def threshold_for(confidence: FloatArray, right: BoolArray, target: float, pool:
             return Threshold(float(value), precision, float((pool >= value).mean()))
     raise InputError(
         f"no verdict reaches a precision of {target}; the surest has {candidates[-1]:.3f}",
-        "ask for less, or label more seed items: mollia select --strategy doubt",
+        "ask for less, or label more items: mollia review",
     )
 
 

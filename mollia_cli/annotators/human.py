@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
@@ -26,7 +25,7 @@ class HumanAnnotator:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """A person and the labels; who it was is not written down."""
+        """A person and the labels; who it is, is written down with each decision."""
         return {"annotator": "human", "labels": self._labels.digest}
 
     def annotate(self, items: Sequence[Item]) -> Iterator[list[Observation]]:
@@ -50,22 +49,10 @@ class HumanAnnotator:
         question = self._question(text, progress)
         while True:
             answer = self._ask(question).strip()
-            found = self._read(answer)
+            found = self._labels.chosen(answer)
             if found is not None:
                 return found
             question = f"{answer!r} is no label; type its number or its name"
-
-    def _read(self, answer: str) -> int | None:
-        names = self._labels.names
-        if answer.isdecimal() and 1 <= int(answer) <= len(names) and answer not in names:
-            return int(answer) - 1
-        starts = [k for k, name in enumerate(names) if answer and name.casefold().startswith(answer.casefold())]
-        if len(starts) == 1:
-            return starts[0]
-        try:
-            return self._labels.index(answer)
-        except InputError:
-            return None
 
     def _observation(self, item_id: str, label: int) -> Observation:
         votes = np.eye(len(self._labels))[label]

@@ -152,7 +152,7 @@ def _remark(done: "Conclusion", target: float | None) -> None:
             f" verdicts; {done.below} fall below"
         )
         if done.below:
-            talk(f"  for people: mollia select --strategy doubt -n {done.below}")
+            talk(f"  for people: mollia review --below {threshold.confidence:.4f}")
 
 
 def aggregators(as_json: JsonOption = False, as_jsonl: JsonlOption = False) -> None:

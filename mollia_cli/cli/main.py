@@ -27,6 +27,7 @@ from mollia_cli.cli import (
     predict,
     prompt,
     report,
+    review,
     rounds,
     select,
     sql,
@@ -56,6 +57,8 @@ app.command("annotate")(annotate.annotate)
 app.command("aggregate")(aggregate.aggregate)
 app.command("select")(select.select)
 app.command("train")(rounds.train)
+app.command("label")(review.label)
+app.command("review")(review.review)
 app.command("round")(rounds.round_)
 app.command("run")(rounds.run_)
 app.command("generate")(generate.generate)

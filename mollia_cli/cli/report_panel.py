@@ -1,8 +1,12 @@
 """``mollia report panel``."""
 
 from dataclasses import asdict
+from typing import Annotated
+
+import typer
 
 from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, table
+from mollia_cli.cli.people import show_people
 from mollia_cli.domain.report import Measurement, Missing
 
 _COLUMNS = {
@@ -21,8 +25,14 @@ _COLUMNS = {
 }
 
 
-def panel(project: ProjectOption = None, as_json: JsonOption = False) -> None:
-    """Show how good each LLM is, what it adds, what it costs, and how far to trust the verdicts.
+def panel(
+    target_precision: Annotated[
+        float, typer.Option(help="Check with people's labels verdicts that should be right so often.", min=0.0, max=1.0)
+    ] = 0.95,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how good each LLM is, what it adds, what it costs, how far to trust verdicts, and what people changed.
 
     Accuracy (with its 95% interval), answers and calibration are measured on the seed items; "adds" is
     what the aggregator's cross-fitted accuracy loses without the LLM.
@@ -32,9 +42,9 @@ def panel(project: ProjectOption = None, as_json: JsonOption = False) -> None:
     from mollia_cli.workflow.report import panel_report
 
     with open_project(project) as opened:
-        quality, verdicts = panel_report(opened)
+        quality, verdicts, people = panel_report(opened, target_precision)
     if as_json:
-        emit_json(asdict(quality) | {"aggregator": {"name": quality.aggregator, **asdict(verdicts)}})
+        emit_json(asdict(quality) | {"aggregator": {"name": quality.aggregator, **asdict(verdicts)}, "people": people})
         return
     llms, agreement = quality.llms, quality.agreement
     names = [llm.annotator for llm in llms]
@@ -49,6 +59,7 @@ def panel(project: ProjectOption = None, as_json: JsonOption = False) -> None:
     alpha = agreement.krippendorff_alpha
     emit(f"Agreement of all (Krippendorff's alpha): {'undefined' if alpha is None else format(alpha, '.3f')}\n")
     _show_verdicts(verdicts)
+    show_people(people)
 
 
 def _show_verdicts(found: Measurement | Missing) -> None:

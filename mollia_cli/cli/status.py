@@ -1,6 +1,7 @@
 """``mollia status``."""
 
 from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, table
+from mollia_cli.cli.people import show_people
 from mollia_cli.cli.rounds import COLUMNS, round_cells
 from mollia_cli.domain.printable import printable
 
@@ -35,6 +36,7 @@ def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
             ["annotator", "items", "mean mass on labels", "invalid answers", "tokens"],
             [[a["name"], a["items"], a["mass"], a["invalid"], a["tokens"]] for a in found["annotators"]],
         )
+    show_people(found["people"])
     if rounds:
         table(COLUMNS, [round_cells(record) for record in rounds], f"run {found['run']}")
     if found["stopped"]:

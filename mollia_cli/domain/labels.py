@@ -62,6 +62,20 @@ class LabelSet:
             f"{did_you_mean}labels: {', '.join(self.names)}",
         )
 
+    def chosen(self, answer: str) -> int | None:
+        """The label that a person means by its number from 1, its name, or the start of one name; None where unclear.
+
+        A label that is a number itself is meant by its name.
+        """
+        if answer.isdecimal() and 1 <= int(answer) <= len(self) and answer not in self.names:
+            return int(answer) - 1
+        key = normalise_answer(answer)
+        names = [normalise_answer(name) for name in self.names]
+        if key in names:
+            return names.index(key)
+        starts = [k for k, name in enumerate(names) if key and name.startswith(key)]
+        return starts[0] if len(starts) == 1 else None
+
     @property
     def digest(self) -> str:
         """Identity of the label set: names, order and descriptions."""

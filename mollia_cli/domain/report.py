@@ -4,6 +4,7 @@ None stands for what cannot be known. Shares and probabilities go from 0 to 1; i
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The project and the run that the report is about. ``human``: pool items that a person has labelled."""
+    """The project and the run that the report is about. ``people``: what people decided, and what it did."""
 
     project: str
     version: str
@@ -31,7 +32,7 @@ class Overview:
     aggregator: str
     annotator: str
     rounds: int
-    human: int
+    people: dict[str, Any]
     next_step: str
 
 

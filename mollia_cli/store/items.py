@@ -13,6 +13,8 @@ from mollia_cli.store.database import now
 
 _CHUNK = 500
 _LABELLED = {None: "", True: " AND label IS NOT NULL", False: " AND label IS NULL"}
+# Items that people have set aside are in the project, but in no split's list.
+_IN_USE = "id NOT IN (SELECT item FROM standing_decisions WHERE act = 'ignore')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class ItemStore:
 
     def ids(self, split: str, labelled: bool | None = None) -> list[str]:
         """Ids of a split in the order of import; ``labelled`` keeps those with or without a known label."""
-        query = f"SELECT id FROM items WHERE split = ?{_LABELLED[labelled]} ORDER BY position"
+        query = f"SELECT id FROM items WHERE split = ?{_LABELLED[labelled]} AND {_IN_USE} ORDER BY position"
         return [row[0] for row in self._db.execute(query, [split])]
 
     def get(self, ids: Sequence[str]) -> list[Item]:
@@ -75,18 +77,28 @@ class ItemStore:
 
     def in_split(self, split: str, labelled: bool | None = None) -> list[Item]:
         """Items of a split in the order of import; ``labelled`` keeps those with or without a known label."""
-        query = f"SELECT id, text, split, label FROM items WHERE split = ?{_LABELLED[labelled]} ORDER BY position"
+        condition = f"split = ?{_LABELLED[labelled]} AND {_IN_USE}"
+        query = f"SELECT id, text, split, label FROM items WHERE {condition} ORDER BY position"
         return list(self._read(query, [split]))
 
     def counts(self) -> dict[str, dict[str, int]]:
         """For each split: how many items, and how many of them have a known label."""
-        query = "SELECT split, count(*), count(label) FROM items GROUP BY split"
+        query = f"SELECT split, count(*), count(label) FROM items WHERE {_IN_USE} GROUP BY split"
         return {split: {"items": n, "labelled": known} for split, n, known in self._db.execute(query)}
 
     def sources(self, split: str) -> list[tuple[str, int, str]]:
         """(name, items, when first imported) of everything that a split came from, in that order."""
         query = "SELECT source, count(*), min(imported_at) FROM items WHERE split = ? GROUP BY source"
         return self._db.execute(f"{query} ORDER BY min(position)", [split]).fetchall()
+
+    def find(self, words: str) -> list[str]:
+        """Ids of the pool items, and of those that people have decided on, whose text holds ``words`` in any case."""
+        self._db.conn.create_function("casefold", 1, str.casefold, deterministic=True)
+        query = (
+            "SELECT id FROM items WHERE instr(casefold(text), ?)"
+            " AND (split = 'pool' OR id IN (SELECT item FROM standing_decisions)) ORDER BY position"
+        )
+        return [row[0] for row in self._db.execute(query, [words.casefold()])]
 
     def _read(self, query: str, parameters: Sequence[str]) -> Iterator[Item]:
         for item_id, text, split, label in self._db.execute(query, list(parameters)):

@@ -163,6 +163,36 @@ def m006_synthetic(db: Database) -> None:
 
 
 @migrations()
+def m007_decisions(db: Database) -> None:
+    db.executescript(
+        """
+        -- what people said of items; a row is never changed but for the mark that it was taken back
+        CREATE TABLE decisions (
+            id INTEGER PRIMARY KEY,
+            item TEXT NOT NULL REFERENCES items (id),
+            act TEXT NOT NULL CHECK (act IN ('label', 'ignore', 'note')),
+            label TEXT,
+            note TEXT NOT NULL,
+            seed INTEGER NOT NULL,
+            fit INTEGER REFERENCES fits (id),
+            verdict TEXT,
+            confidence REAL,
+            known TEXT,
+            who TEXT NOT NULL,
+            made_at TEXT NOT NULL,
+            undone_at TEXT
+        );
+        CREATE INDEX decisions_by_item ON decisions (item, id);
+
+        -- the label, or the ignoring, that holds for an item
+        CREATE VIEW standing_decisions AS
+        SELECT * FROM decisions
+        WHERE id IN (SELECT max(id) FROM decisions WHERE act <> 'note' AND undone_at IS NULL GROUP BY item);
+        """
+    )
+
+
+@migrations()
 def m008_label_sets_and_views(db: Database) -> None:
     db.executescript(
         """
@@ -206,17 +236,20 @@ def m008_label_sets_and_views(db: Database) -> None:
         WHERE f.concluded = (SELECT max(concluded) FROM fits);
 
         CREATE VIEW labelled_items AS
-        SELECT id, text, label, 1.0 AS confidence, 'gold' AS source, '[]' AS negatives
-        FROM items WHERE split = 'seed' AND label IS NOT NULL
+        SELECT
+            i.id, i.text, i.label, 1.0 AS confidence, CASE WHEN d.id IS NULL THEN 'gold' ELSE 'human' END AS source,
+            '[]' AS negatives
+        FROM items i LEFT JOIN standing_decisions d ON d.item = i.id
+        WHERE i.split = 'seed' AND i.label IS NOT NULL AND coalesce(d.act, 'label') = 'label'
         UNION ALL
         SELECT
-            i.id, i.text, coalesce(h.label, v.label), CASE WHEN h.label IS NULL THEN v.confidence ELSE 1.0 END,
-            CASE WHEN h.label IS NULL THEN v.aggregator ELSE 'human' END,
-            CASE WHEN h.label IS NULL THEN v.negatives ELSE '[]' END
+            i.id, i.text, coalesce(d.label, v.label), CASE WHEN d.label IS NULL THEN v.confidence ELSE 1.0 END,
+            CASE WHEN d.label IS NULL THEN v.aggregator ELSE 'human' END,
+            CASE WHEN d.label IS NULL THEN v.negatives ELSE '[]' END
         FROM items i
-        LEFT JOIN annotator_answers h ON h.item = i.id AND h.kind = 'human'
+        LEFT JOIN standing_decisions d ON d.item = i.id
         LEFT JOIN current_verdicts v ON v.item = i.id
-        WHERE i.split = 'pool' AND coalesce(h.label, v.label) IS NOT NULL;
+        WHERE i.split = 'pool' AND coalesce(d.label, v.label) IS NOT NULL AND coalesce(d.act, 'label') = 'label';
 
         CREATE VIEW round_results AS
         SELECT

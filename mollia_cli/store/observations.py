@@ -15,6 +15,7 @@ from mollia_cli.store.items import chunks
 _DIGITS = 7
 # JSON has no -inf: a label of probability zero is stored as this log-probability.
 FLOOR = -1e4
+_COLUMNS = "o.item, o.log_probs, o.votes, o.mass, o.invalid, o.slack, o.answers, o.tokens, o.truncated"
 
 
 class ObservationStore:
@@ -86,23 +87,18 @@ class ObservationStore:
         found: dict[str, Observation] = {}
         for chunk in chunks(ids):
             marks = ",".join("?" * len(chunk))
-            query = (
-                "SELECT item, log_probs, votes, mass, invalid, slack, answers, tokens, truncated FROM observations"
-                f" WHERE annotator = ? AND item IN ({marks})"
-            )
+            query = f"SELECT {_COLUMNS} FROM observations o WHERE annotator = ? AND item IN ({marks})"
             for row in self._db.execute(query, [key, *chunk]):
-                found[row[0]] = Observation(
-                    item_id=row[0],
-                    log_probs=np.array(json.loads(row[1])),
-                    votes=np.array(json.loads(row[2])),
-                    mass=row[3],
-                    invalid=row[4],
-                    slack=row[5],
-                    answers=tuple(json.loads(row[6])),
-                    tokens=row[7],
-                    truncated=bool(row[8]),
-                )
+                found[row[0]] = _observation(row)
         return found
+
+    def of_item(self, item_id: str) -> list[tuple[str, str, Observation]]:
+        """(key, name, observation) of every annotator that has observed an item, in the order of their first use."""
+        query = (
+            f"SELECT {_COLUMNS}, a.key, a.name FROM annotators a JOIN observations o ON o.annotator = a.key"
+            " WHERE o.item = ? ORDER BY a.created_at, a.name"
+        )
+        return [(row[-2], row[-1], _observation(row)) for row in self._db.execute(query, [item_id])]
 
     def summary(self) -> list[dict[str, Any]]:
         """For each annotator: name, key, items observed, mean mass and invalid share, tokens, texts cut, seconds."""
@@ -125,6 +121,21 @@ class ObservationStore:
         """Name and identity behind a key; the key must be registered."""
         name, identity = self._db.execute("SELECT name, identity FROM annotators WHERE key = ?", [key]).fetchone()
         return name, json.loads(identity)
+
+
+def _observation(row: Sequence[Any]) -> Observation:
+    """An observation from a row that begins with ``_COLUMNS``."""
+    return Observation(
+        item_id=row[0],
+        log_probs=np.array(json.loads(row[1])),
+        votes=np.array(json.loads(row[2])),
+        mass=row[3],
+        invalid=row[4],
+        slack=row[5],
+        answers=tuple(json.loads(row[6])),
+        tokens=row[7],
+        truncated=bool(row[8]),
+    )
 
 
 def _dump(values: FloatArray) -> str:

@@ -10,6 +10,21 @@ _JSON_ARRAY = "JSON array in the label set's order"
 _ITEM = "`items.id`"
 
 
+_DECISION = {
+    "act": "`label`, `ignore` or `note`",
+    "label": "the label given, or null",
+    "note": "the note, or empty",
+    "seed": "1 if it made the item a seed item",
+    "fit": "`fits.id` of the verdict that the person saw, or null",
+    "verdict": "that verdict's label",
+    "confidence": "that verdict's confidence",
+    "known": "the label that the item came with, or null",
+    "who": "the person's name",
+    "made_at": "UTC, ISO 8601",
+    "undone_at": "when it was taken back, or null",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """One table or view. ``columns``: name -> meaning, in their order."""
@@ -37,8 +52,8 @@ _VIEWS = {
             "item": _ITEM,
             "text": "the text",
             "split": "`items.split`",
-            "annotator": "the LLM's name, or `human`",
-            "kind": "`gguf` (an LLM), `replay` (stored outputs) or `human`",
+            "annotator": "the LLM's name",
+            "kind": "`gguf` (an LLM) or `replay` (stored outputs)",
             "label": "its most probable label; null for a label set from before this view",
             "log_prob": "natural log of that label's probability, whole label string",
             "vote_share": "share of its answers that were that label",
@@ -81,6 +96,14 @@ _VIEWS = {
             "model": "`rounds.model`",
             "started_at": "UTC, ISO 8601",
             "finished_at": "UTC, ISO 8601; null while the round is unfinished",
+        },
+    ),
+    "standing_decisions": Table(
+        "Of each item that people have decided on, the decision that holds.",
+        {
+            "id": "`decisions.id`",
+            "item": _ITEM,
+            **_DECISION,
         },
     ),
     "annotator_costs": Table(
@@ -194,6 +217,14 @@ _BASE = {
             "seconds": "JSON: wall-clock by step",
             "started_at": "UTC, ISO 8601",
             "finished_at": "UTC, ISO 8601",
+        },
+    ),
+    "decisions": Table(
+        "What people said of items. Rows are added only; `standing_decisions` says what holds.",
+        {
+            "id": "number, in their order",
+            "item": _ITEM,
+            **_DECISION,
         },
     ),
     "selections": Table(

@@ -10,6 +10,7 @@ from sqlite_utils import Database
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.store.database import DATABASE_FILE, create_database, database_error, open_database
+from mollia_cli.store.decisions import DecisionStore
 from mollia_cli.store.items import ItemStore
 from mollia_cli.store.observations import ObservationStore
 from mollia_cli.store.runs import RunStore
@@ -30,6 +31,7 @@ class Store:
         self.verdicts = VerdictStore(self._db, labels)
         self.runs = RunStore(self._db, labels)
         self.synthetic = SyntheticStore(self._db, labels)
+        self.decisions = DecisionStore(self._db, labels)
         with self.guarded():
             _record_labels(self._db, labels)
 

@@ -100,6 +100,10 @@ class VerdictStore:
                 "UPDATE fits SET concluded = (SELECT coalesce(max(concluded), 0) + 1 FROM fits) WHERE id = ?", [fit_id]
             )
 
+    def confidences(self, fit_id: int) -> dict[str, float]:
+        """The confidence of every verdict of one fit, by item id."""
+        return dict(self._db.execute("SELECT item, confidence FROM verdicts WHERE fit = ?", [fit_id]))
+
     def get(self, fit_id: int, ids: Sequence[str]) -> dict[str, Verdict]:
         """Stored verdicts of one fit for some items."""
         found: dict[str, Verdict] = {}

@@ -15,7 +15,16 @@ from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 from mollia_cli.domain.rng import stream_seed
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.store.verdicts import Fit
-from mollia_cli.workflow.annotate import Member, fit_seeds, members, observed_by_all, stack, unlabelled_sample
+from mollia_cli.workflow.annotate import (
+    Member,
+    fit_items,
+    fit_seeds,
+    members,
+    observed_by_all,
+    stack,
+    unlabelled_sample,
+)
+from mollia_cli.workflow.human import told_verdicts
 from mollia_cli.workflow.project import Project
 
 
@@ -50,16 +59,16 @@ class Conclusion:
 
 
 def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (), also: Sequence[str] = ()) -> Fitted:
-    """The aggregator ``name`` (default: the project's) fitted on the seed set and unlabelled items.
+    """The aggregator ``name`` (default: the project's) fitted on the labelled items and unlabelled ones.
 
-    Those are the project's unlabelled sample and ``also``, of each what was annotated. The same inputs
-    were fitted before: that fit is read from the store. Seed items that were not annotated yet, or seed
-    labels of one class only, raise InputError.
+    Labelled are the seeds and what people have labelled; unlabelled the project's sample and ``also``,
+    of each what was annotated. The same inputs were fitted before: that fit is read from the store.
+    Labelled items that were not annotated yet, or labels of one class only, raise InputError.
     """
     name = AGGREGATORS.check(name or project.settings.aggregate.aggregator)
     panel = tuple(panel or members(project))
     kind: type[Aggregator] = AGGREGATORS.load(name)
-    seed = fit_seeds(project)
+    seed = fit_items(project)
     _check_seed(project, kind, [item.label for item in seed if item.label is not None])
     seed_ids = [item.id for item in seed]
     ready = observed_by_all(project, panel, seed_ids)
@@ -70,8 +79,9 @@ def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (
         )
     if not kind.learns:
         seed, seed_ids = [], []
-    wanted = list(dict.fromkeys([*unlabelled_sample(project), *also])) if kind.learns else []
-    pool_ids = observed_by_all(project, panel, wanted)
+    known = set(seed_ids)
+    wanted = dict.fromkeys([*unlabelled_sample(project), *also]) if kind.learns else {}
+    pool_ids = observed_by_all(project, panel, [item_id for item_id in wanted if item_id not in known])
     random_seed = stream_seed(project.settings.seed, "aggregate", name)
     digest = digest_of(
         {
@@ -85,8 +95,8 @@ def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (
     )
     fit = project.store.verdicts.find_fit(digest)
     if fit is not None:
-        known = Calibration.from_json(fit.calibration) if fit.calibration else None
-        return Fitted(fit, kind.from_json(fit.state), panel, known)
+        stored = Calibration.from_json(fit.calibration) if fit.calibration else None
+        return Fitted(fit, kind.from_json(fit.state), panel, stored)
     labels = np.array([item.label for item in seed], dtype=np.int64)
     seen, unlabelled = stack(project, panel, seed_ids), stack(project, panel, pool_ids)
     project.progress(f"fitting {name}", 0, 1)
@@ -112,16 +122,19 @@ def aggregate(
 ) -> Conclusion:
     """Conclude on ``ids`` (None: every annotated pool item), by an aggregator that also learned from them, unlabelled.
 
-    ``target_precision``: also the confidence from which verdicts are right so often. Raises
-    InputError where no verdict is that sure, or the aggregator learns nothing that could tell.
+    People's labels override verdicts. ``target_precision``: also the confidence from which the other
+    verdicts are right so often. Raises InputError where none is that sure, or the aggregator learns
+    nothing that could tell.
     """
     panel = members(project)
     wanted = observed_by_all(project, panel, project.store.items.ids("pool")) if ids is None else ids
     fitted = fit_aggregator(project, name, panel, wanted)
     rule = negative_rule(project, fitted.panel)
     verdicts = _conclude(project, fitted, wanted, rule)
-    threshold = None if target_precision is None else _threshold(fitted, verdicts, target_precision)
-    return Conclusion(fitted, verdicts, rule, threshold)
+    told = told_verdicts(project)
+    own = [verdict for verdict in verdicts if verdict.item_id not in told]
+    threshold = None if target_precision is None else _threshold(fitted, own, target_precision)
+    return Conclusion(fitted, [told.get(verdict.item_id, verdict) for verdict in verdicts], rule, threshold)
 
 
 def _threshold(fitted: Fitted, verdicts: Sequence[Verdict], target: float) -> Threshold:
@@ -192,12 +205,12 @@ def _check_seed(project: Project, kind: type[Aggregator], labels: Sequence[int])
     if not labels:
         raise InputError(
             f"{kind.name} learns from seed labels and the project has none",
-            "import some: mollia import seed.csv --as seed (or use --with vote)",
+            "label some: mollia label --seed 50, or mollia import seed.csv --as seed (or use --with vote)",
         )
     if len(set(labels)) == 1:
         raise InputError(
             f"all {len(labels)} seed labels are {project.labels.names[labels[0]]!r}; {kind.name} needs two or more",
-            "import seed items of other labels, or use --with vote",
+            "label items of other labels (mollia label, mollia review), or use --with vote",
         )
     absent = [name for k, name in enumerate(project.labels.names) if k not in set(labels)]
     if absent:

@@ -11,6 +11,7 @@ from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation, Panel
 from mollia_cli.domain.rng import stream
+from mollia_cli.workflow.human import told_items
 from mollia_cli.workflow.learner import current_run
 from mollia_cli.workflow.panel import fit_together, panel_annotators, shot_items
 from mollia_cli.workflow.project import Project
@@ -143,21 +144,33 @@ def observed_by_all(project: Project, panel: Sequence[Member], ids: Sequence[str
 
 
 def unlabelled_sample(project: Project) -> list[str]:
-    """The pool items that semi-supervised aggregators learn from: a fixed random sample."""
-    pool = sorted(project.store.items.ids("pool"))
-    order = stream(project.settings.seed, "unlabelled").permutation(len(pool))
-    return [pool[row] for row in order[: project.settings.aggregate.unlabelled]]
+    """The pool items that semi-supervised aggregators learn from: a fixed random sample, without what people took."""
+    pool, decided = set(project.store.items.ids("pool")), {d.item_id for d in project.store.decisions.all()}
+    # drawn from the pool as it was imported, or every decision would draw other items, not annotated yet
+    imported = sorted(pool | decided)
+    order = stream(project.settings.seed, "unlabelled").permutation(len(imported))
+    sample = [imported[row] for row in order[: project.settings.aggregate.unlabelled]]
+    told = project.store.decisions.labels()
+    return [item_id for item_id in sample if item_id in pool and item_id not in told]
 
 
 def needed_for_fit(project: Project) -> list[str]:
-    """What the next aggregation needs: the seed set (but the prompt's shots) and the unlabelled sample."""
-    return [*(item.id for item in fit_seeds(project)), *unlabelled_sample(project)]
+    """What the next aggregation needs: the labelled items (but the prompt's shots) and the unlabelled sample."""
+    return [*(item.id for item in fit_items(project)), *unlabelled_sample(project)]
 
 
 def fit_seeds(project: Project) -> list[Item]:
     """The seed items that an aggregator learns from: the labelled ones that do not stand in the prompt."""
     shots = {item.id for item in shot_items(project)}
     return [item for item in project.store.items.in_split("seed", labelled=True) if item.id not in shots]
+
+
+def fit_items(project: Project) -> list[Item]:
+    """All items that an aggregator learns labels from: ``fit_seeds``, then what people have labelled in the pool.
+
+    People look at doubtful items first, so whoever measures accuracy takes the seeds alone.
+    """
+    return [*fit_seeds(project), *told_items(project)]
 
 
 def next_items(project: Project) -> list[str]:

@@ -2,32 +2,30 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.store.runs import Round
-from mollia_cli.workflow.human import person_labels
 from mollia_cli.workflow.project import Project
 from mollia_cli.writers import BINARY, WRITERS, Row, Target, Writer
 from mollia_cli.writers.dataset_card import dataset_card
 
 
 def labelled_rows(project: Project, synthetic: bool = False) -> Iterator[dict[str, Any]]:
-    """Every labelled item: gold seeds first, then the pool: a person's labels, else the last aggregation's verdicts.
+    """Every labelled item: seeds first, then the pool: people's labels, else the last aggregation's verdicts.
 
     Each row has id, text, label, confidence, source ("gold", "human" or the aggregator's name) and negatives.
     ``synthetic``: texts that LLMs wrote come last, with the source "synthetic".
     """
-    names = project.labels.names
-    yield from _gold_rows(project, "seed")
+    names, told = project.labels.names, project.store.decisions.labels()
+    yield from _gold_rows(project, "seed", told)
     pool = project.store.items.in_split("pool")
     ids = [item.id for item in pool]
     fit = project.store.verdicts.latest_fit()
     verdicts = {} if fit is None else project.store.verdicts.get(fit.id, ids)
-    told = person_labels(project, ids)
     for item in pool:
         verdict = verdicts.get(item.id)
         if item.id in told:
@@ -102,10 +100,13 @@ def _counted(rows: Iterable[dict[str, Any]], sources: Counter[str]) -> Iterator[
         yield row
 
 
-def _gold_rows(project: Project, split: str) -> Iterator[dict[str, Any]]:
+def _gold_rows(project: Project, split: str, told: Container[str] = ()) -> Iterator[dict[str, Any]]:
+    """The labelled items of a split; the labels of those in ``told`` are people's."""
     for item in project.store.items.in_split(split, labelled=True):
         assert item.label is not None
-        yield _row(item.id, item.text, project.labels.names[item.label], 1.0, "gold", [])
+        yield _row(
+            item.id, item.text, project.labels.names[item.label], 1.0, "human" if item.id in told else "gold", []
+        )
 
 
 @contextmanager

@@ -1,29 +1,47 @@
-"""Labels from a person, asked for once and kept like any observation."""
+"""Labels from people: asked for once, written down as decisions, and worth as much as gold."""
 
+import getpass
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from mollia_cli.annotators import ANNOTATORS
+from mollia_cli.domain.decisions import LABEL, Decision
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import IntArray
+from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.train import certain_verdicts, gold_labels
 
 
 def ask_person(project: Project, items: Sequence[Item]) -> IntArray:
-    """[n] the person's labels of the items; asks for those that were not given yet, and stores each at once."""
+    """[n] the people's labels of the items; asks for those that were not given yet, and stores each at once."""
+    who, told = user_name(), project.store.decisions.labels()
     person = ANNOTATORS.load("human")(project.labels, project.ask)
-    key = project.store.observations.register(person.name, person.identity)
-    missing = set(project.store.observations.missing(key, [item.id for item in items]))
-    for batch in person.annotate([item for item in items if item.id in missing]):
+    for [seen] in person.annotate([item for item in items if item.id not in told]):
         with project.store.guarded():
-            project.store.observations.add(key, batch)
-    said = person_labels(project, [item.id for item in items])
-    return np.array([said[item.id] for item in items], dtype=np.int64)
+            project.store.decisions.add(Decision(seen.item_id, LABEL, who, int(seen.votes.argmax())))
+    told = project.store.decisions.labels()
+    return np.array([told[item.id] for item in items], dtype=np.int64)
 
 
-def person_labels(project: Project, ids: Sequence[str]) -> dict[str, int]:
-    """The labels that a person has given to some of the items."""
-    person = ANNOTATORS.load("human")(project.labels, project.ask)
-    key = project.store.observations.key(person.identity)
-    return {i: int(seen.votes.argmax()) for i, seen in project.store.observations.get(key, ids).items()}
+def told_items(project: Project) -> list[Item]:
+    """The pool items that people have labelled, each with the label that they gave it."""
+    told = project.store.decisions.labels()
+    items = project.store.items.get(list(told))
+    return [replace(item, label=told[item.id]) for item in items if item.split == "pool"]
+
+
+def told_verdicts(project: Project) -> dict[str, Verdict]:
+    """People's labels of pool items, by id: they override what an aggregator concludes."""
+    items = told_items(project)
+    return certain_verdicts(items, gold_labels(items), len(project.labels))
+
+
+def user_name() -> str:
+    """The name under which a person's decisions are stored, unless another is given: the operating system's."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return "unknown"

@@ -18,7 +18,7 @@ from mollia_cli.domain.rng import stream_seed
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.store.verdicts import Fit
 from mollia_cli.workflow.aggregate import negative_rule, verdicts_of
-from mollia_cli.workflow.annotate import Member, fit_seeds, observed_by_all, stack, unlabelled_sample
+from mollia_cli.workflow.annotate import Member, fit_items, observed_by_all, stack, unlabelled_sample
 from mollia_cli.workflow.learner import new_learner
 from mollia_cli.workflow.project import Project
 
@@ -41,7 +41,7 @@ def refined_verdicts(
 
 
 def _fit(project: Project, name: str, panel: Sequence[Member], ids: Sequence[str]) -> Fit:
-    seed = fit_seeds(project)
+    seed = fit_items(project)
     keys = [member.key for member in panel]
     digest = digest_of(
         {

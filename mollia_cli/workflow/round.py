@@ -15,7 +15,7 @@ from mollia_cli.store.verdicts import Fit
 from mollia_cli.workflow.aggregate import conclude, fit_aggregator
 from mollia_cli.workflow.annotate import annotate, needed_for_fit
 from mollia_cli.workflow.cascade import ask, stages_said, with_sample
-from mollia_cli.workflow.human import ask_person
+from mollia_cli.workflow.human import ask_person, told_items, told_verdicts
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.refine import refined_verdicts
 from mollia_cli.workflow.select import opinions, select
@@ -62,24 +62,39 @@ def _start(project: Project, run: str, setup: RunSetup, number: int) -> bool:
 
 
 def finish_round(project: Project, run: str, setup: RunSetup, number: int) -> Round:
-    """Everything after the selection, skipping what is stored already."""
+    """Everything after the selection, skipping what is stored already.
+
+    What people have labelled is gold, whether the run has selected it or not; what they ignore is left out.
+    """
     seed = project.store.items.in_split("seed", labelled=True)
     if not seed:
-        raise InputError("the project has no seed labels to start from", "mollia import seed.csv --as seed")
-    selections = project.store.runs.selections(run)
+        hint = "label some: mollia label --seed 50, or import them: mollia import seed.csv --as seed"
+        raise InputError("the project has no seed labels to start from", hint)
+    ignored = project.store.decisions.ignored()
+    selections = [s for s in project.store.runs.selections(run) if s.item_id not in ignored]
     verdicts = _label(project, run, setup, number, selections) if selections else {}
     metrics: dict[str, Any] = _verdict_quality(project, selections, verdicts)
     watch = Stopwatch()
-    trusted = setup.annotator in (HUMAN, ORACLE)
-    learner, training = train_learner(project, Labelled(seed, selections, verdicts, trusted), number, asdict(setup))
+    told = told_items(project)
+    labelled = _labelled([*seed, *told], selections, verdicts, setup.annotator == ORACLE)
+    learner, training = train_learner(project, labelled, number, asdict(setup))
     _record(project, run, number, "train", watch)
     model = keep_model(project, learner, run, number)
     scores = evaluate(project, learner)
     _record(project, run, number, "evaluate", watch)
-    metrics |= {"selected": sum(s.round == number for s in selections), **training, **scores}
+    metrics |= {"selected": sum(s.round == number for s in selections), **training, **scores, "people": len(told)}
     with project.store.guarded():
         project.store.runs.update_round(run, number, model=model, metrics=metrics)
     return project.store.runs.rounds(run)[number]
+
+
+def _labelled(
+    gold: Sequence[Item], selections: Sequence[Selection], verdicts: dict[str, Verdict], trusted: bool
+) -> Labelled:
+    """What the round trains on; an item of known label is gold and nothing else."""
+    known = {item.id for item in gold}
+    rest = [selection for selection in selections if selection.item_id not in known]
+    return Labelled(gold, rest, {i: verdict for i, verdict in verdicts.items() if i not in known}, trusted)
 
 
 def _label(
@@ -88,14 +103,17 @@ def _label(
     """Verdicts on everything that the run has selected: annotate what is missing, fit, conclude.
 
     People and true labels are verdicts of their own; refined ones come with those on unselected items.
+    What people have labelled already needs no verdict of the panel.
     """
     watch = Stopwatch()
-    ids = [selection.item_id for selection in selections]
+    selected = [selection.item_id for selection in selections]
     if setup.annotator in (HUMAN, ORACLE):
-        items = project.store.items.get(ids)
+        items = project.store.items.get(selected)
         labels = ask_person(project, items) if setup.annotator == HUMAN else gold_labels(items)
         _record(project, run, number, "annotate", watch)
         return certain_verdicts(items, labels, len(project.labels))
+    told = told_verdicts(project)
+    ids = [item_id for item_id in selected if item_id not in told]
     if setup.cascade:
         done = ask(project, setup.cascade, setup.sure, with_sample(project, ids), setup.aggregator)
         _record(project, run, number, "annotate", watch)
@@ -105,7 +123,7 @@ def _label(
         fit, verdicts = _whole_panel(project, run, setup, number, ids)
     with project.store.guarded():
         project.store.runs.update_round(run, number, fit=fit.id)
-    return verdicts
+    return verdicts | {item_id: told[item_id] for item_id in selected if item_id in told}
 
 
 def _whole_panel(
@@ -142,7 +160,7 @@ def _record(project: Project, run: str, number: int, step: str, watch: Stopwatch
 
 
 def train_now(project: Project, name: str = "") -> Round:
-    """``mollia train``, the step by step way: a round from every verdict of the last aggregation.
+    """``mollia train``, the step by step way: a round from people's labels and every verdict of the last aggregation.
 
     Items with a verdict that the run has not trained on yet become the round's selection; a run's
     first round without any verdict trains on the seed set alone.
@@ -156,10 +174,10 @@ def train_now(project: Project, name: str = "") -> Round:
     pool = project.store.items.ids("pool")
     verdicts = project.store.verdicts.get(fit.id, pool) if fit is not None else {}
     fresh = [item_id for item_id in pool if item_id in verdicts and item_id not in taken]
-    if rounds and not fresh:
+    if rounds and not fresh and len(told_items(project)) == (rounds[-1].metrics or {}).get("people", 0):
         raise MolliaError(
             f"run {run!r} has trained on every item that has a verdict",
-            "select, annotate and aggregate more items first, or use `mollia round`",
+            "select, annotate and aggregate more items first, or use `mollia round` or `mollia review`",
         )
     picks = [(item_id, 0.0, said) for item_id, said in zip(fresh, opinions(project, run, fresh), strict=True)]
     with project.store.guarded():

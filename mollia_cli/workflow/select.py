@@ -19,19 +19,30 @@ _FROM_PANEL = frozenset({PANEL, CONFIDENCE})
 
 
 def select(project: Project, strategy_name: str, n: int, run_name: str = "", pool_sample: int = 0) -> list[Pick]:
-    """Choose ``n`` pool items that the run has not selected yet.
+    """Choose ``n`` pool items that the run has not selected, and people have not labelled yet.
 
-    Strategies that look at the learner need a trained one (NotFoundError); those that look at
-    the panel choose among annotated items; ``llm`` asks about ten random ones for each it picks.
-    ``pool_sample``: look at so many random candidates only (0 = all), for huge pools.
+    ``pool_sample``: look at so many random candidates only (0 = all), for huge pools. Otherwise as ``rank``.
     """
     if n < 1:
         raise InputError(f"cannot select {n} items", "give a number above 0: -n 50")
+    run = current_run(project, run_name)
+    taken = {selection.item_id for selection in project.store.runs.selections(run)}
+    taken.update(project.store.decisions.labels())
+    candidates = [item_id for item_id in project.store.items.ids("pool") if item_id not in taken]
+    return rank(project, strategy_name, candidates, n, run, pool_sample)
+
+
+def rank(
+    project: Project, strategy_name: str, candidates: Sequence[str], n: int, run_name: str = "", pool_sample: int = 0
+) -> list[Pick]:
+    """The ``n`` of the candidates that a strategy wants most, best first.
+
+    Strategies that look at the learner need a trained one (NotFoundError); those that look at
+    the panel choose among annotated items.
+    """
     strategy: Strategy = STRATEGIES.load(strategy_name)()
     run = current_run(project, run_name)
     rounds = project.store.runs.rounds(run)
-    taken = {selection.item_id for selection in project.store.runs.selections(run)}
-    candidates = [item_id for item_id in project.store.items.ids("pool") if item_id not in taken]
     if strategy.needs & _FROM_PANEL:
         candidates = _annotated(project, strategy_name, candidates)
     if not candidates:
@@ -55,7 +66,7 @@ def opinions(project: Project, run: str, ids: Sequence[str]) -> list[int | None]
     return [int(label) for label in trained_learner(project, rounds[-1]).predict_proba(texts).argmax(axis=1)]
 
 
-def _signals(project: Project, run: str, strategy: Strategy, candidates: list[str], seed: int) -> Signals:
+def _signals(project: Project, run: str, strategy: Strategy, candidates: Sequence[str], seed: int) -> Signals:
     """What the strategy needs, in one pass of the learner over candidates and labelled items."""
     from_panel = _panel_signals(project, run, strategy, candidates)
     if INFORMATIVE in strategy.needs:
@@ -73,8 +84,9 @@ def _signals(project: Project, run: str, strategy: Strategy, candidates: list[st
     texts = [item.text for item in project.store.items.get(candidates)]
     found = learner.signals(texts, needs, seed, project.progress)
     if EMBEDDINGS in needs:
-        labelled = [*project.store.items.ids("seed"), *(s.item_id for s in project.store.runs.selections(run))]
-        known = [item.text for item in project.store.items.get(labelled)]
+        selected = [s.item_id for s in project.store.runs.selections(run)]
+        labelled = dict.fromkeys([*project.store.items.ids("seed"), *selected, *project.store.decisions.labels()])
+        known = [item.text for item in project.store.items.get(list(labelled))]
         found["labelled_embeddings"] = learner.signals(known, frozenset({EMBEDDINGS}), seed)[EMBEDDINGS]
     return Signals(tuple(candidates), **found, **from_panel)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from mollia_cli import models
 from mollia_cli.store.runs import Round
+from mollia_cli.workflow.corrections import corrections
 from mollia_cli.workflow.learner import current_run
 from mollia_cli.workflow.project import Project
 
@@ -25,6 +26,7 @@ def status(project: Project) -> dict[str, Any]:
             "installed": models.is_installed(project.settings.learner.encoder),
         },
         "annotators": store.observations.summary(),
+        "people": corrections(project),
         "aggregator": None if fit is None else {"name": fit.aggregator, "seed_items": fit.seed_items},
         "run": run if store.runs.settings(run) else None,
         "runs": store.runs.names(),
@@ -50,7 +52,7 @@ def next_step(state: dict[str, Any]) -> str:
     if "pool" not in items:
         return "mollia import texts.csv --as pool"
     if not items.get("seed", {}).get("labelled"):
-        return "mollia import labelled.csv --as seed"
+        return "mollia label --seed 50 (or: mollia import labelled.csv --as seed)"
     missing = [member["name"] for member in [*state["panel"], state["encoder"]] if not member["installed"]]
     if missing or not state["panel"]:
         return f"mollia models pull {' '.join(missing) or 'smollm2-135m-instruct'}"

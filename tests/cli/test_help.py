@@ -6,9 +6,11 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "transformers", "llama_cpp", "xgboost", "pandas", "sklearn", "scipy", "sqlite_utils", "numpy.random"}
+HEAVY = {"torch", "transformers", "llama_cpp", "xgboost", "pandas", "sklearn", "scipy", "sqlite_utils"}
+HEAVY |= {"numpy.random", "textual"}
 COMMANDS = [
     *(["init"], ["import"], ["annotate"], ["aggregate"], ["select"], ["train"], ["round"], ["run"], ["status"]),
+    *(["label"], ["review"]),
     *(["estimate"], ["generate"], ["evaluate"], ["compare"], ["predict"], ["demo"], ["doctor"], ["bench", "annotate"]),
     *(["aggregators"], ["strategies"], ["sql"], ["bundle"], ["unbundle"]),
     *(

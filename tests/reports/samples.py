@@ -29,6 +29,17 @@ from mollia_cli.domain.report import (
 SCRIPT = "<script>alert(1)</script><img src=http://evil.example/x.png onerror=alert(2)>"
 STEERING = "\x1b[31mred\x00 \u202egnirts\u2066 \ud800 & \"quoted\" 'too' ]]> --> {{ 7 * 7 }}"
 LABELS = ("</text><script>x", "a & b", "\u202ecba")
+PEOPLE = {
+    "labels": 1,
+    "by": {SCRIPT: 1},
+    "seed": 0,
+    "ignored": 0,
+    "notes": 2,
+    "reviewed": 1,
+    "contradicted": 1,
+    "threshold": None,
+    "accuracy": None,
+}
 NOTHING = Missing("nothing is here yet", "mollia import texts.csv --as pool")
 
 
@@ -47,7 +58,7 @@ def overview(labels: tuple[str, ...] = LABELS) -> Overview:
         aggregator="conditional_logit",
         annotator="panel",
         rounds=2,
-        human=1,
+        people=PEOPLE,
         next_step="mollia round",
     )
 
@@ -55,7 +66,7 @@ def overview(labels: tuple[str, ...] = LABELS) -> Overview:
 def new_report() -> Report:
     """Nothing but settings."""
     provenance = Provenance((("project", (("seed", "0"),)),), (("label set", "ab" * 32),), (("mollia", "1.2.3"),), "")
-    about = replace(overview(), run="", rounds=0, human=0)
+    about = replace(overview(), run="", rounds=0, people=PEOPLE | {"labels": 0, "notes": 0})
     return Report(about, NOTHING, NOTHING, (NOTHING,) * 3, NOTHING, NOTHING, provenance, NOTHING, NOTHING)
 
 

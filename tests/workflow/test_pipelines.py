@@ -18,6 +18,7 @@ from mollia_cli.workflow.project import Project
 
 # Commands of one result: what they say goes to stderr, or into the files that they write.
 NO_TABLE = {
+    *("review", "label"),
     *("init", "models remove", "panel add", "panel remove"),
     *("export labels", "export dataset", "export model"),
 }

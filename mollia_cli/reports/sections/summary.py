@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from mollia_cli.domain.report import Curve, Measurement, Missing, Report
 from mollia_cli.reports.blocks import Advice, Block, Section, Words
+from mollia_cli.reports.people import people_lines
 from mollia_cli.reports.words import count, duration, percent, share
 
 
@@ -20,8 +21,8 @@ def sentences(report: Report) -> Iterator[str]:
     yield from _verdicts(report)
     yield from _classifier(report)
     yield from _cost(report)
-    if report.overview.human:
-        yield f"A person has labelled {count(report.overview.human, report.overview.noun)} of the pool."
+    for line in map(str.strip, people_lines(report.overview.people)):
+        yield f"{line[0].upper()}{line[1:]}."
 
 
 def _data(report: Report) -> str:

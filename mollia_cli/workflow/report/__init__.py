@@ -9,7 +9,7 @@ from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.report import Curve, Missing, Overview, Report
 from mollia_cli.workflow.annotate import Member
 from mollia_cli.workflow.compare import compare
-from mollia_cli.workflow.human import person_labels
+from mollia_cli.workflow.corrections import corrections
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.report.cards import data_card, model_card
 from mollia_cli.workflow.report.cost import cost
@@ -52,7 +52,7 @@ def report(project: Project, name: str = "", texts: bool = True) -> Report:
 
 
 def _overview(project: Project, run: str, aggregator: str) -> Overview:
-    settings, store = project.settings, project.store
+    settings = project.settings
     return Overview(
         project=project.root.name,
         version=__version__,
@@ -67,7 +67,7 @@ def _overview(project: Project, run: str, aggregator: str) -> Overview:
         aggregator=aggregator,
         annotator=run_setting(project, run, "annotator"),
         rounds=len(finished(project, run)),
-        human=len(person_labels(project, store.items.ids("pool"))),
+        people=corrections(project),
         next_step=next_step(status(project)),
     )
 

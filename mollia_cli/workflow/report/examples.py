@@ -9,7 +9,6 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.report import Example, Examples
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.workflow.annotate import stack
-from mollia_cli.workflow.human import person_labels
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.report.subject import Concluded, concluded, fit_panel
 
@@ -27,7 +26,7 @@ def examples(project: Project, run: str, texts: bool = True) -> Examples:
     """
     found = concluded(project, run)
     items = project.store.items.get(list(found.verdicts))
-    told = person_labels(project, list(found.verdicts))
+    told = {i: label for i, label in project.store.decisions.labels().items() if i in found.verdicts}
     voices = {
         TRUE: {item.id: item.label for item in items if item.label is not None},
         PERSON: told,

@@ -21,15 +21,19 @@ from mollia_cli.domain.report import LLM, Agreement, Measurement, Missing, Panel
 from mollia_cli.domain.rng import stream_seed
 from mollia_cli.workflow.aggregate import observed_seeds
 from mollia_cli.workflow.annotate import Member, members, observed_by_all, stack
+from mollia_cli.workflow.corrections import corrections
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.report.measurements import verdicts_on_seeds
 from mollia_cli.workflow.report.missing import or_missing
 
 
-def panel_report(project: Project) -> tuple[PanelQuality, Measurement | Missing]:
-    """``mollia report panel``: the project's panel as it is now, and its aggregator on the seeds."""
+def panel_report(
+    project: Project, target_precision: float = 0.95
+) -> tuple[PanelQuality, Measurement | Missing, dict[str, Any]]:
+    """``mollia report panel``: the project's panel as it is now, its aggregator on the seeds, and ``corrections``."""
     panel, name = members(project), project.settings.aggregate.aggregator
-    return panel_quality(project, panel, name), or_missing(lambda: verdicts_on_seeds(project, panel, name))
+    verdicts = or_missing(lambda: verdicts_on_seeds(project, panel, name))
+    return panel_quality(project, panel, name), verdicts, corrections(project, target_precision)
 
 
 def panel_quality(project: Project, panel: Sequence[Member], aggregator: str) -> PanelQuality:

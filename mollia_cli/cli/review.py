@@ -1,0 +1,113 @@
+"""``mollia review`` and ``mollia label``: the person in the loop."""
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mollia_cli.cli import complete
+from mollia_cli.cli.common import ProjectOption, ThreadsOption, open_project, talk
+from mollia_cli.domain.errors import InputError
+
+if TYPE_CHECKING:
+    from mollia_cli.workflow.review import Review
+
+WhoOption = Annotated[str, typer.Option("--who", help="Whose decisions these are. Default: your user name.")]
+PlainOption = Annotated[
+    bool,
+    typer.Option("--plain", help="Line by line: answers on stdin, questions on stderr, decisions as JSON on stdout."),
+]
+
+
+def review(
+    strategy: Annotated[
+        str,
+        typer.Option(help="Which items come first: doubt, or a query strategy.", autocompletion=complete.strategies),
+    ] = "doubt",
+    below: Annotated[
+        float | None, typer.Option(help="Only items whose verdict is less sure than this.", min=0.0, max=1.0)
+    ] = None,
+    limit: Annotated[int, typer.Option(help="At most so many items; 0 for all.", min=0)] = 100,
+    run: Annotated[
+        str, typer.Option("--name", help="The run whose classifier is shown. Default: the current one.")
+    ] = "",
+    who: WhoOption = "",
+    plain: PlainOption = False,
+    threads: ThreadsOption = None,
+    project: ProjectOption = None,
+) -> None:
+    """Look at verdicts, the least sure first, and label what is wrong.
+
+    Shows each text with the verdict, what each LLM and the classifier think, and one key for each
+    label; ? shows all keys, the labels' descriptions, and the guidelines if the project's folder has
+    a guidelines.md. Every decision is stored at once, with who made it and when. Labels override
+    verdicts and go into the next fit; `mollia status` says what they changed.
+
+    Example: mollia review --below 0.7
+    """
+    from mollia_cli.workflow.review import open_review
+
+    _check_terminal(plain)
+    with open_project(project, threads) as opened:
+        _show(open_review(opened, strategy, below, limit, run, who), plain)
+
+
+def label(
+    seed: Annotated[int, typer.Option("--seed", help="Go on until the project has so many seed labels.", min=1)] = 50,
+    who: WhoOption = "",
+    plain: PlainOption = False,
+    project: ProjectOption = None,
+) -> None:
+    """Label the first items: the seed labels that the panel learns from.
+
+    The items are typical ones of what the LLMs said, if they have read the pool
+    (mollia annotate --split pool), else random ones. What machines think of them is not shown.
+    Stopped and started again, it goes on where it was.
+
+    Example: mollia label --seed 50
+    """
+    from mollia_cli.workflow.review import open_labelling
+
+    _check_terminal(plain)
+    with open_project(project) as opened:
+        _show(open_labelling(opened, seed, who), plain)
+
+
+def _check_terminal(plain: bool) -> None:
+    if not plain and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise InputError(
+            "this needs a terminal, and standard input or standard error is none",
+            "use --plain, which reads answers line by line",
+        )
+
+
+def _show(sitting: "Review", plain: bool) -> None:
+    if not sitting.queue:
+        talk("there is nothing to review: nobody is in doubt here (--below, --strategy and --limit say what is shown)")
+        return
+    interrupted = False
+    if plain:
+        from mollia_cli.cli.review_plain import PlainReview
+
+        PlainReview(sitting).run()
+    else:
+        from mollia_cli.cli.review_app import ReviewApp
+
+        app = ReviewApp(sitting)
+        app.run()
+        interrupted = app.interrupted
+    _sum_up(sitting)
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+def _sum_up(sitting: "Review") -> None:
+    acts = Counter(decision.act for decision in sitting.made)
+    against = sum(decision.contradicts for decision in sitting.made)
+    judged = sum(decision.act == "label" and decision.verdict is not None for decision in sitting.made)
+    talk(f"stored: {acts['label']} labels, {acts['ignore']} ignored, {acts['note']} notes, by {sitting.who}")
+    if judged:
+        talk(f"{against} of {judged} labels contradict the verdict")
+    if acts["label"]:
+        talk(f"next: mollia {'run' if sitting.seed else 'aggregate, or mollia round'} (learns from these labels)")
