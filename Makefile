@@ -5,11 +5,13 @@ BIN := $(VENV)/bin
 DEMO_MODELS := qwen2.5-coder-0.5b-instruct qwen2.5-coder-1.5b-instruct all-minilm-l6-v2
 TEST_MODELS := smollm2-135m-instruct all-minilm-l6-v2
 DEMO := mollia-demo
+AIRGAP := mollia-airgap
 
-.PHONY: help demo test lint clean
+.PHONY: help demo airgap-demo test lint clean
 
 help:
 	@echo "make demo   install into .venv, fetch the demo's models, run the whole job (about 10 minutes the first time)"
+	@echo "make airgap-demo   the same from a bundle, without a network (Linux; about 15 minutes the first time)"
 	@echo "make test   install into .venv, fetch the tests' models, run the test suite"
 	@echo "make lint   ruff and mypy"
 
@@ -31,6 +33,10 @@ demo: $(VENV)/.installed
 	$(BIN)/mollia demo $(DEMO)
 	@echo "(to have mollia on the path: . $(BIN)/activate)"
 
+airgap-demo: $(VENV)/.installed
+	$(BIN)/mollia models pull $(DEMO_MODELS)
+	PYTHON=$(PYTHON) benchmarks/airgap_demo.sh $(BIN) $(AIRGAP) $(DEMO_MODELS)
+
 test: $(VENV)/.installed-test
 	$(BIN)/mollia models pull $(TEST_MODELS)
 	$(BIN)/python -m pytest
@@ -41,4 +47,4 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist *.egg-info
+	rm -rf $(VENV) $(DEMO) $(AIRGAP) build dist *.egg-info

@@ -10,22 +10,12 @@ from mollia_cli.aggregators.base import Aggregator
 from mollia_cli.aggregators.features import array, log_softmax, softmax
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray, Panel
+from mollia_cli.domain.report import ReliabilityBin
 from mollia_cli.domain.rng import stream
 
 # Strength of the pull towards temperature 1, in seed items' worth of evidence.
 _PRIOR = 2.0
 _TEMPERATURES = np.exp(np.linspace(np.log(0.1), np.log(10.0), 201))
-
-
-@dataclass(frozen=True, slots=True)
-class Bin:
-    """One bin of a reliability diagram: n verdicts, their mean confidence and their accuracy."""
-
-    lower: float
-    upper: float
-    n: int
-    confidence: float
-    accuracy: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +109,7 @@ def tempered(probabilities: FloatArray, temperature: float) -> FloatArray:
     return softmax(np.log(np.maximum(probabilities, 1e-12)) / temperature)
 
 
-def reliability(confidence: FloatArray, right: BoolArray, bins: int = 10) -> list[Bin]:
+def reliability(confidence: FloatArray, right: BoolArray, bins: int = 10) -> list[ReliabilityBin]:
     """The bins of equal width that hold any verdict."""
     edges = np.linspace(0.0, 1.0, bins + 1)
     where = np.clip((confidence * bins).astype(np.int64), 0, bins - 1)
@@ -128,7 +118,7 @@ def reliability(confidence: FloatArray, right: BoolArray, bins: int = 10) -> lis
         inside = where == i
         if inside.any():
             mean, accuracy = float(confidence[inside].mean()), float(right[inside].mean())
-            made.append(Bin(float(edges[i]), float(edges[i + 1]), int(inside.sum()), mean, accuracy))
+            made.append(ReliabilityBin(float(edges[i]), float(edges[i + 1]), int(inside.sum()), mean, accuracy))
     return made
 
 

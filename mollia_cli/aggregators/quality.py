@@ -9,6 +9,7 @@ from mollia_cli.aggregators.base import Aggregator
 from mollia_cli.aggregators.calibration import cross_fitted, expected_calibration_error
 from mollia_cli.aggregators.features import normalised, scores, votes
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.metrics import cohen_kappa
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 
 _Z = 1.959964  # the standard normal's 97.5% quantile
@@ -73,18 +74,6 @@ def answers(panel: Panel) -> IntArray:
     shares = votes(panel)
     favourite = (shares + 1e-4 * normalised(scores(panel))).argmax(axis=2)
     return np.where(shares.sum(axis=2) > 0, favourite, -1).astype(np.int64)
-
-
-def cohen_kappa(first: IntArray, second: IntArray, classes: int) -> float:
-    """Agreement of two annotators beyond chance (Cohen 1960) where both answered; nan where it is undefined."""
-    both = (first >= 0) & (second >= 0)
-    if not both.any():
-        return float("nan")
-    table = np.zeros((classes, classes))
-    np.add.at(table, (first[both], second[both]), 1.0)
-    table /= table.sum()
-    chance = float(table.sum(axis=1) @ table.sum(axis=0))
-    return float((np.trace(table) - chance) / (1.0 - chance)) if chance < 1.0 else float("nan")
 
 
 def pairwise_kappa(panel: Panel) -> FloatArray:

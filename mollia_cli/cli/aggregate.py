@@ -1,5 +1,6 @@
 """``mollia aggregate`` and ``mollia aggregators``."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -7,18 +8,25 @@ import typer
 from mollia_cli.aggregators import AGGREGATORS, DEFAULT
 from mollia_cli.cli import complete
 from mollia_cli.cli.common import (
+    CascadeOption,
     JsonlOption,
     JsonOption,
     ProjectOption,
+    SureOption,
     emit_json,
     emit_records,
     open_project,
     read_ids,
+    split_names,
     talk,
 )
+from mollia_cli.domain.errors import InputError
 
 if TYPE_CHECKING:
+    from mollia_cli.domain.verdicts import Verdict
     from mollia_cli.workflow.aggregate import Conclusion
+
+_COLUMNS = ["id", "label", "confidence", "negatives"]
 
 
 def aggregate(
@@ -31,6 +39,8 @@ def aggregate(
     target_precision: Annotated[
         float | None, typer.Option(help="Say from which confidence on verdicts are right so often.", min=0.0, max=1.0)
     ] = None,
+    cascade: CascadeOption = "",
+    sure: SureOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
     as_jsonl: JsonlOption = False,
@@ -40,31 +50,58 @@ def aggregate(
     The aggregator is fitted on the seed labels, and its confidence calibrated on them.
     Each record has the label, its confidence, the labels that no LLM believes in, and with a target
     precision whether it is sure. --json adds how the verdicts came about.
+    With --cascade, a text is judged by the LLMs that have read it; any that are still needed are asked.
 
     Example: mollia aggregate --target-precision 0.95 --jsonl | jq -r 'select(.sure | not) | .id'
     """
     from mollia_cli.workflow.aggregate import aggregate as conclude
 
+    wanted = read_ids(ids) if ids else None
+    if cascade:
+        if target_precision is not None:
+            raise InputError("a target precision needs one aggregator, and a cascade has several", "leave one away")
+        _cascade(project, split_names(cascade), sure, wanted, with_, (as_json, as_jsonl))
+        return
     with open_project(project) as opened:
-        done = conclude(opened, with_, read_ids(ids) if ids else None, target_precision)
+        done = conclude(opened, with_, wanted, target_precision)
         names = opened.labels.names
     threshold = done.threshold
     records = [
-        {
-            "id": verdict.item_id,
-            "label": names[verdict.label],
-            "confidence": round(verdict.confidence, 6),
-            "negatives": [names[k] for k in verdict.negatives],
-            **({} if threshold is None else {"sure": verdict.confidence >= threshold.confidence}),
-        }
+        _record(verdict, names) | ({} if threshold is None else {"sure": verdict.confidence >= threshold.confidence})
         for verdict in done.verdicts
     ]
-    columns = ["id", "label", "confidence", "negatives", *(["sure"] if threshold else [])]
+    columns = [*_COLUMNS, *(["sure"] if threshold else [])]
     if as_json:
         emit_json({**_account(done), "verdicts": records})
     else:
         emit_records(records, columns, as_jsonl=as_jsonl)
     _remark(done, target_precision)
+
+
+def _cascade(
+    folder: Path | None,
+    order: list[str],
+    sure: float | None,
+    ids: list[str] | None,
+    aggregator: str,
+    style: tuple[bool, bool],
+) -> None:
+    from mollia_cli.workflow.cascade import conclude_cascade, stages_said
+
+    with open_project(folder) as opened:
+        done = conclude_cascade(opened, order, sure or opened.settings.run.sure, ids, aggregator)
+        names = opened.labels.names
+    emit_records([_record(verdict, names) for verdict in done.verdicts.values()], _COLUMNS, *style)
+    talk(f"{len(done.verdicts)} verdicts by {done.fit.aggregator}; {stages_said(done)}")
+
+
+def _record(verdict: "Verdict", names: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "id": verdict.item_id,
+        "label": names[verdict.label],
+        "confidence": round(verdict.confidence, 6),
+        "negatives": [names[k] for k in verdict.negatives],
+    }
 
 
 def _account(done: "Conclusion") -> dict[str, Any]:

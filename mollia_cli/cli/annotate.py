@@ -7,13 +7,16 @@ import typer
 
 from mollia_cli.cli import complete
 from mollia_cli.cli.common import (
+    CascadeOption,
     JsonlOption,
     JsonOption,
     ProjectOption,
+    SureOption,
     ThreadsOption,
     emit_records,
     open_project,
     read_ids,
+    split_names,
     talk,
 )
 from mollia_cli.domain.items import check_split
@@ -45,6 +48,8 @@ def annotate(
     show_invalid: Annotated[
         int, typer.Option(help="Decode so many answers of each text that are no label to their end.", min=0)
     ] = 0,
+    cascade: CascadeOption = "",
+    sure: SureOption = None,
     threads: ThreadsOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
@@ -56,6 +61,8 @@ def annotate(
     What was observed before is read, not computed again. Without ids or a split: the seed set,
     the sample that the aggregator learns from, and what the current run has selected.
     --votes and --shots hold for this command; to keep them, set them in mollia.toml under [annotate].
+    With --cascade, each LLM reads the seed items, and of the others those that the LLMs before it leave
+    in doubt; `mollia aggregate --cascade` with the same LLMs concludes on all of them.
 
     Example: mollia select -n 50 | mollia annotate - | mollia aggregate -
     """
@@ -69,7 +76,15 @@ def annotate(
         else:
             wanted = read_ids(ids) if ids else work.next_items(opened)
         wanted = wanted[:limit] if limit else wanted
-        members = work.annotate(opened, wanted, [model] if model else [], show_invalid)
+        if cascade:
+            from mollia_cli.workflow.cascade import ask, check_order, stages_said
+
+            order = split_names(cascade)
+            done = ask(opened, order, sure or opened.settings.run.sure, wanted)
+            members = check_order(opened, order)
+            talk(stages_said(done))
+        else:
+            members = work.annotate(opened, wanted, [model] if model else [], show_invalid)
         names = opened.labels.names
 
         def record(member: work.Member, seen: Any) -> dict[str, Any]:

@@ -1,12 +1,11 @@
 """``mollia bench``: speed on this machine."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import JsonOption, emit_json, table
+from mollia_cli.cli.common import JsonOption, emit_json, source_of, table
 
 app = typer.Typer(no_args_is_help=True, help="Speed on this machine.")
 
@@ -32,7 +31,9 @@ def group() -> None:
 @app.command()
 def annotate(
     model: Annotated[str, typer.Argument(help="An installed LLM or a GGUF file.", autocompletion=complete.models)],
-    texts: Annotated[Path | None, typer.Option(help="Texts with labels. Default: the demo's messages.")] = None,
+    texts: Annotated[
+        str, typer.Option(help="A file of texts with labels; - reads standard input. Default: the demo's messages.")
+    ] = "",
     limit: Annotated[int, typer.Option(help="So many texts of the file, drawn at random; 0 for all.", min=0)] = 500,
     threads: Annotated[int, typer.Option("--threads", help="CPU threads; 0 measures.", min=0)] = 0,
     as_json: JsonOption = False,
@@ -45,7 +46,7 @@ def annotate(
     """
     from mollia_cli.workflow.bench import bench
 
-    found = bench(model, texts, limit, threads)
+    found = bench(model, source_of(texts)[0] if texts else None, limit, threads)
     if as_json:
         emit_json(found)
         return

@@ -4,14 +4,16 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from mollia_cli.domain.errors import InputError, MolliaError
+from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError
+from mollia_cli.domain.printable import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -31,6 +33,15 @@ ThreadsOption = Annotated[
 PoolSampleOption = Annotated[
     int | None,
     typer.Option("--pool-sample", help="Choose among so many random pool items; 0 for all of them.", min=0),
+]
+
+CascadeOption = Annotated[
+    str,
+    typer.Option(help="LLMs of the panel, cheapest first: small,large. The next is asked only where there is doubt."),
+]
+SureOption = Annotated[
+    float | None,
+    typer.Option(help="With --cascade: the confidence from which no further LLM is asked.", min=0.01, max=0.999),
 ]
 
 _SHOW_AFTER_SECONDS = 2.0
@@ -121,14 +132,30 @@ class ProgressBar:
             self._tasks.clear()
 
 
-def emit(text: str) -> None:
-    """One line of data on stdout; a reader that has gone ends the command quietly."""
+@contextmanager
+def stdout_reader() -> Iterator[None]:
+    """Around what writes to stdout: a reader that has gone (``| head``) ends the command quietly, with status 0."""
     try:
-        print(text, flush=True)
+        yield
+        sys.stdout.flush()
     except BrokenPipeError:
         # what is still buffered has no reader either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
+
+
+def emit(text: str) -> None:
+    """One line of data on stdout."""
+    with stdout_reader():
+        print(text)
+
+
+def emit_csv(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Rows as CSV on stdout."""
+    from mollia_cli.workflow.export import write_rows
+
+    with stdout_reader():
+        write_rows(rows, sys.stdout, "csv")
 
 
 def emit_json(value: Any) -> None:
@@ -137,16 +164,24 @@ def emit_json(value: Any) -> None:
 
 
 def emit_records(
-    records: Iterable[Mapping[str, Any]], columns: Sequence[str], as_json: bool = False, as_jsonl: bool = False
+    records: Iterable[Mapping[str, Any]],
+    columns: Sequence[str],
+    as_json: bool = False,
+    as_jsonl: bool = False,
+    shown_as: Mapping[str, Callable[[Any], str]] = MappingProxyType({}),
 ) -> None:
-    """Records as a table on a terminal, as JSON lines in a pipe or when asked."""
+    """Records as a table on a terminal, as JSON lines in a pipe or when asked.
+
+    ``shown_as``: how the table writes the cells of a column.
+    """
     if as_json:
         emit_json(list(records))
     elif as_jsonl or not sys.stdout.isatty():
         for record in records:
             emit(json.dumps(record, ensure_ascii=False))
     else:
-        table(columns, ([record.get(column) for column in columns] for record in records))
+        rows = ({**record, **{name: show(record[name]) for name, show in shown_as.items()}} for record in records)
+        table(columns, ([row.get(column) for column in columns] for row in rows))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
@@ -164,7 +199,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = ""
         drawn.add_row(*(Text(shown(cell)) for cell in row))
     for column, flag in zip(drawn.columns, numeric, strict=True):
         column.justify = "right" if flag and drawn.row_count else "left"
-    Console(width=width, highlight=False).print(drawn)
+    console = Console(width=width, highlight=False)
+    with console.capture() as captured:
+        console.print(drawn)
+    emit(captured.get().removesuffix("\n"))
 
 
 def shown(value: Any) -> str:
@@ -182,19 +220,10 @@ def shown(value: Any) -> str:
     return printable(str(value))
 
 
-def printable(text: str, keep: str = "") -> str:
-    """Text that cannot steer a terminal: control, bidirectional and other format characters become escapes."""
-    return "".join(
-        c if c.isprintable() or c in keep else (" " if c.isspace() else c.encode("unicode_escape").decode())
-        for c in text
-    )
-
-
 def read_ids(source: str) -> list[str]:
     """Item ids from ``-`` (standard input) or a file: one id a line, or JSON objects with an "id"; each kept once."""
-    lines = sys.stdin if source == "-" else Path(source).read_text(encoding="utf-8").splitlines()
     ids: dict[str, None] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(source).split("\n"), 1):
         text = line.strip()
         if not text:
             continue
@@ -208,6 +237,26 @@ def read_ids(source: str) -> list[str]:
                 ) from error
         ids[text] = None
     return list(ids)
+
+
+def source_of(file: str) -> tuple[Path | BinaryIO, str]:
+    """What to read for a file's name, or for ``-`` standard input, and what to call it in messages."""
+    return (sys.stdin.buffer, "standard input") if file == "-" else (Path(file), file)
+
+
+def read_text(source: str) -> str:
+    """The whole UTF-8 text of a file, or of standard input for ``-``. Raises NotFoundError or InputError."""
+    name = "standard input" if source == "-" else source
+    try:
+        return (sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()).decode("utf-8-sig")
+    except FileNotFoundError:
+        raise NotFoundError(f"no file is called {source}", "check the path, or give - for standard input") from None
+    except IsADirectoryError:
+        raise InputError(f"{source} is a folder", "give a file of it") from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name} is not UTF-8 (byte {error.start + 1})", "convert it, for example with iconv"
+        ) from None
 
 
 def split_names(value: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Shell completion of names, from light sources only."""
 
 from mollia_cli.aggregators import AGGREGATORS
+from mollia_cli.stopping import STOPPING
 from mollia_cli.strategies import STRATEGIES
 
 
@@ -12,6 +13,11 @@ def strategies(incomplete: str) -> list[tuple[str, str]]:
 def aggregators(incomplete: str) -> list[tuple[str, str]]:
     """Aggregators that start so."""
     return [(name, AGGREGATORS.summary(name)) for name in AGGREGATORS if name.startswith(incomplete)]
+
+
+def criteria(incomplete: str) -> list[tuple[str, str]]:
+    """Stopping criteria that start so."""
+    return [(name, STOPPING.summary(name)) for name in STOPPING if name.startswith(incomplete)]
 
 
 def models(incomplete: str) -> list[str]:

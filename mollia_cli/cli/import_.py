@@ -1,12 +1,10 @@
 """``mollia import``."""
 
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, open_project, talk
+from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, open_project, source_of, talk
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import check_split
 
@@ -25,6 +23,9 @@ def import_(
         str | None, typer.Option("--format", help="csv, tsv, jsonl, lines or parquet. Default: from the name.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Import nothing if any row cannot be used.")] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Take CSV cells as they are: keep an apostrophe before = + - @ tab or CR.")
+    ] = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -38,17 +39,19 @@ def import_(
     from mollia_cli.workflow.ingest import ingest
 
     check_split(split)
+    source, called = source_of(file)
     with open_project(project) as opened:
         report = ingest(
             opened,
-            sys.stdin.buffer if file == "-" else Path(file),
+            source,
             split,
-            name="standard input" if file == "-" else file,
+            name=called,
             file_format=file_format,
             text_column=text_column,
             label_column=label_column,
             id_column=id_column,
             strict=strict,
+            raw=raw,
         )
     for problem in report.problems[:_SHOWN_PROBLEMS]:
         talk(f"{report.source}:{problem.line}: {problem.message}")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import split_names, talk
+from mollia_cli.cli.common import read_text, split_names, talk
 from mollia_cli.domain.errors import InputError
 
 
@@ -14,9 +14,12 @@ def init(
     folder: Annotated[Path, typer.Argument(help="The new project's folder.")] = Path(),
     labels: Annotated[str, typer.Option(help="The labels, separated by commas.")] = "",
     labels_from: Annotated[
-        Path | None,
-        typer.Option("--labels-from", help="A CSV file: label,description. Descriptions go into the prompt."),
-    ] = None,
+        str,
+        typer.Option(
+            "--labels-from",
+            help="A CSV file: label,description; - reads standard input. Descriptions go into the prompt.",
+        ),
+    ] = "",
     noun: Annotated[str, typer.Option(help="What one text is, for example question, review, message.")] = "text",
     task: Annotated[str, typer.Option(help="The task in one sentence, as the LLMs will read it.")] = "",
     panel: Annotated[
@@ -38,11 +41,13 @@ def init(
     Example: mollia init trec --labels human,location,entity --noun question
     """
     from mollia_cli.domain.labels import parse_labels
-    from mollia_cli.workflow.create import create, new_settings, read_label_file
+    from mollia_cli.workflow.create import create, new_settings, parse_label_file
 
-    if bool(labels) == (labels_from is not None):
+    if bool(labels) == bool(labels_from):
         raise InputError("give the labels once", "--labels a,b,c or --labels-from labels.csv")
-    label_set = read_label_file(labels_from) if labels_from is not None else parse_labels(split_names(labels))
+    label_set = (
+        parse_label_file(read_text(labels_from), labels_from) if labels_from else parse_labels(split_names(labels))
+    )
     created = create(folder, new_settings(label_set, noun, task, split_names(panel), encoder, seed))
     talk(f"made a project in {created.root} with {len(label_set)} labels: {', '.join(label_set.names)}")
     if panel:

@@ -1,6 +1,7 @@
 """The program ``mollia``: its commands, and what becomes of errors."""
 
 import os
+import shlex
 import sys
 from typing import Annotated
 
@@ -11,21 +12,24 @@ from mollia_cli.cli import (
     aggregate,
     annotate,
     bench,
+    bundle,
     compare,
     demo,
     doctor,
+    estimate,
     evaluate,
     export,
+    generate,
     import_,
     init,
     models,
     panel,
     predict,
     prompt,
-    report,
     review,
     rounds,
     select,
+    sql,
     status,
 )
 from mollia_cli.cli.common import emit, state
@@ -38,6 +42,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Label private text with a panel of small local LLMs and train a classifier from those labels.",
+    epilog=(
+        "Data goes to stdout, remarks to stderr. Exit status: 0 done (also when the reader of a pipe has gone),"
+        " 1 failed, 2 a wrong option or input, 3 not found, 4 refused, 130 stopped with Ctrl-C."
+    ),
 )
 app.command("init")(init.init)
 app.command("import")(import_.import_)
@@ -52,16 +60,19 @@ app.command("label")(review.label)
 app.command("review")(review.review)
 app.command("round")(rounds.round_)
 app.command("run")(rounds.run_)
+app.command("generate")(generate.generate)
+app.command("estimate")(estimate.estimate)
 app.command("compare")(compare.compare)
 app.command("status")(status.status)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
-app.add_typer(report.app, name="report")
 app.add_typer(export.app, name="export")
-app.add_typer(report.app, name="report")
+app.command("sql")(sql.sql)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(bench.app, name="bench")
+app.command("bundle")(bundle.bundle)
+app.command("unbundle")(bundle.unbundle)
 app.command("aggregators")(aggregate.aggregators)
 app.command("strategies")(select.strategies)
 
@@ -96,7 +107,8 @@ def main() -> None:
         _fail(error, what, "check the path, its permissions and the free disk space", EXIT_FAILURE)
     except SystemExit as error:
         if error.code == EXIT_INTERRUPTED:
-            print("\nmollia: stopped; what was finished is kept, the same command continues", file=sys.stderr)
+            again = shlex.join(["mollia", *sys.argv[1:]])
+            print(f"\nmollia: stopped; what was finished is kept\n  to go on: {again}", file=sys.stderr)
         raise
     except MemoryError as error:
         _fail(error, "out of memory", "use a smaller model, or close other programs", EXIT_FAILURE)

@@ -10,7 +10,16 @@ from typing import Annotated
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import JsonOption, emit_json, open_project, progress_bar, table, talk
+from mollia_cli.cli.common import (
+    JsonlOption,
+    JsonOption,
+    emit_json,
+    emit_records,
+    open_project,
+    progress_bar,
+    table,
+    talk,
+)
 from mollia_cli.domain.errors import EXIT_REFUSED
 from mollia_cli.domain.progress import Progress
 
@@ -29,7 +38,9 @@ Names = Annotated[list[str], typer.Argument(help="Names of models.", autocomplet
 
 @app.command("list")
 def list_(
-    kind: Annotated[Kind | None, typer.Option("--kind", help="Only these.")] = None, as_json: JsonOption = False
+    kind: Annotated[Kind | None, typer.Option("--kind", help="Only these.")] = None,
+    as_json: JsonOption = False,
+    as_jsonl: JsonlOption = False,
 ) -> None:
     """Show the models that are installed, and those that can be pulled.
 
@@ -37,14 +48,9 @@ def list_(
     """
     from mollia_cli.models import list_models
 
-    rows = list_models(kind.value if kind else "")
-    if as_json:
-        emit_json([asdict(row) for row in rows])
-        return
-    table(
-        ["name", "kind", "size", "installed", "licence", "note"],
-        [[r.name, r.kind, _size(r.size), "yes" if r.installed else "", r.licence, r.note] for r in rows],
-    )
+    rows = [asdict(row) for row in list_models(kind.value if kind else "")]
+    columns = ["name", "kind", "size", "installed", "licence", "note"]
+    emit_records(rows, columns, as_json, as_jsonl, {"size": _size})
 
 
 @app.command()
@@ -130,6 +136,7 @@ def tune(
 def check(
     name: Annotated[str | None, typer.Argument(help="Default: all.", autocompletion=complete.models)] = None,
     as_json: JsonOption = False,
+    as_jsonl: JsonlOption = False,
 ) -> None:
     """Read the installed files again and compare them with what was installed.
 
@@ -139,10 +146,7 @@ def check(
 
     with progress_bar() as bar:
         rows = check_models(name, _megabytes(bar))
-    if as_json:
-        emit_json([asdict(row) for row in rows])
-    else:
-        table(["model", "file", "state", "sha256"], [[r.model, r.file, r.state, r.found] for r in rows])
+    emit_records([asdict(row) for row in rows], ["model", "file", "state", "found"], as_json, as_jsonl)
     wrong = sorted({row.model for row in rows if row.state != "ok"})
     if wrong:
         talk(f"not as installed: {', '.join(wrong)}; pull them, or remove and add them, again")

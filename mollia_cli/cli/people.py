@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from mollia_cli.cli.common import emit, printable
+from mollia_cli.cli.common import emit
+from mollia_cli.domain.printable import printable
 
 
 def show_people(found: dict[str, Any]) -> None:

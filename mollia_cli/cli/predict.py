@@ -1,8 +1,6 @@
 """``mollia predict``."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +12,7 @@ from mollia_cli.cli.common import (
     ThreadsOption,
     emit_records,
     open_project,
+    source_of,
     talk,
 )
 
@@ -38,6 +37,7 @@ def predict(
     from mollia_cli.workflow.predict import choose_round
     from mollia_cli.workflow.predict import predict as run_predict
 
+    source, called = source_of(file)
     with open_project(project, threads) as opened:
         chosen = choose_round(opened, name, number)
         names = opened.labels.names
@@ -47,15 +47,15 @@ def predict(
             nonlocal skipped
             for row in run_predict(
                 opened,
-                sys.stdin.buffer if file == "-" else Path(file),
+                source,
                 chosen,
-                name="standard input" if file == "-" else file,
+                name=called,
                 file_format=file_format,
                 text_column=text_column,
                 id_column=id_column,
             ):
                 if isinstance(row, Problem):
-                    talk(f"{file}:{row.line}: {row.message}")
+                    talk(f"{called}:{row.line}: {row.message}")
                     skipped += 1
                     continue
                 best = int(row.probabilities.argmax())

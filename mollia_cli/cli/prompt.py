@@ -1,5 +1,6 @@
 """``mollia prompt``: what the LLMs read."""
 
+import json
 from typing import Annotated
 
 import typer
@@ -18,6 +19,7 @@ def show(
         str, typer.Option(help="One LLM of the panel. Default: all of them.", autocompletion=complete.models)
     ] = "",
     project: ProjectOption = None,
+    as_jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a line.")] = False,
 ) -> None:
     """Print exactly what each LLM of the panel will see, its chat template included.
 
@@ -27,5 +29,8 @@ def show(
 
     with open_project(project) as opened:
         for name, seen in preview(opened, item, text, [model] if model else []):
+            if as_jsonl:
+                emit(json.dumps({"model": name, "prompt": seen}, ensure_ascii=False))
+                continue
             talk(f"--- {name} reads:")
             emit(seen)

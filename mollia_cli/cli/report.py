@@ -1,87 +1,69 @@
-"""``mollia report``: what is worth knowing beside the labels."""
+"""``mollia report``: what is worth knowing beside the labels, as one HTML page; its parts are commands of their own."""
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from mollia_cli.cli import report_detectors
-from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, table
-from mollia_cli.cli.people import show_people
+from mollia_cli.cli import report_detectors, report_panel
+from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, talk
+from mollia_cli.domain.errors import InputError
 
-app = typer.Typer(no_args_is_help=True, help="Reports on what the project holds.")
+app = typer.Typer(invoke_without_command=True)
+app.command("panel")(report_panel.panel)
 app.command("detectors")(report_detectors.detectors)
-
-_COLUMNS = {
-    "annotator": "LLM",
-    "accuracy": "accuracy",
-    "lower": "from",
-    "upper": "to",
-    "value": "adds",
-    "coverage": "answered",
-    "invalid": "invalid",
-    "mass": "mass",
-    "ece": "ECE",
-    "observed": "observed",
-    "tokens": "tokens",
-    "seconds": "seconds",
-}
+DEFAULT_FILE = "report.html"
 
 
-@app.command()
-def panel(
-    target_precision: Annotated[
-        float, typer.Option(help="Check with people's labels verdicts that should be right so often.", min=0.0, max=1.0)
-    ] = 0.95,
+@app.callback()
+def report(
+    context: typer.Context,
+    out: Annotated[str, typer.Option("-o", "--out", help="The file; - is standard output.")] = DEFAULT_FILE,
+    charts: Annotated[Path | None, typer.Option(help="Also write each chart into this folder, as SVG.")] = None,
+    texts: Annotated[bool, typer.Option("--texts/--no-texts", help="Show the texts of examples.")] = True,
+    name: Annotated[str, typer.Option("--name", help="The run. Default: the one used last.")] = "",
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how good each LLM is, what it adds, what it costs, how far to trust verdicts, and what people changed.
+    """Write a report as one HTML file that needs nothing else.
 
-    Accuracy (with its 95% interval), answers and calibration are measured on the seed items; "adds" is
-    what the aggregator's cross-fitted accuracy loses without the LLM.
+    Learning curves, panel quality, reliability, confusions, examples, cost, settings, data card and model card. A
+    report travels: --no-texts leaves every text out. With --json the same is printed instead.
 
-    Example: mollia report panel
+    Example: mollia report -o report.html --charts charts
     """
-    from mollia_cli.workflow.report import panel_report
+    if context.invoked_subcommand is not None:
+        _refuse_options(context)
+        return
+    from mollia_cli.reports.page import page
+    from mollia_cli.reports.sections import charts as drawn
+    from mollia_cli.reports.svg import standalone
+    from mollia_cli.workflow.report import report as gather
 
     with open_project(project) as opened:
-        report = panel_report(opened, target_precision)
+        found = gather(opened, name, texts)
+    if charts is not None:
+        charts.mkdir(parents=True, exist_ok=True)
+        pictures = drawn(found)
+        for chart in pictures:
+            (charts / f"{chart.name}.svg").write_text(standalone(chart), encoding="utf-8")
+        talk(f"{len(pictures)} charts are in {charts}")
     if as_json:
-        emit_json(report)
-        return
-    llms, agreement = report["llms"], report["agreement"]
-    items = llms[0]["items"]
-    table(list(_COLUMNS.values()), [[llm[name] for name in _COLUMNS] for llm in llms], f"LLMs on {items} seed items")
-    names = [llm["annotator"] for llm in llms]
-    title = f"Agreement of pairs beyond chance (Cohen's kappa) on {agreement['items']} items"
-    kappas = zip(names, agreement["cohen_kappa"], strict=True)
-    table(["", *names], [[name, *row] for name, row in kappas], title)
-    alpha = agreement["krippendorff_alpha"]
-    emit(f"Agreement of all (Krippendorff's alpha): {'undefined' if alpha is None else format(alpha, '.3f')}\n")
-    _show_aggregator(report["aggregator"])
-    show_people(report["people"])
+        emit_json(asdict(found))
+    elif out == "-":
+        emit(page(found))
+    else:
+        Path(out).write_text(page(found), encoding="utf-8")
+        talk(f"the report is in {out}")
 
 
-def _show_aggregator(found: dict[str, Any]) -> None:
-    if not found["items"]:
-        emit(f"{found['name']} learns nothing from seed labels, so that its confidence is not measured.")
-        return
-    rows = [
-        [
-            f"{b['lower']:.1f} to {b['upper']:.1f}",
-            b["n"],
-            b["confidence"],
-            b["accuracy"],
-            "#" * round(20 * b["accuracy"]),
-        ]
-        for b in found["reliability"]
-    ]
-    emit(
-        f"{found['name']}, cross-fitted on {found['items']} seed items: accuracy {found['accuracy']:.3f}"
-        f" ({found['lower']:.3f} to {found['upper']:.3f})"
-    )
-    table(
-        ["confidence", "verdicts", "mean", "right", ""],
-        rows,
-        f"Reliability: ECE {found['ece']:.3f}, {found['ece_before']:.3f} before calibration",
-    )
+def _refuse_options(context: typer.Context) -> None:
+    """An option before the subcommand would have no effect: say so."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if given:
+        raise InputError(
+            f"an option stands before {context.invoked_subcommand!r}, where it has no effect",
+            f"write it behind: mollia report {context.invoked_subcommand} --help",
+        )

@@ -13,11 +13,11 @@ from textual.screen import ModalScreen, Screen
 from textual.suggester import SuggestFromList
 from textual.widgets import Input, Label, Static
 
-from mollia_cli.cli.common import printable
 from mollia_cli.cli.review_view import KEYS, key_range, labels_of, remark_on
 from mollia_cli.domain.decisions import IGNORE, LABEL, Decision
 from mollia_cli.domain.errors import MolliaError
 from mollia_cli.domain.items import Item
+from mollia_cli.domain.printable import printable
 from mollia_cli.workflow.review import Card, Review
 
 ORDERS = {"doubt": "least sure first", "seed": "typical texts first", "random": "random order"}

@@ -4,10 +4,11 @@ import json
 import sys
 from typing import Any
 
-from mollia_cli.cli.common import emit, printable
+from mollia_cli.cli.common import emit
 from mollia_cli.cli.review_view import Opinion, opinions_on, remark_on
 from mollia_cli.domain.decisions import Decision
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.printable import printable
 from mollia_cli.workflow.review import Card, Review
 
 _HELP = """Answer with a label's number, its name or the start of it. An empty line skips. Or type:

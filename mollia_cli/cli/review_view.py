@@ -8,9 +8,9 @@ from math import ceil
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from mollia_cli.cli.common import printable
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray
+from mollia_cli.domain.printable import printable
 from mollia_cli.workflow.review import Card, Review
 
 # Letters that are commands; all others, and all capitals, are keys of labels.

@@ -1,6 +1,6 @@
 """``mollia train``, ``mollia round`` and ``mollia run``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,12 +8,15 @@ import typer
 
 from mollia_cli.cli import complete
 from mollia_cli.cli.common import (
+    CascadeOption,
     JsonOption,
     PoolSampleOption,
     ProjectOption,
+    SureOption,
     ThreadsOption,
     emit_json,
     open_project,
+    split_names,
     table,
     talk,
 )
@@ -41,6 +44,13 @@ ReplayOption = Annotated[
 NegativesOption = Annotated[bool, typer.Option("--no-negatives", help="Train without negative labels (ablation).")]
 DiscrepancyOption = Annotated[
     bool, typer.Option("--no-discrepancy", help="Train without discrepancy weights (ablation).")
+]
+StopOption = Annotated[
+    str | None,
+    typer.Option(
+        help="End sooner: plateau, agreement, uncertainty or budget; rounds for never. Default: the project's.",
+        autocompletion=complete.criteria,
+    ),
 ]
 BatchOption = Annotated[int | None, typer.Option(help="Items a round. Default: the project's.", min=1)]
 
@@ -70,6 +80,8 @@ def round_(
     method: MethodOption = None,
     replay: ReplayOption = None,
     batch: BatchOption = None,
+    cascade: CascadeOption = "",
+    sure: SureOption = None,
     pool_sample: PoolSampleOption = None,
     no_negatives: NegativesOption = False,
     no_discrepancy: DiscrepancyOption = False,
@@ -92,6 +104,7 @@ def round_(
         "method": method,
         **ablations(no_negatives, no_discrepancy),
         **{"strategy": strategy, "aggregator": aggregator, "annotator": annotator, "replay": replay},
+        **{"cascade": split_names(cascade) or None, "sure": sure},
         **{"batch": batch, "pool_sample": pool_sample},
     }
     with open_project(project, threads) as opened:
@@ -102,6 +115,13 @@ def round_(
 
 def run_(
     rounds: Annotated[int | None, typer.Option(help="Rounds after round 0. Default: the project's.", min=0)] = None,
+    stop: StopOption = None,
+    budget_tokens: Annotated[
+        int | None, typer.Option(help="End when the LLMs have read so many tokens; 0 for no limit.", min=0)
+    ] = None,
+    budget_minutes: Annotated[
+        float | None, typer.Option(help="End when the rounds took so long; 0 for no limit.", min=0)
+    ] = None,
     repeats: Annotated[int, typer.Option(help="Runs that differ in chance alone: NAME, NAME.2, ...", min=1)] = 1,
     strategy: StrategyOption = None,
     aggregator: AggregatorOption = None,
@@ -109,7 +129,12 @@ def run_(
     method: MethodOption = None,
     replay: ReplayOption = None,
     batch: BatchOption = None,
+    cascade: CascadeOption = "",
+    sure: SureOption = None,
     pool_sample: PoolSampleOption = None,
+    synthetic: Annotated[
+        bool, typer.Option("--synthetic", help="Train on the texts of `mollia generate`, too.")
+    ] = False,
     no_negatives: NegativesOption = False,
     no_discrepancy: DiscrepancyOption = False,
     name: NameOption = "",
@@ -119,9 +144,10 @@ def run_(
 ) -> None:
     """Do several rounds of active learning.
 
-    Stopped anywhere, the same command continues.
+    Stopped anywhere, the same command continues. With --stop it ends before its number of rounds
+    when the classifier has stopped learning, and says why; no test label is looked at for that.
 
-    Example: mollia run --rounds 12 --strategy coreset
+    Example: mollia run --rounds 30 --strategy coreset --stop agreement
     """
     from mollia_cli.workflow.run import run_repeats
     from mollia_cli.workflow.setup import ablations
@@ -130,12 +156,20 @@ def run_(
         "method": method,
         **ablations(no_negatives, no_discrepancy),
         **{"strategy": strategy, "aggregator": aggregator, "annotator": annotator, "replay": replay},
+        **{"cascade": split_names(cascade) or None, "sure": sure},
         **{"batch": batch, "rounds": rounds, "pool_sample": pool_sample},
+        **{
+            "synthetic": synthetic or None,
+            "stop": stop,
+            "budget_tokens": budget_tokens,
+            "budget_minutes": budget_minutes,
+        },
     }
     with open_project(project, threads) as opened:
         done = run_repeats(opened, name, repeats, lambda record: talk(summary(record)), **changes)
+        ended = {run: opened.store.runs.stopped(run) for run in done}
     if as_json or repeats == 1:
-        show_rounds([record for records in done.values() for record in records], as_json)
+        show_rounds([record for records in done.values() for record in records], as_json, stopped=ended)
     else:
         for run, records in done.items():
             show_rounds(records, False, f"run {run}")
@@ -167,11 +201,14 @@ def round_cells(record: "Round") -> list[Any]:
     ]
 
 
-def show_rounds(records: "Sequence[Round]", as_json: bool, title: str = "") -> None:
-    """Rounds as a table, or as one JSON object."""
+def show_rounds(
+    records: "Sequence[Round]", as_json: bool, title: str = "", stopped: Mapping[str, str] | None = None
+) -> None:
+    """Rounds as a table, or as one JSON object with why each run ended (null: it has all its rounds)."""
     from mollia_cli.workflow.status import round_row
 
     if as_json:
-        emit_json({"rounds": [round_row(record) for record in records]})
+        ended = {} if stopped is None else {"stopped": {run: reason or None for run, reason in stopped.items()}}
+        emit_json({"rounds": [round_row(record) for record in records], **ended})
     else:
         table(COLUMNS, [round_cells(record) for record in records], title)

@@ -1,8 +1,9 @@
 """``mollia status``."""
 
-from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, printable, table
+from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, table
 from mollia_cli.cli.people import show_people
 from mollia_cli.cli.rounds import COLUMNS, round_cells
+from mollia_cli.domain.printable import printable
 
 
 def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
@@ -21,6 +22,9 @@ def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
         return
     emit(printable(f"{found['project']}: {len(found['labels'])} labels ({', '.join(found['labels'])})"))
     table(["split", "items", "with a true label"], [[s, c["items"], c["labelled"]] for s, c in found["items"].items()])
+    if found["synthetic"]:
+        written = ", ".join(f"{label} {count}" for label, count in found["synthetic"].items())
+        emit(printable(f"synthetic texts, in no split: {written}"))
     members = [*found["panel"], found["encoder"]]
     roles = ["LLM"] * len(found["panel"]) + ["encoder"]
     table(
@@ -35,4 +39,6 @@ def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
     show_people(found["people"])
     if rounds:
         table(COLUMNS, [round_cells(record) for record in rounds], f"run {found['run']}")
+    if found["stopped"]:
+        emit(f"run {found['run']} has ended: {found['stopped']}")
     emit(f"next: {next_step(found)}")

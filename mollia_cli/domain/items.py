@@ -21,6 +21,16 @@ class Item:
     label: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Synthetic:
+    """A text that an LLM (``writer``) wrote for a label (its index). It belongs to no split."""
+
+    id: str
+    text: str
+    label: int
+    writer: str
+
+
 def content_id(text: str) -> str:
     """The id of an item that brought none: 16 hexadecimal digits of its text's SHA-256."""
     return digest_text(text)[:16]

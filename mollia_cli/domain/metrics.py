@@ -25,3 +25,15 @@ def macro_f1(targets: IntArray, predictions: IntArray, classes: int) -> float:
     support = counts.sum(axis=0) + counts.sum(axis=1)
     present = support > 0
     return float(np.mean(2.0 * np.diagonal(counts)[present] / support[present])) if present.any() else 0.0
+
+
+def cohen_kappa(first: IntArray, second: IntArray, classes: int) -> float:
+    """Agreement of two annotators beyond chance (Cohen 1960) where both answered; nan where it is undefined."""
+    both = (first >= 0) & (second >= 0)
+    if not both.any():
+        return float("nan")
+    table = np.zeros((classes, classes))
+    np.add.at(table, (first[both], second[both]), 1.0)
+    table /= table.sum()
+    chance = float(table.sum(axis=1) @ table.sum(axis=0))
+    return float((np.trace(table) - chance) / (1.0 - chance)) if chance < 1.0 else float("nan")

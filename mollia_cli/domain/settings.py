@@ -83,12 +83,23 @@ class LearnerSettings:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """The active learning loop (Eqs. 8 and 9: ``alpha``; lambda grows from ``lambda_start`` to ``lambda_end``)."""
+    """The active learning loop (Eqs. 8 and 9: ``alpha``; lambda grows from ``lambda_start`` to ``lambda_end``).
+
+    ``cascade``: the LLMs in the order in which they are asked, as long as the verdict's confidence is below ``sure``.
+    ``synthetic``: train on what ``mollia generate`` wrote, too. ``stop`` names the stopping criterion;
+    ``budget_tokens`` and ``budget_minutes`` hold beside any.
+    """
 
     method: str = _choice("mollia", "refined")
     strategy: str = "coreset"
     batch: int = _positive(50)
     rounds: int = _positive(10)
+    cascade: tuple[str, ...] = ()
+    sure: float = _setting(0.9, lambda v: 0 < v < 1, "a number above 0 and below 1")
+    synthetic: bool = False
+    stop: str = "rounds"
+    budget_tokens: int = _natural(0, "no limit")
+    budget_minutes: float = _setting(0.0, lambda v: v >= 0, "a number, 0 for no limit")
     pool_sample: int = _natural(0, "the whole pool")
     alpha: float = _fraction(0.5)
     lambda_start: float = _setting(0.4, lambda v: v >= 0, "a number, 0 or more")
@@ -164,7 +175,13 @@ def _typed(value: Any, kind: type, key: str, source: str) -> Any:
         return tuple(value)
     if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
-    words = {str: "text in quotes", int: "a whole number", float: "a number", tuple: "a list of texts in quotes"}
+    words = {
+        str: "text in quotes",
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        tuple: "a list of texts in quotes",
+    }
     raise InputError(f"{source}: {key} is {value!r}", f"it must be {words[kind]}")
 
 

@@ -49,13 +49,17 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a caller asked for: the source's name in messages, the columns (None = guess), who hears of a guess."""
+    """What a caller asked for: the source's name in messages, the columns (None = guess), who hears of a guess.
+
+    ``raw``: CSV cells are taken as they are, see readers/csv.py.
+    """
 
     name: str
     text: str | None = None
     label: str | None = None
     id: str | None = None
     told: Callable[[str], None] | None = None
+    raw: bool = False
 
     def columns(self, there: Sequence[str]) -> Columns:
         """The columns to read of those there are.

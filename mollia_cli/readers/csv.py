@@ -1,6 +1,7 @@
 """CSV with a header (RFC 4180; also with the semicolons of European spreadsheets)."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
@@ -8,10 +9,17 @@ from mollia_cli.domain.errors import InputError
 from mollia_cli.readers.base import MAX_TEXT, Problem, Record, Request, record
 from mollia_cli.readers.text import text_lines
 
+# What writers/csv.py put an apostrophe before, so that no spreadsheet runs it as a formula.
+_DEFUSED = re.compile(r"'+[=+\-@\t\r]")
+
 
 def read(blocks: Iterable[bytes], request: Request) -> Iterator[Record | Problem]:
-    """One Record for each row below the header."""
-    return read_rows(blocks, request)
+    """One Record for each row below the header.
+
+    Unless ``request.raw``, one apostrophe is taken away where = + - @ tab or CR follows it, or more
+    apostrophes and then one of them: what ``mollia export`` put there.
+    """
+    return read_rows(blocks, request, undo=not request.raw)
 
 
 def delimiter_of(header: str) -> str:
@@ -19,8 +27,10 @@ def delimiter_of(header: str) -> str:
     return next((mark for mark in ",;\t" if mark in header), ",")
 
 
-def read_rows(blocks: Iterable[bytes], request: Request, delimiter: str | None = None) -> Iterator[Record | Problem]:
-    """Rows of a delimited file; ``delimiter`` None looks at the header.
+def read_rows(
+    blocks: Iterable[bytes], request: Request, delimiter: str | None = None, undo: bool = False
+) -> Iterator[Record | Problem]:
+    """Rows of a delimited file; ``delimiter`` None looks at the header; ``undo``: see ``read``.
 
     Raises InputError if there is no header or it lacks a column that was asked for.
     """
@@ -46,6 +56,8 @@ def read_rows(blocks: Iterable[bytes], request: Request, delimiter: str | None =
         except csv.Error as error:
             yield Problem(line, _explained(error, line, rows.line_num))
             continue
+        if undo:
+            row = [cell[1:] if _DEFUSED.match(cell) else cell for cell in row]
         if len(row) == len(header):
             text, label, own_id = (None if place is None else row[place] for place in places)
             yield record(text, label, own_id, line)

@@ -48,13 +48,14 @@ def read(
     label_column: str | None = None,
     id_column: str | None = None,
     told: Callable[[str], None] | None = None,
+    raw: bool = False,
 ) -> Iterator[Record | Problem]:
     """The rows of a file, streaming; ``format`` None goes by the suffix, then by the first bytes.
 
-    name: how messages call the source. told: is given one sentence when columns were guessed.
+    name: how messages call the source. told: is given one sentence when columns were guessed. raw: see Request.
     Raises NotFoundError, or InputError for a file that cannot be read as a whole (encoding, columns).
     """
-    request = Request(name or str(source), text_column, label_column, id_column, told)
+    request = Request(name or str(source), text_column, label_column, id_column, told, raw)
     if format is not None:
         FORMATS.check(format)
     elif isinstance(source, Path):

@@ -95,6 +95,11 @@ class ItemStore:
         )
         return [row[0] for row in self._db.execute(query, [words.casefold()])]
 
+    def sources(self, split: str) -> list[tuple[str, int, str]]:
+        """(name, items, when first imported) of everything that a split came from, in that order."""
+        query = "SELECT source, count(*), min(imported_at) FROM items WHERE split = ? GROUP BY source"
+        return self._db.execute(f"{query} ORDER BY min(position)", [split]).fetchall()
+
     def _read(self, query: str, parameters: Sequence[str]) -> Iterator[Item]:
         for item_id, text, split, label in self._db.execute(query, list(parameters)):
             yield Item(item_id, text, split, self._index(label))

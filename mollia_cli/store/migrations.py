@@ -124,7 +124,120 @@ def m004_calibration_conclusions_and_seconds(db: Database) -> None:
 
 
 @migrations()
-def m006_decisions(db: Database) -> None:
+def m005_stopping(db: Database) -> None:
+    db.executescript(
+        """
+        -- why a run ended before its number of rounds
+        ALTER TABLE runs ADD COLUMN stopped TEXT;
+
+        -- what each round's classifier says of the stop set
+        CREATE TABLE opinions (
+            run TEXT NOT NULL,
+            round INTEGER NOT NULL,
+            item TEXT NOT NULL REFERENCES items (id),
+            probabilities TEXT NOT NULL,
+            PRIMARY KEY (run, round, item),
+            FOREIGN KEY (run, round) REFERENCES rounds (run, round)
+        ) WITHOUT ROWID;
+        """
+    )
+
+
+@migrations()
+def m006_synthetic(db: Database) -> None:
+    db.executescript(
+        """
+        -- texts that LLMs wrote; kept apart from items, so that no split can hold one
+        CREATE TABLE synthetic (
+            position INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            text TEXT NOT NULL,
+            text_digest TEXT NOT NULL UNIQUE,
+            label TEXT NOT NULL,
+            writer TEXT NOT NULL,
+            recipe TEXT NOT NULL,
+            created_at TEXT NOT NULL
+        );
+        """
+    )
+
+
+@migrations()
+def m008_label_sets_and_views(db: Database) -> None:
+    db.executescript(
+        """
+        CREATE TABLE label_sets (
+            digest TEXT NOT NULL,
+            position INTEGER NOT NULL,
+            name TEXT NOT NULL,
+            description TEXT NOT NULL,
+            PRIMARY KEY (digest, position)
+        ) WITHOUT ROWID;
+
+        CREATE VIEW annotator_answers AS
+        SELECT
+            o.item, i.text, i.split, a.name AS annotator, json_extract(a.identity, '$.annotator') AS kind,
+            l.name AS label,
+            json_extract(o.log_probs, '$[' || o.best || ']') AS log_prob,
+            json_extract(o.votes, '$[' || o.best || ']') AS vote_share,
+            o.mass, o.invalid, o.answers, i.label AS true_label, l.name = i.label AS is_right, o.tokens, o.seconds
+        FROM (
+            SELECT *, (SELECT key FROM json_each(log_probs) ORDER BY value DESC, key LIMIT 1) AS best
+            FROM observations
+        ) o
+        JOIN annotators a ON a.key = o.annotator
+        JOIN items i ON i.id = o.item
+        LEFT JOIN label_sets l ON l.digest = json_extract(a.identity, '$.labels') AND l.position = o.best;
+
+        CREATE VIEW annotator_costs AS
+        SELECT
+            a.name AS annotator, count(o.item) AS items, avg(o.mass) AS mass, avg(o.invalid) AS invalid,
+            sum(o.tokens) AS tokens, sum(o.seconds) AS seconds, sum(o.truncated) AS truncated, a.created_at, a.key
+        FROM annotators a LEFT JOIN observations o ON o.annotator = a.key
+        GROUP BY a.key;
+
+        CREATE VIEW current_verdicts AS
+        SELECT
+            v.item, i.text, v.label, v.confidence, v.negatives, f.aggregator, i.label AS true_label,
+            v.label = i.label AS is_right
+        FROM verdicts v
+        JOIN fits f ON f.id = v.fit
+        JOIN items i ON i.id = v.item
+        WHERE f.concluded = (SELECT max(concluded) FROM fits);
+
+        CREATE VIEW labelled_items AS
+        SELECT id, text, label, 1.0 AS confidence, 'gold' AS source, '[]' AS negatives
+        FROM items WHERE split = 'seed' AND label IS NOT NULL
+        UNION ALL
+        SELECT
+            i.id, i.text, coalesce(h.label, v.label), CASE WHEN h.label IS NULL THEN v.confidence ELSE 1.0 END,
+            CASE WHEN h.label IS NULL THEN v.aggregator ELSE 'human' END,
+            CASE WHEN h.label IS NULL THEN v.negatives ELSE '[]' END
+        FROM items i
+        LEFT JOIN annotator_answers h ON h.item = i.id AND h.kind = 'human'
+        LEFT JOIN current_verdicts v ON v.item = i.id
+        WHERE i.split = 'pool' AND coalesce(h.label, v.label) IS NOT NULL;
+
+        CREATE VIEW round_results AS
+        SELECT
+            r.run, r.round,
+            json_extract(s.settings, '$.strategy') AS strategy,
+            json_extract(s.settings, '$.annotator') AS annotator,
+            json_extract(s.settings, '$.aggregator') AS aggregator,
+            json_extract(r.metrics, '$.labelled') AS labelled,
+            json_extract(r.metrics, '$.verdict_accuracy') AS verdict_accuracy,
+            json_extract(r.metrics, '$.validation_f1') AS validation_f1,
+            json_extract(r.metrics, '$.test_micro_f1') AS test_micro_f1,
+            json_extract(r.metrics, '$.test_macro_f1') AS test_macro_f1,
+            (SELECT sum(value) FROM json_each(r.seconds)) AS seconds,
+            r.model, r.started_at, r.finished_at
+        FROM rounds r JOIN runs s ON s.name = r.run;
+        """
+    )
+
+
+@migrations()
+def m009_decisions(db: Database) -> None:
     db.executescript(
         """
         -- what people said of items; a row is never changed but for the mark that it was taken back
@@ -149,5 +262,22 @@ def m006_decisions(db: Database) -> None:
         CREATE VIEW standing_decisions AS
         SELECT * FROM decisions
         WHERE id IN (SELECT max(id) FROM decisions WHERE act <> 'note' AND undone_at IS NULL GROUP BY item);
+
+        DROP VIEW labelled_items;
+        CREATE VIEW labelled_items AS
+        SELECT
+            i.id, i.text, i.label, 1.0 AS confidence, CASE WHEN d.id IS NULL THEN 'gold' ELSE 'human' END AS source,
+            '[]' AS negatives
+        FROM items i LEFT JOIN standing_decisions d ON d.item = i.id
+        WHERE i.split = 'seed' AND i.label IS NOT NULL AND coalesce(d.act, '') <> 'ignore'
+        UNION ALL
+        SELECT
+            i.id, i.text, coalesce(d.label, v.label), CASE WHEN d.label IS NULL THEN v.confidence ELSE 1.0 END,
+            CASE WHEN d.label IS NULL THEN v.aggregator ELSE 'human' END,
+            CASE WHEN d.label IS NULL THEN v.negatives ELSE '[]' END
+        FROM items i
+        LEFT JOIN standing_decisions d ON d.item = i.id
+        LEFT JOIN current_verdicts v ON v.item = i.id
+        WHERE i.split = 'pool' AND coalesce(d.act, '') <> 'ignore' AND coalesce(d.label, v.label) IS NOT NULL;
         """
     )

@@ -111,6 +111,17 @@ class ObservationStore:
         names = ("name", "key", "items", "mass", "invalid", "tokens", "truncated", "seconds")
         return [dict(zip(names, row, strict=True)) for row in self._db.execute(query)]
 
+    def tokens_by_item(self, keys: Sequence[str]) -> dict[str, int]:
+        """Tokens that these annotators have read for each item that any of them has observed."""
+        marks = ",".join("?" * len(keys))
+        query = f"SELECT item, sum(tokens) FROM observations WHERE annotator IN ({marks}) GROUP BY item"
+        return dict(self._db.execute(query, list(keys)).fetchall())
+
+    def annotator(self, key: str) -> tuple[str, dict[str, Any]]:
+        """Name and identity behind a key; the key must be registered."""
+        name, identity = self._db.execute("SELECT name, identity FROM annotators WHERE key = ?", [key]).fetchone()
+        return name, json.loads(identity)
+
 
 def _observation(row: Sequence[Any]) -> Observation:
     """An observation from a row that begins with ``_COLUMNS``."""

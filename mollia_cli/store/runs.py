@@ -5,10 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from sqlite_utils import Database
 
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.observations import FloatArray
 from mollia_cli.store.database import now
+
+_DIGITS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,16 @@ class RunStore:
                 " ON CONFLICT (name) DO UPDATE SET settings = excluded.settings, used_at = excluded.used_at",
                 [name, json.dumps(settings), stamp, f"{stamp}#{count:03d}"],
             )
+
+    def stopped(self, name: str) -> str:
+        """Why a run ended before its number of rounds; "" where it did not."""
+        row = self._db.execute("SELECT stopped FROM runs WHERE name = ?", [name]).fetchone()
+        return (row[0] or "") if row else ""
+
+    def stop(self, name: str, reason: str) -> None:
+        """Record why a run ended; "" takes it back."""
+        with self._db.atomic():
+            self._db.execute("UPDATE runs SET stopped = ? WHERE name = ?", [reason or None, name])
 
     def rounds(self, run: str) -> list[Round]:
         """The rounds of a run in their order."""
@@ -124,3 +138,19 @@ class RunStore:
             Selection(item, round_number, score, None if opinion is None else self._labels.index(opinion))
             for item, round_number, score, opinion in self._db.execute(query, parameters)
         ]
+
+    def add_opinions(self, run: str, number: int, opinions: Mapping[str, FloatArray]) -> None:
+        """Store what a round's classifier says of items: probabilities [K] by item id."""
+        rows = [
+            (run, number, item_id, json.dumps([round(float(p), _DIGITS) for p in row]))
+            for item_id, row in opinions.items()
+        ]
+        with self._db.atomic():
+            self._db.conn.executemany(
+                "INSERT OR REPLACE INTO opinions (run, round, item, probabilities) VALUES (?, ?, ?, ?)", rows
+            )
+
+    def opinions(self, run: str, number: int) -> dict[str, FloatArray]:
+        """What a round's classifier said of items, as far as it was asked."""
+        query = "SELECT item, probabilities FROM opinions WHERE run = ? AND round = ?"
+        return {item: np.array(json.loads(row)) for item, row in self._db.execute(query, [run, number])}

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlite_utils import Database
+
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.store.database import DATABASE_FILE, create_database, database_error, open_database
@@ -12,6 +14,7 @@ from mollia_cli.store.decisions import DecisionStore
 from mollia_cli.store.items import ItemStore
 from mollia_cli.store.observations import ObservationStore
 from mollia_cli.store.runs import RunStore
+from mollia_cli.store.synthetic import SyntheticStore
 from mollia_cli.store.verdicts import VerdictStore
 
 
@@ -28,6 +31,9 @@ class Store:
         self.verdicts = VerdictStore(self._db, labels)
         self.runs = RunStore(self._db, labels)
         self.decisions = DecisionStore(self._db, labels)
+        self.synthetic = SyntheticStore(self._db, labels)
+        with self.guarded():
+            _record_labels(self._db, labels)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -46,3 +52,15 @@ class Store:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def _record_labels(db: Database, labels: LabelSet) -> None:
+    """Arrays in the database follow the label set's order: it is written down for whoever reads them by SQL."""
+    if db.execute("SELECT 1 FROM label_sets WHERE digest = ?", [labels.digest]).fetchone():
+        return
+    rows = enumerate(zip(labels.names, labels.descriptions, strict=True))
+    with db.atomic():
+        db.conn.executemany(
+            "INSERT INTO label_sets (digest, position, name, description) VALUES (?, ?, ?, ?)",
+            [(labels.digest, position, name, description) for position, (name, description) in rows],
+        )

@@ -17,10 +17,11 @@ DROPOUT = "dropout"
 PERTURBED = "perturbed"
 PANEL = "panel"
 CONFIDENCE = "confidence"
+INFORMATIVE = "informative"
 
 RealArray = NDArray[np.floating[Any]]
 
-_DIMENSIONS = {PROBABILITIES: 2, EMBEDDINGS: 2, DROPOUT: 3, PERTURBED: 2, PANEL: 3, CONFIDENCE: 1}
+_DIMENSIONS = {PROBABILITIES: 2, EMBEDDINGS: 2, DROPOUT: 3, PERTURBED: 2, PANEL: 3, CONFIDENCE: 1, INFORMATIVE: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Signals:
     ids: the n candidates. probabilities: [n, K]. embeddings: [n, d] with
     labelled_embeddings [m, d]. dropout: [E, n, K] stochastic passes. perturbed: [n, D]
     concatenated normalised deviations of the outputs under weight noise. panel: [n, N, K]
-    label probabilities of the annotators. confidence: [n] of the aggregator's verdict.
+    label probabilities of the annotators. confidence: [n] of the aggregator's verdict. informative: [n]
+    what an LLM says of how much would be learnt from the item (0 to 1).
     Any floating-point type will do; the large ones (embeddings, perturbed) are best left in float32.
     """
 
@@ -42,6 +44,7 @@ class Signals:
     perturbed: RealArray | None = None
     panel: RealArray | None = None
     confidence: RealArray | None = None
+    informative: RealArray | None = None
 
     def require(self, name: str) -> RealArray:
         """The signal ``name``; InputError where it is missing, misshapen or not finite."""

@@ -3,7 +3,7 @@
 from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, BinaryIO
 
 from mollia_cli import models
 from mollia_cli.annotators import ANNOTATORS
@@ -22,7 +22,7 @@ from mollia_cli.workflow.panel import LOG_FILE
 NOUN = "text"
 
 
-def bench(model: str, texts: Path | None = None, limit: int = 500, threads: int = 0) -> dict[str, Any]:
+def bench(model: str, texts: Path | BinaryIO | None = None, limit: int = 500, threads: int = 0) -> dict[str, Any]:
     """Label scores and T = 10 votes for ``limit`` texts, stored in a project that is gone afterwards.
 
     Returns the numbers of ``bench_annotate``, by name.
@@ -52,14 +52,15 @@ def bench(model: str, texts: Path | None = None, limit: int = 500, threads: int 
             store.close()
 
 
-def bench_texts(path: Path | None, limit: int) -> tuple[list[Item], LabelSet]:
+def bench_texts(file: Path | BinaryIO | None, limit: int) -> tuple[list[Item], LabelSet]:
     """Texts of a file in one shuffled order, and the labels that occur in it; the demo's messages without a file."""
-    source = path or Path(str(resources.files("mollia_cli.demo") / "messages.jsonl"))
-    records = [row for row in read(source) if isinstance(row, Record)]
+    source = file or Path(str(resources.files("mollia_cli.demo") / "messages.jsonl"))
+    called = str(source) if isinstance(source, Path) else "standard input"
+    records = [row for row in read(source, name=called) if isinstance(row, Record)]
     names = sorted({row.label for row in records if row.label})
     if len(names) < 2:
         raise InputError(
-            f"{source}: the labels to choose from are those that occur in the file, and it has {len(names)}",
+            f"{called}: the labels to choose from are those that occur in the file, and it has {len(names)}",
             "give a file with a column of labels, for example: text,label",
         )
     labels = LabelSet(tuple(names))

@@ -1,48 +1,15 @@
 """``mollia compare``: the learning curves of runs, with their spread over repeats."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from mollia_cli.domain.errors import NotFoundError
+from mollia_cli.domain.report import Curve, Point
 from mollia_cli.store.runs import Round
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.run import repeat_name
 from mollia_cli.workflow.setup import HUMAN, ORACLE
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One round of a run over its repeats.
-
-    values: the metric of each repeat; mean and std (n - 1; 0 for one repeat) are theirs. verdicts:
-    mean share of right verdicts, None where no true label is known.
-    """
-
-    round: int
-    labelled: int
-    values: tuple[float, ...]
-    mean: float
-    std: float
-    verdicts: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """A run and its repeats; ``metric`` is measured on the test items, else on each round's validation items.
-
-    No aggregator and no method where people or true labels are the verdicts.
-    """
-
-    name: str
-    method: str
-    strategy: str
-    aggregator: str
-    annotator: str
-    repeats: int
-    metric: str
-    points: tuple[Point, ...]
 
 
 def compare(project: Project, names: Sequence[str] = ()) -> list[Curve]:

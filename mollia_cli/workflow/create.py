@@ -1,6 +1,7 @@
 """``mollia init``: a new project folder."""
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,17 +78,16 @@ def _panel_member(name: str) -> str:
     return name
 
 
-def read_label_file(path: Path) -> LabelSet:
+def parse_label_file(text: str, name: str) -> LabelSet:
     """Labels from a CSV file of one or two columns: label, description (a header row is recognised)."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as handle:
-            rows = [row for row in csv.reader(handle) if any(cell.strip() for cell in row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if any(cell.strip() for cell in row)]
+    except csv.Error as error:
         raise InputError(
-            f"cannot read labels from {path}: {error}", "give a UTF-8 CSV file: label,description"
+            f"cannot read labels from {name}: {error}", "give a UTF-8 CSV file: label,description"
         ) from error
     if rows and rows[0][0].strip().casefold() in ("label", "labels", "name"):
         rows = rows[1:]
     if not rows:
-        raise InputError(f"{path} holds no labels", "write one label a line, optionally followed by a description")
+        raise InputError(f"{name} holds no labels", "write one label a line, optionally followed by a description")
     return parse_labels((row[0] for row in rows), (row[1] if len(row) > 1 else "" for row in rows))

@@ -26,6 +26,12 @@ def ask_person(project: Project, items: Sequence[Item]) -> IntArray:
     return np.array([told[item.id] for item in items], dtype=np.int64)
 
 
+def person_labels(project: Project, ids: Sequence[str]) -> dict[str, int]:
+    """The labels that people have given to some of the items."""
+    told = project.store.decisions.labels()
+    return {item_id: told[item_id] for item_id in ids if item_id in told}
+
+
 def told_items(project: Project) -> list[Item]:
     """The pool items that people have labelled, each with the label that they gave it."""
     told = project.store.decisions.labels()

@@ -39,8 +39,11 @@ def ingest(
     label_column: str | None = None,
     id_column: str | None = None,
     strict: bool = False,
+    raw: bool = False,
 ) -> ImportReport:
     """Add every valid row of a file, in one transaction; with ``strict``, all rows or none.
+
+    ``raw``: CSV cells are taken as they are, though `mollia export` may have put an apostrophe before some.
 
     Rows that cannot be used are problems of the report, with their line numbers. A text that is
     already in the project (in any split) is a duplicate and is skipped.
@@ -54,6 +57,7 @@ def ingest(
         label_column=label_column,
         id_column=id_column,
         told=project.say,
+        raw=raw,
     )
     store = project.store
     with store.guarded(), store.transaction():

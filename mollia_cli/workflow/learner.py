@@ -11,8 +11,8 @@ DEFAULT_RUN = "main"
 TOKEN_FILE = "tokens.safetensors"
 
 
-def new_learner(project: Project, epochs: int = 0) -> Learner:
-    """An untrained learner with the project's encoder and settings; 0 epochs are the settings'."""
+def new_learner(project: Project, epochs: int = 0, steps: int = 0) -> Learner:
+    """An untrained learner with the project's encoder and settings; 0 epochs or steps are the settings'."""
     settings = project.settings.learner
     learner: Learner = LEARNERS.load("transformer")(
         models.resolve_encoder(settings.encoder),
@@ -20,7 +20,7 @@ def new_learner(project: Project, epochs: int = 0) -> Learner:
         max_tokens=settings.max_tokens,
         learning_rate=settings.learning_rate,
         batch_size=settings.batch_size,
-        steps=settings.steps,
+        steps=steps or settings.steps,
         epochs=epochs or settings.epochs,
         patience=settings.patience,
         threads=settings.threads,

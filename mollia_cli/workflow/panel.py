@@ -23,16 +23,21 @@ LOG_FILE = "llama.log"
 def project_prompt(project: Project) -> Prompt:
     """The project's prompt, from its template file."""
     settings = project.settings
-    path = Path(settings.annotate.template)
+    template, path = read_template(project)
+    shots = [(item.text, settings.labels.names[item.label]) for item in shot_items(project) if item.label is not None]
+    return render(template, settings.labels, settings.noun, settings.task_sentence, shots, str(path))
+
+
+def read_template(project: Project) -> tuple[str, Path]:
+    """The prompt template and its file; one that is missing or no text raises NotFoundError or InputError."""
+    path = Path(project.settings.annotate.template)
     path = path if path.is_absolute() else project.root / path
     try:
-        template = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8"), path
     except FileNotFoundError as error:
         raise NotFoundError(f"the prompt template {path} is missing", "write it, or set annotate.template") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the prompt template {path}: {error}", "save it as UTF-8 text") from error
-    shots = [(item.text, settings.labels.names[item.label]) for item in shot_items(project) if item.label is not None]
-    return render(template, settings.labels, settings.noun, settings.task_sentence, shots, str(path))
 
 
 def shot_items(project: Project) -> list[Item]:
@@ -71,14 +76,13 @@ def panel_annotators(project: Project, only: Sequence[str] = (), show_invalid: i
     """
     if project.replay is not None:
         stored: list[Annotator] = ANNOTATORS.load("replay").panel(project.replay, project.labels)
-        return stored
+        _check_names(only, [annotator.name for annotator in stored])
+        return [annotator for annotator in stored if not only or annotator.name in only]
     settings = project.settings.annotate
     prompt = project_prompt(project)
     decoding = Decoding(settings.votes, settings.samples, settings.temperature, settings.top_p, project.settings.seed)
     files = [models.resolve_llm(member) for member in panel_members(project)]
-    unknown = [name for name in only if name not in {file.name for file in files}]
-    if unknown:
-        raise InputError(f"{unknown[0]!r} is not in the panel", f"panel: {', '.join(file.name for file in files)}")
+    _check_names(only, [file.name for file in files])
     gguf = ANNOTATORS.load("gguf")
     return [
         gguf(
@@ -96,6 +100,12 @@ def panel_annotators(project: Project, only: Sequence[str] = (), show_invalid: i
         for file in files
         if not only or file.name in only
     ]
+
+
+def _check_names(wanted: Sequence[str], panel: Sequence[str]) -> None:
+    for name in wanted:
+        if name not in panel:
+            raise InputError(f"{name!r} is not in the panel", f"panel: {', '.join(panel)}")
 
 
 def tuned_copy(name: str, coarser: bool = False) -> str:

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.observations import FloatArray
+from mollia_cli.learners.base import Learner
 from mollia_cli.readers import Problem, Record, read
 from mollia_cli.store.runs import Round
 from mollia_cli.workflow.learner import best_round, current_run, finished_rounds, trained_learner
@@ -40,6 +41,11 @@ def choose_round(project: Project, run_name: str = "", number: int | None = None
     raise NotFoundError(f"run {run!r} has no trained model of round {number}", f"rounds with a model: {have}")
 
 
+def learner_of(project: Project, chosen: Round) -> Learner:
+    """The classifier of a round, to read texts that are not the project's."""
+    return trained_learner(project, chosen, own_texts=False)
+
+
 def predict(
     project: Project,
     source: Path | BinaryIO,
@@ -51,7 +57,7 @@ def predict(
     id_column: str | None = None,
 ) -> Iterator[Prediction | Problem]:
     """Predictions for the texts of a file in their order, streaming; rows that cannot be used come as problems."""
-    learner = trained_learner(project, chosen, own_texts=False)
+    learner = learner_of(project, chosen)
     rows = read(source, file_format, name=name, text_column=text_column, id_column=id_column, told=project.say)
     done = 0
     while batch := list(islice(rows, _BATCH)):

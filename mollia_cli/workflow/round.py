@@ -11,8 +11,10 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.metrics import micro_f1
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.store.runs import Round, Selection
+from mollia_cli.store.verdicts import Fit
 from mollia_cli.workflow.aggregate import conclude, fit_aggregator
 from mollia_cli.workflow.annotate import annotate, needed_for_fit
+from mollia_cli.workflow.cascade import ask, stages_said, with_sample
 from mollia_cli.workflow.human import ask_person, told_items, told_verdicts
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.refine import refined_verdicts
@@ -112,6 +114,23 @@ def _label(
         return certain_verdicts(items, labels, len(project.labels))
     told = told_verdicts(project)
     ids = [item_id for item_id in selected if item_id not in told]
+    if setup.cascade:
+        done = ask(project, setup.cascade, setup.sure, with_sample(project, ids), setup.aggregator)
+        _record(project, run, number, "annotate", watch)
+        project.say(f"run {run} round {number}: {stages_said(done)}")
+        fit, verdicts = done.fit, {item_id: done.verdicts[item_id] for item_id in ids}
+    else:
+        fit, verdicts = _whole_panel(project, run, setup, number, ids)
+    with project.store.guarded():
+        project.store.runs.update_round(run, number, fit=fit.id)
+    return verdicts | {item_id: told[item_id] for item_id in selected if item_id in told}
+
+
+def _whole_panel(
+    project: Project, run: str, setup: RunSetup, number: int, ids: Sequence[str]
+) -> tuple[Fit, dict[str, Verdict]]:
+    """The fit and its verdicts, with every LLM asked of every item."""
+    watch = Stopwatch()
     panel = annotate(project, list(dict.fromkeys([*needed_for_fit(project), *ids])))
     _record(project, run, number, "annotate", watch)
     if setup.method == REFINED:
@@ -120,9 +139,7 @@ def _label(
         fitted = fit_aggregator(project, setup.aggregator, panel, ids)
         fit, verdicts = fitted.fit, {verdict.item_id: verdict for verdict in conclude(project, fitted, ids)}
     _record(project, run, number, "aggregate", watch)
-    with project.store.guarded():
-        project.store.runs.update_round(run, number, fit=fit.id)
-    return verdicts | {item_id: told[item_id] for item_id in selected if item_id in told}
+    return fit, verdicts
 
 
 def _verdict_quality(

@@ -10,6 +10,7 @@ from mollia_cli.workflow.annotate import models_kept
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.round import advance
 from mollia_cli.workflow.setup import RunSetup, open_run
+from mollia_cli.workflow.stop import stop_reason
 
 Told = Callable[[Round], None]
 
@@ -17,12 +18,16 @@ Told = Callable[[Round], None]
 def run_rounds(
     project: Project, run: str, setup: RunSetup, until: int, done: Told = lambda record: None
 ) -> list[Round]:
-    """Advance until round ``until`` is finished or the pool is used up; ``done`` hears of every round."""
+    """Advance until round ``until`` is finished, the pool is used up or the run's criterion is met.
+
+    ``done`` hears of every round.
+    """
     with models_kept(project):
         while True:
             rounds = project.store.runs.rounds(run)
             finished = [record for record in rounds if record.metrics is not None]
-            if finished and finished[-1].number >= until:
+            between = bool(finished) and len(finished) == len(rounds)
+            if between and (stop_reason(project, run, setup, finished) or finished[-1].number >= until):
                 return finished
             record = advance(project, run, setup)
             if record is None:

@@ -6,7 +6,9 @@ from typing import Any
 
 from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.domain.errors import InputError
+from mollia_cli.stopping import STOPPING
 from mollia_cli.strategies import STRATEGIES
+from mollia_cli.workflow.cascade import check_order
 from mollia_cli.workflow.learner import current_run
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.train import validation_rule
@@ -17,8 +19,10 @@ HUMAN = "human"
 ORACLE = "oracle"
 PAPER = "mollia"
 REFINED = "refined"
+BUDGET = "budget"
 METHODS = (PAPER, REFINED)
 SOURCES = (PANEL, REPLAY, HUMAN, ORACLE)
+_ENDS = ("rounds", "stop", "budget_tokens", "budget_minutes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,9 @@ class RunSetup:
     """What a run is: fixed at its first round, so that its rounds can be compared.
 
     ``method`` is "mollia" (the paper: verdicts on the selected items, Eqs. 7-9) or "refined" (see refine.py).
-    ``repeat`` numbers runs that differ in nothing but their random streams; ``replay`` is the file
-    of stored outputs where ``annotator`` is "replay".
+    ``cascade`` and ``sure``: see cascade.py. ``repeat`` numbers runs that differ in nothing but their random
+    streams; ``replay`` is the file of stored outputs where ``annotator`` is "replay". ``rounds``, ``stop`` and
+    the budgets say when it ends, not what its rounds are, and may change.
     """
 
     method: str
@@ -37,6 +42,12 @@ class RunSetup:
     replay: str
     batch: int
     rounds: int
+    cascade: tuple[str, ...]
+    sure: float
+    synthetic: bool
+    stop: str
+    budget_tokens: int
+    budget_minutes: float
     pool_sample: int
     alpha: float
     lambda_start: float
@@ -55,26 +66,47 @@ def open_run(project: Project, name: str = "", **changes: Any) -> tuple[str, Run
 
     A change (None = no change) that contradicts what the run was opened with raises InputError.
     """
-    run = current_run(project, name)
-    stored = project.store.runs.settings(run)
-    wanted = {key: value for key, value in changes.items() if value is not None}
-    for known, key in ((STRATEGIES, "strategy"), (AGGREGATORS, "aggregator")):
-        if key in wanted:
-            known.check(wanted[key])
-    if wanted.get("replay"):
-        wanted |= {"replay": str(Path(wanted["replay"]).resolve()), "annotator": wanted.get("annotator", REPLAY)}
-    defaults = _defaults(project)
-    stored = defaults | wanted if stored is None else _unchanged(run, defaults | stored, wanted)
-    _check_source(stored["annotator"], stored["replay"])
-    if stored["method"] not in METHODS:
-        raise InputError(f"no method is called {stored['method']!r}", f"known: {', '.join(METHODS)}")
-    setup = RunSetup(**stored)
-    if setup.replay:
-        project.replay = Path(setup.replay)
+    run, setup = planned_run(project, name, **changes)
     with project.store.guarded():
         project.store.runs.put(run, asdict(setup))
     project.say(f"run {run}: early stopping on {validation_rule(project)}")
     return run, setup
+
+
+def planned_run(project: Project, name: str = "", **changes: Any) -> tuple[str, RunSetup]:
+    """``open_run`` without storing the run: what it would be."""
+    run = current_run(project, name)
+    stored = project.store.runs.settings(run)
+    wanted = {key: value for key, value in changes.items() if value is not None}
+    for known, key in ((STRATEGIES, "strategy"), (AGGREGATORS, "aggregator"), (STOPPING, "stop")):
+        if key in wanted:
+            known.check(wanted[key])
+    if wanted.get("replay"):
+        wanted |= {"replay": str(Path(wanted["replay"]).resolve()), "annotator": wanted.get("annotator", REPLAY)}
+    if "cascade" in wanted:
+        wanted["cascade"] = list(wanted["cascade"])
+    defaults = _defaults(project)
+    stored = defaults | wanted if stored is None else _unchanged(run, defaults | stored, wanted)
+    setup = RunSetup(**{**stored, "cascade": tuple(stored["cascade"])})
+    _check_source(setup.annotator, setup.replay)
+    if setup.method not in METHODS:
+        raise InputError(f"no method is called {setup.method!r}", f"known: {', '.join(METHODS)}")
+    if setup.stop == BUDGET and not (setup.budget_tokens or setup.budget_minutes):
+        raise InputError("--stop budget needs a budget", "--budget-tokens 1000000, or --budget-minutes 60")
+    if setup.replay:
+        project.replay = Path(setup.replay)
+    if setup.cascade and setup.annotator not in (HUMAN, ORACLE):
+        _check_cascade(project, setup)
+    return run, setup
+
+
+def _check_cascade(project: Project, setup: RunSetup) -> None:
+    check_order(project, setup.cascade)
+    if setup.method == REFINED:
+        raise InputError(
+            "the method 'refined' learns from what every LLM said of every item, and a cascade does not ask them all",
+            "leave --cascade away, or use --method mollia",
+        )
 
 
 def _defaults(project: Project) -> dict[str, Any]:
@@ -84,14 +116,14 @@ def _defaults(project: Project) -> dict[str, Any]:
 
 
 def _unchanged(run: str, stored: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
-    """The stored setup; ``rounds`` may grow, anything else must be as it was."""
+    """The stored setup; ``rounds`` may grow, what else ends a run may change, anything else must be as it was."""
     for key, value in wanted.items():
-        if stored[key] != value and key != "rounds":
+        if stored[key] != value and key not in _ENDS:
             raise InputError(
                 f"run {run!r} was started with {key} {stored[key]!r}, not {value!r}",
                 "start another one with the same options and --name NEW",
             )
-    return stored | {"rounds": max(stored["rounds"], wanted.get("rounds", 0))}
+    return stored | wanted | {"rounds": max(stored["rounds"], wanted.get("rounds", 0))}
 
 
 def _check_source(annotator: str, replay: str) -> None:

@@ -19,6 +19,7 @@ def status(project: Project) -> dict[str, Any]:
         "project": str(project.root),
         "labels": list(project.labels.names),
         "items": store.items.counts(),
+        "synthetic": store.synthetic.counts(),
         "panel": [{"name": name, "installed": models.is_installed(name)} for name in panel],
         "encoder": {
             "name": project.settings.learner.encoder,
@@ -29,6 +30,7 @@ def status(project: Project) -> dict[str, Any]:
         "aggregator": None if fit is None else {"name": fit.aggregator, "seed_items": fit.seed_items},
         "run": run if store.runs.settings(run) else None,
         "runs": store.runs.names(),
+        "stopped": store.runs.stopped(run),
         "rounds": [round_row(record) for record in store.runs.rounds(run)],
     }
 
@@ -56,4 +58,6 @@ def next_step(state: dict[str, Any]) -> str:
         return f"mollia models pull {' '.join(missing) or 'smollm2-135m-instruct'}"
     if not state["rounds"]:
         return "mollia run --rounds 10"
-    return "mollia round" if state["rounds"][-1]["finished"] else "mollia round (continues the unfinished one)"
+    if not state["rounds"][-1]["finished"]:
+        return "mollia round (continues the unfinished one)"
+    return "mollia predict texts.csv" if state["stopped"] else "mollia round"

@@ -17,6 +17,7 @@ from mollia_cli.learners.base import Examples, Learner
 from mollia_cli.learners.discrepancy import discrepancy_weights, negative_weight
 from mollia_cli.learners.splits import validation_split
 from mollia_cli.store.runs import Selection
+from mollia_cli.workflow.generate import synthetic_examples
 from mollia_cli.workflow.learner import new_learner
 from mollia_cli.workflow.project import Project
 
@@ -76,15 +77,19 @@ def train_learner(
     repeat = run_settings["repeat"]
     examples = training_examples(project, labelled, run_settings["alpha"])
     training, validation, source = split_validation(project, examples, repeat, number)
+    synthetic = synthetic_examples(project) if run_settings["synthetic"] else None
+    if synthetic is not None:  # after the cut: none may be a validation item
+        training = join(training, synthetic)
     weight = negative_weight(number, run_settings["rounds"], run_settings["lambda_start"], run_settings["lambda_end"])
     more_than_selected = len(labelled.verdicts) > len(labelled.selections)
-    learner = new_learner(project, _epochs(project, len(training.texts)) if more_than_selected else 0)
+    learner = new_learner(project, fewer_epochs(project, len(training.texts)) if more_than_selected else 0)
     report = learner.fit(
         training, validation, weight, stream_seed(project.settings.seed, "train", repeat, number), project.progress
     )
     metrics: dict[str, Any] = {
         "labelled": len(labelled.seed) + len(labelled.selections),
         "trained_on": len(examples.texts),
+        **({} if synthetic is None else {"synthetic": len(synthetic.texts)}),
         "validation": source,
         "epochs": report.epochs,
         "best_epoch": report.best_epoch,
@@ -96,7 +101,7 @@ def train_learner(
     return learner, metrics
 
 
-def _epochs(project: Project, examples: int) -> int:
+def fewer_epochs(project: Project, examples: int) -> int:
     """The settings' epochs, or as many as make up ``_PASSES`` examples, repeated ones counted."""
     return min(project.settings.learner.epochs, max(_LEAST_EPOCHS, round(_PASSES / max(examples, 1))))
 

@@ -1,6 +1,7 @@
 """Writers: rows out, one file per format."""
 
 from mollia_cli.domain.registry import Entry, Registry
+from mollia_cli.writers.base import Row, Target, Writer
 
 WRITERS = Registry(
     "output format",
@@ -8,5 +9,11 @@ WRITERS = Registry(
     {
         "csv": Entry("write", "comma-separated, with a header; cells that a spreadsheet would run are defused"),
         "jsonl": Entry("write", "one JSON object a line"),
+        "parquet": Entry("write", "Apache Parquet (needs the parquet extra)"),
+        "argilla": Entry("write", "Argilla 2 records, labels as suggestions: one JSON array"),
+        "prodigy": Entry("write", "Prodigy tasks for its choice interface: one JSON object a line"),
     },
 )
+BINARY = frozenset({"parquet"})
+
+__all__ = ["BINARY", "WRITERS", "Row", "Target", "Writer"]

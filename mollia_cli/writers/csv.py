@@ -1,31 +1,37 @@
-"""CSV as spreadsheets read it."""
+"""CSV as spreadsheets read it (RFC 4180)."""
 
 import csv
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable
 from typing import Any, TextIO
 
-# A spreadsheet runs a cell that starts with one of these as a formula (OWASP: CSV injection).
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+from mollia_cli.writers.base import Row, Target
+
+# A spreadsheet runs a cell that starts with one of = + - @ tab CR as a formula (OWASP: CSV injection). Apostrophes
+# before it are matched too, so that the rule can be undone: readers/csv.py takes exactly one away again.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
-def write(rows: Iterable[Mapping[str, Any]], out: TextIO) -> int:
-    """Write a header and one line a row; returns how many rows. Lists become JSON.
+def write(rows: Iterable[Row], out: TextIO, target: Target) -> int:
+    """Write a header and one line a row. Lists become JSON.
 
-    Texts that a spreadsheet would run as a formula get an apostrophe in front.
+    Unless ``target.raw``, a text that starts with = + - @ tab or CR, or with apostrophes and then
+    one of them, gets an apostrophe in front.
     """
     writer = None
     count = 0
     for row in rows:
         count += 1
         if writer is None:
-            writer = csv.writer(out, lineterminator="\n")
+            # CRLF is the standard's, and has Python quote a cell that holds a CR
+            writer = csv.writer(out, lineterminator="\r\n")
             writer.writerow(row)
-        writer.writerow([_cell(value) for value in row.values()])
+        writer.writerow([_cell(value, target.raw) for value in row.values()])
     return count
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: Any, raw: bool) -> Any:
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+        return f"'{value}" if not raw and _FORMULA.match(value) else value
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value

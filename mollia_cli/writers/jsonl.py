@@ -1,12 +1,14 @@
 """JSON Lines."""
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any, TextIO
+from collections.abc import Iterable
+from typing import TextIO
+
+from mollia_cli.writers.base import Row, Target
 
 
-def write(rows: Iterable[Mapping[str, Any]], out: TextIO) -> int:
-    """Write one object a line; returns how many."""
+def write(rows: Iterable[Row], out: TextIO, target: Target) -> int:
+    """Write one object a line."""
     count = 0
     for row in rows:
         count += 1

@@ -6,7 +6,6 @@ import pytest
 from mollia_cli.aggregators.mean_logits import MeanLogits
 from mollia_cli.aggregators.quality import (
     answers,
-    cohen_kappa,
     krippendorff_alpha,
     marginal_values,
     member_quality,
@@ -14,6 +13,7 @@ from mollia_cli.aggregators.quality import (
     wilson,
 )
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.metrics import cohen_kappa
 
 from .panels import made_panel, panel_of
 

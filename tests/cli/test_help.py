@@ -11,8 +11,8 @@ HEAVY |= {"numpy.random", "textual"}
 COMMANDS = [
     *(["init"], ["import"], ["annotate"], ["aggregate"], ["select"], ["train"], ["round"], ["run"], ["status"]),
     *(["label"], ["review"]),
-    *(["evaluate"], ["compare"], ["predict"], ["demo"], ["doctor"], ["bench", "annotate"]),
-    *(["aggregators"], ["strategies"]),
+    *(["estimate"], ["generate"], ["evaluate"], ["compare"], ["predict"], ["demo"], ["doctor"], ["bench", "annotate"]),
+    *(["aggregators"], ["strategies"], ["sql"], ["bundle"], ["unbundle"]),
     *(
         ["models", "list"],
         ["models", "pull"],
@@ -22,7 +22,8 @@ COMMANDS = [
         ["models", "remove"],
     ),
     *(["panel", "list"], ["panel", "add"], ["panel", "remove"], ["prompt", "show"]),
-    *(["report", "panel"], ["report", "detectors"], ["export", "labels"], ["export", "model"]),
+    *(["report"], ["report", "panel"], ["report", "detectors"]),
+    *(["export", "labels"], ["export", "dataset"], ["export", "model"]),
 ]
 
 

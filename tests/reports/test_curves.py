@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from mollia_cli.reports.curves import LEFT, Line, curves_svg, ticks
+from mollia_cli.reports.svg import COLOURS
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -30,7 +31,7 @@ def test_one_value_has_an_axis(value: float) -> None:
 
 def test_points_stand_where_their_values_are() -> None:
     picture = ET.fromstring(curves_svg([Line("a", [(0, 0.5, 0.0), (100, 1.0, 0.1)])], "t", "x", "y"))
-    curve = next(line for line in picture.iter(f"{SVG}polyline") if line.get("stroke") == "#0072b2")
+    curve = next(line for line in picture.iter(f"{SVG}polyline") if line.get("stroke") == COLOURS[0])
     (x0, y0), (x1, y1) = ([float(v) for v in point.split(",")] for point in (curve.get("points") or "").split())
     assert x0 == LEFT
     assert x1 > x0

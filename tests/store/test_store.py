@@ -6,13 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlite_utils import Database
 
 from mollia_cli.domain.errors import NotFoundError, RefusedError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
 from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.store.database import DATABASE_FILE
+from mollia_cli.store.migrations import migrations
 from mollia_cli.store.store import Store
+from mollia_cli.store.verdicts import Fit
 
 
 @pytest.fixture
@@ -74,22 +78,22 @@ def test_the_seconds_of_a_batch_are_added_up(store: Store) -> None:
     assert (row["items"], row["tokens"], row["seconds"]) == (3, 21, pytest.approx(3.0))
 
 
-def test_a_database_of_the_first_version_gets_the_new_columns(tmp_path: Path, labels: LabelSet, store: Store) -> None:
-    fit = store.verdicts.add_fit("digest", "vote", ["k1"], (3, 0), {})
-    store.verdicts.add(fit.id, [Verdict("b", 1, 0.75, np.array([0.1, 0.75, 0.15]))])
-    other = store.verdicts.add_fit("other", "mol", ["k1"], (3, 0), {})
-    store.close()
-    with sqlite3.connect(store.path) as connection:
-        for statement in (
-            "ALTER TABLE fits DROP COLUMN calibration",
-            "ALTER TABLE fits DROP COLUMN concluded",
-            "ALTER TABLE observations DROP COLUMN seconds",
-            "DELETE FROM _sqlite_migrations WHERE name LIKE 'm004%'",
-        ):
-            connection.execute(statement)
+def test_a_database_of_the_first_version_gets_the_new_columns(tmp_path: Path, labels: LabelSet) -> None:
+    old = Database(tmp_path / DATABASE_FILE)
+    migrations.apply(old, stop_before="m004_calibration_conclusions_and_seconds")
+    old.executescript(
+        """
+        INSERT INTO items VALUES (1, 'b', 'two', 'digest', 'pool', NULL, 'file.csv', '2026');
+        INSERT INTO fits VALUES (1, 'digest', 'vote', '["k1"]', 3, 0, '{}', '2026');
+        INSERT INTO verdicts VALUES (1, 'b', 'results', 0.75, '[0.1, 0.75, 0.15]', '[]');
+        INSERT INTO fits VALUES (2, 'other', 'mol', '["k1"]', 3, 0, '{}', '2026');
+        """
+    )
+    old.close()
     again = Store(tmp_path, labels)
-    assert again.verdicts.latest_fit() == fit
-    assert again.verdicts.fit(other.id) == other
+    assert again.verdicts.latest_fit() == Fit(1, "vote", ("k1",), 3, 0, {})
+    assert again.verdicts.fit(2) == Fit(2, "mol", ("k1",), 3, 0, {})
+    assert again.verdicts.get(1, ["b"])["b"].label == 1
     again.close()
 
 

@@ -12,7 +12,7 @@ from mollia_cli.annotators.gguf.speed import Ceiling, Clock
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation
 
-_MEASUREMENTS = 8  # of the ceiling, spread over the work, so that whatever else the machine does meets both
+_CEILING_SHARE = 0.5  # time for the ceiling per time of work, in turns: whatever else the machine does meets both
 
 Sink = Callable[[list[Observation]], None]
 
@@ -27,7 +27,6 @@ def bench_annotate(annotator: GgufAnnotator, items: Sequence[Item], sink: Sink =
     """
     model = annotator.load()
     work = Clock()
-    observed = due = 0
     masses: list[float] = []
     before = annotator.stats.tally.total
     with Ceiling(model) as ceiling:
@@ -35,12 +34,10 @@ def bench_annotate(annotator: GgufAnnotator, items: Sequence[Item], sink: Sink =
         for batch in annotator.annotate(items):
             sink(batch)
             masses.extend(observation.mass for observation in batch)
-            observed += len(batch)
-            if observed >= due:
-                work.add(perf_counter() - wall, process_time() - cpu)
+            work.add(perf_counter() - wall, process_time() - cpu)
+            while ceiling.clock.wall < _CEILING_SHARE * work.wall:
                 ceiling.measure(annotator.stats.threads)
-                due = observed + len(items) // _MEASUREMENTS
-                wall, cpu = perf_counter(), process_time()
+            wall, cpu = perf_counter(), process_time()
         stats = annotator.stats
         work.add(perf_counter() - wall, process_time() - cpu, stats.tally.total - before)
     most, tally = ceiling.clock, stats.tally

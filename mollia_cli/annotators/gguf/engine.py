@@ -26,7 +26,7 @@ from mollia_cli.domain.observations import Observation
 _PREFIX = 0  # the sequence that holds the shared prefix
 _PREFIX_PART = 128  # tokens: enough to measure a thread count on
 _NODE_CELLS = 16  # cells kept for one text's answer nodes
-_IN_FLIGHT = 2  # batches worth of text that are in flight together; attention slows with every cell
+_IN_FLIGHT = 1.25  # batches worth of text that are in flight together; attention slows with every cell
 
 
 @dataclass(slots=True)
@@ -57,7 +57,9 @@ class Tally:
 class _Flight:
     """A text in flight.
 
-    ``ahead``: sequences of each node to be decoded with the text; ``base``: all of these, free when the text is done.
+    ``held``: cells that it has.
+    ``expected``: nodes that it will probably ask for.
+    ``ahead``: sequences of each node decoded before it is asked for; ``base``: all of these, free when the text ends.
     ``fed``: tokens that are in batches so far; ``due``: nodes that wait for a batch; ``read``: nodes whose children
     wait for sequences; ``asked``: every node that the tree asked for.
     """
@@ -65,10 +67,12 @@ class _Flight:
     item: Item
     encoded: Encoded
     tree: AnswerTree
+    expected: int
     base: list[int]
     ahead: dict[Path, list[int]]
     extra_slots: set[int] = field(default_factory=set)
     fed: int = 0
+    held: int = 0
     due: deque[Node] = field(default_factory=deque)
     read: list[tuple[Node, list[Node]]] = field(default_factory=list)
     asked: set[Path] = field(default_factory=set)
@@ -79,7 +83,8 @@ class _Flight:
 
     @property
     def cells(self) -> int:
-        return len(self.encoded.tokens) + len(self.ahead) + max(len(self.asked), _NODE_CELLS)
+        """Cells that it has or will have, as far as is known."""
+        return max(len(self.encoded.tokens) + max(len(self.ahead), self.expected), self.held + len(self.due))
 
     @property
     def complete(self) -> bool:
@@ -109,7 +114,7 @@ class Engine:
         self._batch = batch
         self._flights: list[_Flight] = []
         self._rows: list[tuple[_Flight, Node, int]] = []
-        self._ahead: dict[tuple[int, Path], int] = {}  # (base sequence, path) -> place in the batch
+        self._ahead: dict[tuple[int, Path], int] = {}  # (root's sequence, path) -> place in the batch
         self._forecast = Forecast()
         self.tally = Tally()
         self.context = make_context(self._cells_for(0))
@@ -131,9 +136,9 @@ class Engine:
                 self._fill_with_texts(waiting)
                 if self.context.used:
                     done.extend(self._decode(waiting))
-                done.extend(self._advance())
-                if self._flights and not done and not self._moving:
+                else:
                     self._relieve(waiting)
+                done.extend(self._advance())
                 if done:
                     yield done
         finally:
@@ -141,9 +146,8 @@ class Engine:
                 self._release(flight)
 
     @property
-    def _moving(self) -> bool:
-        """Whether some text has a node to decode next, or tokens to feed."""
-        return any(flight.due or flight.fed < len(flight.encoded.tokens) for flight in self._flights)
+    def _cells_left(self) -> int:
+        return self.context.cells - len(self._shared) - sum(flight.held for flight in self._flights)
 
     def _cells_for(self, text_tokens: int) -> int:
         """Cells for the prefix and several texts of this length in flight, in steps of 256 (llama.cpp's own)."""
@@ -164,12 +168,28 @@ class Engine:
         self.tally.once += len(self._shared)
 
     def _fill_with_nodes(self) -> None:
+        left = self._cells_left
         for flight in self._flights:
-            while flight.due and self.context.room:
+            while flight.due and min(self.context.room, left) > 0:
                 node = flight.due.popleft()
                 position = flight.prompt_end + len(node.path) - 1
                 index = self.context.add(node.token, position, [node.slot], want_last=True)
                 self._rows.append((flight, node, index))
+                taken = 1 + self._follow(flight, node, left - 1)
+                flight.held += taken
+                left -= taken
+
+    def _follow(self, flight: _Flight, node: Node, most: int) -> int:
+        """Decode with a node the chain of at most so many that will most likely be asked for after it; its length."""
+        chain = self._forecast.chain(node.path)[: min(self.context.room, most)]
+        if chain and node.slot in flight.extra_slots:  # the chain goes on in the node's sequence, to the text's end
+            flight.extra_slots.remove(node.slot)
+            flight.base.append(node.slot)
+        for path in chain:
+            flight.ahead[path] = [node.slot]
+            position = flight.prompt_end + len(path) - 1
+            self._ahead[flight.base[0], path] = self.context.add(path[-1], position, [node.slot], want_last=True)
+        return len(chain)
 
     def _fill_with_texts(self, waiting: deque[Item]) -> None:
         for flight in self._flights:
@@ -191,14 +211,15 @@ class Engine:
         if self.context.room < size <= self.context.capacity:
             return None  # it fits into the next batch as a whole
         taken = len(self._shared) + sum(other.cells for other in self._flights)
-        if taken + size + _NODE_CELLS > self.context.cells:
+        expected = self._forecast.nodes
+        if taken + len(encoded.tokens) + max(len(plan), expected) > self.context.cells:
             if self._flights:
                 return None
             self.context.close()
             self.context = self._make_context(self._cells_for(size))
             self._start()
         base, ahead = self._assign(plan)
-        flight = _Flight(item, encoded, self._plant(item), base, ahead)
+        flight = _Flight(item, encoded, self._plant(item), expected, base, ahead)
         flight.tree.root.slot = base[0]
         for slot in base:
             self.context.copy_sequence(_PREFIX, slot, encoded.common)
@@ -237,12 +258,14 @@ class Engine:
         root, last = flight.tree.root, end == len(tokens)
         start = flight.encoded.common + flight.fed
         index = self.context.add(tokens[flight.fed : end], start, flight.base, want_last=last)
+        flight.held += end - flight.fed
         flight.fed = end
         if not last:
             return
         self._rows.append((flight, root, index))
         if self.context.room < len(flight.ahead):
             flight.ahead = {}
+        flight.held += len(flight.ahead)
         for path, slots in flight.ahead.items():
             position = flight.prompt_end + len(path) - 1
             self._ahead[root.slot, path] = self.context.add(path[-1], position, slots, want_last=True)
@@ -319,11 +342,14 @@ class Engine:
         return True
 
     def _relieve(self, waiting: deque[Item]) -> None:
-        """No sequence is free and every text waits for one: drop the youngest, or prune the only one."""
+        """Every text waits for a sequence or a cell and none is free: drop the youngest, or prune the only one."""
         flight = self._flights[-1]
         if len(self._flights) > 1:
             self._release(flight)
             waiting.appendleft(flight.item)
+            return
+        if flight.due:
+            flight.tree.abandon(flight.due.pop())
             return
         node, children = flight.read[0]
         kept = 1 if node.slot in flight.extra_slots else 0

@@ -1,0 +1,97 @@
+"""Texts written by a local LLM: plain sampling, several continuations of one prompt at a time.
+
+Not an annotator: what it writes is synthetic, and stored apart from items and observations.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mollia_cli.annotators.gguf.encoding import Encoder
+from mollia_cli.annotators.gguf.llama import Context, Logits, Model, TokenArray, log_to
+from mollia_cli.annotators.gguf.memory import check_cache_fits, check_fits
+from mollia_cli.annotators.gguf.threads import available
+from mollia_cli.domain.prompting import Prompt
+from mollia_cli.domain.rng import stream
+
+_BATCH = 512
+_PROMPT = 1536  # tokens of the longest prompt; longer examples are cut
+_TOGETHER = 5  # texts written from one prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How texts are drawn: within the top-p nucleus at a temperature, at most so many tokens each."""
+
+    temperature: float = 1.0
+    top_p: float = 0.95
+    tokens: int = 160
+    seed: int = 0
+
+
+def write_texts(
+    path: Path,
+    prompt: Prompt,
+    examples: Sequence[str],
+    writing: Writing,
+    *,
+    threads: int = 0,
+    log_path: Path | None = None,
+) -> Iterator[list[str]]:
+    """For each of ``examples``, which stand in the prompt, the five texts that the model writes after them.
+
+    The same seed writes the same texts on the same machine. A text ends at an empty line, at the end of the
+    model's turn, or after ``writing.tokens``.
+    """
+    log_to(log_path)
+    cells = _PROMPT + _TOGETHER * writing.tokens
+    check_fits(path, cells=cells, batch=_BATCH)
+    with Model(path) as model:
+        check_cache_fits(path, cells=cells, batch=_BATCH)
+        encoder = Encoder(model, prompt, limit=min(_PROMPT, model.context_train - writing.tokens))
+        context = Context(
+            model, cells=cells, sequences=_TOGETHER, batch=_BATCH, threads=threads or max(1, available() // 2)
+        )
+        try:
+            for number, shown in enumerate(examples):
+                yield _continue(model, context, encoder.all_tokens(shown), writing, number)
+        finally:
+            context.close()
+
+
+def _continue(model: Model, context: Context, tokens: TokenArray, writing: Writing, number: int) -> list[str]:
+    context.clear()
+    index = 0
+    for start in range(0, len(tokens), _BATCH):
+        index = context.add(tokens[start : start + _BATCH], start, [0], want_last=start + _BATCH >= len(tokens))
+        context.decode()
+    for sequence in range(1, _TOGETHER):
+        context.copy_sequence(0, sequence)
+    rngs = [stream(writing.seed, "write", number, sequence) for sequence in range(_TOGETHER)]
+    rows = {sequence: context.logits(index).copy() for sequence in range(_TOGETHER)}
+    written = [b""] * _TOGETHER
+    for position in range(len(tokens), len(tokens) + writing.tokens):
+        asked = {}
+        for sequence, row in rows.items():
+            token = _draw(row, writing, rngs[sequence])
+            written[sequence] += model.piece(token)
+            if token not in model.end_tokens and b"\n\n" not in written[sequence].lstrip():
+                asked[sequence] = context.add(token, position, [sequence], want_last=True)
+        if not asked:
+            break
+        context.decode()
+        rows = {sequence: context.logits(place).copy() for sequence, place in asked.items()}
+    return [text.decode("utf-8", "ignore").strip().split("\n\n")[0].strip() for text in written]
+
+
+def _draw(logits: Logits, writing: Writing, rng: np.random.Generator) -> int:
+    """A token of the top-p nucleus."""
+    scaled = (logits.astype(np.float64) - float(logits.max())) / writing.temperature
+    p = np.exp(scaled)
+    p /= p.sum()
+    order = np.argsort(-p, kind="stable")
+    mass = np.cumsum(p[order])
+    kept = int(np.searchsorted(mass, writing.top_p)) + 1
+    return int(order[np.searchsorted(mass[:kept], rng.random() * mass[kept - 1])])

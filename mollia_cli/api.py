@@ -1,0 +1,196 @@
+"""The Python API: ``from mollia_cli import Project``. The command line's verbs, for scripts and notebooks."""
+
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self, TypedDict, Unpack
+
+import numpy as np
+
+from mollia_cli.domain.items import check_split
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.observations import FloatArray, Panel
+from mollia_cli.domain.report import Curve, Report
+from mollia_cli.domain.settings import parse_settings
+from mollia_cli.store.runs import Round
+from mollia_cli.strategies.base import Pick
+from mollia_cli.workflow import aggregate as aggregation
+from mollia_cli.workflow import annotate as annotation
+from mollia_cli.workflow import compare, evaluate, export, predict, report, select, status
+from mollia_cli.workflow import estimate as estimation
+from mollia_cli.workflow import project as core
+from mollia_cli.workflow import round as rounds
+from mollia_cli.workflow import run as runs
+from mollia_cli.workflow.cascade import Cascaded, conclude_cascade
+from mollia_cli.workflow.create import create, new_settings
+from mollia_cli.workflow.generate import Generated, generate
+from mollia_cli.workflow.ingest import ImportReport, ingest
+from mollia_cli.workflow.setup import open_run
+
+
+class RunOptions(TypedDict, total=False):
+    """What a run may be given, each as the option of ``mollia run``; left out: the project's settings."""
+
+    method: str
+    strategy: str
+    aggregator: str
+    annotator: str
+    replay: str | Path
+    batch: int
+    rounds: int
+    cascade: Sequence[str]
+    sure: float
+    stop: str
+    budget_tokens: int
+    budget_minutes: float
+    synthetic: bool
+    pool_sample: int
+    alpha: float
+    lambda_start: float
+    lambda_end: float
+
+
+class Project(core.Project):
+    """A project folder, open. Close it, or use it in a ``with`` statement.
+
+    Every method is the command of the same name, stores what it makes, and raises MolliaError (``message``,
+    ``hint``) as the command prints it. ``say`` and ``progress`` may be set to hear what is being done.
+    """
+
+    @classmethod
+    def create(
+        cls,
+        folder: str | Path,
+        labels: Sequence[str] | Mapping[str, str],
+        *,
+        panel: Sequence[str] = (),
+        encoder: str = "",
+        noun: str = "text",
+        task: str = "",
+        seed: int = 0,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Self:
+        """A new project (``mollia init``); a folder that holds one raises RefusedError.
+
+        labels: names, or names with what they mean. panel: catalogue names and paths of GGUF files.
+        settings: sections of ``mollia.toml``, for example ``{"learner": {"epochs": 10}}``.
+        """
+        described = labels if isinstance(labels, Mapping) else dict.fromkeys(labels, "")
+        given = parse_settings({"labels": dict(described), **(settings or {})}, "settings")
+        named = LabelSet(tuple(described), tuple(described.values()))
+        made = new_settings(named, noun, task, panel or given.panel.models, encoder, seed)
+        learner = replace(given.learner, encoder=made.learner.encoder)
+        create(
+            Path(folder),
+            replace(made, annotate=given.annotate, aggregate=given.aggregate, learner=learner, run=given.run),
+        )
+        return cls.open(Path(folder))
+
+    @classmethod
+    def open(cls, folder: str | Path | None = None) -> Self:
+        """The project in ``folder``, else of ``MOLLIA_PROJECT``, else in the nearest parent of here."""
+        return super().open(None if folder is None else Path(folder))
+
+    def close(self) -> None:
+        """Close the project's database."""
+        self.store.close()
+
+    def import_(
+        self, source: str | Path | Iterable[Mapping[str, Any]], split: str = "pool", **columns: Any
+    ) -> ImportReport:
+        """Add texts from a file, or from records with "text" and perhaps "label" and "id".
+
+        split: pool, seed, validation or test. columns: ``text_column``, ``label_column``, ``id_column``,
+        ``file_format``, ``strict``, as the options of ``mollia import``.
+        """
+        check_split(split)
+        if isinstance(source, (str, Path)):
+            return ingest(self, Path(source), split, name=str(source), **columns)
+        lines = "\n".join(json.dumps(dict(record), ensure_ascii=False) for record in source)
+        return ingest(self, io.BytesIO(lines.encode()), split, name="records", **{"file_format": "jsonl"} | columns)
+
+    def annotate(self, ids: Sequence[str] | None = None, *, split: str = "", models: Sequence[str] = ()) -> Panel:
+        """What the panel, or some of its LLMs, say of items: of ``ids``, of a split, else of what comes next.
+
+        The arrays' rows follow the items, their second axis the LLMs: see Panel.
+        """
+        if ids is None:
+            ids = self.store.items.ids(check_split(split)) if split else annotation.next_items(self)
+        return annotation.stack(self, annotation.annotate(self, ids, models), ids)
+
+    def aggregate(
+        self, name: str = "", ids: Sequence[str] | None = None, target_precision: float | None = None
+    ) -> aggregation.Conclusion:
+        """Verdicts on items (None: on every annotated pool item) by the aggregator ``name``."""
+        return aggregation.aggregate(self, name, ids, target_precision)
+
+    def cascade(
+        self, order: Sequence[str], ids: Sequence[str] | None = None, *, sure: float | None = None, name: str = ""
+    ) -> Cascaded:
+        """Annotate and aggregate at once, asking each LLM of ``order`` only where those before leave doubt."""
+        return conclude_cascade(self, order, sure or self.settings.run.sure, ids, name)
+
+    def select(self, strategy: str = "", n: int = 0, *, run: str = "", pool_sample: int = 0) -> list[Pick]:
+        """The items to annotate next; 0 items are the project's batch."""
+        settings = self.settings.run
+        return select.select(self, strategy or settings.strategy, n or settings.batch, run, pool_sample)
+
+    def train(self, run: str = "") -> Round:
+        """Train on the seed labels and the verdicts of the last aggregation."""
+        return rounds.train_now(self, run)
+
+    def round(self, run: str = "", **options: Unpack[RunOptions]) -> Round | None:
+        """One round: select, annotate, aggregate, train, evaluate; None where the pool is used up."""
+        return rounds.advance(self, *open_run(self, run, **options))
+
+    def run(
+        self, name: str = "", *, done: Callable[[Round], None] = lambda record: None, **options: Unpack[RunOptions]
+    ) -> list[Round]:
+        """Rounds until ``rounds`` of them are done or ``stop`` says so; continues a run. ``done`` hears of each."""
+        return next(iter(runs.run_repeats(self, name, 1, done, **options).values()))
+
+    def estimate(self, name: str = "", **options: Unpack[RunOptions]) -> estimation.Estimate:
+        """What ``run`` with the same options will cost: tokens, seconds, bytes."""
+        return estimation.estimate(self, name, **options)
+
+    def evaluate(self, split: str = "test", limit: int = 0) -> list[evaluate.Score]:
+        """Each LLM, the aggregators and the classifier on a split's labelled items; 0: all of them."""
+        return evaluate.evaluate_panel(self, check_split(split), limit)
+
+    def compare(self, *names: str) -> list[Curve]:
+        """The learning curves of some runs, or of all."""
+        return compare.compare(self, names)
+
+    def predict(self, texts: Iterable[str], *, run: str = "", round: int | None = None) -> FloatArray:
+        """[n, K] label probabilities of new texts, by a run's best classifier or that of one round.
+
+        Rows follow the texts, columns ``labels.names``.
+        """
+        given = list(texts)
+        learner = predict.learner_of(self, predict.choose_round(self, run, round))
+        return learner.predict_proba(given, self.progress) if given else np.zeros((0, len(self.labels)))
+
+    def generate(self, label: str, n: int = 50, writer: str = "") -> Generated:
+        """Synthetic texts of a label by one LLM of the panel; used by runs with ``synthetic=True`` alone."""
+        return generate(self, label, n, writer)
+
+    def export_labels(self, out: str | Path | None = None, *, synthetic: bool = False) -> list[dict[str, Any]]:
+        """Every labelled item as a record; also written to ``out`` (.csv, .jsonl) where that is given."""
+        rows = list(export.labelled_rows(self, synthetic))
+        if out is not None:
+            export.write_rows(rows, Path(out))
+        return rows
+
+    def export_model(self, out: str | Path, *, run: str = "", round: int | None = None) -> Path:
+        """Copy a classifier to a new folder, which ``transformers`` loads."""
+        return export.export_model(self, predict.choose_round(self, run, round), Path(out))
+
+    def report(self, run: str = "") -> Report:
+        """Everything that ``mollia report`` tells of a run and of the panel."""
+        return report.report(self, run)
+
+    def status(self) -> dict[str, Any]:
+        """What the project holds, as ``mollia status --json``."""
+        return status.status(self)

@@ -1,0 +1,70 @@
+"""``mollia bundle`` and ``mollia unbundle``: carrying models and mollia to a machine without a network."""
+
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mollia_cli.cli import complete
+from mollia_cli.cli.common import JsonOption, emit_json, progress_bar, talk
+
+
+def bundle(
+    out: Annotated[Path, typer.Argument(help="The new .tar.")],
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Installed models. Default: all.", autocompletion=complete.models)
+    ] = None,
+    wheels: Annotated[Path | None, typer.Option(help="A folder of wheels: mollia's and its dependencies'.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pack models, and mollia itself, for a machine without a network.
+
+    Wheels are made beforehand, where there is a network and with the other machine's Python and
+    platform: pip wheel --wheel-dir wheels --constraint constraints.txt .
+
+    Example: mollia bundle clinic.tar smollm2-135m-instruct all-minilm-l6-v2 --wheels wheels
+    """
+    from mollia_cli.models.bundle import pack
+
+    with progress_bar() as bar:
+        made = pack(out, names or [], wheels, bar)
+    talk(f"{out}: {', '.join(made.models) or 'no models'}, {made.wheels} wheels, {made.size / 1e6:.0f} MB")
+    talk(f"its manifest's sha256 is {made.sha256}; `mollia unbundle` prints it, too: they must be the same")
+    if made.wheels:
+        talk(f"on the other machine: tar -xf {shlex.quote(out.name)} install.py && python3 install.py {out.name} venv")
+    else:
+        talk(f"on the other machine, where mollia is installed: mollia unbundle {out.name}")
+    if as_json:
+        emit_json({**asdict(made), "path": str(made.path)})
+
+
+def unbundle(
+    file: Annotated[Path, typer.Argument(help="A .tar that `mollia bundle` made.")],
+    wheels: Annotated[Path | None, typer.Option(help="Put the wheels into this new folder.")] = None,
+    install_wheels: Annotated[
+        Path | None, typer.Option(help="Install the wheels into this virtual environment; made if need be.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify a bundle and install its models. No network is used.
+
+    Nothing is installed unless all of it is what its manifest says.
+
+    Example: mollia unbundle clinic.tar
+    """
+    from mollia_cli.models.bundle import unpack
+    from mollia_cli.models.unbundle import pip_command
+
+    with progress_bar() as bar:
+        found, fresh = unpack(file, wheels, install_wheels, bar)
+    talk(f"{file} is whole; its manifest's sha256 is {found.sha256}")
+    for name in found.models:
+        talk(f"{name}: {'installed' if name in fresh else 'is installed already, and whole'}")
+    if wheels:
+        talk(f"to install the wheels: {shlex.join(pip_command(wheels, Path('VENV')))}")
+    elif found.wheels and not install_wheels:
+        talk(f"its {found.wheels} wheels were left in it: --wheels FOLDER, or --install-wheels VENV")
+    if as_json:
+        emit_json({**asdict(found), "path": str(found.path), "installed": fresh})

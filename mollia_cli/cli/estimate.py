@@ -1,0 +1,98 @@
+"""``mollia estimate``."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mollia_cli.cli.common import (
+    CascadeOption,
+    JsonOption,
+    PoolSampleOption,
+    ProjectOption,
+    SureOption,
+    ThreadsOption,
+    emit,
+    emit_json,
+    open_project,
+    split_names,
+    table,
+)
+from mollia_cli.cli.rounds import (
+    AggregatorOption,
+    AnnotatorOption,
+    BatchOption,
+    MethodOption,
+    NameOption,
+    ReplayOption,
+    StopOption,
+    StrategyOption,
+)
+
+if TYPE_CHECKING:
+    from mollia_cli.workflow.estimate import Amount
+
+_UNITS = ((3600.0, "h"), (60.0, "min"))
+
+
+def estimate(
+    rounds: Annotated[int | None, typer.Option(help="Rounds after round 0. Default: the project's.", min=0)] = None,
+    texts: Annotated[int, typer.Option(help="Texts that each LLM reads for the measurement.", min=2)] = 12,
+    stop: StopOption = None,
+    strategy: StrategyOption = None,
+    aggregator: AggregatorOption = None,
+    annotator: AnnotatorOption = None,
+    method: MethodOption = None,
+    replay: ReplayOption = None,
+    batch: BatchOption = None,
+    cascade: CascadeOption = "",
+    sure: SureOption = None,
+    pool_sample: PoolSampleOption = None,
+    name: NameOption = "",
+    threads: ThreadsOption = None,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what `mollia run` with the same options will cost on this machine.
+
+    Tokens, time and disk, each with a range, from a short measurement. What the LLMs say while they are
+    measured is stored and used by the run. Of a run that has begun: what is left. Ranges of time
+    include early stopping and that a machine can be busier or less busy than it is now.
+
+    Example: mollia estimate --rounds 10 --strategy coreset
+    """
+    from mollia_cli.workflow.estimate import estimate as reckon
+
+    changes = {
+        **{"method": method, "strategy": strategy, "aggregator": aggregator, "annotator": annotator},
+        **{"replay": replay, "batch": batch, "rounds": rounds, "pool_sample": pool_sample, "stop": stop},
+        **{"cascade": split_names(cascade) or None, "sure": sure},
+    }
+    with open_project(project, threads) as opened:
+        found = reckon(opened, name, texts, **changes)
+    if as_json:
+        total: dict[str, Any] = {"tokens": found.tokens, "seconds": found.seconds, "disk_bytes": found.disk}
+        emit_json(
+            {
+                "run": found.run,
+                "rounds": found.rounds,
+                **{key: asdict(amount) for key, amount in total.items()},
+                "parts": [asdict(part) for part in found.parts],
+            }
+        )
+        return
+    rows = [[part.name, _tokens(part.tokens), _time(part.seconds)] for part in found.parts]
+    table(["part", "tokens", "time"], [*rows, ["all", _tokens(found.tokens), _time(found.seconds)]])
+    disk = f"{found.disk.expected / 1e6:,.0f} MB of disk ({found.disk.low / 1e6:,.0f} to {found.disk.high / 1e6:,.0f})"
+    emit(f"run {found.run}: {found.rounds} rounds, {disk}")
+
+
+def _tokens(amount: "Amount") -> str:
+    if not amount.high:
+        return ""
+    return f"{amount.expected:,.0f} ({amount.low:,.0f} to {amount.high:,.0f})"
+
+
+def _time(amount: "Amount") -> str:
+    size, unit = next((u for u in _UNITS if amount.expected >= u[0]), (1.0, "s"))
+    return f"{amount.expected / size:.1f} {unit} ({amount.low / size:.1f} to {amount.high / size:.1f})"

@@ -1,0 +1,46 @@
+"""``mollia generate``."""
+
+from typing import Annotated
+
+import typer
+
+from mollia_cli.cli import complete
+from mollia_cli.cli.common import (
+    JsonlOption,
+    JsonOption,
+    ProjectOption,
+    ThreadsOption,
+    emit_records,
+    open_project,
+    talk,
+)
+
+
+def generate(
+    label: Annotated[str, typer.Option(help="The label to write texts of.", autocompletion=complete.labels)],
+    n: Annotated[int, typer.Option("-n", "--n", help="How many texts.", min=1)] = 50,
+    model: Annotated[
+        str,
+        typer.Option(help="The LLM of the panel that writes. Default: the largest.", autocompletion=complete.models),
+    ] = "",
+    threads: ThreadsOption = None,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+    as_jsonl: JsonlOption = False,
+) -> None:
+    """Have an LLM write texts of a rare label.
+
+    In the style of the label's seed items. What is like a text of the project is thrown away. Synthetic
+    texts are never part of a split; `mollia run --synthetic` trains on them, nothing else uses them.
+
+    Example: mollia generate --label complaint -n 50
+    """
+    from mollia_cli.workflow.generate import generate as write
+
+    with open_project(project, threads) as opened:
+        done = write(opened, label, n, model)
+    records = [
+        {"id": t.id, "text": t.text, "label": label, "source": "synthetic", "writer": t.writer} for t in done.texts
+    ]
+    emit_records(records, ["id", "label", "text"], as_json, as_jsonl)
+    talk(f"{len(records)} of {n} texts; thrown away: {done.similar} like others, {done.short} too short")

@@ -1,0 +1,83 @@
+"""``mollia report panel``."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, table
+from mollia_cli.cli.people import show_people
+from mollia_cli.domain.report import Measurement, Missing
+
+_COLUMNS = {
+    "annotator": "LLM",
+    "accuracy": "accuracy",
+    "lower": "from",
+    "upper": "to",
+    "value": "adds",
+    "coverage": "answered",
+    "invalid": "invalid",
+    "mass": "mass",
+    "ece": "ECE",
+    "observed": "observed",
+    "tokens": "tokens",
+    "seconds": "seconds",
+}
+
+
+def panel(
+    target_precision: Annotated[
+        float, typer.Option(help="Check with people's labels verdicts that should be right so often.", min=0.0, max=1.0)
+    ] = 0.95,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how good each LLM is, what it adds, what it costs, how far to trust verdicts, and what people changed.
+
+    Accuracy (with its 95% interval), answers and calibration are measured on the seed items; "adds" is
+    what the aggregator's cross-fitted accuracy loses without the LLM.
+
+    Example: mollia report panel
+    """
+    from mollia_cli.workflow.corrections import corrections
+    from mollia_cli.workflow.report import panel_report
+
+    with open_project(project) as opened:
+        quality, verdicts = panel_report(opened)
+        people = corrections(opened, target_precision)
+    if as_json:
+        emit_json(asdict(quality) | {"aggregator": {"name": quality.aggregator, **asdict(verdicts)}, "people": people})
+        return
+    llms, agreement = quality.llms, quality.agreement
+    names = [llm.annotator for llm in llms]
+    table(
+        list(_COLUMNS.values()),
+        [[getattr(llm, name) for name in _COLUMNS] for llm in llms],
+        f"LLMs on {llms[0].items} {'seed' if llms[0].accuracy is not None else 'pool'} items",
+    )
+    title = f"Agreement of pairs beyond chance (Cohen's kappa) on {agreement.items} items"
+    kappas = zip(names, agreement.cohen_kappa, strict=True)
+    table(["", *names], [[name, *row] for name, row in kappas], title)
+    alpha = agreement.krippendorff_alpha
+    emit(f"Agreement of all (Krippendorff's alpha): {'undefined' if alpha is None else format(alpha, '.3f')}\n")
+    _show_verdicts(verdicts)
+    show_people(people)
+
+
+def _show_verdicts(found: Measurement | Missing) -> None:
+    if isinstance(found, Missing):
+        emit(f"The verdicts are not measured: {found.message} (try: {found.hint})")
+        return
+    emit(f"{found.who} on {found.on}: accuracy {found.accuracy:.3f} ({found.lower:.3f} to {found.upper:.3f})")
+    rows = [
+        [
+            f"{b.lower:.1f} to {b.upper:.1f}",
+            b.n,
+            b.confidence,
+            b.accuracy,
+            "#" * round(20 * b.accuracy),
+        ]
+        for b in found.reliability
+    ]
+    before = "" if found.ece_before is None else f", {found.ece_before:.3f} before calibration"
+    table(["confidence", "verdicts", "mean", "right", ""], rows, f"Reliability: ECE {found.ece:.3f}{before}")

@@ -1,0 +1,293 @@
+"""What a report says, as plain records: workflows gather them, ``reports`` draws them, JSON shows them as they are.
+
+None stands for what cannot be known. Shares and probabilities go from 0 to 1; intervals are 95%.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A section that cannot be written yet: why, and what to type next."""
+
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The project and the run that the report is about. ``human``: pool items that a person has labelled."""
+
+    project: str
+    version: str
+    made: str
+    noun: str
+    task: str
+    labels: tuple[str, ...]
+    descriptions: tuple[str, ...]
+    run: str
+    method: str
+    strategy: str
+    aggregator: str
+    annotator: str
+    rounds: int
+    human: int
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One round of a run over its repeats.
+
+    values: the metric of each repeat; mean and std (n - 1; 0 for one repeat) are theirs. verdicts:
+    mean share of right verdicts, None where no true label is known.
+    """
+
+    round: int
+    labelled: int
+    values: tuple[float, ...]
+    mean: float
+    std: float
+    verdicts: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A run and its repeats; ``metric`` is measured on the test items, else on each round's validation items.
+
+    No aggregator and no method where people or true labels are the verdicts.
+    """
+
+    name: str
+    method: str
+    strategy: str
+    aggregator: str
+    annotator: str
+    repeats: int
+    metric: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LLM:
+    """One LLM: measured on ``items`` seeds (see ``MemberQuality``), and the cost of all that it observed.
+
+    value: cross-fitted accuracy of the aggregator with the whole panel, less that without this LLM.
+    """
+
+    annotator: str
+    items: int
+    accuracy: float | None
+    lower: float | None
+    upper: float | None
+    mass: float | None
+    coverage: float | None
+    invalid: float | None
+    ece: float | None
+    value: float | None
+    observed: int
+    tokens: int | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How the panel agrees on ``items`` observed items; cohen_kappa: [N][N]."""
+
+    items: int
+    krippendorff_alpha: float | None
+    cohen_kappa: tuple[tuple[float | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PanelQuality:
+    """The LLMs of a panel and how they agree. ``aggregator``: the one that ``LLM.value`` was measured with."""
+
+    aggregator: str
+    llms: tuple[LLM, ...]
+    agreement: Agreement
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """One bin of a reliability diagram: n verdicts, their mean confidence and their accuracy."""
+
+    lower: float
+    upper: float
+    n: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class PerLabel:
+    """One label: how many items have it and were given it; None where that is none."""
+
+    label: str
+    items: int
+    given: int
+    precision: float | None
+    recall: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Labels with a confidence beside true labels: ``who`` gave them, ``on`` which items.
+
+    counts: [K][K], rows are true labels. ece_before, temperature: where the confidence was calibrated.
+    """
+
+    kind: str
+    who: str
+    on: str
+    items: int
+    accuracy: float
+    lower: float
+    upper: float
+    macro_f1: float
+    ece: float
+    ece_before: float | None
+    temperature: float | None
+    reliability: tuple[ReliabilityBin, ...]
+    counts: tuple[tuple[int, ...], ...]
+    per_label: tuple[PerLabel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One item, its verdict and the second most probable label, what each LLM answered, and who says otherwise.
+
+    llms: (name, its most frequent answer or None, that answer's share). against: (who, label).
+    """
+
+    id: str
+    text: str | None
+    verdict: str
+    confidence: float
+    second: str
+    second_confidence: float
+    llms: tuple[tuple[str, str | None, float], ...]
+    against: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Verdicts to look at, of ``verdicts`` in all: the least sure, and the surest of those that someone contradicts.
+
+    contradictions: who says otherwise, how often, and of how many items that they spoke of.
+    """
+
+    verdicts: int
+    doubtful: tuple[Example, ...]
+    contradicted: tuple[Example, ...]
+    contradictions: tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LLMCost:
+    """What one LLM has read under one set of settings (``key``); seconds: None where they were not measured."""
+
+    annotator: str
+    key: str
+    in_panel: bool
+    items: int
+    tokens: int
+    truncated: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RoundCost:
+    """A round: items it labelled, tokens the panel has read for them, seconds of each step.
+
+    tokens: without the items that were read anyway (seeds and the unlabelled sample).
+    """
+
+    round: int
+    selected: int
+    tokens: int
+    seconds: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the labels cost on this machine; base_*: the seeds and the unlabelled sample, read before any selection."""
+
+    llms: tuple[LLMCost, ...]
+    base_items: int
+    base_tokens: int
+    rounds: tuple[RoundCost, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What it takes to do it again: (name, value) pairs of settings by section, digests, library versions, the prompt.
+
+    Paths are shortened to their last part, because a report travels.
+    """
+
+    settings: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    digests: tuple[tuple[str, str], ...]
+    versions: tuple[tuple[str, str], ...]
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where items came from, and when."""
+
+    name: str
+    items: int
+    imported: str
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The items of a split; by_label: [K] known labels; characters: shortest, median and longest text."""
+
+    split: str
+    items: int
+    labelled: int
+    by_label: tuple[int, ...]
+    characters: tuple[int, int, int]
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DataCard:
+    """The data, split by split; verdicts: [K] labels of the run's verdicts; synthetic: texts by LLMs, by label."""
+
+    splits: tuple[Split, ...]
+    verdicts: tuple[int, ...]
+    synthetic: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """The classifier of a round: what it was trained on and how, and where it is; sha256: of its weights."""
+
+    run: str
+    round: int
+    encoder: str
+    seeds: int
+    verdicts: int
+    trained_on: int
+    validation: str
+    epochs: int
+    folder: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything, section by section; a section that cannot be written yet says why."""
+
+    overview: Overview
+    curves: tuple[Curve, ...] | Missing
+    panel: PanelQuality | Missing
+    measurements: tuple[Measurement | Missing, ...]
+    examples: Examples | Missing
+    cost: Cost | Missing
+    provenance: Provenance
+    data: DataCard | Missing
+    model: ModelCard | Missing

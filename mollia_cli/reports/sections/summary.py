@@ -1,0 +1,112 @@
+"""The summary in plain words."""
+
+from collections.abc import Iterator
+
+from mollia_cli.domain.report import Curve, Measurement, Missing, Report
+from mollia_cli.reports.blocks import Advice, Block, Section, Words
+from mollia_cli.reports.words import count, duration, percent, share
+
+
+def summary(report: Report) -> Section:
+    """A few sentences: what there is, who is right how often, what it cost, what to do next."""
+    blocks: list[Block] = [Words(sentence) for sentence in sentences(report)]
+    return Section("summary", "Summary", [*blocks, Advice("Next:", report.overview.next_step)])
+
+
+def sentences(report: Report) -> Iterator[str]:
+    """One paragraph for each thing that is known."""
+    yield _data(report)
+    yield from _panel(report)
+    yield from _verdicts(report)
+    yield from _classifier(report)
+    yield from _cost(report)
+    if report.overview.human:
+        yield f"A person has labelled {count(report.overview.human, report.overview.noun)} of the pool."
+
+
+def _data(report: Report) -> str:
+    about = report.overview
+    names = ", ".join(about.labels)
+    if isinstance(report.data, Missing):
+        return f"The project tells {len(about.labels)} labels apart ({names}). It holds no texts yet."
+    sizes = {split.split: split for split in report.data.splits}
+    parts = [f"{count(split.items, about.noun)} in the {name} set" for name, split in sizes.items() if name != "pool"]
+    pool = f"{count(sizes['pool'].items, about.noun)} in the pool" if "pool" in sizes else "no pool yet"
+    return f"The project tells {len(about.labels)} labels apart ({names}). It holds {', '.join([pool, *parts])}."
+
+
+def _panel(report: Report) -> Iterator[str]:
+    panel = report.panel
+    if isinstance(panel, Missing):
+        return
+    known = [llm for llm in panel.llms if llm.accuracy is not None]
+    has = f"{count(len(panel.llms), 'LLM')} {'has' if len(panel.llms) == 1 else 'have'}"
+    read = f"{has} read {count(panel.agreement.items, report.overview.noun)}"
+    if not known:
+        yield f"{read}. How often they are right is not known, because no seed has a true label."
+        return
+    best = max(known, key=lambda llm: llm.accuracy or 0.0)
+    yield (
+        f"{read}. Alone, the best of them, {best.annotator}, is right on {percent(best.accuracy or 0.0)}"
+        f" of {best.items} seeds (95% interval {_between(best.lower or 0.0, best.upper or 0.0)})."
+    )
+
+
+def _verdicts(report: Report) -> Iterator[str]:
+    found = _measured(report)
+    if (seeds := found.get("seeds")) is not None:
+        yield (
+            f"Their answers become one label by {seeds.who}, which is right on {percent(seeds.accuracy)} of"
+            f" {seeds.on} ({_between(seeds.lower, seeds.upper)}). Its confidence is"
+            f" {100 * seeds.ece:.0f} points off on average (ECE {share(seeds.ece)})."
+        )
+    if (pool := found.get("pool")) is not None:
+        yield (
+            f"The verdicts on {pool.on} are right on {percent(pool.accuracy)} of them"
+            f" ({_between(pool.lower, pool.upper)})."
+        )
+
+
+def _classifier(report: Report) -> Iterator[str]:
+    test = _measured(report).get("test")
+    if test is not None:
+        yield (
+            f"The {test.who}, is right on {percent(test.accuracy)} of {test.on}"
+            f" ({_between(test.lower, test.upper)}); macro-F1 {share(test.macro_f1)}."
+        )
+    if isinstance(report.curves, Missing):
+        return
+    own = next((curve for curve in report.curves if curve.name == report.overview.run), None)
+    if own is not None and len(own.points) > 1 and own.metric.startswith("test"):
+        yield _progress(own)
+
+
+def _progress(curve: Curve) -> str:
+    """What the rounds brought beyond the seeds, without praise."""
+    first, last = curve.points[0], curve.points[-1]
+    change = last.mean - first.mean
+    what = f"{'more' if change > 0 else 'less'} than" if round(change, 3) else "different from"
+    words = (
+        f"After {count(last.round, 'round')} and {last.labelled:,} labelled items, test micro-F1 is {share(last.mean)}:"
+        f" {abs(change):.3f} {what} the {share(first.mean)} of the {first.labelled} seeds alone."
+    )
+    if curve.repeats == 1:
+        words += " One run was made, so that chance alone may explain such a difference."
+    return words
+
+
+def _cost(report: Report) -> Iterator[str]:
+    cost = report.cost
+    if isinstance(cost, Missing) or not cost.llms:
+        return
+    timed = [llm.seconds for llm in cost.llms if llm.seconds is not None]
+    took = f" in {duration(sum(timed))}" if timed else ""
+    yield f"The LLMs have read {sum(llm.tokens for llm in cost.llms):,} tokens{took}, on this machine alone."
+
+
+def _between(lower: float, upper: float) -> str:
+    return f"{percent(lower)} to {percent(upper)}"
+
+
+def _measured(report: Report) -> dict[str, Measurement]:
+    return {found.kind: found for found in report.measurements if isinstance(found, Measurement)}

@@ -1,0 +1,37 @@
+"""Numbers in words."""
+
+
+def share(value: float | None) -> str:
+    """Three digits, or that it is not known."""
+    return "unknown" if value is None else f"{value:.3f}"
+
+
+def percent(value: float) -> str:
+    """A share for plain reading."""
+    return f"{100 * value:.0f}%"
+
+
+def interval(lower: float | None, upper: float | None) -> str:
+    """A 95% interval."""
+    return "unknown" if lower is None or upper is None else f"{lower:.3f} to {upper:.3f}"
+
+
+def count(n: int, noun: str) -> str:
+    """So many of something: the plural is made with an s, or ies."""
+    if n == 1:
+        return f"1 {noun}"
+    return f"{n:,} {noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else f"{n:,} {noun}s"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds, minutes or hours, in the two largest units."""
+    if seconds is None:
+        return "not measured"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

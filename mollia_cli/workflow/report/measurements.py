@@ -1,0 +1,122 @@
+"""Labels beside true labels: how often they are right, how sure they are, and what is taken for what."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mollia_cli.aggregators import AGGREGATORS
+from mollia_cli.aggregators.base import Aggregator
+from mollia_cli.aggregators.calibration import cross_fitted, expected_calibration_error, reliability
+from mollia_cli.aggregators.quality import wilson
+from mollia_cli.domain.errors import NotFoundError
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.metrics import confusion, macro_f1
+from mollia_cli.domain.observations import FloatArray, IntArray
+from mollia_cli.domain.report import Measurement, PerLabel
+from mollia_cli.domain.rng import stream_seed
+from mollia_cli.workflow.aggregate import fit_aggregator, observed_labelled, observed_seeds
+from mollia_cli.workflow.annotate import Member, observed_by_all, stack, unlabelled_sample
+from mollia_cli.workflow.learner import trained_learner
+from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.report.subject import classifier_round, concluded
+from mollia_cli.workflow.train import gold_labels
+
+SEEDS, POOL, TEST = "seeds", "pool", "test"
+
+
+def verdicts_on_seeds(project: Project, panel: Sequence[Member], name: str) -> Measurement:
+    """The aggregator on the seed items, cross-fitted: no item had a say in its own verdict.
+
+    One that learns from no label is measured as it is. Raises NotFoundError where no seed was annotated.
+    """
+    kind: type[Aggregator] = AGGREGATORS.load(name)
+    seed, gold = observed_seeds(project, panel)
+    if not len(seed):
+        raise NotFoundError(
+            "no seed item with a true label was annotated by the whole panel yet",
+            "mollia import labelled.csv --as seed && mollia annotate",
+        )
+    pool = observed_by_all(project, panel, project.store.items.ids("pool"))
+    fitted = fit_aggregator(project, name, panel, also=pool)
+    on = f"{len(seed)} seed items"
+    if fitted.calibration is None:
+        given = fitted.predict_proba(seed)
+        return measured(project.labels, SEEDS, name, on, given.argmax(axis=1), given.max(axis=1), gold)
+    known, n = fitted.calibration, len(gold)
+    seen, labels = observed_labelled(project, panel)
+    wanted = [i for i in dict.fromkeys([*unlabelled_sample(project), *pool]) if i not in set(seen.ids)]
+    unlabelled = observed_by_all(project, panel, wanted)
+    random_seed = stream_seed(project.settings.seed, "aggregate", name)
+    # what people have labelled is learned from, but was chosen for being doubtful: measured are the seeds
+    held = cross_fitted(kind, seen, labels, stack(project, panel, unlabelled), random_seed)[:n]
+    calibrated = (known.raw_ece, known.temperature)
+    on = f"{on}, cross-fitted"
+    return measured(project.labels, SEEDS, name, on, held.argmax(axis=1), known.confidence[:n], gold, calibrated)
+
+
+def verdicts_on_pool(project: Project, run: str) -> Measurement:
+    """The run's verdicts where the true label is known; it was used for nothing else. NotFoundError where it is not."""
+    found = concluded(project, run)
+    items = [item for item in project.store.items.get(list(found.verdicts)) if item.label is not None]
+    if not items:
+        raise NotFoundError(
+            "the true labels of the pool are not known, so that the verdicts are measured on the seeds alone",
+            "mollia select --strategy doubt",
+        )
+    given = [found.verdicts[item.id] for item in items]
+    labels = np.array([verdict.label for verdict in given], dtype=np.int64)
+    confidence = np.array([verdict.confidence for verdict in given])
+    on = f"{len(items)} pool items whose true label is known"
+    return measured(project.labels, POOL, found.fit.aggregator, on, labels, confidence, gold_labels(items))
+
+
+def classifier_on_test(project: Project, run: str) -> Measurement:
+    """The run's best classifier on the test items; NotFoundError where there are none, or no classifier."""
+    items = project.store.items.in_split("test", labelled=True)
+    if not items:
+        raise NotFoundError(
+            "there are no test items, so that nobody knows how good the classifier is",
+            "mollia import labelled_test.csv --as test",
+        )
+    record = classifier_round(project, run)
+    given = trained_learner(project, record).predict_proba([item.text for item in items], project.progress)
+    who, on = f"classifier of run {run}, round {record.number}", f"{len(items)} test items"
+    return measured(project.labels, TEST, who, on, given.argmax(axis=1), given.max(axis=1), gold_labels(items))
+
+
+def measured(
+    labels: LabelSet,
+    kind: str,
+    who: str,
+    on: str,
+    given: IntArray,
+    confidence: FloatArray,
+    gold: IntArray,
+    calibrated: tuple[float, float] | None = None,
+) -> Measurement:
+    """given, confidence, gold: [n], n > 0; calibrated: (ECE before, temperature)."""
+    right = np.asarray(given == gold, dtype=np.bool_)
+    counts = confusion(gold, given, len(labels))
+    lower, upper = wilson(int(right.sum()), len(gold))
+    ece_before, temperature = calibrated or (None, None)
+    return Measurement(
+        kind=kind,
+        who=who,
+        on=on,
+        items=len(gold),
+        accuracy=float(right.mean()),
+        lower=lower,
+        upper=upper,
+        macro_f1=macro_f1(gold, given, len(labels)),
+        ece=expected_calibration_error(confidence, right),
+        ece_before=ece_before,
+        temperature=temperature,
+        reliability=tuple(reliability(confidence, right)),
+        counts=tuple(tuple(row) for row in counts.tolist()),
+        per_label=tuple(_per_label(name, counts, k) for k, name in enumerate(labels.names)),
+    )
+
+
+def _per_label(name: str, counts: IntArray, k: int) -> PerLabel:
+    right, items, given = int(counts[k, k]), int(counts[k].sum()), int(counts[:, k].sum())
+    return PerLabel(name, items, given, right / given if given else None, right / items if items else None)

@@ -1,0 +1,95 @@
+"""How good each LLM of a panel is, what it adds and costs, and how the LLMs agree."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from mollia_cli.aggregators import AGGREGATORS
+from mollia_cli.aggregators.quality import (
+    answers,
+    krippendorff_alpha,
+    marginal_values,
+    member_quality,
+    pairwise_kappa,
+)
+from mollia_cli.domain.errors import NotFoundError
+from mollia_cli.domain.observations import IntArray, Panel
+from mollia_cli.domain.report import LLM, Agreement, Measurement, Missing, PanelQuality
+from mollia_cli.domain.rng import stream_seed
+from mollia_cli.workflow.aggregate import observed_seeds
+from mollia_cli.workflow.annotate import Member, members, observed_by_all, stack
+from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.report.measurements import verdicts_on_seeds
+from mollia_cli.workflow.report.missing import or_missing
+
+
+def panel_report(project: Project) -> tuple[PanelQuality, Measurement | Missing]:
+    """``mollia report panel``: the project's panel as it is now, and its aggregator on the seeds."""
+    panel, name = members(project), project.settings.aggregate.aggregator
+    return panel_quality(project, panel, name), or_missing(lambda: verdicts_on_seeds(project, panel, name))
+
+
+def panel_quality(project: Project, panel: Sequence[Member], aggregator: str) -> PanelQuality:
+    """Every LLM on the seeds, or without any on what it read of the pool, where its accuracy is not known.
+
+    Agreement is over all observed items of seed and pool. Raises NotFoundError where nothing was
+    observed by the whole panel.
+    """
+    seed, gold = observed_seeds(project, panel)
+    pool = stack(project, panel, observed_by_all(project, panel, project.store.items.ids("pool")))
+    if not len(seed) and not len(pool):
+        raise NotFoundError("no item was annotated by the whole panel yet", "mollia annotate")
+    everything = stack(project, panel, [*seed.ids, *pool.ids])
+    kappa = pairwise_kappa(everything).tolist()
+    return PanelQuality(
+        aggregator,
+        _llms(project, panel, seed, gold, pool, _values(project, aggregator, seed, gold, pool)),
+        Agreement(
+            len(everything),
+            _known(krippendorff_alpha(answers(everything), everything.classes)),
+            tuple(tuple(_known(cell) for cell in row) for row in kappa),
+        ),
+    )
+
+
+def _llms(
+    project: Project,
+    panel: Sequence[Member],
+    seed: Panel,
+    gold: IntArray,
+    pool: Panel,
+    values: Sequence[float | None],
+) -> tuple[LLM, ...]:
+    costs = {row["key"]: row for row in project.store.observations.summary()}
+    nobody_knows = np.full(len(pool), -1, dtype=np.int64)
+    found = member_quality(seed, gold) if len(seed) else member_quality(pool, nobody_knows)
+    unknown: dict[str, Any] = {} if len(seed) else dict.fromkeys(("accuracy", "lower", "upper", "ece"))
+    return tuple(
+        LLM(
+            **{name: _known(value) for name, value in asdict(quality).items()} | unknown,
+            value=value,
+            observed=costs[member.key]["items"],
+            tokens=costs[member.key]["tokens"],
+            seconds=costs[member.key]["seconds"],
+        )
+        for member, quality, value in zip(panel, found, values, strict=True)
+    )
+
+
+def _values(project: Project, name: str, seed: Panel, gold: IntArray, pool: Panel) -> list[float | None]:
+    """What each LLM adds to the aggregator; None for a panel of one, or too few seeds."""
+    if len(seed.annotators) < 2 or len(set(gold.tolist())) < 2:
+        return [None] * len(seed.annotators)
+    kind = AGGREGATORS.load(name)
+    project.progress("leaving out each LLM", 0, 1)
+    values = marginal_values(kind, seed, gold, pool, stream_seed(project.settings.seed, "aggregate", name))
+    project.progress("leaving out each LLM", 1, 1)
+    return [*values]
+
+
+def _known(value: Any) -> Any:
+    """None for NaN, which JSON does not have."""
+    return None if isinstance(value, float) and not isfinite(value) else value

@@ -1,0 +1,87 @@
+"""What a report is about: one run, the panel that labelled for it, and its verdicts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mollia_cli.domain.errors import NotFoundError
+from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.store.runs import Round
+from mollia_cli.store.verdicts import Fit
+from mollia_cli.workflow.annotate import Member, members
+from mollia_cli.workflow.learner import best_round, finished_rounds
+from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.setup import HUMAN, ORACLE
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """Verdicts by item, the fit that made them, and what the previous round's classifier said, where it did."""
+
+    fit: Fit
+    verdicts: Mapping[str, Verdict]
+    opinions: Mapping[str, int]
+
+
+def reported_run(project: Project, name: str = "") -> str:
+    """The run that is named, else the one used last that learns from LLMs, else the one used last; '' for none."""
+    names = project.store.runs.names()
+    if name and name not in names:
+        known = ", ".join(sorted(names)) or "none yet"
+        raise NotFoundError(f"there is no run {name!r}", f"runs: {known}; start one with `mollia run --name NAME`")
+    own = [run for run in names if run_setting(project, run, "annotator") not in (HUMAN, ORACLE)]
+    return name or next(iter([*own, *names]), "")
+
+
+def run_setting(project: Project, run: str, key: str) -> str:
+    """One entry of a run's setup as text; '' where there is no such run."""
+    return str((project.store.runs.settings(run) or {}).get(key, ""))
+
+
+def run_aggregator(project: Project, run: str) -> str:
+    """The aggregator of the run, else the project's."""
+    return run_setting(project, run, "aggregator") or project.settings.aggregate.aggregator
+
+
+def finished(project: Project, run: str) -> list[Round]:
+    """The run's finished rounds."""
+    return [record for record in project.store.runs.rounds(run) if record.metrics is not None]
+
+
+def classifier_round(project: Project, run: str) -> Round:
+    """The run's best trained classifier; NotFoundError where there is none."""
+    if not finished_rounds(project, run):
+        raise NotFoundError("no classifier has been trained yet", "mollia run --rounds 10")
+    return best_round(project, run)
+
+
+def run_fit(project: Project, run: str) -> Fit | None:
+    """The fit of the run's last verdicts, else of the last aggregation; None where nothing was concluded."""
+    fits = [record.fit for record in project.store.runs.rounds(run) if record.fit is not None]
+    return project.store.verdicts.fit(fits[-1]) if fits else project.store.verdicts.latest_fit()
+
+
+def run_panel(project: Project, run: str) -> tuple[Member, ...]:
+    """The panel behind the run's verdicts, whose files need not be here; before any verdict, the project's."""
+    fit = run_fit(project, run)
+    return fit_panel(project, fit) if fit is not None else tuple(members(project))
+
+
+def fit_panel(project: Project, fit: Fit) -> tuple[Member, ...]:
+    """The members that a fit was made from, as the store knows them."""
+    names = {row["key"]: row["name"] for row in project.store.observations.summary()}
+    return tuple(Member(names[key], key) for key in fit.panel)
+
+
+def concluded(project: Project, run: str) -> Concluded:
+    """The run's last verdicts on what it selected, else the last aggregation's on the pool.
+
+    Raises NotFoundError where there are none.
+    """
+    fit = run_fit(project, run)
+    selections = project.store.runs.selections(run)
+    ids = [s.item_id for s in selections] or project.store.items.ids("pool")
+    verdicts = {} if fit is None else project.store.verdicts.get(fit.id, ids)
+    if fit is None or not verdicts:
+        raise NotFoundError("there are no verdicts yet", "mollia run --rounds 10")
+    said = {s.item_id: s.opinion for s in selections if s.opinion is not None}
+    return Concluded(fit, {i: verdicts[i] for i in ids if i in verdicts}, said)

@@ -1,0 +1,59 @@
+"""The summary in plain words."""
+
+from dataclasses import replace
+
+import pytest
+
+from mollia_cli.reports.sections.summary import sentences
+from mollia_cli.reports.words import count, duration, percent
+
+from .samples import curve, full_report, new_report
+
+
+def test_what_is_known_is_said() -> None:
+    found = list(sentences(full_report(("spam", "ham", "other"))))
+    assert found[0] == (
+        "The project tells 3 labels apart (spam, ham, other)."
+        " It holds 70 queries in the pool, 70 queries in the seed set."
+    )
+    assert found[1].startswith("2 LLMs have read 70 queries. Alone, the best of them, ada, is right on 50% of 50 seeds")
+    assert "right on 75% of 12 items (50% to 90%)" in found[2] and "10 points off on average (ECE 0.100)" in found[2]
+    assert found[-3].startswith(
+        "After 1 round and 100 labelled items, test micro-F1 is 0.700: 0.100 more than the 0.600 of the 50 seeds alone."
+    )
+    assert found[-2] == "The LLMs have read 2,800 tokens in 25 s, on this machine alone."
+    assert found[-1] == "A person has labelled 1 query of the pool."
+
+
+def test_a_loss_is_called_a_loss_and_one_run_a_single_one() -> None:
+    report = replace(full_report(), curves=(curve("main", "panel", 1, 0.8, 0.75),))
+    (said,) = [words for words in sentences(report) if words.startswith("After")]
+    assert "0.050 less than the 0.800" in said
+    assert "chance alone may explain" in said
+
+
+def test_of_a_new_project_little_is_said() -> None:
+    (only,) = sentences(new_report())
+    assert only.endswith("It holds no texts yet.")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, "not measured"),
+        (0.04, "0.0 s"),
+        (59.4, "59 s"),
+        (59.9, "1 min 00 s"),
+        (3599.6, "1 h 00 min"),
+        (7260, "2 h 01 min"),
+    ],
+)
+def test_durations(seconds: float | None, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_counts() -> None:
+    assert [count(1, "query"), count(2, "query"), count(2, "day"), count(1234, "item")] == [
+        *("1 query", "2 queries", "2 days", "1,234 items")
+    ]
+    assert percent(0.756) == "76%"
