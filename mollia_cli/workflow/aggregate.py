@@ -11,6 +11,7 @@ from mollia_cli.aggregators.calibration import Calibration, Threshold, calibrate
 from mollia_cli.aggregators.negatives import NegativeRule, negative_labels, rule_for, without_verdicts
 from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError, NotFoundError
+from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 from mollia_cli.domain.rng import stream_seed
 from mollia_cli.domain.verdicts import Verdict
@@ -156,7 +157,16 @@ def negative_rule(project: Project, panel: Sequence[Member]) -> NegativeRule:
 
 def observed_seeds(project: Project, panel: Sequence[Member]) -> tuple[Panel, IntArray]:
     """What the whole panel said of the seed items that an aggregator learns from, and their labels [n]."""
-    labels = {item.id: item.label for item in fit_seeds(project)}
+    return _observed(project, panel, fit_seeds(project))
+
+
+def observed_labelled(project: Project, panel: Sequence[Member]) -> tuple[Panel, IntArray]:
+    """The same for all items that it learns labels from; the seeds stand first."""
+    return _observed(project, panel, fit_items(project))
+
+
+def _observed(project: Project, panel: Sequence[Member], items: Sequence[Item]) -> tuple[Panel, IntArray]:
+    labels = {item.id: item.label for item in items}
     ids = observed_by_all(project, panel, list(labels))
     return stack(project, panel, ids), np.array([labels[item_id] for item_id in ids], dtype=np.int64)
 

@@ -21,7 +21,8 @@ _FROM_PANEL = frozenset({PANEL, CONFIDENCE})
 def select(project: Project, strategy_name: str, n: int, run_name: str = "", pool_sample: int = 0) -> list[Pick]:
     """Choose ``n`` pool items that the run has not selected, and people have not labelled yet.
 
-    ``pool_sample``: look at so many random candidates only (0 = all), for huge pools. Otherwise as ``rank``.
+    ``pool_sample``: look at so many random candidates only (0 = all), for huge pools; ``llm`` asks
+    about ten random ones for each it picks. Otherwise as ``rank``.
     """
     if n < 1:
         raise InputError(f"cannot select {n} items", "give a number above 0: -n 50")

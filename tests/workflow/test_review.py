@@ -11,6 +11,7 @@ import pytest
 from mollia_cli.domain.decisions import IGNORE, LABEL, Decision
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.report import Measurement
 from mollia_cli.workflow.aggregate import aggregate, fit_aggregator
 from mollia_cli.workflow.annotate import fit_items, unlabelled_sample
 from mollia_cli.workflow.corrections import corrections
@@ -198,14 +199,16 @@ def test_the_thresholds_precision_is_checked_by_people(observed: Project) -> Non
 
 
 def test_the_aggregators_own_accuracy_is_still_that_on_the_seeds(observed: Project) -> None:
-    before = panel_report(observed)["aggregator"]
+    _, before, _ = panel_report(observed)
     review = open_review(observed)
     for _ in range(20):
         review.label(right_label(observed, review))
-    after = panel_report(observed)
-    assert before["items"] == after["aggregator"]["items"] == 60
-    assert abs(after["aggregator"]["accuracy"] - before["accuracy"]) < 0.1
-    assert after["people"]["labels"] == 20
+    _, after, people = panel_report(observed)
+    assert isinstance(before, Measurement) and isinstance(after, Measurement)
+    assert before.on == after.on == "60 seed items, cross-fitted"
+    assert abs(after.accuracy - before.accuracy) < 0.1
+    assert sum(b.n for b in after.reliability) == 60
+    assert people["labels"] == 20
 
 
 @pytest.fixture

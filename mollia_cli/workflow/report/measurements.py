@@ -14,7 +14,7 @@ from mollia_cli.domain.metrics import confusion, macro_f1
 from mollia_cli.domain.observations import FloatArray, IntArray
 from mollia_cli.domain.report import Measurement, PerLabel
 from mollia_cli.domain.rng import stream_seed
-from mollia_cli.workflow.aggregate import fit_aggregator, observed_seeds
+from mollia_cli.workflow.aggregate import fit_aggregator, observed_labelled, observed_seeds
 from mollia_cli.workflow.annotate import Member, observed_by_all, stack, unlabelled_sample
 from mollia_cli.workflow.learner import trained_learner
 from mollia_cli.workflow.project import Project
@@ -42,13 +42,16 @@ def verdicts_on_seeds(project: Project, panel: Sequence[Member], name: str) -> M
     if fitted.calibration is None:
         given = fitted.predict_proba(seed)
         return measured(project.labels, SEEDS, name, on, given.argmax(axis=1), given.max(axis=1), gold)
-    known = fitted.calibration
-    unlabelled = observed_by_all(project, panel, list(dict.fromkeys([*unlabelled_sample(project), *pool])))
+    known, n = fitted.calibration, len(gold)
+    seen, labels = observed_labelled(project, panel)
+    wanted = [i for i in dict.fromkeys([*unlabelled_sample(project), *pool]) if i not in set(seen.ids)]
+    unlabelled = observed_by_all(project, panel, wanted)
     random_seed = stream_seed(project.settings.seed, "aggregate", name)
-    held = cross_fitted(kind, seed, gold, stack(project, panel, unlabelled), random_seed)
+    # what people have labelled is learned from, but was chosen for being doubtful: measured are the seeds
+    held = cross_fitted(kind, seen, labels, stack(project, panel, unlabelled), random_seed)[:n]
     calibrated = (known.raw_ece, known.temperature)
     on = f"{on}, cross-fitted"
-    return measured(project.labels, SEEDS, name, on, held.argmax(axis=1), known.confidence, gold, calibrated)
+    return measured(project.labels, SEEDS, name, on, held.argmax(axis=1), known.confidence[:n], gold, calibrated)
 
 
 def verdicts_on_pool(project: Project, run: str) -> Measurement:
