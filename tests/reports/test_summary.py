@@ -18,10 +18,10 @@ def test_what_is_known_is_said() -> None:
     )
     assert found[1].startswith("2 LLMs have read 70 queries. Alone, the best of them, ada, is right on 50% of 50 seeds")
     assert "right on 75% of 12 items (50% to 90%)" in found[2] and "10 points off on average (ECE 0.100)" in found[2]
-    assert found[-3].startswith(
+    assert found[-4].startswith(
         "After 1 round and 100 labelled items, test micro-F1 is 0.700: 0.100 more than the 0.600 of the 50 seeds alone."
     )
-    assert found[-2] == "The LLMs have read 2,800 tokens in 25 s, on this machine alone."
+    assert found[-3] == "The LLMs have read 2,800 tokens in 25 s, on this machine alone."
     assert found[-2].startswith("People: 1 labels (") and found[-2].endswith("), 0 ignored, 2 notes.")
     assert found[-1] == "1 of 1 labels contradicted the verdict (100%)."
 
