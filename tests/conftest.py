@@ -1,6 +1,7 @@
 """Fixtures: real models from MOLLIA_HOME (``make test`` fetches them), and small projects."""
 
 import importlib.util
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,14 @@ from mollia_cli.workflow.project import Project
 TEST_LLM = "smollm2-135m-instruct"
 TEST_ENCODER = "all-minilm-l6-v2"
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> Iterator[None]:
+    """Ctrl-C works, here and in child processes, where the tests run in the background and it is ignored, too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -4,25 +4,27 @@ from typing import Any
 
 import typer
 
-from mollia_cli.cli.common import JsonOption, emit_json, table, talk
+from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, table, talk
 from mollia_cli.domain.errors import EXIT_FAILURE
 
 
-def doctor(as_json: JsonOption = False) -> None:
-    """Say what annotation runs on: llama.cpp's build, CPU features, devices, threads, versions, model digests.
+def doctor(project: ProjectOption = None, as_json: JsonOption = False) -> None:
+    """Say what annotation runs on, and whether the models and the project are sound.
 
-    The exit status is 1 if something does not work.
+    llama.cpp's build, CPU features, devices, threads, versions; every model's digest and the memory it needs; the
+    project's database, all of it, and the room on its disk. The exit status is 1 if something does not work.
 
     Example: mollia doctor
     """
     from mollia_cli.workflow.doctor import doctor as examine
 
-    found = examine()
+    found = examine(project)
     if as_json:
         emit_json(found)
     else:
         table(["what", "found"], _rows(found))
-        table(["model", "state", "sha256"], [[m["name"], m["state"], m["sha256"]] for m in found["models"]])
+        rows = [[m["name"], m["kind"], m["state"], _gib(m["memory"]), m["sha256"]] for m in found["models"]]
+        table(["model", "kind", "state", "memory", "sha256"], rows)
     for warning in found["warnings"]:
         talk(f"warning: {warning}")
     for problem in found["problems"]:
@@ -33,15 +35,17 @@ def doctor(as_json: JsonOption = False) -> None:
 
 def _rows(found: dict[str, Any]) -> list[list[str]]:
     """Everything but the models, as pairs for people."""
-    engine = found["engine"]
+    engine, project = found["engine"], found["project"]
     rows = [
         ["mollia", found["mollia"]],
         ["Python", f"{found['python']} on {found['platform']}"],
         *([name, version] for name, version in found["libraries"].items()),
+        ["project", "none here"]
+        if project is None
+        else ["project", f"{project['path']}: {project['state']}, {_gib(project['disk_free'])} free on its disk"],
     ]
     if not engine:
         return rows
-    memory = engine["memory_free"]
     return [
         *rows,
         ["llama.cpp", engine["llama_cpp"]],
@@ -49,5 +53,9 @@ def _rows(found: dict[str, Any]) -> list[list[str]]:
         *([device["type"], f"{device['name']}: {device['description']}"] for device in engine["devices"]),
         ["runs on", ", ".join(engine["runs_on"])],
         ["cores", f"{engine['cores']}; thread counts measured: {', '.join(map(str, engine['threads_measured']))}"],
-        ["free memory", "unknown" if memory is None else f"{memory / 2**30:.1f} GiB"],
+        ["free memory", _gib(engine["memory_free"]) or "unknown"],
     ]
+
+
+def _gib(size: int | None) -> str:
+    return "" if size is None else f"{size / 2**30:.1f} GiB"

@@ -49,6 +49,13 @@ class Store:
         except sqlite3.Error as error:
             raise database_error(self.path, error) from error
 
+    def damage(self) -> list[str]:
+        """What SQLite finds wrong with the file and with references between its rows; reads all of it."""
+        with self.guarded():
+            found = [str(line) for (line,) in self._db.execute("PRAGMA integrity_check(5)") if line != "ok"]
+            broken = self._db.execute('SELECT "table", count(*) FROM pragma_foreign_key_check GROUP BY 1').fetchall()
+        return found + [f"{count} rows of {table} refer to rows that are missing" for table, count in broken]
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()

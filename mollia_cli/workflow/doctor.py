@@ -1,20 +1,30 @@
-"""``mollia doctor``: what annotation runs on, and what is wrong with it."""
+"""``mollia doctor``: what annotation runs on, and what is wrong with it, with the models and with a project."""
 
 import platform
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from mollia_cli import __version__, models
+from mollia_cli.annotators.gguf.annotator import AUTO_CELLS, BATCH
 from mollia_cli.annotators.gguf.doctor import doctor_info, unused_gpu
-from mollia_cli.domain.errors import MolliaError
+from mollia_cli.annotators.gguf.header import read_header
+from mollia_cli.annotators.gguf.memory import available, disk_free, predict
+from mollia_cli.domain.errors import MolliaError, NotFoundError
+from mollia_cli.store.project_files import find_root
+from mollia_cli.workflow.project import Project
 
 LIBRARIES = ("llama-cpp-python", "numpy", "scipy", "torch", "transformers", "safetensors", "xgboost-cpu", "xgboost")
+_LEAST_DISK = 2**30  # free bytes that a few rounds' classifiers and a day's observations fit into
 
 
-def doctor() -> dict[str, Any]:
+def doctor(folder: Path | None = None) -> dict[str, Any]:
     """Facts by name, with ``problems`` (what does not work) and ``warnings`` (what could be better).
 
-    Every installed LLM's file is compared with its digest; a file that did not change is not read again.
+    Every installed model's files are compared with their digests; a file that did not change is not read
+    again. The project is that of ``folder``, or the one that is found from here, if there is one; its
+    whole database is read.
     """
     problems: list[str] = []
     warnings: list[str] = []
@@ -25,9 +35,13 @@ def doctor() -> dict[str, Any]:
         problems.append(f"llama.cpp cannot be loaded: {error}; install llama-cpp-python again")
     else:
         warnings.extend(filter(None, [unused_gpu()]))
-    found = [_model(name, problems) for name in models.installed_names("llm", tuned=True)]
-    if not found:
+    llms = models.installed_names("llm", tuned=True)
+    found = [_model(name, "llm", problems) for name in llms]
+    found += [_model(name, "encoder", problems) for name in models.installed_names("encoder")]
+    if not llms:
         warnings.append("no LLM is installed: mollia models pull smollm2-135m-instruct")
+    warnings.extend(_too_large(found))
+    project = _project(folder, problems, warnings)
     return {
         "ok": not problems,
         "problems": problems,
@@ -38,16 +52,59 @@ def doctor() -> dict[str, Any]:
         "libraries": {name: known for name in LIBRARIES if (known := _version(name))},
         "engine": engine,
         "models": found,
+        "project": project,
     }
 
 
-def _model(name: str, problems: list[str]) -> dict[str, Any]:
+def _model(name: str, kind: str, problems: list[str]) -> dict[str, Any]:
+    """State, digest (of an LLM) and bytes of memory that it needs (LLMs alone)."""
+    known: dict[str, Any] = {"name": name, "kind": kind, "state": "ok", "sha256": None, "memory": None}
     try:
+        if kind == "encoder":
+            models.resolve_encoder(name)
+            return known
         file = models.resolve_llm(name)
+        known["sha256"] = file.sha256
+        read_header(file.path).check_whole()
+        known["memory"] = predict(file.path, cells=AUTO_CELLS, batch=BATCH).total
     except MolliaError as error:
         problems.append(f"{error.message}; {error.hint}")
-        return {"name": name, "state": "damaged", "sha256": None}
-    return {"name": name, "state": "ok", "sha256": file.sha256}
+        known["state"] = "damaged"
+    return known
+
+
+def _too_large(found: list[dict[str, Any]]) -> Iterator[str]:
+    free = available()
+    for model in found:
+        if free is not None and model["memory"] is not None and model["memory"] > free:
+            yield (
+                f"{model['name']} needs about {_gib(model['memory'])} of memory, {_gib(free)} are free:"
+                " close other programs, or leave it out of the panel"
+            )
+
+
+def _project(folder: Path | None, problems: list[str], warnings: list[str]) -> dict[str, Any] | None:
+    """The project's database and the room on its disk; None where there is no project."""
+    try:
+        root = find_root(folder)
+    except NotFoundError:
+        if folder is not None:
+            raise
+        return None
+    free = disk_free(root)
+    if free < _LEAST_DISK:
+        warnings.append(f"the disk of {root} has {_gib(free)} free: a round stores a classifier; free some space")
+    try:
+        with Project.open(root) as project:
+            wrong = project.store.damage()
+    except MolliaError as error:
+        wrong = [error.message]
+    problems.extend(f"the project {root}: {line}; restore it from a backup" for line in wrong)
+    return {"path": str(root), "state": "damaged" if wrong else "ok", "disk_free": free}
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"
 
 
 def _version(name: str) -> str:

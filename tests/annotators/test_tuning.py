@@ -109,7 +109,7 @@ def test_threads_are_measured(shallow_llm: Path) -> None:
 
 
 def test_bench_numbers(test_llm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mollia_cli.annotators.gguf.bench._MEASUREMENTS", 1)
+    monkeypatch.setattr("mollia_cli.annotators.gguf.bench._CEILING_SHARE", 0.0)
     stored: list[Observation] = []
     items = [Item(f"{i}", item.text) for i, item in enumerate(ITEMS)]
     with GgufAnnotator("x", test_llm, LABELS, PROMPT, Decoding(), model_digest="", threads=1) as annotator:

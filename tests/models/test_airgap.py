@@ -60,7 +60,7 @@ def test_from_a_bundle_to_answers(test_llm: Path, test_encoder: Path, tmp_path: 
 
     assert json.loads(mollia("unbundle", "bundle.tar", "--json"))["installed"] == [llm, encoder]
     found = json.loads(mollia("doctor", "--json"))
-    assert found["ok"] and [model["state"] for model in found["models"]] == ["ok"]
+    assert found["ok"] and [model["state"] for model in found["models"]] == ["ok", "ok"]
     mollia("init", "p", "--labels", "billing,results")
     mollia("import", "-", "-p", "p", stdin="Is my scan back?\nWho sent me this invoice?\n")
     said = mollia("annotate", "-p", "p", "--split", "pool", "--threads", "1")

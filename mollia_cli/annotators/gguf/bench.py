@@ -35,7 +35,7 @@ def bench_annotate(annotator: GgufAnnotator, items: Sequence[Item], sink: Sink =
             sink(batch)
             masses.extend(observation.mass for observation in batch)
             work.add(perf_counter() - wall, process_time() - cpu)
-            while ceiling.clock.wall < _CEILING_SHARE * work.wall:
+            while ceiling.clock.wall <= _CEILING_SHARE * work.wall:
                 ceiling.measure(annotator.stats.threads)
             wall, cpu = perf_counter(), process_time()
         stats = annotator.stats
