@@ -39,7 +39,7 @@ airgap-demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	$(BIN)/mollia models pull $(TEST_MODELS)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """Fixtures: real models from MOLLIA_HOME (``make test`` fetches them), and small projects."""
 
 import importlib.util
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from mollia_cli.workflow import annotate as annotation
 from mollia_cli.workflow.create import create, new_settings
 from mollia_cli.workflow.project import Project
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run in two processes: threads of one would wait for the other's
 TEST_LLM = "smollm2-135m-instruct"
 TEST_ENCODER = "all-minilm-l6-v2"
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"

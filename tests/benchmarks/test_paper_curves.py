@@ -78,7 +78,7 @@ def test_curves_are_means_over_seeds(
     curves.show(rows, options)
     assert len((options.out / "curves.csv").read_text().splitlines()) == 13
     assert json.loads((options.out / "curves.json").read_text())["rounds"] == rows
-    assert (options.out / "curves-random.svg").read_text().count("fill-opacity") == 2
+    assert (options.out / "curves-random.svg").read_text().count('opacity="0.15"') == 2
     printed = capsys.readouterr().out
     assert "0.805 ± 0.007" in printed
     assert "10.0 points" in printed

@@ -14,7 +14,7 @@ from mollia_cli.workflow.report import panel_report
 
 
 def test_the_panel_is_reported(observed: Project) -> None:
-    quality, _ = panel_report(observed)
+    quality, _, _ = panel_report(observed)
     json.dumps(asdict(quality), allow_nan=False)
     assert [llm.annotator for llm in quality.llms] == ["ada", "bob", "cyd"]
     for llm in quality.llms:
@@ -28,14 +28,14 @@ def test_the_panel_is_reported(observed: Project) -> None:
 
 
 def test_every_llm_adds_something_to_equals(observed: Project) -> None:
-    quality, _ = panel_report(observed)
+    quality, _, _ = panel_report(observed)
     assert sum(llm.value or 0.0 for llm in quality.llms) > 0
 
 
 def test_the_aggregator_is_reported_as_it_was_calibrated(observed: Project) -> None:
     pool = observed.store.items.ids("pool")
     known = fit_aggregator(observed, also=pool).calibration
-    _, found = panel_report(observed)
+    _, found, _ = panel_report(observed)
     assert known is not None and isinstance(found, Measurement)
     assert (found.who, found.items, found.ece, found.ece_before) == ("conditional_logit", 60, known.ece, known.raw_ece)
     assert found.accuracy == known.right.mean()
@@ -47,7 +47,7 @@ def test_the_aggregator_is_reported_as_it_was_calibrated(observed: Project) -> N
 def test_an_aggregator_that_learns_nothing_is_measured_as_it_is(observed: Project) -> None:
     settings = observed.settings
     observed.settings = replace(settings, aggregate=replace(settings.aggregate, aggregator="vote"))
-    quality, found = panel_report(observed)
+    quality, found, _ = panel_report(observed)
     assert isinstance(found, Measurement)
     assert (found.who, found.items, found.ece_before, found.temperature) == ("vote", 60, None, None)
     assert all(llm.value is not None for llm in quality.llms)
@@ -62,7 +62,7 @@ def test_a_panel_of_one(observed: Project) -> None:
 
 def test_without_true_labels_form_and_agreement_are_known(observed: Project) -> None:
     observed.store._db.execute("UPDATE items SET label = NULL")
-    quality, found = panel_report(observed)
+    quality, found, _ = panel_report(observed)
     assert isinstance(found, Missing)
     for llm in quality.llms:
         assert (llm.accuracy, llm.lower, llm.upper, llm.ece, llm.value) == (None,) * 5
