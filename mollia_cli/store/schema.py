@@ -273,7 +273,7 @@ _BASE = {
             "kind": "`words` (words changed at random) or `paraphrase` (written by an LLM)",
             "number": "0, 1, ...",
             "text": "the text",
-            "usable": "0 where it is empty, far too long or says nothing new; the panel does not read it then",
+            "usable": "0 where it is empty, cut off, far too long or nothing new; the panel does not read it then",
             "recipe": "JSON: everything that the text depends on",
             "created_at": "UTC, ISO 8601",
         },

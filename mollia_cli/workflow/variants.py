@@ -104,9 +104,10 @@ def _variants(item: Item, kind: str, texts: Sequence[str]) -> Iterator[Variant]:
     known = {own}
     for number, text in enumerate(texts):
         words = _words(text)
+        announced = text.endswith(":")  # "Here it is:", and the text itself was cut off
         usable = bool(words) and words not in known and len(words) <= _LONGEST * max(len(own), _LONGEST)
         known.add(words)
-        yield Variant(variant_id(item.id, kind, number), item.id, kind, number, text, usable)
+        yield Variant(variant_id(item.id, kind, number), item.id, kind, number, text, usable and not announced)
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """DA and PAG in a project: variants are made and read once, learned from, and nowhere else to be seen."""
 
 import json
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,14 @@ import pytest
 from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.aggregators.variants import PARAPHRASE, WORDS
 from mollia_cli.annotators.gguf.annotator import GgufAnnotator
+from mollia_cli.annotators.gguf.generation import Writing
 from mollia_cli.cli.main import app
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item, Variant
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import IntArray, Panel
 from mollia_cli.workflow import variants as work
-from mollia_cli.workflow.aggregate import aggregate, fit_aggregator
+from mollia_cli.workflow.aggregate import aggregate
 from mollia_cli.workflow.annotate import annotate, members
 from mollia_cli.workflow.create import create, new_settings
 from mollia_cli.workflow.export import labelled_rows
@@ -27,23 +30,33 @@ from mollia_cli.workflow.status import status
 SEEDS = {
     "late-1": ("My parcel has still not arrived.", 0),
     "late-2": ("The delivery is two weeks late now.", 0),
-    "late-3": ("Where is the lamp that I ordered?", 0),
     "paid-1": ("You charged my card twice.", 1),
     "paid-2": ("Please send me the invoice for May.", 1),
-    "paid-3": ("I was billed for a plan that I cancelled.", 1),
 }
 POOL = {"a": "My order never came.", "b": "The amount on my bill is wrong."}
 
 
-@pytest.fixture
-def small(tmp_path: Path, test_llm: Path) -> Iterator[Project]:
-    """Six annotated seeds of two labels and two pool items."""
-    create(tmp_path, new_settings(LabelSet(("delivery", "payment"), ("", "")), "message", "", [str(test_llm)], "none"))
-    with Project.open(tmp_path) as project:
+@pytest.fixture(scope="module")
+def annotated(tmp_path_factory: pytest.TempPathFactory, test_llm: Path) -> Path:
+    """Four annotated seeds of two labels and two pool items."""
+    root = tmp_path_factory.mktemp("annotated")
+    create(root, new_settings(LabelSet(("delivery", "payment"), ("", "")), "message", "", [str(test_llm)], "none"))
+    settings = root / "mollia.toml"
+    settings.write_text(settings.read_text().replace('votes = "sampled"', 'votes = "exact"'))
+    with Project.open(root) as project:
+        assert project.settings.annotate.votes == "exact"
         with project.store.transaction():
             project.store.items.add((Item(i, text, "seed", label) for i, (text, label) in SEEDS.items()), "made")
             project.store.items.add((Item(i, text) for i, text in POOL.items()), "made")
         annotate(project, [*SEEDS, *POOL])
+    return root
+
+
+@pytest.fixture
+def small(annotated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """A copy of it, with an LLM that is brief."""
+    monkeypatch.setattr(work, "Writing", partial(Writing, tokens=12))
+    with Project.open(shutil.copytree(annotated, tmp_path / "project")) as project:
         yield project
 
 
@@ -102,52 +115,64 @@ def test_an_aggregator_learns_from_variants(small: Project, name: str, monkeypat
         np.testing.assert_array_equal(old.probabilities, new.probabilities)
 
 
-@pytest.mark.parametrize("name", ["da", "pag"])
-def test_stopped_anywhere_it_continues_to_the_same(small: Project, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    kind = AGGREGATORS.load(name).variants
-    whole = {}
-    with monkeypatch.context() as patch:
-        patch.setattr(work, "_read", lambda *_: None)
-        work.observed_variants(small, kind, members(small), small.store.items.get(list(SEEDS)))
-        whole = {variant.id: variant.text for variant in made(small, kind)}
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+def killed_after(calls: int, work: Callable[..., None]) -> Callable[..., None]:
+    """``work``, and a kill after it has been done so often."""
+    left = iter(range(calls))
+
+    def doomed(*arguments: Any) -> None:
+        work(*arguments)
+        next(left)
+        if not left.__length_hint__():
+            raise KilledError
+
+    return doomed
+
+
+def test_writing_that_is_stopped_goes_on_to_the_same(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = small.store.items.get(list(SEEDS)[:3])
+    work._paraphrase(small, items)
+    whole = {variant.id: variant.text for variant in made(small, PARAPHRASE)}
     small.store._db.execute("DELETE FROM variants")
     small.store._db.conn.commit()
 
-    class KilledError(Exception):
-        pass
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(small.store.variants, "add", killed_after(1, small.store.variants.add))
+        work.observed_variants(small, PARAPHRASE, [], items)
+    assert len(made(small, PARAPHRASE)) == 3
+    work.observed_variants(small, PARAPHRASE, [], items)
+    assert {variant.id: variant.text for variant in made(small, PARAPHRASE)} == whole
 
-    add, calls = small.store.variants.add, iter(range(99))
 
-    def dies(*arguments: Any) -> None:
-        if next(calls) == 2:
-            raise KilledError
-        add(*arguments)
+def test_reading_that_is_stopped_goes_on(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    apart = small.store.variants.observations
+    asked: list[str] = []
+    ask = GgufAnnotator.annotate
+
+    def counted(self: GgufAnnotator, items: Sequence[Item]) -> Iterator[Any]:
+        asked.extend(item.id for item in items)
+        return ask(self, items)
 
     with monkeypatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(small.store.variants, "add", dies)
-        aggregate(small, name)
-    assert list(small.store.variants.get(kind, list(SEEDS))) == list(SEEDS)[:2]
-
-    store, batches = small.store.variants.observations.add, iter(range(99))
-
-    def stops(key: str, batch: Any, seconds: float) -> None:
-        store(key, batch, seconds)
-        if next(batches) == 0:
-            raise KilledError
-
-    with monkeypatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(small.store.variants.observations, "add", stops)
-        aggregate(small, name)
-    assert {variant.id: variant.text for variant in made(small, kind)} == whole
-    assert fit_aggregator(small, name).fit.seed_items == len(SEEDS)
-    usable = {variant.id for variant in made(small, kind) if variant.usable}
-    assert observed(small, made(small, kind)) == usable
+        patch.setattr(apart, "add", killed_after(1, apart.add))
+        aggregate(small, "da")
+    first = observed(small, made(small, WORDS))
+    assert first
+    monkeypatch.setattr(GgufAnnotator, "annotate", counted)
+    aggregate(small, "da")
+    usable = {variant.id for variant in made(small, WORDS) if variant.usable}
+    assert observed(small, made(small, WORDS)) == usable
+    assert set(asked) == usable - first
 
 
 def test_what_is_usable() -> None:
     item = Item("x", "Where is my lamp?")
-    texts = ["", "where is my LAMP", "Has my lamp been sent?", "has my lamp been sent", "word " * 20]
-    assert [v.usable for v in work._variants(item, PARAPHRASE, texts)] == [False, False, True, False, False]
+    texts = ["", "where is my LAMP", "Has my lamp been sent?", "has my lamp been sent", "word " * 20, "Here it is:"]
+    usable = [variant.number for variant in work._variants(item, PARAPHRASE, texts) if variant.usable]
+    assert usable == [2]
 
 
 def test_words_come_from_the_stream_alone(small: Project) -> None:
@@ -182,5 +207,5 @@ def test_the_command(small: Project, capsys: pytest.CaptureFixture[str]) -> None
     app(["aggregate", "-p", str(small.root), "--with", "da", "--jsonl"], standalone_mode=False)
     printed = capsys.readouterr()
     assert [json.loads(line)["id"] for line in printed.out.splitlines()] == list(POOL)
-    assert "da learns from 6 labelled items and" in printed.err
-    assert "6 seed items" in printed.err
+    assert "da learns from 4 labelled items and" in printed.err
+    assert "4 seed items" in printed.err
