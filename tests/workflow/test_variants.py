@@ -19,6 +19,7 @@ from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item, Variant
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import IntArray, Panel
+from mollia_cli.models import resolve_llm
 from mollia_cli.workflow import variants as work
 from mollia_cli.workflow.aggregate import aggregate
 from mollia_cli.workflow.annotate import annotate, members
@@ -37,10 +38,10 @@ POOL = {"a": "My order never came.", "b": "The amount on my bill is wrong."}
 
 
 @pytest.fixture(scope="module")
-def annotated(tmp_path_factory: pytest.TempPathFactory, test_llm: Path) -> Path:
-    """Four annotated seeds of two labels and two pool items."""
+def annotated(tmp_path_factory: pytest.TempPathFactory, shallow_llm: Path) -> Path:
+    """Four annotated seeds of two labels and two pool items; the LLM is quick and knows nothing."""
     root = tmp_path_factory.mktemp("annotated")
-    create(root, new_settings(LabelSet(("delivery", "payment"), ("", "")), "message", "", [str(test_llm)], "none"))
+    create(root, new_settings(LabelSet(("delivery", "payment"), ("", "")), "message", "", [str(shallow_llm)], "none"))
     settings = root / "mollia.toml"
     settings.write_text(settings.read_text().replace('votes = "sampled"', 'votes = "exact"'))
     with Project.open(root) as project:
@@ -132,9 +133,13 @@ def killed_after(calls: int, work: Callable[..., None]) -> Callable[..., None]:
     return doomed
 
 
-def test_writing_that_is_stopped_goes_on_to_the_same(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writing_that_is_stopped_goes_on_to_the_same(
+    small: Project, test_llm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "writing_llm", lambda _: resolve_llm(str(test_llm)))
     items = small.store.items.get(list(SEEDS)[:3])
     work._paraphrase(small, items)
+    assert any(variant.usable for variant in made(small, PARAPHRASE))
     whole = {variant.id: variant.text for variant in made(small, PARAPHRASE)}
     small.store._db.execute("DELETE FROM variants")
     small.store._db.conn.commit()
