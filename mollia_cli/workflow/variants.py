@@ -76,9 +76,9 @@ def _paraphrase(project: Project, items: Sequence[Item]) -> None:
     file, noun = writing_llm(project), project.settings.noun
     writing = Writing(seed=stream_seed(project.settings.seed, PARAPHRASE), together=_EACH)
     prompt = Prompt(
-        f"Here is a {noun}:\n\n",
-        f"\n\nWrite the same {noun} in other words: the same meaning and language, about the same length."
-        f" Answer with the {noun} alone.",
+        f"Rewrite this {noun} in other words, with the same meaning, in the same language and about as long. Answer"
+        f" with the rewritten {noun} alone.\n\nThe {noun}: ",
+        "\nRewritten: ",
     )
     recipe = {"rule": "paraphrase/1", "seed": writing.seed, "model": file.sha256, "writer": file.name}
     written = write_texts(
