@@ -34,7 +34,7 @@ def observed_variants(project: Project, kind: str, panel: Sequence[Member], item
     found = store.get(kind, ids)
     bare = [item for item in items if item.id not in found]
     if bare:
-        _check_can_read(project)
+        check_can_read(project)
         (_paraphrase if kind == PARAPHRASE else _change_words)(project, bare)
         found = store.get(kind, ids)
     usable = [variant for variants in found.values() for variant in variants if variant.usable]
@@ -50,7 +50,8 @@ def stack_with(project: Project, panel: Sequence[Member], ids: Sequence[str], va
     return Panel.stack([*ids, *own], columns, len(project.labels))
 
 
-def _check_can_read(project: Project) -> None:
+def check_can_read(project: Project) -> None:
+    """InputError where stored outputs stand for the panel."""
     if project.replay is not None:
         raise InputError(
             f"the stored outputs {project.replay} stand for the panel, and they hold nothing of varied texts:"
@@ -121,7 +122,7 @@ def _read(project: Project, panel: Sequence[Member], variants: Sequence[Variant]
     missing = {name: todo for name, todo in missing.items() if todo}
     if not missing:
         return
-    _check_can_read(project)
+    check_can_read(project)
     annotators = panel_annotators(project, list(missing))
     for annotator in annotators:
         todo = [Item(v.id, v.text) for v in variants if v.id in missing[annotator.name]]

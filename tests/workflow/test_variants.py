@@ -26,6 +26,7 @@ from mollia_cli.workflow.annotate import annotate, members
 from mollia_cli.workflow.create import create, new_settings
 from mollia_cli.workflow.export import labelled_rows
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.setup import open_run
 from mollia_cli.workflow.status import status
 
 SEEDS = {
@@ -206,6 +207,9 @@ def test_stored_outputs_cannot_read_variants(small: Project, name: str, tmp_path
         aggregate(small, name)
     assert "--replay" in caught.value.hint and "mol" in caught.value.hint
     assert not made(small, AGGREGATORS.load(name).variants)
+    with pytest.raises(InputError, match="nothing of varied texts"):  # before anything is trained
+        open_run(small, replay=said, aggregator=name)
+    assert small.store.runs.settings("main") is None
 
 
 def test_the_command(small: Project, capsys: pytest.CaptureFixture[str]) -> None:
