@@ -8,6 +8,7 @@ import numpy as np
 
 from mollia_cli.aggregators.base import Aggregator
 from mollia_cli.aggregators.features import array, log_softmax, softmax
+from mollia_cli.aggregators.variants import original_id
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray, Panel
 from mollia_cli.domain.report import ReliabilityBin
@@ -72,15 +73,18 @@ def cross_fitted(
     """[n, K] probabilities of each seed item by an aggregator that never saw its label.
 
     The part that is left out joins the unlabelled pool, so that features are used as in the
-    full fit. A class with a single seed is unseen when that seed is judged: that is what the
-    honest estimate has to include.
+    full fit; an item and its variants are left out together. A class with a single seed is
+    unseen when that seed is judged: that is what the honest estimate has to include.
     """
     n = len(labels)
     if n < 2:
         raise InputError(f"{n} labelled items cannot be cross-fitted", "label two or more")
     held = np.empty((n, seed.classes))
-    part = np.empty(n, dtype=np.int64)
-    part[stream(random_seed, "cross-fit").permutation(n)] = np.arange(n) % min(parts, n)
+    families = {original: place for place, original in enumerate(dict.fromkeys(map(original_id, seed.ids)))}
+    parts_of = np.empty(len(families), dtype=np.int64)
+    order = stream(random_seed, "cross-fit").permutation(len(families))
+    parts_of[order] = np.arange(len(families)) % min(parts, len(families))
+    part = parts_of[[families[original_id(item_id)] for item_id in seed.ids]]
     for i in np.unique(part):
         out, rest = np.flatnonzero(part == i), np.flatnonzero(part != i)
         judged = seed.take(out)

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from mollia_cli.aggregators.mol import MoL
-from mollia_cli.aggregators.variants import original_id
+from mollia_cli.aggregators.variants import PARAPHRASE, original_id
 from mollia_cli.domain.observations import FloatArray, Panel
 
 
@@ -14,12 +14,14 @@ from mollia_cli.domain.observations import FloatArray, Panel
 class PAG(MoL):
     """MoL on the seeds and their paraphrases; an item's verdict is the mean over its paraphrases.
 
-    A paraphrase is an item whose id is ``variant_id(id, number)``, observed by the same panel; in
-    ``fit`` it comes with the label of its original. Without any, this is MoL.
+    A paraphrase is an item whose id is ``variant_id(id, PARAPHRASE, number)``, observed by the same panel;
+    in ``fit`` it comes with the label of its original. Without any, this is MoL.
     """
 
     name: ClassVar[str] = "pag"
     source: ClassVar[str] = "Yadav, Tang and Srinivasan 2024 (SIGIR)"
+    variants: ClassVar[str] = PARAPHRASE
+    averages: ClassVar[bool] = True
 
     def _predict(self, panel: Panel) -> FloatArray:
         own = super()._predict(panel)

@@ -50,6 +50,8 @@ def aggregate(
     The aggregator is fitted on the seed labels, and its confidence calibrated on them.
     Each record has the label, its confidence, the labels that no LLM believes in, and with a target
     precision whether it is sure. --json adds how the verdicts came about.
+    With da and pag, the LLMs first read variants of the labelled texts (pag: paraphrases, of all texts, which
+    the largest LLM writes). They are kept, and a stop loses none.
     With --cascade, a text is judged by the LLMs that have read it; any that are still needed are asked.
 
     Example: mollia aggregate --target-precision 0.95 --jsonl | jq -r 'select(.sure | not) | .id'

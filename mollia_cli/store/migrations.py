@@ -267,3 +267,39 @@ def m008_label_sets_and_views(db: Database) -> None:
         FROM rounds r JOIN runs s ON s.name = r.run;
         """
     )
+
+
+@migrations()
+def m010_variants(db: Database) -> None:
+    db.executescript(
+        """
+        -- texts made from items for the aggregators that learn from them; kept apart, so that no split can hold one
+        CREATE TABLE variants (
+            id TEXT PRIMARY KEY,
+            item TEXT NOT NULL REFERENCES items (id),
+            kind TEXT NOT NULL CHECK (kind IN ('words', 'paraphrase')),
+            number INTEGER NOT NULL,
+            text TEXT NOT NULL,
+            usable INTEGER NOT NULL,
+            recipe TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            UNIQUE (item, kind, number)
+        ) WITHOUT ROWID;
+
+        -- as the table observations, whose items are items
+        CREATE TABLE variant_observations (
+            annotator TEXT NOT NULL REFERENCES annotators (key),
+            item TEXT NOT NULL REFERENCES variants (id),
+            log_probs TEXT NOT NULL,
+            votes TEXT NOT NULL,
+            mass REAL NOT NULL,
+            invalid REAL NOT NULL,
+            slack REAL NOT NULL,
+            answers TEXT NOT NULL,
+            tokens INTEGER NOT NULL,
+            truncated INTEGER NOT NULL,
+            seconds REAL,
+            PRIMARY KEY (annotator, item)
+        ) WITHOUT ROWID;
+        """
+    )

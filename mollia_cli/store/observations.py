@@ -19,10 +19,11 @@ _COLUMNS = "o.item, o.log_probs, o.votes, o.mass, o.invalid, o.slack, o.answers,
 
 
 class ObservationStore:
-    """Reading and adding observations. ``key`` is an annotator's identity digest."""
+    """Reading and adding observations, of items or (``table``) of their variants. ``key``: an annotator's digest."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, table: str = "observations") -> None:
         self._db = db
+        self._table = table
 
     @staticmethod
     def key(identity: Mapping[str, Any]) -> str:
@@ -44,7 +45,7 @@ class ObservationStore:
         known: set[str] = set()
         for chunk in chunks(ids):
             marks = ",".join("?" * len(chunk))
-            query = f"SELECT item FROM observations WHERE annotator = ? AND item IN ({marks})"
+            query = f"SELECT item FROM {self._table} WHERE annotator = ? AND item IN ({marks})"
             known.update(row[0] for row in self._db.execute(query, [key, *chunk]))
         return [item_id for item_id in ids if item_id not in known]
 
@@ -69,8 +70,8 @@ class ObservationStore:
         ]
         with self._db.atomic():
             self._db.conn.executemany(
-                "INSERT OR IGNORE INTO observations (annotator, item, log_probs, votes, mass, invalid, slack, answers,"
-                " tokens, truncated, seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT OR IGNORE INTO {self._table} (annotator, item, log_probs, votes, mass, invalid, slack,"
+                " answers, tokens, truncated, seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
 
@@ -79,7 +80,7 @@ class ObservationStore:
         rows = [(json.dumps(o.answers, ensure_ascii=False), key, o.item_id) for o in batch if o.answers]
         with self._db.atomic():
             self._db.conn.executemany(
-                "UPDATE observations SET answers = ? WHERE annotator = ? AND item = ? AND answers = '[]'", rows
+                f"UPDATE {self._table} SET answers = ? WHERE annotator = ? AND item = ? AND answers = '[]'", rows
             )
 
     def get(self, key: str, ids: Sequence[str]) -> dict[str, Observation]:
@@ -87,7 +88,7 @@ class ObservationStore:
         found: dict[str, Observation] = {}
         for chunk in chunks(ids):
             marks = ",".join("?" * len(chunk))
-            query = f"SELECT {_COLUMNS} FROM observations o WHERE annotator = ? AND item IN ({marks})"
+            query = f"SELECT {_COLUMNS} FROM {self._table} o WHERE annotator = ? AND item IN ({marks})"
             for row in self._db.execute(query, [key, *chunk]):
                 found[row[0]] = _observation(row)
         return found
@@ -95,17 +96,17 @@ class ObservationStore:
     def of_item(self, item_id: str) -> list[tuple[str, str, Observation]]:
         """(key, name, observation) of every annotator that has observed an item, in the order of their first use."""
         query = (
-            f"SELECT {_COLUMNS}, a.key, a.name FROM annotators a JOIN observations o ON o.annotator = a.key"
+            f"SELECT {_COLUMNS}, a.key, a.name FROM annotators a JOIN {self._table} o ON o.annotator = a.key"
             " WHERE o.item = ? ORDER BY a.created_at, a.name"
         )
         return [(row[-2], row[-1], _observation(row)) for row in self._db.execute(query, [item_id])]
 
     def summary(self) -> list[dict[str, Any]]:
         """For each annotator: name, key, items observed, mean mass and invalid share, tokens, texts cut, seconds."""
-        query = """
+        query = f"""
             SELECT a.name, a.key, count(o.item), avg(o.mass), avg(o.invalid), sum(o.tokens), sum(o.truncated),
                 sum(o.seconds)
-            FROM annotators a LEFT JOIN observations o ON o.annotator = a.key
+            FROM annotators a LEFT JOIN {self._table} o ON o.annotator = a.key
             GROUP BY a.key ORDER BY a.created_at, a.name
         """
         names = ("name", "key", "items", "mass", "invalid", "tokens", "truncated", "seconds")
@@ -114,7 +115,7 @@ class ObservationStore:
     def tokens_by_item(self, keys: Sequence[str]) -> dict[str, int]:
         """Tokens that these annotators have read for each item that any of them has observed."""
         marks = ",".join("?" * len(keys))
-        query = f"SELECT item, sum(tokens) FROM observations WHERE annotator IN ({marks}) GROUP BY item"
+        query = f"SELECT item, sum(tokens) FROM {self._table} WHERE annotator IN ({marks}) GROUP BY item"
         return dict(self._db.execute(query, list(keys)).fetchall())
 
     def annotator(self, key: str) -> tuple[str, dict[str, Any]]:

@@ -25,6 +25,19 @@ _DECISION = {
 }
 
 
+_OBSERVED = {
+    "log_probs": f"{_JSON_ARRAY}: natural log of each whole label's probability; -10000 for none",
+    "votes": f"{_JSON_ARRAY}: share of the answers that were it",
+    "mass": "probability on all labels together",
+    "invalid": "share of the answers that were no label",
+    "slack": "upper bound of the probability that pruning left out of `mass`",
+    "answers": "JSON array: answers that were no label, where they were decoded",
+    "tokens": "tokens decoded for this item",
+    "truncated": "1 if the text was cut to fit the context",
+    "seconds": "its share of the batch's time",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """One table or view. ``columns``: name -> meaning, in their order."""
@@ -159,15 +172,7 @@ _BASE = {
         {
             "annotator": "`annotators.key`",
             "item": _ITEM,
-            "log_probs": f"{_JSON_ARRAY}: natural log of each whole label's probability; -10000 for none",
-            "votes": f"{_JSON_ARRAY}: share of the answers that were it",
-            "mass": "probability on all labels together",
-            "invalid": "share of the answers that were no label",
-            "slack": "upper bound of the probability that pruning left out of `mass`",
-            "answers": "JSON array: answers that were no label, where they were decoded",
-            "tokens": "tokens decoded for this item",
-            "truncated": "1 if the text was cut to fit the context",
-            "seconds": "its share of the batch's time",
+            **_OBSERVED,
         },
     ),
     "fits": Table(
@@ -258,6 +263,27 @@ _BASE = {
             "writer": "the LLM's name",
             "recipe": "JSON: everything that the text depends on",
             "created_at": "UTC, ISO 8601",
+        },
+    ),
+    "variants": Table(
+        "Texts made from items for the aggregators `da` and `pag` to learn from; never in a split.",
+        {
+            "id": "the item's id, `~`, kind and number",
+            "item": _ITEM,
+            "kind": "`words` (words changed at random) or `paraphrase` (written by an LLM)",
+            "number": "0, 1, ...",
+            "text": "the text",
+            "usable": "0 where it is empty, cut off, far too long or nothing new; the panel does not read it then",
+            "recipe": "JSON: everything that the text depends on",
+            "created_at": "UTC, ISO 8601",
+        },
+    ),
+    "variant_observations": Table(
+        "What one annotator said of one variant; apart from `observations`, so that none is counted.",
+        {
+            "annotator": "`annotators.key`",
+            "item": "`variants.id`",
+            **_OBSERVED,
         },
     ),
 }

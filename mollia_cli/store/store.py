@@ -15,6 +15,7 @@ from mollia_cli.store.items import ItemStore
 from mollia_cli.store.observations import ObservationStore
 from mollia_cli.store.runs import RunStore
 from mollia_cli.store.synthetic import SyntheticStore
+from mollia_cli.store.variants import VariantStore
 from mollia_cli.store.verdicts import VerdictStore
 
 
@@ -31,6 +32,7 @@ class Store:
         self.verdicts = VerdictStore(self._db, labels)
         self.runs = RunStore(self._db, labels)
         self.synthetic = SyntheticStore(self._db, labels)
+        self.variants = VariantStore(self._db)
         self.decisions = DecisionStore(self._db, labels)
         with self.guarded():
             _record_labels(self._db, labels)

@@ -11,7 +11,7 @@ from mollia_cli.aggregators.calibration import Calibration, Threshold, calibrate
 from mollia_cli.aggregators.negatives import NegativeRule, negative_labels, rule_for, without_verdicts
 from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError, NotFoundError
-from mollia_cli.domain.items import Item
+from mollia_cli.domain.items import Item, Variant
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 from mollia_cli.domain.rng import stream_seed
 from mollia_cli.domain.verdicts import Verdict
@@ -27,6 +27,7 @@ from mollia_cli.workflow.annotate import (
 )
 from mollia_cli.workflow.human import told_verdicts
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.variants import observed_variants, stack_with
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,11 @@ def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (
     known = set(seed_ids)
     wanted = dict.fromkeys([*unlabelled_sample(project), *also]) if kind.learns else {}
     pool_ids = observed_by_all(project, panel, [item_id for item_id in wanted if item_id not in known])
+    variants = _variants_of(project, kind, panel, seed)
     random_seed = stream_seed(project.settings.seed, "aggregate", name)
     digest = digest_of(
         {
+            **({"variants": [variant.id for variant in variants]} if kind.variants else {}),
             "aggregator": name,
             "panel": [member.key for member in panel],
             "seed": [[item.id, item.label] for item in seed],
@@ -98,13 +101,16 @@ def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (
     if fit is not None:
         stored = Calibration.from_json(fit.calibration) if fit.calibration else None
         return Fitted(fit, kind.from_json(fit.state), panel, stored)
-    labels = np.array([item.label for item in seed], dtype=np.int64)
-    seen, unlabelled = stack(project, panel, seed_ids), stack(project, panel, pool_ids)
+    if kind.variants:
+        project.say(f"{name} learns from {len(seed)} labelled items and {len(variants)} usable variants of them")
+    seen, labels = _with_variants(project, panel, seed, variants)
+    unlabelled = stack(project, panel, pool_ids)
     project.progress(f"fitting {name}", 0, 1)
     aggregator = kind().fit(seen, labels, unlabelled, random_seed)
     calibration = None
     if kind.learns:
-        calibration = calibrate(cross_fitted(kind, seen, labels, unlabelled, random_seed), labels)
+        n = len(seed)
+        calibration = calibrate(cross_fitted(kind, seen, labels, unlabelled, random_seed)[:n], labels[:n])
     project.progress(f"fitting {name}", 1, 1)
     with project.store.guarded():
         fit = project.store.verdicts.add_fit(
@@ -157,18 +163,41 @@ def negative_rule(project: Project, panel: Sequence[Member]) -> NegativeRule:
 
 def observed_seeds(project: Project, panel: Sequence[Member]) -> tuple[Panel, IntArray]:
     """What the whole panel said of the seed items that an aggregator learns from, and their labels [n]."""
-    return _observed(project, panel, fit_seeds(project))
+    return _with_variants(project, panel, _observed_items(project, panel, fit_seeds(project)), [])
 
 
-def observed_labelled(project: Project, panel: Sequence[Member]) -> tuple[Panel, IntArray]:
-    """The same for all items that it learns labels from; the seeds stand first."""
-    return _observed(project, panel, fit_items(project))
+def observed_labelled(project: Project, panel: Sequence[Member], kind: type[Aggregator]) -> tuple[Panel, IntArray]:
+    """The same for all that it learns labels from: the seeds stand first, what it needs of variants last."""
+    items = _observed_items(project, panel, fit_items(project))
+    return _with_variants(project, panel, items, _variants_of(project, kind, panel, items))
 
 
-def _observed(project: Project, panel: Sequence[Member], items: Sequence[Item]) -> tuple[Panel, IntArray]:
+def judge(project: Project, fitted: Fitted, ids: Sequence[str]) -> FloatArray:
+    """[n, K] calibrated probabilities of annotated items; their variants are made where verdicts average over them."""
+    variants: list[Variant] = []
+    if fitted.aggregator.averages:
+        variants = _variants_of(project, type(fitted.aggregator), fitted.panel, project.store.items.get(ids))
+    return fitted.predict_proba(stack_with(project, fitted.panel, ids, variants))[: len(ids)]
+
+
+def _observed_items(project: Project, panel: Sequence[Member], items: Sequence[Item]) -> list[Item]:
+    ready = set(observed_by_all(project, panel, [item.id for item in items]))
+    return [item for item in items if item.id in ready]
+
+
+def _variants_of(
+    project: Project, kind: type[Aggregator], panel: Sequence[Member], items: Sequence[Item]
+) -> list[Variant]:
+    return observed_variants(project, kind.variants, panel, items) if kind.variants else []
+
+
+def _with_variants(
+    project: Project, panel: Sequence[Member], items: Sequence[Item], variants: Sequence[Variant]
+) -> tuple[Panel, IntArray]:
+    """What the panel said of labelled items, then of their variants, which have the same labels."""
     labels = {item.id: item.label for item in items}
-    ids = observed_by_all(project, panel, list(labels))
-    return stack(project, panel, ids), np.array([labels[item_id] for item_id in ids], dtype=np.int64)
+    owners = [*labels, *(variant.item_id for variant in variants)]
+    return stack_with(project, panel, list(labels), variants), np.array([labels[i] for i in owners], dtype=np.int64)
 
 
 def conclude(project: Project, fitted: Fitted, ids: Sequence[str]) -> list[Verdict]:
@@ -184,8 +213,7 @@ def _conclude(project: Project, fitted: Fitted, ids: Sequence[str], rule: Negati
             f"{len(ids) - len(ready)} of {len(ids)} items were not annotated by the whole panel yet, first {first}",
             "annotate them: mollia annotate - < ids.txt",
         )
-    panel = stack(project, fitted.panel, ids)
-    made = verdicts_of(fitted.predict_proba(panel), panel, rule.delta)
+    made = verdicts_of(judge(project, fitted, ids), stack(project, fitted.panel, ids), rule.delta)
     with project.store.guarded():
         project.store.verdicts.add(fitted.fit.id, made)
     return made

@@ -11,6 +11,7 @@ from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation, Panel
 from mollia_cli.domain.rng import stream
+from mollia_cli.store.observations import ObservationStore
 from mollia_cli.workflow.human import told_items
 from mollia_cli.workflow.learner import current_run
 from mollia_cli.workflow.panel import fit_together, panel_annotators, shot_items
@@ -50,28 +51,36 @@ def annotate(project: Project, ids: Sequence[str], only: Sequence[str] = (), sho
         if remark := unused_gpu() if not asked else "":
             project.say(remark)
         asked = True
-        annotator = (project.loaded or {}).pop(key, annotator)
-        try:
-            _observe(project, annotator, key, todo)
-        finally:
-            if project.loaded is not None and fit_together(panel):
-                project.loaded[key] = annotator
-            else:
-                annotator.close()
+        observe(project, annotator, panel, todo, project.store.observations)
         _warn(project, annotator.name, key, [item.id for item in todo])
     return members
 
 
-def _observe(project: Project, annotator: Annotator, key: str, todo: Sequence[Item]) -> None:
-    """Ask one LLM; of what is stored already, only the words of invalid answers are new."""
-    done = 0
+def observe(
+    project: Project, annotator: Annotator, panel: Sequence[Annotator], todo: Sequence[Item], store: ObservationStore
+) -> None:
+    """Ask one LLM of a panel, and leave it loaded where all of the panel may be."""
+    key = store.key(annotator.identity)
+    annotator = (project.loaded or {}).pop(key, annotator)
+    try:
+        _store_batches(project, annotator, todo, store)
+    finally:
+        if project.loaded is not None and fit_together(panel):
+            project.loaded[key] = annotator
+        else:
+            annotator.close()
+
+
+def _store_batches(project: Project, annotator: Annotator, todo: Sequence[Item], store: ObservationStore) -> None:
+    """Of what is stored already, only the words of invalid answers are new."""
+    key, done = store.key(annotator.identity), 0
     task = f"annotating with {annotator.name}"
     project.progress(task, 0, len(todo))
     begin = perf_counter()
     for batch in annotator.annotate(todo):
         with project.store.guarded():
-            project.store.observations.add(key, batch, perf_counter() - begin)
-            project.store.observations.keep_answers(key, batch)
+            store.add(key, batch, perf_counter() - begin)
+            store.keep_answers(key, batch)
         begin = perf_counter()
         done += len(batch)
         project.progress(task, done, len(todo))

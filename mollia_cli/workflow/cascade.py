@@ -16,7 +16,7 @@ from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.store.verdicts import Fit
-from mollia_cli.workflow.aggregate import Fitted, fit_aggregator, negative_rule, verdicts_of
+from mollia_cli.workflow.aggregate import Fitted, fit_aggregator, judge, negative_rule, verdicts_of
 from mollia_cli.workflow.annotate import (
     Member,
     annotate,
@@ -111,7 +111,7 @@ def with_sample(project: Project, ids: Sequence[str]) -> list[str]:
 def _verdicts(project: Project, fitted: Fitted, ids: Sequence[str]) -> dict[str, Verdict]:
     panel = stack(project, fitted.panel, ids)
     rule = negative_rule(project, fitted.panel)
-    return {verdict.item_id: verdict for verdict in verdicts_of(fitted.predict_proba(panel), panel, rule.delta)}
+    return {verdict.item_id: verdict for verdict in verdicts_of(judge(project, fitted, ids), panel, rule.delta)}
 
 
 def _record(project: Project, fits: Sequence[Fitted], panel: Sequence[Member], verdicts: dict[str, Verdict]) -> Fit:

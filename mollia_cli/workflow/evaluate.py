@@ -8,7 +8,7 @@ from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.metrics import macro_f1, micro_f1
 from mollia_cli.domain.observations import IntArray
-from mollia_cli.workflow.aggregate import fit_aggregator
+from mollia_cli.workflow.aggregate import fit_aggregator, judge
 from mollia_cli.workflow.annotate import annotate, needed_for_fit, stack
 from mollia_cli.workflow.learner import best_round, current_run, finished_rounds, trained_learner
 from mollia_cli.workflow.project import Project
@@ -69,7 +69,7 @@ def score_panel(
     ]
     for name in aggregators or dict.fromkeys([*BASELINES, project.settings.aggregate.aggregator]):
         fitted = fit_aggregator(project, AGGREGATORS.check(name), members, unlabelled)
-        rows.append(score("aggregator", name, fitted.predict_proba(panel).argmax(axis=1)))
+        rows.append(score("aggregator", name, judge(project, fitted, ids).argmax(axis=1)))
     return rows
 
 

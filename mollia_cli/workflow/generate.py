@@ -10,7 +10,6 @@ from itertools import chain
 
 import numpy as np
 
-from mollia_cli import models
 from mollia_cli.annotators.gguf.generation import Writing, write_texts
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import SPLITS, Synthetic, content_id
@@ -18,12 +17,11 @@ from mollia_cli.domain.prompting import Prompt
 from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.domain.similarity import similar_to_any
 from mollia_cli.learners.base import Examples
-from mollia_cli.workflow.panel import LOG_FILE, panel_members
+from mollia_cli.workflow.panel import LOG_FILE, writing_llm
 from mollia_cli.workflow.project import Project
 
 _SHOWN = 4  # seed items in a prompt
 _TRIES = 4  # texts that may be written for each one wanted
-_TOGETHER = 5  # that one prompt gives
 _LEAST_WORDS = 3
 
 
@@ -46,12 +44,12 @@ def generate(project: Project, label: str, n: int, writer: str = "") -> Generate
     seeds = [item.text for item in project.store.items.in_split("seed", labelled=True) if item.label == index]
     if not seeds:
         raise InputError(f"no seed item is labelled {label!r}", "import one or more: mollia import FILE --as seed")
-    file = _writer(project, writer)
+    file = writing_llm(project, writer)
     before = len(project.store.synthetic.all())
     rng = stream(project.settings.seed, "synthetic examples", label, before)
-    prompts = -(-n * _TRIES // _TOGETHER)
-    shown = [_listed([seeds[row] for row in rng.permutation(len(seeds))[:_SHOWN]]) for _ in range(prompts)]
     writing = Writing(seed=stream_seed(project.settings.seed, "synthetic", label, before))
+    prompts = -(-n * _TRIES // writing.together)
+    shown = [_listed([seeds[row] for row in rng.permutation(len(seeds))[:_SHOWN]]) for _ in range(prompts)]
     made: list[Synthetic] = []
     short = similar = 0
     texts = write_texts(
@@ -85,16 +83,6 @@ def synthetic_examples(project: Project) -> Examples:
     kept = [text for place, text in enumerate(texts) if place not in leaks]
     targets = np.array([text.label for text in kept], dtype=np.int64)
     return Examples.gold([text.text for text in kept], targets, len(project.labels))
-
-
-def _writer(project: Project, name: str) -> models.ModelFile:
-    files = [models.resolve_llm(member) for member in panel_members(project)]
-    if not name:
-        return max(files, key=lambda file: file.path.stat().st_size)
-    for file in files:
-        if file.name == name:
-            return file
-    raise InputError(f"{name!r} is not in the panel", f"panel: {', '.join(file.name for file in files)}")
 
 
 def _prompt(project: Project, index: int) -> Prompt:

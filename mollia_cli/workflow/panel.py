@@ -108,6 +108,17 @@ def _check_names(wanted: Sequence[str], panel: Sequence[str]) -> None:
             raise InputError(f"{name!r} is not in the panel", f"panel: {', '.join(panel)}")
 
 
+def writing_llm(project: Project, name: str = "") -> models.ModelFile:
+    """The panel's LLM that writes texts: ``name``, or by default its largest file. InputError if not in the panel."""
+    files = [models.resolve_llm(member) for member in panel_members(project)]
+    if not name:
+        return max(files, key=lambda file: file.path.stat().st_size)
+    for file in files:
+        if file.name == name:
+            return file
+    raise InputError(f"{name!r} is not in the panel", f"panel: {', '.join(file.name for file in files)}")
+
+
 def tuned_copy(name: str, coarser: bool = False) -> str:
     """The name of the copy that ``mollia models tune`` made of an installed LLM, or ''."""
     copies = [copy.name for copy in models.tuned_copies(models.resolve_llm(name))]

@@ -12,6 +12,7 @@ from mollia_cli.workflow.cascade import check_order
 from mollia_cli.workflow.learner import current_run
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.train import validation_rule
+from mollia_cli.workflow.variants import check_can_read
 
 PANEL = "panel"
 REPLAY = "replay"
@@ -95,6 +96,8 @@ def planned_run(project: Project, name: str = "", **changes: Any) -> tuple[str, 
         raise InputError("--stop budget needs a budget", "--budget-tokens 1000000, or --budget-minutes 60")
     if setup.replay:
         project.replay = Path(setup.replay)
+        if AGGREGATORS.load(setup.aggregator).variants:
+            check_can_read(project)
     if setup.cascade and setup.annotator not in (HUMAN, ORACLE):
         _check_cascade(project, setup)
     return run, setup

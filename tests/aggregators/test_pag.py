@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from mollia_cli.aggregators.da import DA, vary
+from mollia_cli.aggregators.da import DA
 from mollia_cli.aggregators.mol import MoL
 from mollia_cli.aggregators.pag import PAG
-from mollia_cli.aggregators.variants import original_id, variant_id
+from mollia_cli.aggregators.variants import PARAPHRASE, WORDS, original_id, variant_id, vary
 from mollia_cli.domain.observations import Panel
 from mollia_cli.domain.rng import stream
 
@@ -13,8 +13,10 @@ from .panels import made_panel
 
 
 def test_ids_of_variants() -> None:
-    assert variant_id("a~b", 2) == "a~b~2"
-    assert original_id("a~b~2") == "a~b"
+    assert variant_id("a~b", WORDS, 2) == "a~b~words2"
+    for kind in (WORDS, PARAPHRASE):
+        assert original_id(variant_id("a~b", kind, 12)) == "a~b"
+    assert original_id("a~2") == "a~2"  # somebody's own id
     assert original_id("a~b") == "a~b"
     assert original_id("plain") == "plain"
 
@@ -23,7 +25,9 @@ def test_a_verdict_is_the_mean_over_an_items_paraphrases() -> None:
     panel, gold = made_panel(60)
     seed = panel.take(range(50))
     rows = panel.take([50, 51, 52])
-    renamed = Panel(("x", "x~1", "y"), rows.annotators, rows.log_probs, rows.votes, rows.invalid)
+    renamed = Panel(
+        ("x", variant_id("x", PARAPHRASE, 1), "y"), rows.annotators, rows.log_probs, rows.votes, rows.invalid
+    )
     alone = MoL().fit(seed, gold[:50], seed).predict_proba(rows)
     got = PAG().fit(seed, gold[:50], seed).predict_proba(renamed)
     np.testing.assert_allclose(got[0], (alone[0] + alone[1]) / 2)

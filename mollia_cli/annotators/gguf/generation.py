@@ -18,18 +18,21 @@ from mollia_cli.domain.rng import stream
 
 _BATCH = 512
 _PROMPT = 1536  # tokens of the longest prompt; longer examples are cut
-_TOGETHER = 5  # texts written from one prompt
 _AROUND = " \n\"'-\u201c\u201d"  # what models put around a text that they were asked for
 
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """How texts are drawn: within the top-p nucleus at a temperature, at most so many tokens each."""
+    """How texts are drawn: within the top-p nucleus at a temperature, at most so many tokens each.
+
+    ``together``: texts written from one prompt.
+    """
 
     temperature: float = 0.8
     top_p: float = 0.95
     tokens: int = 160
     seed: int = 0
+    together: int = 5
 
 
 def write_texts(
@@ -38,41 +41,44 @@ def write_texts(
     examples: Sequence[str],
     writing: Writing,
     *,
+    names: Sequence[str] = (),
     threads: int = 0,
     log_path: Path | None = None,
 ) -> Iterator[list[str]]:
-    """For each of ``examples``, which stand in the prompt, the five texts that the model writes after them.
+    """For each of ``examples``, which stand in the prompt, the texts that the model writes after them.
 
-    The same seed writes the same texts on the same machine. A text ends at an empty line, at the end of the
+    The same seed writes the same texts on the same machine; ``names``: of the examples' random streams, where
+    their places may change. A text ends at an empty line, at the end of the
     model's turn, or after ``writing.tokens``.
     """
     log_to(log_path)
-    cells = _PROMPT + _TOGETHER * writing.tokens
+    cells = _PROMPT + writing.together * writing.tokens
     check_fits(path, cells=cells, batch=_BATCH)
     with Model(path) as model:
         check_cache_fits(path, cells=cells, batch=_BATCH)
         encoder = Encoder(model, prompt, limit=min(_PROMPT, model.context_train - writing.tokens))
         context = Context(
-            model, cells=cells, sequences=_TOGETHER, batch=_BATCH, threads=threads or max(1, available() // 2)
+            model, cells=cells, sequences=writing.together, batch=_BATCH, threads=threads or max(1, available() // 2)
         )
         try:
             for number, shown in enumerate(examples):
-                yield _continue(model, context, encoder.all_tokens(shown), writing, number)
+                name = names[number] if names else number
+                yield _continue(model, context, encoder.all_tokens(shown), writing, name)
         finally:
             context.close()
 
 
-def _continue(model: Model, context: Context, tokens: TokenArray, writing: Writing, number: int) -> list[str]:
+def _continue(model: Model, context: Context, tokens: TokenArray, writing: Writing, name: str | int) -> list[str]:
     context.clear()
     index = 0
     for start in range(0, len(tokens), _BATCH):
         index = context.add(tokens[start : start + _BATCH], start, [0], want_last=start + _BATCH >= len(tokens))
         context.decode()
-    for sequence in range(1, _TOGETHER):
+    for sequence in range(1, writing.together):
         context.copy_sequence(0, sequence)
-    rngs = [stream(writing.seed, "write", number, sequence) for sequence in range(_TOGETHER)]
-    rows = {sequence: context.logits(index).copy() for sequence in range(_TOGETHER)}
-    written = [b""] * _TOGETHER
+    rngs = [stream(writing.seed, "write", name, sequence) for sequence in range(writing.together)]
+    rows = {sequence: context.logits(index).copy() for sequence in range(writing.together)}
+    written = [b""] * writing.together
     for position in range(len(tokens), len(tokens) + writing.tokens):
         asked = {}
         for sequence, row in rows.items():

@@ -43,7 +43,7 @@ def verdicts_on_seeds(project: Project, panel: Sequence[Member], name: str) -> M
         given = fitted.predict_proba(seed)
         return measured(project.labels, SEEDS, name, on, given.argmax(axis=1), given.max(axis=1), gold)
     known, n = fitted.calibration, len(gold)
-    seen, labels = observed_labelled(project, panel)
+    seen, labels = observed_labelled(project, panel, kind)
     wanted = [i for i in dict.fromkeys([*unlabelled_sample(project), *pool]) if i not in set(seen.ids)]
     unlabelled = observed_by_all(project, panel, wanted)
     random_seed = stream_seed(project.settings.seed, "aggregate", name)
