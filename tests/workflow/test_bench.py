@@ -17,7 +17,7 @@ KEYS = {
 
 
 def test_the_command_prints_one_object(test_llm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mollia_cli.annotators.gguf.bench._MEASUREMENTS", 1)
+    monkeypatch.setattr("mollia_cli.annotators.gguf.bench._CEILING_SHARE", 0.0)
     arguments = ["bench", "annotate", str(test_llm), "--limit", "12", "--threads", "1", "--json"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
