@@ -7,13 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from mollia_cli.annotators.gguf.encoding import Encoder
-from mollia_cli.annotators.gguf.llama import Context, Logits, Model, TokenArray, log_to
+from mollia_cli.annotators.gguf.llama import Context, Model, TokenArray, log_to
 from mollia_cli.annotators.gguf.memory import check_cache_fits, check_fits
+from mollia_cli.annotators.gguf.sampling import Softmax, nucleus
 from mollia_cli.annotators.gguf.threads import available
-from mollia_cli.domain.prompting import Prompt
+from mollia_cli.domain.prompting import Decoding, Prompt
 from mollia_cli.domain.rng import stream
 
 _BATCH = 512
@@ -48,8 +47,7 @@ def write_texts(
     """For each of ``examples``, which stand in the prompt, the texts that the model writes after them.
 
     The same seed writes the same texts on the same machine; ``names``: of the examples' random streams, where
-    their places may change. A text ends at an empty line, at the end of the
-    model's turn, or after ``writing.tokens``.
+    their places may change. A text ends at an empty line, at the end of the model's turn, or after ``writing.tokens``.
     """
     log_to(log_path)
     cells = _PROMPT + writing.together * writing.tokens
@@ -79,10 +77,11 @@ def _continue(model: Model, context: Context, tokens: TokenArray, writing: Writi
     rngs = [stream(writing.seed, "write", name, sequence) for sequence in range(writing.together)]
     rows = {sequence: context.logits(index).copy() for sequence in range(writing.together)}
     written = [b""] * writing.together
+    softmax, decoding = Softmax(model.n_vocab), Decoding(temperature=writing.temperature, top_p=writing.top_p)
     for position in range(len(tokens), len(tokens) + writing.tokens):
         asked = {}
         for sequence, row in rows.items():
-            token = _draw(row, writing, rngs[sequence])
+            token = int(nucleus(row, softmax, decoding).draw(rngs[sequence].random(1))[0])
             written[sequence] += model.piece(token)
             if token not in model.end_tokens and b"\n\n" not in written[sequence].lstrip():
                 asked[sequence] = context.add(token, position, [sequence], want_last=True)
@@ -91,14 +90,3 @@ def _continue(model: Model, context: Context, tokens: TokenArray, writing: Writi
         context.decode()
         rows = {sequence: context.logits(place).copy() for sequence, place in asked.items()}
     return [text.decode("utf-8", "ignore").strip().split("\n\n")[0].strip(_AROUND) for text in written]
-
-
-def _draw(logits: Logits, writing: Writing, rng: np.random.Generator) -> int:
-    """A token of the top-p nucleus."""
-    scaled = (logits.astype(np.float64) - float(logits.max())) / writing.temperature
-    p = np.exp(scaled)
-    p /= p.sum()
-    order = np.argsort(-p, kind="stable")
-    mass = np.cumsum(p[order])
-    kept = int(np.searchsorted(mass, writing.top_p)) + 1
-    return int(order[np.searchsorted(mass[:kept], rng.random() * mass[kept - 1])])
