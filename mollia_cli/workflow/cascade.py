@@ -26,6 +26,7 @@ from mollia_cli.workflow.annotate import (
     stack,
     unlabelled_sample,
 )
+from mollia_cli.workflow.panel import check_names
 from mollia_cli.workflow.project import Project
 
 CASCADE = "cascade"
@@ -52,9 +53,7 @@ class Cascaded:
 def check_order(project: Project, order: Sequence[str]) -> list[Member]:
     """The cascade's LLMs as the store knows them. Raises InputError where they are no part of the panel."""
     by_name = {member.name: member for member in members(project)}
-    for name in order:
-        if name not in by_name:
-            raise InputError(f"{name!r} is not in the panel", f"panel: {', '.join(by_name)}")
+    check_names(order, list(by_name))
     if len(order) < 2 or len(set(order)) < len(order):
         raise InputError(
             f"{','.join(order)!r} is no cascade", "name two or more LLMs, each once, the cheapest first: small,large"

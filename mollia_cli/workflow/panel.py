@@ -76,13 +76,13 @@ def panel_annotators(project: Project, only: Sequence[str] = (), show_invalid: i
     """
     if project.replay is not None:
         stored: list[Annotator] = ANNOTATORS.load("replay").panel(project.replay, project.labels)
-        _check_names(only, [annotator.name for annotator in stored])
+        check_names(only, [annotator.name for annotator in stored])
         return [annotator for annotator in stored if not only or annotator.name in only]
     settings = project.settings.annotate
     prompt = project_prompt(project)
     decoding = Decoding(settings.votes, settings.samples, settings.temperature, settings.top_p, project.settings.seed)
     files = [models.resolve_llm(member) for member in panel_members(project)]
-    _check_names(only, [file.name for file in files])
+    check_names(only, [file.name for file in files])
     gguf = ANNOTATORS.load("gguf")
     return [
         gguf(
@@ -102,7 +102,8 @@ def panel_annotators(project: Project, only: Sequence[str] = (), show_invalid: i
     ]
 
 
-def _check_names(wanted: Sequence[str], panel: Sequence[str]) -> None:
+def check_names(wanted: Sequence[str], panel: Sequence[str]) -> None:
+    """InputError for the first name that is not one of the panel's."""
     for name in wanted:
         if name not in panel:
             raise InputError(f"{name!r} is not in the panel", f"panel: {', '.join(panel)}")
@@ -113,10 +114,9 @@ def writing_llm(project: Project, name: str = "") -> models.ModelFile:
     files = [models.resolve_llm(member) for member in panel_members(project)]
     if not name:
         return max(files, key=lambda file: file.path.stat().st_size)
-    for file in files:
-        if file.name == name:
-            return file
-    raise InputError(f"{name!r} is not in the panel", f"panel: {', '.join(file.name for file in files)}")
+    by_name = {file.name: file for file in files}
+    check_names([name], list(by_name))
+    return by_name[name]
 
 
 def tuned_copy(name: str, coarser: bool = False) -> str:
