@@ -81,7 +81,12 @@ def variant_changes(variant: str) -> dict[str, float]:
 
 def run_options(cell: Cell, options: argparse.Namespace) -> dict[str, Any]:
     """The changes of the setup that make a run this cell."""
-    common = {"strategy": cell.strategy, "rounds": options.rounds, "batch": options.batch}
+    common = {
+        "strategy": cell.strategy,
+        "rounds": options.rounds,
+        "batch": options.batch,
+        "pool_sample": options.pool_sample,
+    }
     if cell.annotator == "oracle":
         return {**common, "annotator": "oracle"}
     if cell.annotator == "mollia":
@@ -236,6 +241,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--batch", type=int, default=50)
+    parser.add_argument("--pool-sample", type=int, default=0, help="candidates looked at in a round; 0: all")
     parser.add_argument("--jobs", type=int, default=1, help="cells at the same time")
     return parser.parse_args()
 
