@@ -1,6 +1,5 @@
 """Opening and creating the project's database file."""
 
-import datetime
 import os
 import sqlite3
 from pathlib import Path
@@ -67,8 +66,3 @@ def _refuse_newer(db: Database, path: Path) -> None:
         raise RefusedError(
             f"{path} was written by a newer mollia (it has {newer[-1]})", "update mollia: pip install --upgrade mollia"
         )
-
-
-def now() -> str:
-    """The present time in UTC, ISO 8601, to the second."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
