@@ -32,6 +32,7 @@ from mollia_cli.cli import (
     select,
     sql,
     status,
+    verify,
 )
 from mollia_cli.cli.common import emit, state
 from mollia_cli.domain.errors import EXIT_FAILURE, EXIT_INTERRUPTED, MolliaError
@@ -70,6 +71,7 @@ app.command("predict")(predict.predict)
 app.add_typer(report.app, name="report")
 app.add_typer(export.app, name="export")
 app.command("sql")(sql.sql)
+app.command("verify")(verify.verify)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(bench.app, name="bench")

@@ -16,6 +16,7 @@ from mollia_cli.store.runs import RunStore
 from mollia_cli.store.synthetic import SyntheticStore
 from mollia_cli.store.variants import VariantStore
 from mollia_cli.store.verdicts import VerdictStore
+from mollia_cli.store.verify import Verification, verify
 from mollia_cli.store.writing import writing
 
 
@@ -58,6 +59,11 @@ class Store:
             found = [str(line) for (line,) in self._db.execute("PRAGMA integrity_check(5)") if line != "ok"]
             broken = self._db.execute('SELECT "table", count(*) FROM pragma_foreign_key_check GROUP BY 1').fetchall()
         return found + [f"{count} rows of {table} refer to rows that are missing" for table, count in broken]
+
+    def verify(self, head: str = "") -> Verification:
+        """Compare the tables with the journal; ``head``: a hash that was noted, and that the journal must hold."""
+        with self.guarded():
+            return verify(self._db, head)
 
     def close(self) -> None:
         """Close the file."""
