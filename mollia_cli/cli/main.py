@@ -19,6 +19,7 @@ from mollia_cli.cli import (
     estimate,
     evaluate,
     export,
+    forget,
     generate,
     import_,
     init,
@@ -71,6 +72,7 @@ app.command("predict")(predict.predict)
 app.add_typer(report.app, name="report")
 app.add_typer(export.app, name="export")
 app.command("sql")(sql.sql)
+app.command("forget")(forget.forget)
 app.command("verify")(verify.verify)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)

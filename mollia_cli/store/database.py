@@ -27,6 +27,7 @@ def open_database(path: Path) -> Database:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
     try:
         connection.execute("PRAGMA foreign_keys = ON")
+        keep_temporaries(connection, path.parent)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         db = Database(connection)
@@ -37,6 +38,12 @@ def open_database(path: Path) -> Database:
         connection.close()
         raise database_error(path, error) from error
     return db
+
+
+def keep_temporaries(connection: sqlite3.Connection, folder: Path) -> None:
+    """Have SQLite write what does not fit into memory, texts among it, into the project and not into /var/tmp."""
+    quoted = str(folder.absolute()).replace("'", "''")
+    connection.execute(f"PRAGMA temp_store_directory = '{quoted}'")
 
 
 def database_error(path: Path, error: sqlite3.Error) -> MolliaError:

@@ -95,6 +95,12 @@ class ItemStore:
         query = "SELECT source, count(*), min(imported_at) FROM items WHERE split = ? GROUP BY source"
         return self._db.execute(f"{query} ORDER BY min(position)", [split]).fetchall()
 
+    def source(self, item_id: str) -> tuple[str, str]:
+        """(name of what an item was imported from, when)."""
+        query = "SELECT source, imported_at FROM items WHERE id = ?"
+        name, at = self._db.execute(query, [item_id]).fetchone()
+        return name, at
+
     def find(self, words: str) -> list[str]:
         """Ids of the pool items, and of those that people have decided on, whose text holds ``words`` in any case."""
         self._db.conn.create_function("casefold", 1, str.casefold, deterministic=True)

@@ -1,7 +1,7 @@
 """A project's stored data behind one door."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.store.database import DATABASE_FILE, create_database, database_error, open_database
 from mollia_cli.store.decisions import DecisionStore
+from mollia_cli.store.forget import forget, rows_of
 from mollia_cli.store.items import ItemStore
 from mollia_cli.store.journal import Journal
 from mollia_cli.store.observations import ObservationStore
@@ -64,6 +65,32 @@ class Store:
         """Compare the tables with the journal; ``head``: a hash that was noted, and that the journal must hold."""
         with self.guarded():
             return verify(self._db, head)
+
+    def rows_of(self, ids: Sequence[str]) -> dict[str, int]:
+        """How many rows of each table `forget` would delete with these items."""
+        return {table: len(keys) for table, keys in rows_of(self._db, ids).items() if keys}
+
+    def forget(self, ids: Sequence[str]) -> bool:
+        """Delete items and all that was made of them, and overwrite where they were.
+
+        False if another process has the file open, which keeps a log with the old rows until it ends.
+        """
+        with self.guarded():
+            self._db.execute("PRAGMA secure_delete = ON")
+            with self.transaction():
+                forget(self._db, ids)
+            return self._compact()
+
+    def _compact(self) -> bool:
+        """Write the file anew, without what was deleted, and empty its log."""
+        try:
+            self._db.execute("VACUUM")
+            [(busy, _, _)] = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            return False
+        return not busy
 
     def close(self) -> None:
         """Close the file."""
