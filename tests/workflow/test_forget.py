@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mollia_cli.cli.main import app
-from mollia_cli.domain.decisions import LABEL, NOTE, Decision
+from mollia_cli.domain.decisions import NOTE, Decision
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.items import Item, Synthetic, Variant
 from mollia_cli.domain.observations import Observation
