@@ -18,6 +18,7 @@ from mollia_cli.cli import (
     doctor,
     estimate,
     evaluate,
+    explain,
     export,
     forget,
     generate,
@@ -72,6 +73,7 @@ app.command("predict")(predict.predict)
 app.add_typer(report.app, name="report")
 app.add_typer(export.app, name="export")
 app.command("sql")(sql.sql)
+app.command("explain")(explain.explain)
 app.command("forget")(forget.forget)
 app.command("verify")(verify.verify)
 app.command("demo")(demo.demo)
@@ -104,6 +106,7 @@ def options(
 
 def main() -> None:
     """Run the command line; every failure becomes one message with a hint and an exit status."""
+    os.umask(0o077)  # whatever this process and its libraries write is its owner's alone
     try:
         app(prog_name="mollia")
     except MolliaError as error:

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.labels import LabelSet
@@ -15,6 +16,7 @@ from mollia_cli.store.journal import Journal
 from mollia_cli.store.observations import ObservationStore
 from mollia_cli.store.runs import RunStore
 from mollia_cli.store.synthetic import SyntheticStore
+from mollia_cli.store.trace import trace
 from mollia_cli.store.variants import VariantStore
 from mollia_cli.store.verdicts import VerdictStore
 from mollia_cli.store.verify import Verification, verify
@@ -65,6 +67,11 @@ class Store:
         """Compare the tables with the journal; ``head``: a hash that was noted, and that the journal must hold."""
         with self.guarded():
             return verify(self._db, head)
+
+    def trace(self, item_id: str) -> dict[str, Any]:
+        """Everything that is known of an item, as plain rows; see store/trace.py."""
+        with self.guarded():
+            return trace(self._db, item_id)
 
     def rows_of(self, ids: Sequence[str]) -> dict[str, int]:
         """How many rows of each table `forget` would delete with these items."""
