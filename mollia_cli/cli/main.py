@@ -18,7 +18,9 @@ from mollia_cli.cli import (
     doctor,
     estimate,
     evaluate,
+    explain,
     export,
+    forget,
     generate,
     import_,
     init,
@@ -32,6 +34,7 @@ from mollia_cli.cli import (
     select,
     sql,
     status,
+    verify,
 )
 from mollia_cli.cli.common import emit, state
 from mollia_cli.domain.errors import EXIT_FAILURE, EXIT_INTERRUPTED, MolliaError
@@ -70,6 +73,9 @@ app.command("predict")(predict.predict)
 app.add_typer(report.app, name="report")
 app.add_typer(export.app, name="export")
 app.command("sql")(sql.sql)
+app.command("explain")(explain.explain)
+app.command("forget")(forget.forget)
+app.command("verify")(verify.verify)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(bench.app, name="bench")
@@ -100,6 +106,7 @@ def options(
 
 def main() -> None:
     """Run the command line; every failure becomes one message with a hint and an exit status."""
+    os.umask(0o077)  # whatever this process and its libraries write is its owner's alone
     try:
         app(prog_name="mollia")
     except MolliaError as error:

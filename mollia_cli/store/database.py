@@ -1,6 +1,5 @@
 """Opening and creating the project's database file."""
 
-import datetime
 import os
 import sqlite3
 from pathlib import Path
@@ -28,6 +27,7 @@ def open_database(path: Path) -> Database:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
     try:
         connection.execute("PRAGMA foreign_keys = ON")
+        keep_temporaries(connection, path.parent)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         db = Database(connection)
@@ -38,6 +38,12 @@ def open_database(path: Path) -> Database:
         connection.close()
         raise database_error(path, error) from error
     return db
+
+
+def keep_temporaries(connection: sqlite3.Connection, folder: Path) -> None:
+    """Have SQLite write what does not fit into memory, texts among it, into the project and not into /var/tmp."""
+    quoted = str(folder.absolute()).replace("'", "''")
+    connection.execute(f"PRAGMA temp_store_directory = '{quoted}'")
 
 
 def database_error(path: Path, error: sqlite3.Error) -> MolliaError:
@@ -67,8 +73,3 @@ def _refuse_newer(db: Database, path: Path) -> None:
         raise RefusedError(
             f"{path} was written by a newer mollia (it has {newer[-1]})", "update mollia: pip install --upgrade mollia"
         )
-
-
-def now() -> str:
-    """The present time in UTC, ISO 8601, to the second."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -6,7 +6,8 @@ from sqlite_utils import Database
 
 from mollia_cli.domain.decisions import IGNORE, LABEL, NOTE, Decision
 from mollia_cli.domain.labels import LabelSet
-from mollia_cli.store.database import now
+from mollia_cli.store.journal import Journal
+from mollia_cli.store.writing import now, writing
 
 _COLUMNS = "item, act, who, label, note, seed, fit, verdict, confidence, known, made_at, id"
 
@@ -21,24 +22,27 @@ class DecisionStore:
     def __init__(self, db: Database, labels: LabelSet) -> None:
         self._db = db
         self._labels = labels
+        self._journal = Journal(db)
 
     def add(self, decision: Decision) -> Decision:
         """Store a decision at once; returns it as it was stored, with its number, time and known label."""
-        with self._db.atomic():
-            made = replace(decision, known=self._known(decision.item_id), at=now())
-            cursor = self._db.execute(
-                f"INSERT INTO decisions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
-                [
-                    *(made.item_id, made.act, made.who, self._name(made.label), made.note, int(made.seed)),
-                    *(made.fit, self._name(made.verdict), made.confidence, self._name(made.known), made.at),
-                ],
-            )
-            self._settle(made)
-        return replace(made, id=cursor.lastrowid or 0)
+        with writing(self._db):
+            number = self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM decisions").fetchone()[0]
+            made = replace(decision, known=self._known(decision.item_id), at=now(), id=number)
+            with self._journal.entry("decide", {"decisions": [(number,)], "items": [(made.item_id,)]}):
+                self._db.execute(
+                    f"INSERT INTO decisions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    [
+                        *(made.item_id, made.act, made.who, self._name(made.label), made.note, int(made.seed)),
+                        *(made.fit, self._name(made.verdict), made.confidence, self._name(made.known), made.at, number),
+                    ],
+                )
+                self._settle(made)
+        return made
 
     def take_back(self, decision: Decision) -> None:
         """Undo a decision; what the item was decided to be before holds again."""
-        with self._db.atomic():
+        with self._journal.entry("undo", {"decisions": [(decision.id,)], "items": [(decision.item_id,)]}):
             self._db.execute("UPDATE decisions SET undone_at = ? WHERE id = ?", [now(), decision.id])
             self._settle(decision)
 

@@ -9,7 +9,8 @@ from mollia_cli.domain.digest import digest_text
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
-from mollia_cli.store.database import now
+from mollia_cli.store.journal import Journal
+from mollia_cli.store.writing import now
 
 _CHUNK = 500
 _LABELLED = {None: "", True: " AND label IS NOT NULL", False: " AND label IS NULL"}
@@ -33,6 +34,7 @@ class ItemStore:
     def __init__(self, db: Database, labels: LabelSet) -> None:
         self._db = db
         self._labels = labels
+        self._journal = Journal(db)
 
     def clash(self, item_id: str, text: str) -> Clash | None:
         """The stored item with this id or this text, if there is one."""
@@ -45,15 +47,17 @@ class ItemStore:
     def add(self, items: Iterable[Item], source: str) -> int:
         """Insert items (their ids and texts must be new); the caller holds the transaction."""
         stamp = now()
-        rows = (
+        rows = [
             (i.id, i.text, digest_text(i.text), i.split, None if i.label is None else self._labels.names[i.label])
             for i in items
-        )
-        cursor = self._db.conn.executemany(
-            "INSERT INTO items (id, text, text_digest, split, label, source, imported_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            ((*row, source, stamp) for row in rows),
-        )
-        return cursor.rowcount
+        ]
+        with self._journal.entry("import", {"items": [(row[0],) for row in rows]}):
+            self._db.conn.executemany(
+                "INSERT INTO items (id, text, text_digest, split, label, source, imported_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                ((*row, source, stamp) for row in rows),
+            )
+        return len(rows)
 
     def ids(self, split: str, labelled: bool | None = None) -> list[str]:
         """Ids of a split in the order of import; ``labelled`` keeps those with or without a known label."""
@@ -90,6 +94,12 @@ class ItemStore:
         """(name, items, when first imported) of everything that a split came from, in that order."""
         query = "SELECT source, count(*), min(imported_at) FROM items WHERE split = ? GROUP BY source"
         return self._db.execute(f"{query} ORDER BY min(position)", [split]).fetchall()
+
+    def source(self, item_id: str) -> tuple[str, str]:
+        """(name of what an item was imported from, when)."""
+        query = "SELECT source, imported_at FROM items WHERE id = ?"
+        name, at = self._db.execute(query, [item_id]).fetchone()
+        return name, at
 
     def find(self, words: str) -> list[str]:
         """Ids of the pool items, and of those that people have decided on, whose text holds ``words`` in any case."""

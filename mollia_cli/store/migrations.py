@@ -2,6 +2,8 @@
 
 from sqlite_utils import Database, Migrations
 
+from mollia_cli.store.journal import Journal
+
 migrations = Migrations("mollia")
 
 
@@ -303,3 +305,43 @@ def m010_variants(db: Database) -> None:
         ) WITHOUT ROWID;
         """
     )
+
+
+@migrations()
+def m011_journal_and_records(db: Database) -> None:
+    statements = (
+        # what was written when, as a chain of digests: see store/journal.py
+        """
+        CREATE TABLE journal (
+            seq INTEGER PRIMARY KEY,
+            at TEXT NOT NULL,
+            verb TEXT NOT NULL,
+            what TEXT NOT NULL,
+            count INTEGER NOT NULL,
+            digest TEXT NOT NULL,
+            previous TEXT NOT NULL,
+            hash TEXT NOT NULL UNIQUE,
+            rows BLOB NOT NULL
+        )
+        """,
+        """
+        CREATE TRIGGER journal_entries_stay BEFORE DELETE ON journal
+        BEGIN SELECT raise(ABORT, 'the journal is only added to'); END
+        """,
+        """
+        CREATE TRIGGER journal_entries_do_not_change
+        BEFORE UPDATE OF seq, at, verb, what, count, digest, previous, hash ON journal
+        BEGIN SELECT raise(ABORT, 'the journal is only added to'); END
+        """,
+        # blanking the keys of what was forgotten, in the transaction that has entered the forgetting
+        """
+        CREATE TRIGGER journal_rows_change_only_when_forgetting BEFORE UPDATE OF rows ON journal
+        WHEN (SELECT verb FROM journal ORDER BY seq DESC LIMIT 1) <> 'forget'
+        BEGIN SELECT raise(ABORT, 'the journal is only added to'); END
+        """,
+        # what it takes to repeat a run; null where an older version opened it
+        "ALTER TABLE runs ADD COLUMN record TEXT",
+    )
+    for statement in statements:
+        db.execute(statement)
+    Journal(db).adopt()

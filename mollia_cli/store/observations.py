@@ -9,8 +9,9 @@ from sqlite_utils import Database
 
 from mollia_cli.domain.digest import canonical_json, digest_of
 from mollia_cli.domain.observations import FloatArray, Observation
-from mollia_cli.store.database import now
 from mollia_cli.store.items import chunks
+from mollia_cli.store.journal import Journal
+from mollia_cli.store.writing import now
 
 _DIGITS = 7
 # JSON has no -inf: a label of probability zero is stored as this log-probability.
@@ -24,6 +25,7 @@ class ObservationStore:
     def __init__(self, db: Database, table: str = "observations") -> None:
         self._db = db
         self._table = table
+        self._journal = Journal(db)
 
     @staticmethod
     def key(identity: Mapping[str, Any]) -> str:
@@ -33,7 +35,7 @@ class ObservationStore:
     def register(self, name: str, identity: Mapping[str, Any]) -> str:
         """The key of an annotator identity, recorded at its first use."""
         key = self.key(identity)
-        with self._db.atomic():
+        with self._journal.entry("register", {"annotators": [(key,)]}):
             self._db.execute(
                 "INSERT OR IGNORE INTO annotators (key, name, identity, created_at) VALUES (?, ?, ?, ?)",
                 [key, name, canonical_json(identity), now()],
@@ -68,7 +70,7 @@ class ObservationStore:
             )
             for o in batch
         ]
-        with self._db.atomic():
+        with self._journal.entry("annotate", {self._table: [row[:2] for row in rows]}):
             self._db.conn.executemany(
                 f"INSERT OR IGNORE INTO {self._table} (annotator, item, log_probs, votes, mass, invalid, slack,"
                 " answers, tokens, truncated, seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -78,7 +80,7 @@ class ObservationStore:
     def keep_answers(self, key: str, batch: Iterable[Observation]) -> None:
         """Store the words of invalid answers with observations that have none; their numbers stay."""
         rows = [(json.dumps(o.answers, ensure_ascii=False), key, o.item_id) for o in batch if o.answers]
-        with self._db.atomic():
+        with self._journal.entry("keep answers", {self._table: [row[1:] for row in rows]}):
             self._db.conn.executemany(
                 f"UPDATE {self._table} SET answers = ? WHERE annotator = ? AND item = ? AND answers = '[]'", rows
             )

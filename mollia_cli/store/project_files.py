@@ -56,7 +56,7 @@ def write_settings(path: Path, settings: Settings) -> None:
     document.add("labels", labels)
     for name, section in SECTIONS.items():
         document.add(name, _section(getattr(settings, name), section))
-    _replace(path, tomlkit.dumps(document))
+    write_private(path, tomlkit.dumps(document))
 
 
 def write_panel(path: Path, models: Sequence[str]) -> None:
@@ -64,7 +64,7 @@ def write_panel(path: Path, models: Sequence[str]) -> None:
     document = tomlkit.parse(path.read_text(encoding="utf-8"))
     panel = document.setdefault("panel", tomlkit.table())
     panel["models"] = list(models)
-    _replace(path, tomlkit.dumps(document))
+    write_private(path, tomlkit.dumps(document))
 
 
 def _section(values: Any, section: type) -> Any:
@@ -77,9 +77,10 @@ def _section(values: Any, section: type) -> Any:
     return table
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+def write_private(path: Path, text: str) -> None:
+    """Write a file whole or not at all, readable by its owner only."""
     temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(text, encoding="utf-8")
+    temporary.touch(mode=0o600)
     temporary.chmod(0o600)
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)

@@ -10,7 +10,8 @@ from sqlite_utils import Database
 
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray
-from mollia_cli.store.database import now
+from mollia_cli.store.journal import Journal
+from mollia_cli.store.writing import now
 
 _DIGITS = 7
 
@@ -43,6 +44,7 @@ class RunStore:
     def __init__(self, db: Database, labels: LabelSet) -> None:
         self._db = db
         self._labels = labels
+        self._journal = Journal(db)
 
     def names(self) -> list[str]:
         """All runs, the one used last first."""
@@ -56,7 +58,7 @@ class RunStore:
     def put(self, name: str, settings: Mapping[str, Any]) -> None:
         """Create a run or update its settings, and make it the current one."""
         stamp = now()
-        with self._db.atomic():
+        with self._journal.entry("open run", {"runs": [(name,)]}):
             # used_at orders runs: two in one second are told apart by a counter behind the stamp
             count = self._db.execute("SELECT count(*) FROM runs WHERE used_at LIKE ?", [f"{stamp}%"]).fetchone()[0]
             self._db.execute(
@@ -72,7 +74,7 @@ class RunStore:
 
     def stop(self, name: str, reason: str) -> None:
         """Record why a run ended; "" takes it back."""
-        with self._db.atomic():
+        with self._journal.entry("stop", {"runs": [(name,)]}):
             self._db.execute("UPDATE runs SET stopped = ? WHERE name = ?", [reason or None, name])
 
     def rounds(self, run: str) -> list[Round]:
@@ -88,7 +90,8 @@ class RunStore:
     ) -> None:
         """Record a round and what it selected (item id, score, the learner's opinion), in one transaction."""
         names = self._labels.names
-        with self._db.atomic():
+        picked = [(run, item_id) for item_id, _, _ in picks]
+        with self._journal.entry("select", {"rounds": [(run, number)], "selections": picked}):
             self._db.execute(
                 "INSERT INTO rounds (run, round, seconds, started_at) VALUES (?, ?, ?, ?)",
                 [run, number, json.dumps({"select": round(seconds, 3)}), now()],
@@ -112,7 +115,7 @@ class RunStore:
         seconds: Mapping[str, float] | None = None,
     ) -> None:
         """Add what is known now to a round's record; with ``metrics`` the round is finished."""
-        with self._db.atomic():
+        with self._journal.entry("round", {"rounds": [(run, number)]}):
             self._db.execute(
                 "UPDATE rounds SET fit = coalesce(?, fit), model = coalesce(?, model), metrics = coalesce(?, metrics),"
                 " seconds = json_patch(seconds, ?), finished_at = CASE WHEN ? THEN ? ELSE finished_at END"
@@ -145,7 +148,7 @@ class RunStore:
             (run, number, item_id, json.dumps([round(float(p), _DIGITS) for p in row]))
             for item_id, row in opinions.items()
         ]
-        with self._db.atomic():
+        with self._journal.entry("watch", {"opinions": [row[:3] for row in rows]}):
             self._db.conn.executemany(
                 "INSERT OR REPLACE INTO opinions (run, round, item, probabilities) VALUES (?, ?, ?, ?)", rows
             )

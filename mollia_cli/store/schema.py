@@ -209,6 +209,7 @@ _BASE = {
             "created_at": "UTC, ISO 8601",
             "used_at": "UTC, ISO 8601, with a counter; the highest is the current run",
             "stopped": "why it ended before its number of rounds; null while it has not",
+            "record": "JSON: what it takes to repeat it (`mollia rerun`): settings file, prompt, digests, versions",
         },
     ),
     "rounds": Table(
@@ -284,6 +285,20 @@ _BASE = {
             "annotator": "`annotators.key`",
             "item": "`variants.id`",
             **_OBSERVED,
+        },
+    ),
+    "journal": Table(
+        "What was written when, as a chain of digests (`mollia verify`): one entry for each batch. Only added to.",
+        {
+            "seq": "1, 2, ...",
+            "at": "UTC, ISO 8601",
+            "verb": "what mollia did: `import`, `annotate`, `decide`, ...; `adopt`: the rows were there before",
+            "what": "the tables, with commas",
+            "count": "rows that were added, changed or removed",
+            "digest": "SHA-256 over the rows' digests, before and after",
+            "previous": "the previous entry's `hash`; empty in the first",
+            "hash": "SHA-256 over the columns above",
+            "rows": "zlib: JSON array of [table, key, digest before, digest after]; the keys of forgotten rows are []",
         },
     ),
 }

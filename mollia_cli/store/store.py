@@ -1,22 +1,26 @@
 """A project's stored data behind one door."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-from sqlite_utils import Database
+from typing import Any
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.store.database import DATABASE_FILE, create_database, database_error, open_database
 from mollia_cli.store.decisions import DecisionStore
+from mollia_cli.store.forget import forget, rows_of
 from mollia_cli.store.items import ItemStore
+from mollia_cli.store.journal import Journal
 from mollia_cli.store.observations import ObservationStore
 from mollia_cli.store.runs import RunStore
 from mollia_cli.store.synthetic import SyntheticStore
+from mollia_cli.store.trace import trace
 from mollia_cli.store.variants import VariantStore
 from mollia_cli.store.verdicts import VerdictStore
+from mollia_cli.store.verify import Verification, verify
+from mollia_cli.store.writing import writing
 
 
 class Store:
@@ -27,6 +31,7 @@ class Store:
         if not create and not self.path.is_file():
             raise NotFoundError(f"{self.path} is missing", "restore it, or make a new project with `mollia init`")
         self._db = create_database(self.path) if create else open_database(self.path)
+        self.journal = Journal(self._db)
         self.items = ItemStore(self._db, labels)
         self.observations = ObservationStore(self._db)
         self.verdicts = VerdictStore(self._db, labels)
@@ -35,12 +40,12 @@ class Store:
         self.variants = VariantStore(self._db)
         self.decisions = DecisionStore(self._db, labels)
         with self.guarded():
-            _record_labels(self._db, labels)
+            self._record_labels(labels)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything inside is stored together or not at all."""
-        with self._db.atomic():
+        with writing(self._db):
             yield
 
     @contextmanager
@@ -58,18 +63,53 @@ class Store:
             broken = self._db.execute('SELECT "table", count(*) FROM pragma_foreign_key_check GROUP BY 1').fetchall()
         return found + [f"{count} rows of {table} refer to rows that are missing" for table, count in broken]
 
+    def verify(self, head: str = "") -> Verification:
+        """Compare the tables with the journal; ``head``: a hash that was noted, and that the journal must hold."""
+        with self.guarded():
+            return verify(self._db, head)
+
+    def trace(self, item_id: str) -> dict[str, Any]:
+        """Everything that is known of an item, as plain rows; see store/trace.py."""
+        with self.guarded():
+            return trace(self._db, item_id)
+
+    def rows_of(self, ids: Sequence[str]) -> dict[str, int]:
+        """How many rows of each table `forget` would delete with these items."""
+        return {table: len(keys) for table, keys in rows_of(self._db, ids).items() if keys}
+
+    def forget(self, ids: Sequence[str]) -> bool:
+        """Delete items and all that was made of them, and overwrite where they were.
+
+        False if another process has the file open, which keeps a log with the old rows until it ends.
+        """
+        with self.guarded():
+            self._db.execute("PRAGMA secure_delete = ON")
+            with self.transaction():
+                forget(self._db, ids)
+            return self._compact()
+
+    def _compact(self) -> bool:
+        """Write the file anew, without what was deleted, and empty its log."""
+        try:
+            self._db.execute("VACUUM")
+            [(busy, _, _)] = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            return False
+        return not busy
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
-
-def _record_labels(db: Database, labels: LabelSet) -> None:
-    """Arrays in the database follow the label set's order: it is written down for whoever reads them by SQL."""
-    if db.execute("SELECT 1 FROM label_sets WHERE digest = ?", [labels.digest]).fetchone():
-        return
-    rows = enumerate(zip(labels.names, labels.descriptions, strict=True))
-    with db.atomic():
-        db.conn.executemany(
-            "INSERT INTO label_sets (digest, position, name, description) VALUES (?, ?, ?, ?)",
-            [(labels.digest, position, name, description) for position, (name, description) in rows],
-        )
+    def _record_labels(self, labels: LabelSet) -> None:
+        """Arrays in the database follow the label set's order: it is written down for whoever reads them by SQL."""
+        if self._db.execute("SELECT 1 FROM label_sets WHERE digest = ?", [labels.digest]).fetchone():
+            return
+        described = enumerate(zip(labels.names, labels.descriptions, strict=True))
+        rows = [(labels.digest, position, name, meaning) for position, (name, meaning) in described]
+        with self.journal.entry("label set", {"label_sets": [row[:2] for row in rows]}):
+            self._db.conn.executemany(
+                "INSERT OR IGNORE INTO label_sets (digest, position, name, description) VALUES (?, ?, ?, ?)", rows
+            )

@@ -9,7 +9,8 @@ from sqlite_utils import Database
 from mollia_cli.domain.digest import digest_text
 from mollia_cli.domain.items import Synthetic
 from mollia_cli.domain.labels import LabelSet
-from mollia_cli.store.database import now
+from mollia_cli.store.journal import Journal
+from mollia_cli.store.writing import now
 
 
 class SyntheticStore:
@@ -18,6 +19,7 @@ class SyntheticStore:
     def __init__(self, db: Database, labels: LabelSet) -> None:
         self._db = db
         self._labels = labels
+        self._journal = Journal(db)
 
     def add(self, texts: Iterable[Synthetic], recipe: Mapping[str, Any]) -> None:
         """Store texts in one transaction, each with what it was made from; a text that is there already stays."""
@@ -25,7 +27,7 @@ class SyntheticStore:
             (t.id, t.text, digest_text(t.text), self._labels.names[t.label], t.writer, json.dumps(recipe), now())
             for t in texts
         ]
-        with self._db.atomic():
+        with self._journal.entry("generate", {"synthetic": [row[:1] for row in rows]}):
             self._db.conn.executemany(
                 "INSERT OR IGNORE INTO synthetic (id, text, text_digest, label, writer, recipe, created_at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",

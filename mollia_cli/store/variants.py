@@ -7,9 +7,10 @@ from typing import Any
 from sqlite_utils import Database
 
 from mollia_cli.domain.items import Variant
-from mollia_cli.store.database import now
 from mollia_cli.store.items import chunks
+from mollia_cli.store.journal import Journal
 from mollia_cli.store.observations import ObservationStore
+from mollia_cli.store.writing import now
 
 
 class VariantStore:
@@ -17,12 +18,13 @@ class VariantStore:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._journal = Journal(db)
         self.observations = ObservationStore(db, "variant_observations")
 
     def add(self, variants: Iterable[Variant], recipe: Mapping[str, Any]) -> None:
         """Store variants in one transaction, each with what it was made from; what is there already stays."""
         rows = [(v.id, v.item_id, v.kind, v.number, v.text, int(v.usable), json.dumps(recipe), now()) for v in variants]
-        with self._db.atomic():
+        with self._journal.entry("vary", {"variants": [row[:1] for row in rows]}):
             self._db.conn.executemany(
                 "INSERT OR IGNORE INTO variants (id, item, kind, number, text, usable, recipe, created_at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

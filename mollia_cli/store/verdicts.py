@@ -10,8 +10,9 @@ from sqlite_utils import Database
 
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.verdicts import Verdict
-from mollia_cli.store.database import now
 from mollia_cli.store.items import chunks
+from mollia_cli.store.journal import Journal
+from mollia_cli.store.writing import now
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class VerdictStore:
     def __init__(self, db: Database, labels: LabelSet) -> None:
         self._db = db
         self._labels = labels
+        self._journal = Journal(db)
 
     def find_fit(self, digest: str) -> Fit | None:
         """The fit of this identity, if it was made before."""
@@ -63,7 +65,7 @@ class VerdictStore:
         calibration: Mapping[str, Any] | None = None,
     ) -> Fit:
         """Store a fit; ``sizes`` are the numbers of seed and of pool items it was made from."""
-        with self._db.atomic():
+        with self._journal.entry("fit", {"fits": [(digest,)]}):
             self._db.execute(
                 "INSERT OR IGNORE INTO fits (digest, aggregator, panel, seed_items, pool_items, state, calibration,"
                 " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -90,7 +92,8 @@ class VerdictStore:
             )
             for v in verdicts
         ]
-        with self._db.atomic():
+        fit = self._db.execute("SELECT digest FROM fits WHERE id = ?", [fit_id]).fetchone()
+        with self._journal.entry("conclude", {"fits": [fit], "verdicts": [row[:2] for row in rows]}):
             self._db.conn.executemany(
                 "INSERT OR REPLACE INTO verdicts (fit, item, label, confidence, probabilities, negatives)"
                 " VALUES (?, ?, ?, ?, ?, ?)",

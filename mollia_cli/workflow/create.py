@@ -11,7 +11,7 @@ from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.labels import LabelSet, parse_labels
 from mollia_cli.domain.settings import SETTINGS_FILE, LearnerSettings, PanelSettings, Settings
 from mollia_cli.prompts import builtin_template, render
-from mollia_cli.store.project_files import write_settings
+from mollia_cli.store.project_files import write_private, write_settings
 from mollia_cli.store.store import Store
 
 PROMPT_FILE = "prompt.txt"
@@ -54,9 +54,9 @@ def create(root: Path, settings: Settings) -> Created:
     labels = settings.labels
     template = builtin_template("described" if any(labels.descriptions) else "paper")
     render(template, labels, settings.noun, settings.task_sentence)
-    root.mkdir(parents=True, exist_ok=True)
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
     Store(root, labels, create=True).close()
-    (root / PROMPT_FILE).write_text(template, encoding="utf-8")
+    write_private(root / PROMPT_FILE, template)
     write_settings(root / SETTINGS_FILE, settings)
     panel = settings.panel.models or tuple(models.installed_names("llm"))
     wanted = [*settings.panel.models, settings.learner.encoder]

@@ -51,6 +51,7 @@ def write_rows(
         return write(rows, out.buffer if binary and hasattr(out, "buffer") else out, target)
     unfinished = out.with_name(f".{out.name}.unfinished")
     try:
+        unfinished.touch(mode=0o600)
         with unfinished.open("wb") if binary else unfinished.open("w", encoding="utf-8", newline="") as handle:
             count = write(rows, handle, target)
         unfinished.replace(out)
@@ -118,7 +119,7 @@ def _new_folder(out: Path) -> Iterator[Path]:
     unfinished = out.with_name(f".{out.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
-        unfinished.mkdir()
+        unfinished.mkdir(mode=0o700)
         yield unfinished
         unfinished.rename(out)
     finally:

@@ -41,7 +41,7 @@ def generate(project: Project, label: str, n: int, writer: str = "") -> Generate
     Raises InputError for a label without seed items.
     """
     index = project.labels.index(label)
-    seeds = [item.text for item in project.store.items.in_split("seed", labelled=True) if item.label == index]
+    seeds = [item for item in project.store.items.in_split("seed", labelled=True) if item.label == index]
     if not seeds:
         raise InputError(f"no seed item is labelled {label!r}", "import one or more: mollia import FILE --as seed")
     file = writing_llm(project, writer)
@@ -49,24 +49,26 @@ def generate(project: Project, label: str, n: int, writer: str = "") -> Generate
     rng = stream(project.settings.seed, "synthetic examples", label, before)
     writing = Writing(seed=stream_seed(project.settings.seed, "synthetic", label, before))
     prompts = -(-n * _TRIES // writing.together)
-    shown = [_listed([seeds[row] for row in rng.permutation(len(seeds))[:_SHOWN]]) for _ in range(prompts)]
+    shown = [[seeds[row] for row in rng.permutation(len(seeds))[:_SHOWN]] for _ in range(prompts)]
     made: list[Synthetic] = []
     short = similar = 0
     texts = write_texts(
         file.path,
         _prompt(project, index),
-        shown,
+        [_listed([item.text for item in items]) for items in shown],
         writing,
         threads=project.settings.annotate.threads,
         log_path=project.root / LOG_FILE,
     )
-    for batch in texts:
+    for items, batch in zip(shown, texts, strict=True):
         long = [text for text in batch if len(text.split()) >= _LEAST_WORDS]
         new = _unlike(project, long)[: n - len(made)]
         short, similar = short + len(batch) - len(long), similar + len(long) - len(new)
         fresh = [Synthetic(f"synthetic-{content_id(text)}", text, index, file.name) for text in new]
         with project.store.guarded():
-            project.store.synthetic.add(fresh, {"model": file.sha256, "seed": writing.seed, "rule": "seed-style/1"})
+            recipe = {"model": file.sha256, "seed": writing.seed, "rule": "seed-style/1"}
+            # whoever forgets one of these items forgets these texts, too
+            project.store.synthetic.add(fresh, recipe | {"shown": [item.id for item in items]})
         made += fresh
         project.progress(f"writing {label}", len(made), n)
         if len(made) >= n:

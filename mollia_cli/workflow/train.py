@@ -154,6 +154,8 @@ def evaluate(project: Project, learner: Learner) -> dict[str, float]:
 def keep_model(project: Project, learner: Learner, run: str, number: int) -> str:
     """Save the learner under the project's models folder, whole or not at all; returns the relative path."""
     folder = project.models_folder / run / f"round-{number:02d}"
+    for parent in (project.models_folder, folder.parent):
+        parent.mkdir(mode=0o700, exist_ok=True)
     learner.save(folder)
     return str(folder.relative_to(project.root))
 

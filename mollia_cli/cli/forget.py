@@ -1,0 +1,67 @@
+"""``mollia forget``."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, read_ids, talk
+from mollia_cli.domain.errors import InputError, RefusedError
+from mollia_cli.domain.printable import printable
+
+
+def forget(
+    ids: Annotated[list[str], typer.Argument(help="Ids of items; - reads them from standard input.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove items and everything that was made of them, for good.
+
+    That is: their texts, what LLMs and people said of them, verdicts, selections, variants and synthetic
+    texts, and caches; the database is overwritten and compacted. The journal keeps digests, no text and no
+    id. Trained classifiers, exported files, reports and backups are not touched: those that are known are
+    named.
+
+    Example: mollia forget 3fa2b8c1d4e5f607
+    """
+    from mollia_cli.workflow.forget import consequences
+    from mollia_cli.workflow.forget import forget as remove
+
+    if "-" in ids and not yes:
+        raise InputError("ids that come from standard input leave nobody to ask", "add --yes")
+    wanted = list(dict.fromkeys(one for given in ids for one in (read_ids("-") if given == "-" else [given])))
+    with open_project(project) as opened:
+        if not yes:
+            _ask(consequences(opened, wanted), opened.ask)
+        done = remove(opened, wanted)
+    if as_json:
+        emit_json(done)
+        return
+    emit(f"forgotten: {len(done['items'])} items, {_counted(done['rows'])}")
+    for line in _remaining(done):
+        talk(printable(line))
+
+
+def _ask(said: Mapping[str, Any], ask: Any) -> None:
+    models = f"; {len(said['trained'])} classifiers that have learned from them stay" if said["trained"] else ""
+    question = f"{len(said['items'])} items go for good, with {_counted(said['rows'])}{models}. Type yes:"
+    if ask(question).strip().casefold() != "yes":
+        raise RefusedError("nothing was removed", "answer yes, or give --yes")
+
+
+def _counted(rows: Mapping[str, int]) -> str:
+    made = {table: count for table, count in rows.items() if table != "items"}
+    return ", ".join(f"{count} {table.replace('_', ' ')}" for table, count in made.items()) or "nothing made of them"
+
+
+def _remaining(done: Mapping[str, Any]) -> Sequence[str]:
+    """What the command could not remove, a line each."""
+    lines = [f"not removed: {file} (it holds, or may hold, their text or id)" for file in done["left"]]
+    models = ", ".join(one["model"] for one in done["trained"])
+    if models:
+        lines.append(f"not removed: what classifiers have learned from them; start another run, delete: {models}")
+    lines += [f"not removed: the file that they were imported from ({source})" for source in done["sources"]]
+    if not done["wiped"]:
+        lines.append("another process has the database open: mollia.db-wal holds the texts until it has ended")
+    return [*lines, "not removed: what was exported or copied out of the project"]

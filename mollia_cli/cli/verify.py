@@ -1,0 +1,39 @@
+"""``mollia verify``."""
+
+from typing import Annotated
+
+import typer
+
+from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, table, talk
+from mollia_cli.domain.errors import EXIT_FAILURE
+
+
+def verify(
+    head: Annotated[str, typer.Option(help="A head that was noted earlier: the journal must still hold it.")] = "",
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare every row of the project with the journal of what mollia has written.
+
+    Rows that were altered, added or removed by other means are named, and the exit status is 1. Note the
+    head that is printed where others cannot write: whoever can write the database could write it all anew,
+    journal included, and only a noted head, given with --head, shows that.
+
+    Example: mollia verify --json | jq -r .head >> ~/heads-of-my-project.txt
+    """
+    from mollia_cli.workflow.verify import verify as compare
+
+    with open_project(project) as opened:
+        found = compare(opened, head)
+    if as_json:
+        emit_json(found)
+    else:
+        if found["findings"]:
+            rows = [[f["table"], f["key"], f["what"], f["detail"]] for f in found["findings"]]
+            table(["table", "row", "what", "why"], rows)
+        emit(f"{sum(found['rows'].values())} rows, {found['entries']} entries, {len(found['findings'])} findings")
+        emit(f"head: {found['head']}")
+        if found.get("since") is not None:
+            talk(f"the head that you gave is there, {found['since']} entries ago")
+    if not found["ok"]:
+        raise typer.Exit(EXIT_FAILURE)
