@@ -1,6 +1,7 @@
 """Fitted aggregators and their verdicts in the database."""
 
 import json
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from sqlite_utils import Database
 
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.observations import FloatArray, IntArray
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.store.database import now
 from mollia_cli.store.items import chunks
@@ -79,7 +81,7 @@ class VerdictStore:
     def add(self, fit_id: int, verdicts: Iterable[Verdict]) -> None:
         """Store verdicts in one transaction; those of the same fit and item are replaced."""
         names = self._labels.names
-        rows = [
+        rows = (
             (
                 fit_id,
                 v.item_id,
@@ -89,7 +91,7 @@ class VerdictStore:
                 json.dumps([names[k] for k in v.negatives], ensure_ascii=False),
             )
             for v in verdicts
-        ]
+        )
         with self._db.atomic():
             self._db.conn.executemany(
                 "INSERT OR REPLACE INTO verdicts (fit, item, label, confidence, probabilities, negatives)"
@@ -103,6 +105,20 @@ class VerdictStore:
     def confidences(self, fit_id: int) -> dict[str, float]:
         """The confidence of every verdict of one fit, by item id."""
         return dict(self._db.execute("SELECT item, confidence FROM verdicts WHERE fit = ?", [fit_id]))
+
+    def answers(self, fit_id: int, ids: Sequence[str]) -> tuple[list[str], IntArray, FloatArray]:
+        """Those of ``ids`` that a fit has judged, [n] their labels and [n] the confidences."""
+        kept, labels, confidences = [], array("q"), array("d")
+        for chunk in chunks(ids):
+            marks = ",".join("?" * len(chunk))
+            query = f"SELECT item, label, confidence FROM verdicts WHERE fit = ? AND item IN ({marks})"
+            found = {item: values for item, *values in self._db.execute(query, [fit_id, *chunk])}
+            for item_id in chunk:
+                if item_id in found:
+                    kept.append(item_id)
+                    labels.append(self._labels.index(found[item_id][0]))
+                    confidences.append(found[item_id][1])
+        return kept, np.array(labels, dtype=np.int64), np.array(confidences, dtype=np.float64)
 
     def get(self, fit_id: int, ids: Sequence[str]) -> dict[str, Verdict]:
         """Stored verdicts of one fit for some items."""
