@@ -88,7 +88,7 @@ def cross_fitted(
     for i in np.unique(part):
         out, rest = np.flatnonzero(part == i), np.flatnonzero(part != i)
         judged = seed.take(out)
-        held[out] = make().fit(seed.take(rest), labels[rest], _join(pool, judged), random_seed).predict_proba(judged)
+        held[out] = make().fit(seed.take(rest), labels[rest], pool.joined(judged), random_seed).predict_proba(judged)
     return held
 
 
@@ -158,14 +158,4 @@ def threshold_for(confidence: FloatArray, right: BoolArray, target: float, pool:
     raise InputError(
         f"no verdict reaches a precision of {target}; the surest has {candidates[-1]:.3f}",
         "ask for less, or label more items: mollia review",
-    )
-
-
-def _join(first: Panel, second: Panel) -> Panel:
-    return Panel(
-        first.ids + second.ids,
-        first.annotators,
-        np.concatenate([first.log_probs, second.log_probs]),
-        np.concatenate([first.votes, second.votes]),
-        np.concatenate([first.invalid, second.invalid]),
     )

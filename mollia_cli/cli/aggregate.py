@@ -68,13 +68,13 @@ def aggregate(
         done = conclude(opened, with_, wanted, target_precision)
         names = opened.labels.names
     threshold = done.threshold
-    records = [
+    records = (
         _record(verdict, names) | ({} if threshold is None else {"sure": verdict.confidence >= threshold.confidence})
         for verdict in done.verdicts
-    ]
+    )
     columns = [*_COLUMNS, *(["sure"] if threshold else [])]
     if as_json:
-        emit_json({**_account(done), "verdicts": records})
+        emit_json({**_account(done), "verdicts": list(records)})
     else:
         emit_records(records, columns, as_jsonl=as_jsonl)
     _remark(done, target_precision)

@@ -72,10 +72,10 @@ def annotate(
         opened.use_annotation(votes=votes or "", shots=shots)
         if split:
             check_split(split)
-            wanted = opened.store.items.ids(split)
+            wanted = opened.store.items.ids(split, limit=limit)
         else:
             wanted = read_ids(ids) if ids else work.next_items(opened)
-        wanted = wanted[:limit] if limit else wanted
+            wanted = wanted[:limit] if limit else wanted
         if cascade:
             from mollia_cli.workflow.cascade import ask, check_order, stages_said
 

@@ -80,6 +80,16 @@ class Panel:
             self.invalid[index],
         )
 
+    def joined(self, other: "Panel") -> "Panel":
+        """The panel's rows, then those of another one of the same annotators."""
+        return Panel(
+            self.ids + other.ids,
+            self.annotators,
+            np.concatenate([self.log_probs, other.log_probs]),
+            np.concatenate([self.votes, other.votes]),
+            np.concatenate([self.invalid, other.invalid]),
+        )
+
     @staticmethod
     def stack(ids: Sequence[str], columns: Mapping[str, Mapping[str, Observation]], classes: int) -> "Panel":
         """A panel from ``{annotator: {item id: Observation}}``; every id must be in every column."""

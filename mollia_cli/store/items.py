@@ -1,14 +1,16 @@
 """Items in the database."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from sqlite_utils import Database
 
 from mollia_cli.domain.digest import digest_text
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.observations import IntArray
 from mollia_cli.store.journal import Journal
 from mollia_cli.store.writing import now
 
@@ -16,6 +18,8 @@ _CHUNK = 500
 _LABELLED = {None: "", True: " AND label IS NOT NULL", False: " AND label IS NULL"}
 # Items that people have set aside are in the project, but in no split's list.
 _IN_USE = "id NOT IN (SELECT item FROM standing_decisions WHERE act = 'ignore')"
+# The pool, and what people have decided on, wherever it stands now.
+_IMPORTED = "(split = 'pool' OR id IN (SELECT item FROM decisions WHERE undone_at IS NULL))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +63,52 @@ class ItemStore:
             )
         return len(rows)
 
-    def ids(self, split: str, labelled: bool | None = None) -> list[str]:
-        """Ids of a split in the order of import; ``labelled`` keeps those with or without a known label."""
-        query = f"SELECT id FROM items WHERE split = ?{_LABELLED[labelled]} AND {_IN_USE} ORDER BY position"
-        return [row[0] for row in self._db.execute(query, [split])]
+    def ids(self, split: str, labelled: bool | None = None, limit: int = 0) -> list[str]:
+        """Ids of a split in the order of import; ``labelled`` keeps those with or without a known label.
+
+        ``limit``: the first so many; 0 for all.
+        """
+        query = f"SELECT id FROM items WHERE split = ?{_LABELLED[labelled]} AND {_IN_USE} ORDER BY position LIMIT ?"
+        return [row[0] for row in self._db.execute(query, [split, limit or -1])]
+
+    def check(self, ids: Sequence[str]) -> None:
+        """NotFoundError for the first id that no item has."""
+        for chunk in chunks(ids):
+            marks = ",".join("?" * len(chunk))
+            known = {row[0] for row in self._db.execute(f"SELECT id FROM items WHERE id IN ({marks})", chunk)}
+            _found_all(chunk, known)
+
+    def pool_size(self) -> int:
+        """How many items the pool was imported with: those that people took out of it count."""
+        size: int = self._db.execute(f"SELECT count(*) FROM items WHERE {_IMPORTED}").fetchone()[0]
+        return size
+
+    def pool_at(self, places: Sequence[int]) -> list[str]:
+        """The ids at some places of the pool as it was imported, sorted by id, in the order of ``places``."""
+        wanted = dict.fromkeys(places, "")
+        for place, (item_id,) in enumerate(self._db.execute(f"SELECT id FROM items WHERE {_IMPORTED} ORDER BY id")):
+            if place in wanted:
+                wanted[place] = item_id
+        return [wanted[place] for place in places]
+
+    def known_labels(self, ids: Sequence[str]) -> dict[str, int]:
+        """The known labels of those of ``ids`` that have one."""
+        found: dict[str, int] = {}
+        for chunk in chunks(ids):
+            marks = ",".join("?" * len(chunk))
+            query = f"SELECT id, label FROM items WHERE label IS NOT NULL AND id IN ({marks})"
+            found |= {item_id: self._labels.index(label) for item_id, label in self._db.execute(query, chunk)}
+        return found
+
+    def profile(self, split: str) -> tuple[IntArray, dict[str, int]]:
+        """[n] the lengths of a split's texts in characters, and how many items have each known label."""
+        where = f"split = ? AND {_IN_USE}"
+        rows = self._db.execute(f"SELECT length(text) FROM items WHERE {where}", [split])
+        lengths = np.fromiter((row[0] for row in rows), dtype=np.int64)
+        known = self._db.execute(
+            f"SELECT label, count(*) FROM items WHERE {where} AND label IS NOT NULL GROUP BY label", [split]
+        )
+        return lengths, dict(known.fetchall())
 
     def get(self, ids: Sequence[str]) -> list[Item]:
         """Items in the order asked for; an id that does not exist raises NotFoundError."""
@@ -71,12 +117,7 @@ class ItemStore:
             marks = ",".join("?" * len(chunk))
             for item in self._read(f"SELECT id, text, split, label FROM items WHERE id IN ({marks})", chunk):
                 found[item.id] = item
-        for item_id in ids:
-            if item_id not in found:
-                raise NotFoundError(
-                    f"no item has the id {item_id!r}",
-                    "`mollia select` prints the ids of the pool; ids are case-sensitive",
-                )
+        _found_all(ids, found)
         return [found[item_id] for item_id in ids]
 
     def in_split(self, split: str, labelled: bool | None = None) -> list[Item]:
@@ -118,7 +159,15 @@ class ItemStore:
         return None if label is None else self._labels.index(label)
 
 
-def chunks(values: Sequence[str]) -> Iterator[list[str]]:
-    """Slices short enough for one SQL statement's parameters."""
-    for start in range(0, len(values), _CHUNK):
-        yield list(values[start : start + _CHUNK])
+def _found_all(ids: Sequence[str], found: Container[str]) -> None:
+    for item_id in ids:
+        if item_id not in found:
+            raise NotFoundError(
+                f"no item has the id {item_id!r}", "`mollia select` prints the ids of the pool; ids are case-sensitive"
+            )
+
+
+def chunks(values: Sequence[str], size: int = _CHUNK) -> Iterator[list[str]]:
+    """Slices, by default short enough for one SQL statement's parameters."""
+    for start in range(0, len(values), size):
+        yield list(values[start : start + size])

@@ -1,6 +1,7 @@
 """Observations in the database: kept by the digest of everything they depend on."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -95,6 +96,27 @@ class ObservationStore:
                 found[row[0]] = _observation(row)
         return found
 
+    def read_into(
+        self, key: str, ids: Sequence[str], log_probs: FloatArray, votes: FloatArray, invalid: FloatArray
+    ) -> None:
+        """Fill [n, K], [n, K] and [n] with one annotator's observations of n items; KeyError for one it has not made.
+
+        This is how pools are read: an Observation for each item takes twenty times the memory.
+        """
+        done = 0
+        for chunk in chunks(ids):
+            marks = ",".join("?" * len(chunk))
+            query = (
+                f"SELECT item, log_probs, votes, invalid FROM {self._table} WHERE annotator = ? AND item IN ({marks})"
+            )
+            seen = {item: values for item, *values in self._db.execute(query, [key, *chunk])}
+            found = [seen[item_id] for item_id in chunk]
+            rows = slice(done, done + len(chunk))
+            log_probs[rows] = json.loads(f"[{','.join(values[0] for values in found)}]")
+            votes[rows] = json.loads(f"[{','.join(values[1] for values in found)}]")
+            invalid[rows] = [values[2] for values in found]
+            done += len(chunk)
+
     def of_item(self, item_id: str) -> list[tuple[str, str, Observation]]:
         """(key, name, observation) of every annotator that has observed an item, in the order of their first use."""
         query = (
@@ -114,11 +136,15 @@ class ObservationStore:
         names = ("name", "key", "items", "mass", "invalid", "tokens", "truncated", "seconds")
         return [dict(zip(names, row, strict=True)) for row in self._db.execute(query)]
 
-    def tokens_by_item(self, keys: Sequence[str]) -> dict[str, int]:
-        """Tokens that these annotators have read for each item that any of them has observed."""
-        marks = ",".join("?" * len(keys))
-        query = f"SELECT item, sum(tokens) FROM {self._table} WHERE annotator IN ({marks}) GROUP BY item"
-        return dict(self._db.execute(query, list(keys)).fetchall())
+    def tokens_by_item(self, keys: Sequence[str], ids: Sequence[str]) -> dict[str, int]:
+        """Tokens that these annotators have read for each of ``ids`` that any of them has observed."""
+        found: Counter[str] = Counter()
+        for key in keys:
+            for chunk in chunks(ids):
+                marks = ",".join("?" * len(chunk))
+                query = f"SELECT item, tokens FROM {self._table} WHERE annotator = ? AND item IN ({marks})"
+                found.update(dict(self._db.execute(query, [key, *chunk]).fetchall()))
+        return dict(found)
 
     def annotator(self, key: str) -> tuple[str, dict[str, Any]]:
         """Name and identity behind a key; the key must be registered."""

@@ -1,18 +1,23 @@
 """Fitted aggregators and their verdicts in the database."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from sqlite_utils import Database
 
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.observations import FloatArray, IntArray
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.store.items import chunks
 from mollia_cli.store.journal import Journal
-from mollia_cli.store.writing import now
+from mollia_cli.store.writing import now, writing
+
+_AT_ONCE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,17 @@ class VerdictStore:
 
     def add(self, fit_id: int, verdicts: Iterable[Verdict]) -> None:
         """Store verdicts in one transaction; those of the same fit and item are replaced."""
+        fit = self._db.execute("SELECT digest FROM fits WHERE id = ?", [fit_id]).fetchone()
+        with writing(self._db):
+            for part in _parts(verdicts):
+                self._insert(fit_id, part)
+            with self._journal.entry("conclude", {"fits": [fit]}):
+                self._db.execute(
+                    "UPDATE fits SET concluded = (SELECT coalesce(max(concluded), 0) + 1 FROM fits) WHERE id = ?",
+                    [fit_id],
+                )
+
+    def _insert(self, fit_id: int, verdicts: Iterable[Verdict]) -> None:
         names = self._labels.names
         rows = [
             (
@@ -92,20 +108,30 @@ class VerdictStore:
             )
             for v in verdicts
         ]
-        fit = self._db.execute("SELECT digest FROM fits WHERE id = ?", [fit_id]).fetchone()
-        with self._journal.entry("conclude", {"fits": [fit], "verdicts": [row[:2] for row in rows]}):
+        with self._journal.entry("conclude", {"verdicts": [row[:2] for row in rows]}):
             self._db.conn.executemany(
                 "INSERT OR REPLACE INTO verdicts (fit, item, label, confidence, probabilities, negatives)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 rows,
             )
-            self._db.execute(
-                "UPDATE fits SET concluded = (SELECT coalesce(max(concluded), 0) + 1 FROM fits) WHERE id = ?", [fit_id]
-            )
 
     def confidences(self, fit_id: int) -> dict[str, float]:
         """The confidence of every verdict of one fit, by item id."""
         return dict(self._db.execute("SELECT item, confidence FROM verdicts WHERE fit = ?", [fit_id]))
+
+    def answers(self, fit_id: int, ids: Sequence[str]) -> tuple[list[str], IntArray, FloatArray]:
+        """Those of ``ids`` that a fit has judged, [n] their labels and [n] the confidences."""
+        kept, labels, confidences = [], array("q"), array("d")
+        for chunk in chunks(ids):
+            marks = ",".join("?" * len(chunk))
+            query = f"SELECT item, label, confidence FROM verdicts WHERE fit = ? AND item IN ({marks})"
+            found = {item: values for item, *values in self._db.execute(query, [fit_id, *chunk])}
+            for item_id in chunk:
+                if item_id in found:
+                    kept.append(item_id)
+                    labels.append(self._labels.index(found[item_id][0]))
+                    confidences.append(found[item_id][1])
+        return kept, np.array(labels, dtype=np.int64), np.array(confidences, dtype=np.float64)
 
     def get(self, fit_id: int, ids: Sequence[str]) -> dict[str, Verdict]:
         """Stored verdicts of one fit for some items."""
@@ -125,3 +151,10 @@ class VerdictStore:
                     tuple(self._labels.index(name) for name in json.loads(negatives)),
                 )
         return found
+
+
+def _parts(verdicts: Iterable[Verdict]) -> Iterator[list[Verdict]]:
+    """Lists of a bounded length, so that a large pool's verdicts are never all in memory."""
+    rest = iter(verdicts)
+    while part := list(islice(rest, _AT_ONCE)):
+        yield part

@@ -1,6 +1,6 @@
 """``mollia aggregate``: fit an aggregator on the seed labels and conclude verdicts."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,9 @@ from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item, Variant
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
-from mollia_cli.domain.rng import stream_seed
+from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.store.items import chunks
 from mollia_cli.store.verdicts import Fit
 from mollia_cli.workflow.annotate import (
     Member,
@@ -28,6 +29,8 @@ from mollia_cli.workflow.annotate import (
 from mollia_cli.workflow.human import told_verdicts
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.variants import observed_variants, stack_with
+
+MOST = 10_000  # unlabelled items that an aggregator learns from, and items that are judged together
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,8 @@ class Conclusion:
 def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (), also: Sequence[str] = ()) -> Fitted:
     """The aggregator ``name`` (default: the project's) fitted on the labelled items and unlabelled ones.
 
-    Labelled are the seeds and what people have labelled; unlabelled the project's sample and ``also``,
-    of each what was annotated. The same inputs were fitted before: that fit is read from the store.
+    Labelled are the seeds and what people have labelled; unlabelled are ``learned_from``. The same
+    inputs were fitted before: that fit is read from the store.
     Labelled items that were not annotated yet, or labels of one class only, raise InputError.
     """
     name = AGGREGATORS.check(name or project.settings.aggregate.aggregator)
@@ -81,9 +84,7 @@ def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (
         )
     if not kind.learns:
         seed, seed_ids = [], []
-    known = set(seed_ids)
-    wanted = dict.fromkeys([*unlabelled_sample(project), *also]) if kind.learns else {}
-    pool_ids = observed_by_all(project, panel, [item_id for item_id in wanted if item_id not in known])
+    pool_ids = learned_from(project, panel, also, seed_ids) if kind.learns else []
     variants = _variants_of(project, kind, panel, seed)
     random_seed = stream_seed(project.settings.seed, "aggregate", name)
     digest = digest_of(
@@ -122,6 +123,23 @@ def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (
             calibration.to_json() if calibration else None,
         )
     return Fitted(fit, aggregator, panel, calibration)
+
+
+def learned_from(project: Project, panel: Sequence[Member], also: Sequence[str], labelled: Container[str]) -> list[str]:
+    """The unlabelled items that an aggregator learns from: the project's sample and ``some`` of ``also``.
+
+    Of each what was annotated and is not among the ``labelled`` ids.
+    """
+    wanted = dict.fromkeys([*unlabelled_sample(project), *some(project, also)])
+    return observed_by_all(project, panel, [item_id for item_id in wanted if item_id not in labelled])
+
+
+def some(project: Project, ids: Sequence[str]) -> Sequence[str]:
+    """``ids``, or a fixed random MOST of them in their order."""
+    if len(ids) <= MOST:
+        return ids
+    rows = stream(project.settings.seed, "unlabelled", "most").permutation(len(ids))[:MOST]
+    return [ids[row] for row in sorted(rows.tolist())]
 
 
 def aggregate(
@@ -206,14 +224,18 @@ def conclude(project: Project, fitted: Fitted, ids: Sequence[str]) -> list[Verdi
 
 
 def _conclude(project: Project, fitted: Fitted, ids: Sequence[str], rule: NegativeRule) -> list[Verdict]:
-    ready = observed_by_all(project, fitted.panel, ids)
+    ready = set(observed_by_all(project, fitted.panel, ids))
     if len(ready) < len(ids):
-        first = next(item_id for item_id in ids if item_id not in set(ready))
+        first = next(item_id for item_id in ids if item_id not in ready)
         raise NotFoundError(
             f"{len(ids) - len(ready)} of {len(ids)} items were not annotated by the whole panel yet, first {first}",
             "annotate them: mollia annotate - < ids.txt",
         )
-    made = verdicts_of(judge(project, fitted, ids), stack(project, fitted.panel, ids), rule.delta)
+    made = [
+        verdict
+        for part in chunks(ids, MOST)  # a part's features take far more memory than its verdicts
+        for verdict in verdicts_of(judge(project, fitted, part), stack(project, fitted.panel, part), rule.delta)
+    ]
     with project.store.guarded():
         project.store.verdicts.add(fitted.fit.id, made)
     return made

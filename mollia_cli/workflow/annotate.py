@@ -1,9 +1,12 @@
 """``mollia annotate``: the panel observes items; what is stored is never computed again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from time import perf_counter
+
+import numpy as np
 
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.annotators.gguf.doctor import unused_gpu
@@ -11,6 +14,7 @@ from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation, Panel
 from mollia_cli.domain.rng import stream
+from mollia_cli.store.items import chunks
 from mollia_cli.store.observations import ObservationStore
 from mollia_cli.workflow.human import told_items
 from mollia_cli.workflow.learner import current_run
@@ -18,6 +22,7 @@ from mollia_cli.workflow.panel import fit_together, panel_annotators, shot_items
 from mollia_cli.workflow.project import Project
 
 LITTLE_MASS = 0.5
+_AT_ONCE = 20_000  # items whose texts or observations are in memory together
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ def annotate(project: Project, ids: Sequence[str], only: Sequence[str] = (), sho
     """
     if show_invalid and project.settings.annotate.votes == "exact":
         raise InputError("exact votes draw no answers, so there are none to show", "--votes sampled")
-    items = project.store.items.get(ids)
+    project.store.items.check(ids)
     members, asked = [], False
     panel = panel_annotators(project, only, show_invalid)
     for annotator in panel:
@@ -45,25 +50,34 @@ def annotate(project: Project, ids: Sequence[str], only: Sequence[str] = (), sho
         members.append(Member(annotator.name, key))
         missing = set(project.store.observations.missing(key, ids))
         wordless = set(_wordless(project, key, ids)) if show_invalid else set()
-        todo = [item for item in items if item.id in missing | wordless]
+        todo = [item_id for item_id in ids if item_id in missing or item_id in wordless]
         if not todo:
             continue
         if remark := unused_gpu() if not asked else "":
             project.say(remark)
         asked = True
-        observe(project, annotator, panel, todo, project.store.observations)
-        _warn(project, annotator.name, key, [item.id for item in todo])
+        texts = map(project.store.items.get, chunks(todo, _AT_ONCE))
+        observe(project, annotator, panel, texts, len(todo), project.store.observations)
+        _warn(project, annotator.name, key, todo)
     return members
 
 
 def observe(
-    project: Project, annotator: Annotator, panel: Sequence[Annotator], todo: Sequence[Item], store: ObservationStore
+    project: Project,
+    annotator: Annotator,
+    panel: Sequence[Annotator],
+    parts: Iterable[Sequence[Item]],
+    total: int,
+    store: ObservationStore,
 ) -> None:
-    """Ask one LLM of a panel, and leave it loaded where all of the panel may be."""
+    """Ask one LLM of a panel of ``total`` items, and leave it loaded where all of the panel may be.
+
+    The items come in parts, of which one at a time is in memory.
+    """
     key = store.key(annotator.identity)
     annotator = (project.loaded or {}).pop(key, annotator)
     try:
-        _store_batches(project, annotator, todo, store)
+        _store_batches(project, annotator, parts, total, store)
     finally:
         if project.loaded is not None and fit_together(panel):
             project.loaded[key] = annotator
@@ -71,26 +85,29 @@ def observe(
             annotator.close()
 
 
-def _store_batches(project: Project, annotator: Annotator, todo: Sequence[Item], store: ObservationStore) -> None:
+def _store_batches(
+    project: Project, annotator: Annotator, parts: Iterable[Sequence[Item]], total: int, store: ObservationStore
+) -> None:
     """Of what is stored already, only the words of invalid answers are new."""
     key, done = store.key(annotator.identity), 0
     task = f"annotating with {annotator.name}"
-    project.progress(task, 0, len(todo))
+    project.progress(task, 0, total)
     begin = perf_counter()
-    for batch in annotator.annotate(todo):
+    for batch in chain.from_iterable(map(annotator.annotate, parts)):
         with project.store.guarded():
             store.add(key, batch, perf_counter() - begin)
             store.keep_answers(key, batch)
         begin = perf_counter()
         done += len(batch)
-        project.progress(task, done, len(todo))
+        project.progress(task, done, total)
 
 
 def _wordless(project: Project, key: str, ids: Sequence[str]) -> Iterator[str]:
     """Items with stored invalid votes whose words were not decoded."""
-    for item_id, seen in project.store.observations.get(key, ids).items():
-        if seen.invalid > 0 and not seen.answers:
-            yield item_id
+    for part in chunks(ids, _AT_ONCE):
+        for item_id, seen in project.store.observations.get(key, part).items():
+            if seen.invalid > 0 and not seen.answers:
+                yield item_id
 
 
 @contextmanager
@@ -107,8 +124,11 @@ def models_kept(project: Project) -> Iterator[None]:
 
 def _warn(project: Project, name: str, key: str, ids: Sequence[str]) -> None:
     """Say what a person should know of fresh observations: little mass on the labels, texts that were cut."""
-    observed = list(project.store.observations.get(key, ids).values())
-    mass = sum(o.mass for o in observed) / len(observed)
+    mass, cut = 0.0, 0
+    for part in chunks(ids, _AT_ONCE):
+        for seen in project.store.observations.get(key, part).values():
+            mass += seen.mass / len(ids)
+            cut += seen.truncated
     if mass < LITTLE_MASS:
         shots = "" if project.settings.annotate.shots else f" --shots {2 * len(project.labels)}, or"
         project.say(
@@ -116,7 +136,6 @@ def _warn(project: Project, name: str, key: str, ids: Sequence[str]) -> None:
             f" `mollia annotate --model {name} --show-invalid 2 --limit 5` and what it reads with"
             f" `mollia prompt show --model {name}`; try{shots} other words in prompt.txt"
         )
-    cut = sum(o.truncated for o in observed)
     if cut:
         project.say(f"{name}: {cut} texts were longer than the context and were cut (annotate.context in mollia.toml)")
 
@@ -131,17 +150,24 @@ def members(project: Project) -> list[Member]:
 
 def observations(project: Project, panel: Sequence[Member], ids: Sequence[str]) -> Iterator[tuple[Member, Observation]]:
     """Stored observations, item by item in the order of ``ids``."""
-    stored = {member.key: project.store.observations.get(member.key, ids) for member in panel}
-    for item_id in ids:
-        for member in panel:
-            if item_id in stored[member.key]:
-                yield member, stored[member.key][item_id]
+    for part in chunks(ids, _AT_ONCE):
+        stored = {member.key: project.store.observations.get(member.key, part) for member in panel}
+        for item_id in part:
+            for member in panel:
+                if item_id in stored[member.key]:
+                    yield member, stored[member.key][item_id]
 
 
-def stack(project: Project, panel: Sequence[Member], ids: Sequence[str]) -> Panel:
+def stack(
+    project: Project, panel: Sequence[Member], ids: Sequence[str], store: ObservationStore | None = None
+) -> Panel:
     """The stored observations of ``ids`` as arrays; every item must have been observed by every member."""
-    columns = {member.name: project.store.observations.get(member.key, ids) for member in panel}
-    return Panel.stack(ids, columns, len(project.labels))
+    store = store or project.store.observations
+    shape = (len(ids), len(panel), len(project.labels))
+    log_probs, votes, invalid = np.empty(shape), np.empty(shape), np.empty(shape[:2])
+    for column, member in enumerate(panel):
+        store.read_into(member.key, ids, log_probs[:, column], votes[:, column], invalid[:, column])
+    return Panel(tuple(ids), tuple(member.name for member in panel), log_probs, votes, invalid)
 
 
 def observed_by_all(project: Project, panel: Sequence[Member], ids: Sequence[str]) -> list[str]:
@@ -154,13 +180,13 @@ def observed_by_all(project: Project, panel: Sequence[Member], ids: Sequence[str
 
 def unlabelled_sample(project: Project) -> list[str]:
     """The pool items that semi-supervised aggregators learn from: a fixed random sample, without what people took."""
-    pool, decided = set(project.store.items.ids("pool")), {d.item_id for d in project.store.decisions.all()}
+    items, decisions = project.store.items, project.store.decisions
     # drawn from the pool as it was imported, or every decision would draw other items, not annotated yet
-    imported = sorted(pool | decided)
-    order = stream(project.settings.seed, "unlabelled").permutation(len(imported))
-    sample = [imported[row] for row in order[: project.settings.aggregate.unlabelled]]
-    told = project.store.decisions.labels()
-    return [item_id for item_id in sample if item_id in pool and item_id not in told]
+    order = stream(project.settings.seed, "unlabelled").permutation(items.pool_size())
+    sample = items.pool_at(order[: project.settings.aggregate.unlabelled].tolist())
+    taken = {*decisions.labels(), *decisions.ignored()}
+    kept = {item.id for item in items.get(sample) if item.split == "pool" and item.id not in taken}
+    return [item_id for item_id in sample if item_id in kept]
 
 
 def needed_for_fit(project: Project) -> list[str]:

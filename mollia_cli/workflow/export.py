@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
+from mollia_cli.store.items import chunks
 from mollia_cli.store.runs import Round
 from mollia_cli.workflow.project import Project
 from mollia_cli.writers import BINARY, WRITERS, Row, Target, Writer
@@ -22,17 +23,16 @@ def labelled_rows(project: Project, synthetic: bool = False) -> Iterator[dict[st
     """
     names, told = project.labels.names, project.store.decisions.labels()
     yield from _gold_rows(project, "seed", told)
-    pool = project.store.items.in_split("pool")
-    ids = [item.id for item in pool]
     fit = project.store.verdicts.latest_fit()
-    verdicts = {} if fit is None else project.store.verdicts.get(fit.id, ids)
-    for item in pool:
-        verdict = verdicts.get(item.id)
-        if item.id in told:
-            yield _row(item.id, item.text, names[told[item.id]], 1.0, "human", [])
-        elif fit is not None and verdict is not None:
-            negatives = [names[k] for k in verdict.negatives]
-            yield _row(item.id, item.text, names[verdict.label], verdict.confidence, fit.aggregator, negatives)
+    for ids in chunks(project.store.items.ids("pool")):
+        verdicts = {} if fit is None else project.store.verdicts.get(fit.id, ids)
+        for item in project.store.items.get(ids):
+            verdict = verdicts.get(item.id)
+            if item.id in told:
+                yield _row(item.id, item.text, names[told[item.id]], 1.0, "human", [])
+            elif fit is not None and verdict is not None:
+                negatives = [names[k] for k in verdict.negatives]
+                yield _row(item.id, item.text, names[verdict.label], verdict.confidence, fit.aggregator, negatives)
     for text in project.store.synthetic.all() if synthetic else ():
         yield _row(text.id, text.text, names[text.label], 1.0, "synthetic", [])
 

@@ -7,9 +7,10 @@ import numpy as np
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.rng import stream, stream_seed
+from mollia_cli.store.items import chunks
 from mollia_cli.strategies import STRATEGIES
 from mollia_cli.strategies.base import CONFIDENCE, EMBEDDINGS, INFORMATIVE, PANEL, Pick, Signals, Strategy
-from mollia_cli.workflow.aggregate import fit_aggregator
+from mollia_cli.workflow.aggregate import MOST, fit_aggregator
 from mollia_cli.workflow.annotate import members, observed_by_all, stack
 from mollia_cli.workflow.learner import current_run, finished_rounds, trained_learner
 from mollia_cli.workflow.project import Project
@@ -107,11 +108,14 @@ def _annotated(project: Project, strategy: str, candidates: Sequence[str]) -> li
 
 def _panel_signals(project: Project, run: str, strategy: Strategy, candidates: Sequence[str]) -> dict[str, FloatArray]:
     signals: dict[str, FloatArray] = {}
+    parts = list(chunks(candidates, MOST))  # what the signals are made from takes far more memory than they do
     if PANEL in strategy.needs:
-        z = stack(project, members(project), candidates).probabilities
+        panel = members(project)
+        z = np.concatenate([stack(project, panel, part).probabilities for part in parts])
         signals[PANEL] = z / np.maximum(z.sum(axis=2, keepdims=True), 1e-12)
     if CONFIDENCE in strategy.needs:
         name = (project.store.runs.settings(run) or {}).get("aggregator", "")
         fitted = fit_aggregator(project, name, also=candidates)
-        signals[CONFIDENCE] = fitted.predict_proba(stack(project, fitted.panel, candidates)).max(axis=1)
+        made = (fitted.predict_proba(stack(project, fitted.panel, part)) for part in parts)
+        signals[CONFIDENCE] = np.concatenate([probabilities.max(axis=1) for probabilities in made])
     return signals

@@ -15,7 +15,7 @@ from mollia_cli.domain.items import Item, Variant
 from mollia_cli.domain.observations import Panel
 from mollia_cli.domain.prompting import Prompt
 from mollia_cli.domain.rng import stream, stream_seed
-from mollia_cli.workflow.annotate import Member, observe
+from mollia_cli.workflow.annotate import Member, observe, stack
 from mollia_cli.workflow.panel import LOG_FILE, panel_annotators, writing_llm
 from mollia_cli.workflow.project import Project
 
@@ -45,9 +45,7 @@ def observed_variants(project: Project, kind: str, panel: Sequence[Member], item
 def stack_with(project: Project, panel: Sequence[Member], ids: Sequence[str], variants: Sequence[Variant]) -> Panel:
     """The stored observations of items, then of variants; each must have been observed by every member."""
     own = [variant.id for variant in variants]
-    store, apart = project.store.observations, project.store.variants.observations
-    columns = {member.name: store.get(member.key, ids) | apart.get(member.key, own) for member in panel}
-    return Panel.stack([*ids, *own], columns, len(project.labels))
+    return stack(project, panel, ids).joined(stack(project, panel, own, project.store.variants.observations))
 
 
 def check_can_read(project: Project) -> None:
@@ -126,4 +124,4 @@ def _read(project: Project, panel: Sequence[Member], variants: Sequence[Variant]
     annotators = panel_annotators(project, list(missing))
     for annotator in annotators:
         todo = [Item(v.id, v.text) for v in variants if v.id in missing[annotator.name]]
-        observe(project, annotator, annotators, todo, store)
+        observe(project, annotator, annotators, [todo], len(todo), store)

@@ -1,7 +1,5 @@
 """The data card and the model card."""
 
-from statistics import median
-
 import numpy as np
 
 from mollia_cli.domain.digest import digest_file
@@ -21,25 +19,23 @@ def data_card(project: Project, run: str) -> DataCard:
     if not splits:
         raise NotFoundError("the project holds no texts yet", "mollia import texts.csv --as pool")
     try:
-        given = [verdict.label for verdict in concluded(project, run).verdicts.values()]
+        given = concluded(project, run).labels
     except MolliaError:
-        given = []
-    verdicts = np.bincount(np.array(given, dtype=int), minlength=len(project.labels))
+        given = np.zeros(0, dtype=np.int64)
+    verdicts = np.bincount(given, minlength=len(project.labels))
     return DataCard(splits, tuple(verdicts.tolist()), project.store.synthetic.counts())
 
 
 def _split(project: Project, name: str) -> Split | None:
-    items = project.store.items.in_split(name)
-    if not items:
+    lengths, known = project.store.items.profile(name)
+    if not len(lengths):
         return None
-    known = [item.label for item in items if item.label is not None]
-    lengths = [len(item.text) for item in items]
     return Split(
         name,
-        len(items),
-        len(known),
-        tuple(known.count(k) for k in range(len(project.labels))),
-        (min(lengths), round(median(lengths)), max(lengths)),
+        len(lengths),
+        sum(known.values()),
+        tuple(known.get(label, 0) for label in project.labels.names),
+        (int(lengths.min()), round(float(np.median(lengths))), int(lengths.max())),
         tuple(Source(without_folders(where), n, when[:10]) for where, n, when in project.store.items.sources(name)),
     )
 

@@ -1,11 +1,11 @@
 """Verdicts worth a look: the doubtful ones, and sure ones that someone contradicts."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 
 from mollia_cli.aggregators.quality import answers
-from mollia_cli.domain.items import Item
 from mollia_cli.domain.report import Example, Examples
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.workflow.annotate import stack
@@ -25,26 +25,27 @@ def examples(project: Project, run: str, texts: bool = True) -> Examples:
     NotFoundError where there are no verdicts; without ``texts`` the items are named by id alone.
     """
     found = concluded(project, run)
-    items = project.store.items.get(list(found.verdicts))
-    told = {i: label for i, label in project.store.decisions.labels().items() if i in found.verdicts}
+    given = dict(zip(found.ids, found.labels.tolist(), strict=True))
+    told = {i: label for i, label in project.store.decisions.labels().items() if i in given}
     voices = {
-        TRUE: {item.id: item.label for item in items if item.label is not None},
+        TRUE: project.store.items.known_labels(found.ids),
         PERSON: told,
-        CLASSIFIER: {i: label for i, label in found.opinions.items() if i in found.verdicts},
+        CLASSIFIER: {i: label for i, label in found.opinions.items() if i in given},
     }
+    contradictions = {i for said in voices.values() for i, label in said.items() if label != given[i]}
     against = {
-        i: tuple((who, said[i]) for who, said in voices.items() if i in said and said[i] != verdict.label)
-        for i, verdict in found.verdicts.items()
+        i: tuple((who, said[i]) for who, said in voices.items() if i in said and said[i] != given[i])
+        for i in contradictions
     }
-    by_confidence = sorted(items, key=lambda item: found.verdicts[item.id].confidence)
-    doubtful = [item for item in by_confidence if item.id not in told][:SHOWN]
-    contradicted = [item for item in reversed(by_confidence) if against[item.id]][:SHOWN]
+    by_confidence = [found.ids[row] for row in np.argsort(found.confidence, kind="stable").tolist()]
+    doubtful = list(islice((i for i in by_confidence if i not in told), SHOWN))
+    contradicted = list(islice((i for i in reversed(by_confidence) if i in against), SHOWN))
     return Examples(
-        len(items),
+        len(given),
         _shown(project, found, doubtful, against, texts),
         _shown(project, found, contradicted, against, texts),
         tuple(
-            (who, sum(label != found.verdicts[i].label for i, label in said.items()), len(said))
+            (who, sum(label != given[i] for i, label in said.items()), len(said))
             for who, said in voices.items()
             if said
         ),
@@ -52,14 +53,15 @@ def examples(project: Project, run: str, texts: bool = True) -> Examples:
 
 
 def _shown(
-    project: Project, found: Concluded, items: Sequence[Item], against: Against, texts: bool
+    project: Project, found: Concluded, ids: Sequence[str], against: Against, texts: bool
 ) -> tuple[Example, ...]:
-    panel = stack(project, fit_panel(project, found.fit), [item.id for item in items])
+    panel = stack(project, fit_panel(project, found.fit), ids)
+    verdicts = project.store.verdicts.get(found.fit.id, ids)
     names = project.labels.names
     given = answers(panel)
     made = []
-    for row, item in enumerate(items):
-        verdict = found.verdicts[item.id]
+    for row, item in enumerate(project.store.items.get(ids)):
+        verdict = verdicts[item.id]
         second = _second(verdict)
         llms = tuple(
             (llm, names[k] if k >= 0 else None, float(panel.votes[row, column].max()))
@@ -75,7 +77,7 @@ def _shown(
                 names[second],
                 float(verdict.probabilities[second]),
                 llms,
-                tuple((who, names[label]) for who, label in against[item.id]),
+                tuple((who, names[label]) for who, label in against.get(item.id, ())),
             )
         )
     return tuple(made)

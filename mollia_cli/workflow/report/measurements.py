@@ -14,8 +14,8 @@ from mollia_cli.domain.metrics import confusion, macro_f1
 from mollia_cli.domain.observations import FloatArray, IntArray
 from mollia_cli.domain.report import Measurement, PerLabel
 from mollia_cli.domain.rng import stream_seed
-from mollia_cli.workflow.aggregate import fit_aggregator, observed_labelled, observed_seeds
-from mollia_cli.workflow.annotate import Member, observed_by_all, stack, unlabelled_sample
+from mollia_cli.workflow.aggregate import fit_aggregator, learned_from, observed_labelled, observed_seeds
+from mollia_cli.workflow.annotate import Member, observed_by_all, stack
 from mollia_cli.workflow.learner import trained_learner
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.report.subject import classifier_round, concluded
@@ -44,8 +44,7 @@ def verdicts_on_seeds(project: Project, panel: Sequence[Member], name: str) -> M
         return measured(project.labels, SEEDS, name, on, given.argmax(axis=1), given.max(axis=1), gold)
     known, n = fitted.calibration, len(gold)
     seen, labels = observed_labelled(project, panel, kind)
-    wanted = [i for i in dict.fromkeys([*unlabelled_sample(project), *pool]) if i not in set(seen.ids)]
-    unlabelled = observed_by_all(project, panel, wanted)
+    unlabelled = learned_from(project, panel, pool, set(seen.ids))
     random_seed = stream_seed(project.settings.seed, "aggregate", name)
     # what people have labelled is learned from, but was chosen for being doubtful: measured are the seeds
     held = cross_fitted(kind, seen, labels, stack(project, panel, unlabelled), random_seed)[:n]
@@ -57,17 +56,16 @@ def verdicts_on_seeds(project: Project, panel: Sequence[Member], name: str) -> M
 def verdicts_on_pool(project: Project, run: str) -> Measurement:
     """The run's verdicts where the true label is known; it was used for nothing else. NotFoundError where it is not."""
     found = concluded(project, run)
-    items = [item for item in project.store.items.get(list(found.verdicts)) if item.label is not None]
-    if not items:
+    known = project.store.items.known_labels(found.ids)
+    if not known:
         raise NotFoundError(
             "the true labels of the pool are not known, so that the verdicts are measured on the seeds alone",
             "mollia select --strategy doubt",
         )
-    given = [found.verdicts[item.id] for item in items]
-    labels = np.array([verdict.label for verdict in given], dtype=np.int64)
-    confidence = np.array([verdict.confidence for verdict in given])
-    on = f"{len(items)} pool items whose true label is known"
-    return measured(project.labels, POOL, found.fit.aggregator, on, labels, confidence, gold_labels(items))
+    rows = [row for row, item_id in enumerate(found.ids) if item_id in known]
+    gold = np.array([known[found.ids[row]] for row in rows], dtype=np.int64)
+    on = f"{len(rows)} pool items whose true label is known"
+    return measured(project.labels, POOL, found.fit.aggregator, on, found.labels[rows], found.confidence[rows], gold)
 
 
 def classifier_on_test(project: Project, run: str) -> Measurement:

@@ -19,7 +19,7 @@ from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.observations import IntArray, Panel
 from mollia_cli.domain.report import LLM, Agreement, Measurement, Missing, PanelQuality
 from mollia_cli.domain.rng import stream_seed
-from mollia_cli.workflow.aggregate import observed_seeds
+from mollia_cli.workflow.aggregate import observed_seeds, some
 from mollia_cli.workflow.annotate import Member, members, observed_by_all, stack
 from mollia_cli.workflow.corrections import corrections
 from mollia_cli.workflow.project import Project
@@ -39,14 +39,14 @@ def panel_report(
 def panel_quality(project: Project, panel: Sequence[Member], aggregator: str) -> PanelQuality:
     """Every LLM on the seeds, or without any on what it read of the pool, where its accuracy is not known.
 
-    Agreement is over all observed items of seed and pool. Raises NotFoundError where nothing was
-    observed by the whole panel.
+    Agreement is over all observed items of the seed and ``some`` of the pool. Raises NotFoundError where
+    nothing was observed by the whole panel.
     """
     seed, gold = observed_seeds(project, panel)
-    pool = stack(project, panel, observed_by_all(project, panel, project.store.items.ids("pool")))
+    pool = stack(project, panel, some(project, observed_by_all(project, panel, project.store.items.ids("pool"))))
     if not len(seed) and not len(pool):
         raise NotFoundError("no item was annotated by the whole panel yet", "mollia annotate")
-    everything = stack(project, panel, [*seed.ids, *pool.ids])
+    everything = seed.joined(pool)
     kappa = pairwise_kappa(everything).tolist()
     return PanelQuality(
         aggregator,

@@ -1,10 +1,10 @@
 """What a report is about: one run, the panel that labelled for it, and its verdicts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mollia_cli.domain.errors import NotFoundError
-from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.domain.observations import FloatArray, IntArray
 from mollia_cli.store.runs import Round
 from mollia_cli.store.verdicts import Fit
 from mollia_cli.workflow.annotate import Member, members
@@ -15,10 +15,12 @@ from mollia_cli.workflow.setup import HUMAN, ORACLE
 
 @dataclass(frozen=True, slots=True)
 class Concluded:
-    """Verdicts by item, the fit that made them, and what the previous round's classifier said, where it did."""
+    """The fit, the n items that it judged, their labels and confidences [n], and the previous round's opinions."""
 
     fit: Fit
-    verdicts: Mapping[str, Verdict]
+    ids: Sequence[str]
+    labels: IntArray
+    confidence: FloatArray
     opinions: Mapping[str, int]
 
 
@@ -80,8 +82,11 @@ def concluded(project: Project, run: str) -> Concluded:
     fit = run_fit(project, run)
     selections = project.store.runs.selections(run)
     ids = [s.item_id for s in selections] or project.store.items.ids("pool")
-    verdicts = {} if fit is None else project.store.verdicts.get(fit.id, ids)
-    if fit is None or not verdicts:
-        raise NotFoundError("there are no verdicts yet", "mollia run --rounds 10")
+    none_yet = NotFoundError("there are no verdicts yet", "mollia run --rounds 10")
+    if fit is None:
+        raise none_yet
+    judged, labels, confidence = project.store.verdicts.answers(fit.id, ids)
+    if not judged:
+        raise none_yet
     said = {s.item_id: s.opinion for s in selections if s.opinion is not None}
-    return Concluded(fit, {i: verdicts[i] for i in ids if i in verdicts}, said)
+    return Concluded(fit, judged, labels, confidence, said)
