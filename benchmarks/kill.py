@@ -165,7 +165,7 @@ def state(folder: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_dir() or path.name in NOT_COMPARED or path.name.startswith("mollia.db"):
+        if path.is_dir() or path.name in NOT_COMPARED or path.name.startswith("mollia.db") or path.suffix == ".lock":
             continue
         data = path.read_bytes()
         if path.name == "installed.json":
@@ -355,7 +355,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--llm", type=Path, required=True)
     parser.add_argument("--encoder", type=Path, required=True)
-    parser.add_argument("--kills", type=int, default=200, help="in all, dealt to the commands in turn")
+    parser.add_argument("--kills", type=int, default=200, help="in all; every command gets the same time")
     parser.add_argument("--only", nargs="*", choices=JOBS, default=list(JOBS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--figures", type=Path, help="a file of trials, which is gone on with")
@@ -368,7 +368,7 @@ def main() -> int:
         bench = Bench(Path(scratch), llm, options.encoder.absolute(), options.seed)
         numbers = {name: 1 + max((t.number for t in trials if t.job == name), default=-1) for name in options.only}
         while len(trials) < options.kills:
-            name = min(options.only, key=lambda name: sum(trial.job == name for trial in trials))
+            name = min(options.only, key=lambda name: sum(trial.duration for trial in trials if trial.job == name))
             trial = bench.trial(JOBS[name], numbers[name])
             numbers[name] += 1
             if trial is None:

@@ -9,7 +9,7 @@ from sqlite_utils import Database
 
 from mollia_cli.domain.digest import canonical_json, digest_of
 from mollia_cli.domain.observations import FloatArray, Observation
-from mollia_cli.store.database import now
+from mollia_cli.store.database import not_before
 from mollia_cli.store.items import chunks
 
 _DIGITS = 7
@@ -33,10 +33,12 @@ class ObservationStore:
     def register(self, name: str, identity: Mapping[str, Any]) -> str:
         """The key of an annotator identity, recorded at its first use."""
         key = self.key(identity)
+        if self._db.execute("SELECT 1 FROM annotators WHERE key = ?", [key]).fetchone():
+            return key  # without a transaction: others may be writing, or nobody may
         with self._db.atomic():
             self._db.execute(
                 "INSERT OR IGNORE INTO annotators (key, name, identity, created_at) VALUES (?, ?, ?, ?)",
-                [key, name, canonical_json(identity), now()],
+                [key, name, canonical_json(identity), not_before(self._db, "annotators", "created_at")],
             )
         return key
 

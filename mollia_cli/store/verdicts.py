@@ -97,7 +97,9 @@ class VerdictStore:
                 rows,
             )
             self._db.execute(
-                "UPDATE fits SET concluded = (SELECT coalesce(max(concluded), 0) + 1 FROM fits) WHERE id = ?", [fit_id]
+                "UPDATE fits SET concluded = (SELECT coalesce(max(concluded), 0) + 1 FROM fits)"
+                " WHERE id = ? AND concluded IS NOT (SELECT max(concluded) FROM fits)",  # or it is the last already
+                [fit_id],
             )
 
     def confidences(self, fit_id: int) -> dict[str, float]:

@@ -10,7 +10,7 @@ fails alone is reported as failed.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mollia_cli.annotators.gguf.completion import Path
