@@ -59,10 +59,9 @@ def open_project(folder: Path | None, threads: int | None = None) -> Iterator["P
     """The project, with its remarks and progress going to stderr; ``threads`` overrides its settings."""
     from mollia_cli.workflow.project import Project
 
-    with Project.open(folder) as project, progress_bar() as progress:
+    with Project.open(folder, talk) as project, progress_bar() as progress:
         if threads is not None:
             project.use_threads(threads)
-        project.say = talk
         project.progress = progress
         project.ask = ask
         yield project

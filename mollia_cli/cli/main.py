@@ -1,5 +1,6 @@
 """The program ``mollia``: its commands, and what becomes of errors."""
 
+import errno
 import os
 import shlex
 import sys
@@ -38,6 +39,9 @@ from mollia_cli.cli import (
 )
 from mollia_cli.cli.common import emit, state
 from mollia_cli.domain.errors import EXIT_FAILURE, EXIT_INTERRUPTED, MolliaError
+
+# How the dynamic loader and PyTorch say that there is no memory left.
+_NO_MEMORY = ("failed to map segment", "annot allocate memory", "can't allocate memory")
 
 app = typer.Typer(
     name="mollia",
@@ -112,22 +116,33 @@ def main() -> None:
     except MolliaError as error:
         _fail(error, error.message, error.hint, error.exit_code)
     except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        _fail(error, what, "check the path, its permissions and the free disk space", EXIT_FAILURE)
+        _fail(error, *_of_the_system(error), EXIT_FAILURE)
     except SystemExit as error:
         if error.code == EXIT_INTERRUPTED:
             again = shlex.join(["mollia", *sys.argv[1:]])
             print(f"\nmollia: stopped; what was finished is kept\n  to go on: {again}", file=sys.stderr)
         raise
-    except MemoryError as error:
-        _fail(error, "out of memory", "use a smaller model, or close other programs", EXIT_FAILURE)
     except Exception as error:
+        if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
+            _fail(error, "out of memory", "use a smaller model, or close other programs", EXIT_FAILURE)
         _fail(
             error,
             f"unexpected {type(error).__name__}: {error}",
             "run it again with --debug and report it",
             EXIT_FAILURE,
         )
+
+
+def _of_the_system(error: OSError) -> tuple[str, str]:
+    """Message and hint for what the operating system refused."""
+    name = error.filename2 or error.filename  # of a copy, the file that was written
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f": {name} could not be written" if name else ""
+        return f"the disk is full{where}", "free some space, then type the same again; what was finished is kept"
+    if error.errno == errno.ENOMEM:
+        return f"out of memory ({error})", "use a smaller model, or close other programs"
+    what = f"{name}: {error.strerror}" if name else str(error)
+    return what, "check the path, its permissions and the free disk space"
 
 
 def _fail(error: Exception, message: str, hint: str, code: int) -> None:

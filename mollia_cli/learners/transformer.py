@@ -155,6 +155,9 @@ class TransformerLearner(Learner):
         model.save_pretrained(unfinished, safe_serialization=True)
         # A pipeline that is asked to truncate then cuts where training did.
         self._tokenizer.model_max_length = self._max_tokens
+        # How it was called last is saved too, and after a stop, when all tokens are known, it was not called.
+        self._tokenizer.backend_tokenizer.no_truncation()
+        self._tokenizer.backend_tokenizer.no_padding()
         self._tokenizer.save_pretrained(unfinished)
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.replace(folder)

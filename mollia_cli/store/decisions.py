@@ -7,7 +7,7 @@ from sqlite_utils import Database
 from mollia_cli.domain.decisions import IGNORE, LABEL, NOTE, Decision
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.store.journal import Journal
-from mollia_cli.store.writing import now, writing
+from mollia_cli.store.writing import now
 
 _COLUMNS = "item, act, who, label, note, seed, fit, verdict, confidence, known, made_at, id"
 
@@ -26,7 +26,7 @@ class DecisionStore:
 
     def add(self, decision: Decision) -> Decision:
         """Store a decision at once; returns it as it was stored, with its number, time and known label."""
-        with writing(self._db):
+        with self._db.atomic():
             number = self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM decisions").fetchone()[0]
             made = replace(decision, known=self._known(decision.item_id), at=now(), id=number)
             with self._journal.entry("decide", {"decisions": [(number,)], "items": [(made.item_id,)]}):

@@ -16,7 +16,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from mollia_cli.domain.digest import digest_of
-from mollia_cli.store.writing import now, writing
+from mollia_cli.store.writing import now
 
 Key = tuple[Any, ...]
 Change = tuple[str, Key, str, str]  # table, key, digest before, digest after
@@ -84,7 +84,7 @@ class Journal:
 
         Rows that are the same afterwards are left out; where all are, there is no entry.
         """
-        with writing(self._db):
+        with self._db.atomic():
             before = {table: self._digests(table, keys) for table, keys in touched.items()}
             yield
             changes: list[Change] = []

@@ -12,7 +12,7 @@ from mollia_cli.domain.digest import canonical_json, digest_of
 from mollia_cli.domain.observations import FloatArray, Observation
 from mollia_cli.store.items import chunks
 from mollia_cli.store.journal import Journal
-from mollia_cli.store.writing import now
+from mollia_cli.store.writing import not_before
 
 _DIGITS = 7
 # JSON has no -inf: a label of probability zero is stored as this log-probability.
@@ -36,10 +36,12 @@ class ObservationStore:
     def register(self, name: str, identity: Mapping[str, Any]) -> str:
         """The key of an annotator identity, recorded at its first use."""
         key = self.key(identity)
+        if self._db.execute("SELECT 1 FROM annotators WHERE key = ?", [key]).fetchone():
+            return key  # without a transaction: others may be writing, or nobody may
         with self._journal.entry("register", {"annotators": [(key,)]}):
             self._db.execute(
                 "INSERT OR IGNORE INTO annotators (key, name, identity, created_at) VALUES (?, ?, ?, ?)",
-                [key, name, canonical_json(identity), now()],
+                [key, name, canonical_json(identity), not_before(self._db, "annotators", "created_at")],
             )
         return key
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mollia_cli.domain.errors import InputError, MolliaError, RefusedError
-from mollia_cli.store.database import BUSY_SECONDS, database_error, keep_temporaries
+from mollia_cli.store.database import connect_to_read, database_error
 from mollia_cli.store.schema import TABLES
 
 _READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
@@ -33,12 +33,10 @@ def query(path: Path, sql: str) -> Answer:
     would write, attach another file or change the connection.
     """
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+        connection = connect_to_read(path)
     except sqlite3.Error as error:
         raise database_error(path, error) from None
     try:
-        keep_temporaries(connection, path.parent)
-        connection.execute("PRAGMA query_only = ON")
         connection.set_authorizer(_allowed)
         connection.set_progress_handler(lambda: 0, _STEPS)
         cursor = connection.execute(sql)

@@ -11,9 +11,12 @@ from sqlite_utils import Database
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.store.journal import Journal
-from mollia_cli.store.writing import now
+from mollia_cli.store.writing import not_before, now
 
 _DIGITS = 7
+# used_at is a time, and after # a number that tells apart what was used within a second.
+_COUNTER = "CAST(substr(used_at, 27) AS INTEGER)"
+_LAST_USED = f"substr(used_at, 1, 25) DESC, {_COUNTER} DESC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ class RunStore:
 
     def names(self) -> list[str]:
         """All runs, the one used last first."""
-        return [row[0] for row in self._db.execute("SELECT name FROM runs ORDER BY used_at DESC, name")]
+        query = f"SELECT name FROM runs ORDER BY {_LAST_USED}, name"
+        return [row[0] for row in self._db.execute(query)]
 
     def settings(self, name: str) -> dict[str, Any] | None:
         """A run's settings, or None where there is no such run."""
@@ -57,10 +61,10 @@ class RunStore:
 
     def put(self, name: str, settings: Mapping[str, Any]) -> None:
         """Create a run or update its settings, and make it the current one."""
-        stamp = now()
         with self._journal.entry("open run", {"runs": [(name,)]}):
-            # used_at orders runs: two in one second are told apart by a counter behind the stamp
-            count = self._db.execute("SELECT count(*) FROM runs WHERE used_at LIKE ?", [f"{stamp}%"]).fetchone()[0]
+            stamp = not_before(self._db, "runs", "used_at")
+            query = f"SELECT max({_COUNTER}) + 1 FROM runs WHERE used_at LIKE ?"
+            count = self._db.execute(query, [f"{stamp}%"]).fetchone()[0] or 0
             self._db.execute(
                 "INSERT INTO runs (name, settings, created_at, used_at) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (name) DO UPDATE SET settings = excluded.settings, used_at = excluded.used_at",

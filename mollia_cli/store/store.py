@@ -8,7 +8,7 @@ from typing import Any
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.labels import LabelSet
-from mollia_cli.store.database import DATABASE_FILE, create_database, database_error, open_database
+from mollia_cli.store.database import DATABASE_FILE, Say, create_database, database_error, open_database
 from mollia_cli.store.decisions import DecisionStore
 from mollia_cli.store.forget import forget, rows_of
 from mollia_cli.store.items import ItemStore
@@ -20,17 +20,16 @@ from mollia_cli.store.trace import trace
 from mollia_cli.store.variants import VariantStore
 from mollia_cli.store.verdicts import VerdictStore
 from mollia_cli.store.verify import Verification, verify
-from mollia_cli.store.writing import writing
 
 
 class Store:
-    """The open database of a project, one attribute for each group of tables."""
+    """The open database of a project, one attribute for each group of tables; see ``open_database`` for ``say``."""
 
-    def __init__(self, root: Path, labels: LabelSet, create: bool = False) -> None:
+    def __init__(self, root: Path, labels: LabelSet, create: bool = False, say: Say = lambda remark: None) -> None:
         self.path = root / DATABASE_FILE
         if not create and not self.path.is_file():
             raise NotFoundError(f"{self.path} is missing", "restore it, or make a new project with `mollia init`")
-        self._db = create_database(self.path) if create else open_database(self.path)
+        self._db = create_database(self.path) if create else open_database(self.path, say)
         self.journal = Journal(self._db)
         self.items = ItemStore(self._db, labels)
         self.observations = ObservationStore(self._db)
@@ -39,13 +38,14 @@ class Store:
         self.synthetic = SyntheticStore(self._db, labels)
         self.variants = VariantStore(self._db)
         self.decisions = DecisionStore(self._db, labels)
-        with self.guarded():
-            self._record_labels(labels)
+        if not self._db.read_only:
+            with self.guarded():
+                self._record_labels(labels)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything inside is stored together or not at all."""
-        with writing(self._db):
+        with self._db.atomic():
             yield
 
     @contextmanager
@@ -54,6 +54,11 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
+            self.explain(error)
+
+    def explain(self, error: BaseException | None) -> None:
+        """Raise what a user can act on in place of an error of SQLite's; any other is left alone."""
+        if isinstance(error, sqlite3.Error):
             raise database_error(self.path, error) from error
 
     def damage(self) -> list[str]:

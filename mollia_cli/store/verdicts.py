@@ -15,7 +15,7 @@ from mollia_cli.domain.observations import FloatArray, IntArray
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.store.items import chunks
 from mollia_cli.store.journal import Journal
-from mollia_cli.store.writing import now, writing
+from mollia_cli.store.writing import now
 
 _AT_ONCE = 5000
 
@@ -86,12 +86,13 @@ class VerdictStore:
     def add(self, fit_id: int, verdicts: Iterable[Verdict]) -> None:
         """Store verdicts in one transaction; those of the same fit and item are replaced."""
         fit = self._db.execute("SELECT digest FROM fits WHERE id = ?", [fit_id]).fetchone()
-        with writing(self._db):
+        with self._db.atomic():
             for part in _parts(verdicts):
                 self._insert(fit_id, part)
             with self._journal.entry("conclude", {"fits": [fit]}):
                 self._db.execute(
-                    "UPDATE fits SET concluded = (SELECT coalesce(max(concluded), 0) + 1 FROM fits) WHERE id = ?",
+                    "UPDATE fits SET concluded = (SELECT coalesce(max(concluded), 0) + 1 FROM fits)"
+                    " WHERE id = ? AND concluded IS NOT (SELECT max(concluded) FROM fits)",  # or it is the last already
                     [fit_id],
                 )
 

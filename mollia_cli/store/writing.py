@@ -1,10 +1,46 @@
 """How rows are written: one writer at a time, and stamped."""
 
 import datetime
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from sqlite_utils import Database
+
+BUSY_SECONDS = 600.0  # another process may be in the middle of a large import
+
+
+class Connection(Database):
+    """A database whose transactions ask for the right to write at their start.
+
+    SQLite lets one that has read first wait for nobody: if another process has written since, it fails at once.
+    """
+
+    read_only = False
+
+    @contextmanager
+    def atomic(self) -> Iterator[Database]:
+        """Everything inside is stored together or not at all; nested ones are part of the outer one."""
+        if self.conn.in_transaction:
+            with super().atomic():
+                yield self
+            return
+        self._begin()
+        with self.conn:  # commits, or takes everything back
+            yield self
+
+    def _begin(self) -> None:
+        end = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                self.conn.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() >= end:
+                    raise
+            else:
+                return
 
 
 def now() -> str:
@@ -12,21 +48,7 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-@contextmanager
-def writing(db: Database) -> Iterator[None]:
-    """A transaction that holds the write lock from its beginning, or a part of the one that is open.
-
-    What is read in it cannot change before it is written: a transaction that reads first and then wants to
-    write would be refused at once if another process had written in between.
-    """
-    if db.conn.in_transaction:
-        with db.atomic():
-            yield
-        return
-    db.conn.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.conn.execute("COMMIT")
-    except BaseException:
-        db.conn.rollback()
-        raise
+def not_before(db: Database, table: str, column: str) -> str:
+    """The present time, or the last one in a column of times by which rows are ordered: clocks are put back."""
+    last: Any = db.execute(f"SELECT max(substr({column}, 1, {len(now())})) FROM {table}").fetchone()[0]
+    return max(now(), last or "")

@@ -1,17 +1,20 @@
 """An open project: its settings, its store, and how it talks."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.domain.settings import SETTINGS_FILE, Settings
+from mollia_cli.store.database import Say
+from mollia_cli.store.lock import locked
 from mollia_cli.store.project_files import find_root, read_settings
 from mollia_cli.store.store import Store
 
@@ -26,18 +29,21 @@ class Project(AbstractContextManager["Project"]):
         self.root = root
         self.settings = settings
         self.store = store
-        self.say: Callable[[str], None] = lambda remark: None
+        self.say: Say = _unheard
         self.progress: Progress = silent
         self.loaded: dict[str, Annotator] | None = None  # by key, while models are kept loaded
         self.ask: Callable[[str], str] = _nobody
         self.replay: Path | None = None
+        self._held: set[str] = set()  # runs
 
     @classmethod
-    def open(cls, folder: Path | None = None) -> Self:
+    def open(cls, folder: Path | None = None, say: Say | None = None) -> Self:
         """The project in ``folder``, else of ``MOLLIA_PROJECT``, else in the nearest parent of here."""
         root = find_root(folder)
         settings = read_settings(root / SETTINGS_FILE)
-        return cls(root, settings, Store(root, settings.labels))
+        project = cls(root, settings, Store(root, settings.labels, say=say or _unheard))
+        project.say = say or _unheard
+        return project
 
     def use_threads(self, threads: int) -> None:
         """Set the threads of annotation and training for as long as the project is open."""
@@ -54,6 +60,19 @@ class Project(AbstractContextManager["Project"]):
         shots = asked.shots if shots is None else shots
         self.settings = replace(self.settings, annotate=replace(asked, votes=votes or asked.votes, shots=shots))
 
+    @contextmanager
+    def hold(self, run: str) -> Iterator[None]:
+        """Within, no other process makes rounds of a run. Raises RefusedError that names the process that does."""
+        if run in self._held:
+            yield
+            return
+        with locked(self.root / f".{quote(run, safe='')}.lock", f"run {run!r}", self.say):
+            self._held.add(run)
+            try:
+                yield
+            finally:
+                self._held.remove(run)
+
     @property
     def labels(self) -> LabelSet:
         """The label set."""
@@ -68,6 +87,11 @@ class Project(AbstractContextManager["Project"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.store.close()
+        self.store.explain(error)
+
+
+def _unheard(remark: str) -> None:
+    pass
 
 
 def _nobody(question: str) -> str:

@@ -36,14 +36,15 @@ def advance(project: Project, run: str, setup: RunSetup) -> Round | None:
 
     Round 0 trains on the seed set alone.
     """
-    rounds = project.store.runs.rounds(run)
-    if rounds and rounds[-1].metrics is None:
-        number = rounds[-1].number
-    else:
-        number = len(rounds)
-        if not _start(project, run, setup, number):
-            return None
-    return finish_round(project, run, setup, number)
+    with project.hold(run):
+        rounds = project.store.runs.rounds(run)
+        if rounds and rounds[-1].metrics is None:
+            number = rounds[-1].number
+        else:
+            number = len(rounds)
+            if not _start(project, run, setup, number):
+                return None
+        return finish_round(project, run, setup, number)
 
 
 def _start(project: Project, run: str, setup: RunSetup, number: int) -> bool:
@@ -166,6 +167,11 @@ def train_now(project: Project, name: str = "") -> Round:
     first round without any verdict trains on the seed set alone.
     """
     run, setup = open_run(project, name)
+    with project.hold(run):
+        return _train_further(project, run, setup)
+
+
+def _train_further(project: Project, run: str, setup: RunSetup) -> Round:
     rounds = project.store.runs.rounds(run)
     if rounds and rounds[-1].metrics is None:
         return finish_round(project, run, setup, rounds[-1].number)

@@ -22,7 +22,7 @@ def run_rounds(
 
     ``done`` hears of every round.
     """
-    with models_kept(project):
+    with project.hold(run), models_kept(project):
         while True:
             rounds = project.store.runs.rounds(run)
             finished = [record for record in rounds if record.metrics is not None]

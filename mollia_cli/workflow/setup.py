@@ -65,10 +65,11 @@ def ablations(no_negatives: bool, no_discrepancy: bool) -> dict[str, float]:
 def open_run(project: Project, name: str = "", **changes: Any) -> tuple[str, RunSetup]:
     """The run's name and setup, created at its first use from the settings and ``changes``.
 
-    A change (None = no change) that contradicts what the run was opened with raises InputError.
+    A change (None = no change) that contradicts what the run was opened with raises InputError; a process that
+    is making rounds of it, RefusedError.
     """
     run, setup = planned_run(project, name, **changes)
-    with project.store.guarded():
+    with project.hold(run), project.store.guarded():
         project.store.runs.put(run, asdict(setup))
     project.say(f"run {run}: early stopping on {validation_rule(project)}")
     return run, setup

@@ -1,6 +1,6 @@
 """A local LLM as an annotator: exact label log-probabilities and votes for every text."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version
@@ -24,6 +24,7 @@ from mollia_cli.domain.observations import Observation
 from mollia_cli.domain.prompting import Decoding, Prompt
 
 BATCH = 512  # tokens of one llama_decode
+_STORED = 4096  # characters read together; with fewer, less is lost by a stop, but the last decodes are not full
 SEQUENCES = 256  # llama.cpp's own maximum
 AUTO_CONTEXT = 4096  # where no --context is given, prompts longer than this are cut
 AUTO_CELLS = 2048  # of the cache at the start; it grows for longer texts
@@ -144,12 +145,17 @@ class GgufAnnotator:
         return self._model
 
     def annotate(self, items: Sequence[Item]) -> Iterator[list[Observation]]:
-        """Yield observations batch by batch, short texts first, each item exactly once."""
+        """Yield observations batch by batch, short texts first, each item exactly once.
+
+        What shares a batch of tokens with a text changes its numbers by rounding. So no batch of texts knows of
+        another: whoever stops after one and goes on later gets the numbers that there would have been without the stop.
+        """
         if not items:
             return
         engine = self._engine or self._load()
         begin = perf_counter()
-        for batch in engine.run(sorted(items, key=lambda item: (len(item.text), item.id)), self._reader.plant):
+        for texts in _batches(sorted(items, key=lambda item: (len(item.text), item.id))):
+            batch = engine.read(texts, self._reader.plant)
             self._texts += len(batch)
             self._truncated += sum(observation.truncated for observation in batch)
             self._failed += sum(observation.tokens == 0 for observation in batch)
@@ -202,6 +208,20 @@ class GgufAnnotator:
             classes=len(self._labels),
             batch=BATCH,
         )
+
+
+def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Items in their order; less any number of whole batches at their start, they give the same batches."""
+    batch: list[Item] = []
+    size = 0
+    for item in items:
+        batch.append(item)
+        size += len(item.text)
+        if size >= _STORED:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 @cache

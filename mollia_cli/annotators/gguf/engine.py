@@ -10,7 +10,7 @@ fails alone is reported as failed.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mollia_cli.annotators.gguf.completion import Path
@@ -26,6 +26,7 @@ from mollia_cli.domain.observations import Observation
 _PREFIX = 0  # the sequence that holds the shared prefix
 _PREFIX_PART = 128  # tokens: enough to measure a thread count on
 _NODE_CELLS = 16  # cells kept for one text's answer nodes
+_LENGTHS = 512  # tokens by which contexts grow: another one means decoding the prefix again
 _IN_FLIGHT = 1.25  # batches worth of text that are in flight together; attention slows with every cell
 
 
@@ -125,13 +126,16 @@ class Engine:
         """Free the context."""
         self.context.close()
 
-    def run(self, items: Sequence[Item], plant: Callable[[Item], AnswerTree]) -> Iterator[list[Observation]]:
-        """Observations, a batch at a time, as they are complete; ``plant`` gives an item's empty answer tree."""
+    def read(self, items: Sequence[Item], plant: Callable[[Item], AnswerTree]) -> list[Observation]:
+        """Observations of items as they are complete; ``plant`` gives an item's empty answer tree.
+
+        They depend on the items and their order, and on nothing that was read before.
+        """
         self._plant = plant
-        waiting = deque(items)
+        self._forget(items)
+        waiting, done = deque(items), []
         try:
             while waiting or self._flights:
-                done: list[Observation] = []
                 self._fill_with_nodes()
                 self._fill_with_texts(waiting)
                 if self.context.used:
@@ -139,11 +143,19 @@ class Engine:
                 else:
                     self._relieve(waiting)
                 done.extend(self._advance())
-                if done:
-                    yield done
         finally:
             for flight in list(self._flights):
                 self._release(flight)
+        return done
+
+    def _forget(self, items: Sequence[Item]) -> None:
+        """Make context and forecast what they would be if nothing had been read before."""
+        self._forecast = Forecast()
+        longest = len(self._encode(max(items, key=lambda item: (len(item.text), item.id))).tokens)
+        steps = -(-longest // _LENGTHS) if longest + _NODE_CELLS > _IN_FLIGHT * self._batch else 0
+        cells = self._cells_for(steps * _LENGTHS)
+        if self.context.cells != cells:
+            self._use_context(cells)
 
     @property
     def _cells_left(self) -> int:
@@ -153,6 +165,11 @@ class Engine:
         """Cells for the prefix and several texts of this length in flight, in steps of 256 (llama.cpp's own)."""
         beside = max(int(_IN_FLIGHT * self._batch), 2 * (text_tokens + _NODE_CELLS) + self._batch)
         return -(-(len(self._shared) + beside) // 256) * 256
+
+    def _use_context(self, cells: int) -> None:
+        self.context.close()
+        self.context = self._make_context(cells)
+        self._start()
 
     def _start(self) -> None:
         """Decode the shared prefix, in parts on which the thread counts are measured."""
@@ -215,9 +232,7 @@ class Engine:
         if taken + len(encoded.tokens) + max(len(plan), expected) > self.context.cells:
             if self._flights:
                 return None
-            self.context.close()
-            self.context = self._make_context(self._cells_for(size))
-            self._start()
+            self._use_context(self._cells_for(size))
         base, ahead = self._assign(plan)
         flight = _Flight(item, encoded, self._plant(item), expected, base, ahead)
         flight.tree.root.slot = base[0]

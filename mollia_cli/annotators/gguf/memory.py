@@ -69,7 +69,7 @@ def check_cache_fits(path: Path, *, cells: int, batch: int, kv_type: str = "f16"
 
 def available() -> int | None:
     """Bytes of memory that a process can still get, or None where that cannot be told."""
-    limits = [_meminfo("MemAvailable"), _cgroup_free()]
+    limits = [_meminfo("MemAvailable"), _cgroup_free(), _limit_free()]
     known = [limit for limit in limits if limit is not None]
     return min(known, default=None)
 
@@ -127,6 +127,18 @@ def _cgroup_free() -> int | None:
         return None if limit == "max" else int(limit) - used + int(stat.get("inactive_file", 0))
     except (OSError, ValueError):
         return None
+
+
+def _limit_free() -> int | None:
+    """What the shell's limit on a process's memory (ulimit -v) leaves."""
+    try:
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except (ImportError, OSError, ValueError):
+        return None
+    return None if limit == resource.RLIM_INFINITY else max(limit - used, 0)
 
 
 def _mb(size: int) -> str:

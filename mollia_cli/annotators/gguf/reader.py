@@ -40,8 +40,7 @@ class Reader:
         nothing = Completions()
         texts = {str(i): Item(str(i), text) for i, text in enumerate(LEARNING_TEXTS)}
         scores = {i: self._scores(nothing, LEARNING_FLOOR) for i in texts}
-        for _ in engine.run(list(texts.values()), lambda item: self._tree(scores[item.id], NoVotes(self._classes))):
-            pass
+        engine.read(list(texts.values()), lambda item: self._tree(scores[item.id], NoVotes(self._classes)))
         engine.tally.settle()
         self._completions = Completions(each.trace for each in scores.values())
 
