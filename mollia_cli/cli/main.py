@@ -38,6 +38,8 @@ from mollia_cli.cli import (
 )
 from mollia_cli.cli.common import emit, state
 from mollia_cli.domain.errors import EXIT_FAILURE, EXIT_INTERRUPTED, MolliaError
+from mollia_cli.domain.network import guard, refused
+from mollia_cli.domain.printable import printable
 
 app = typer.Typer(
     name="mollia",
@@ -105,8 +107,9 @@ def options(
 
 
 def main() -> None:
-    """Run the command line; every failure becomes one message with a hint and an exit status."""
+    """Run the command line, without a network; every failure becomes one message with a hint and an exit status."""
     os.umask(0o077)  # whatever this process and its libraries write is its owner's alone
+    guard()
     try:
         app(prog_name="mollia")
     except MolliaError as error:
@@ -128,12 +131,16 @@ def main() -> None:
             "run it again with --debug and report it",
             EXIT_FAILURE,
         )
+    finally:
+        for where in sorted(set(refused())):  # by a library, which may have kept the error to itself
+            print(f"mollia: refused a connection to {printable(where)}; nothing was sent", file=sys.stderr)
 
 
 def _fail(error: Exception, message: str, hint: str, code: int) -> None:
     if state["debug"]:
         raise error
-    print(f"mollia: {message}", file=sys.stderr)
+    # a message names values of other people's: texts, labels, file names
+    print(printable(f"mollia: {message}", keep="\n"), file=sys.stderr)
     if hint:
-        print(f"  try: {hint}", file=sys.stderr)
+        print(printable(f"  try: {hint}", keep="\n"), file=sys.stderr)
     sys.exit(code)
