@@ -1,5 +1,6 @@
 """What commands share: options, output (stdout is data, stderr is talk), progress bars, ids from a pipe."""
 
+import io
 import json
 import os
 import sys
@@ -8,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TextIO, cast
 
 import typer
 
 from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError
-from mollia_cli.domain.printable import printable
+from mollia_cli.domain.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -51,7 +52,7 @@ state = {"quiet": False, "debug": False}
 def talk(remark: str) -> None:
     """A remark for people, on stderr; silent with --quiet."""
     if not state["quiet"]:
-        print(remark, file=sys.stderr, flush=True)
+        print(printable(remark, keep="\n\t"), file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -109,11 +110,16 @@ class ProgressBar:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            columns = (
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+            )
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.start()
         if what not in self._tasks:
-            self._tasks[what] = self._bar.add_task(what, total=total)
+            self._tasks[what] = self._bar.add_task(printable(what), total=total)
         self._bar.update(self._tasks[what], completed=done, total=total)
 
     def _finish(self, what: str) -> None:
@@ -144,9 +150,21 @@ def stdout_reader() -> Iterator[None]:
 
 
 def emit(text: str) -> None:
-    """One line of data on stdout."""
+    """Lines of data on stdout; exact in a pipe or a file, with nothing that could steer it on a terminal."""
     with stdout_reader():
-        print(text)
+        print(text, file=data_out())
+
+
+def data_out() -> TextIO:
+    """Where data goes: stdout, behind ``printable`` where that is a terminal."""
+    return cast(TextIO, _Shown()) if sys.stdout.isatty() else sys.stdout
+
+
+class _Shown(io.TextIOBase):
+    """Stdout for a person: its characters are shown, and do nothing else."""
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(printable(text, keep="\n\t"))
 
 
 def emit_csv(rows: Iterable[Mapping[str, Any]]) -> None:
@@ -154,12 +172,12 @@ def emit_csv(rows: Iterable[Mapping[str, Any]]) -> None:
     from mollia_cli.workflow.export import write_rows
 
     with stdout_reader():
-        write_rows(rows, sys.stdout, "csv")
+        write_rows(rows, data_out(), "csv")
 
 
 def emit_json(value: Any) -> None:
     """One JSON document, indented."""
-    emit(json.dumps(value, ensure_ascii=False, indent=2))
+    emit(printable_json(value, indent=2))
 
 
 def emit_records(
@@ -177,7 +195,7 @@ def emit_records(
         emit_json(list(records))
     elif as_jsonl or not sys.stdout.isatty():
         for record in records:
-            emit(json.dumps(record, ensure_ascii=False))
+            emit(printable_json(record))
     else:
         rows = ({**record, **{name: show(record[name]) for name, show in shown_as.items()}} for record in records)
         table(columns, ([row.get(column) for column in columns] for row in rows))
@@ -191,17 +209,20 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = ""
     from rich.text import Text
 
     width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 200
-    drawn = Table(*columns, box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    drawn = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    for column in columns:
+        drawn.add_column(Text(printable(column)))
     numeric = [True] * len(columns)
     for row in rows:
         numeric = [flag and isinstance(cell, (int, float, type(None))) for flag, cell in zip(numeric, row, strict=True)]
         drawn.add_row(*(Text(shown(cell)) for cell in row))
-    for column, flag in zip(drawn.columns, numeric, strict=True):
-        column.justify = "right" if flag and drawn.row_count else "left"
+    for heading, flag in zip(drawn.columns, numeric, strict=True):
+        heading.justify = "right" if flag and drawn.row_count else "left"
     console = Console(width=width, highlight=False)
     with console.capture() as captured:
         console.print(drawn)
-    emit(captured.get().removesuffix("\n"))
+    with stdout_reader():
+        print(captured.get().removesuffix("\n"))  # printable, but for rich's own styles
 
 
 def shown(value: Any) -> str:
@@ -213,9 +234,9 @@ def shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
+        return printable(", ".join(map(str, value)))
     if isinstance(value, dict):
-        return ", ".join(f"{key} {shown(part)}" for key, part in value.items())
+        return ", ".join(f"{printable(str(key))} {shown(part)}" for key, part in value.items())
     return printable(str(value))
 
 

@@ -1,6 +1,6 @@
 """``mollia doctor``."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -8,7 +8,13 @@ from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, table, t
 from mollia_cli.domain.errors import EXIT_FAILURE
 
 
-def doctor(project: ProjectOption = None, as_json: JsonOption = False) -> None:
+def doctor(
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Prove instead that no command but `models pull` gets to a network.")
+    ] = False,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Say what annotation runs on, and whether the models and the project are sound.
 
     llama.cpp's build, CPU features, devices, threads, versions; every model's digest and the memory it needs; the
@@ -16,6 +22,9 @@ def doctor(project: ProjectOption = None, as_json: JsonOption = False) -> None:
 
     Example: mollia doctor
     """
+    if offline:
+        _prove_offline(as_json)
+        return
     from mollia_cli.workflow.doctor import doctor as examine
 
     found = examine(project)
@@ -29,6 +38,22 @@ def doctor(project: ProjectOption = None, as_json: JsonOption = False) -> None:
         talk(f"warning: {warning}")
     for problem in found["problems"]:
         talk(f"problem: {problem}")
+    if not found["ok"]:
+        raise typer.Exit(EXIT_FAILURE)
+
+
+def _prove_offline(as_json: bool) -> None:
+    from mollia_cli.workflow.offline import offline
+
+    found = offline()
+    if as_json:
+        emit_json(found)
+    else:
+        table(["try", "refused by"], [[each["what"], each["by"]] for each in found["tries"]])
+        table(["told to libraries", "value"], [[*pair] for pair in found["environment"].items()])
+        table(["interface", "state"], [[each["name"], each["state"]] for each in found["interfaces"]])
+        said = "the guard is active, and nothing got past it" if found["ok"] else "something can get to a network"
+        talk(f"{said}; the system has {len(found['interfaces'])} network interfaces")
     if not found["ok"]:
         raise typer.Exit(EXIT_FAILURE)
 

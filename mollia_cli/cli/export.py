@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mollia_cli.cli.common import ProjectOption, open_project, stdout_reader, talk
+from mollia_cli.cli.common import ProjectOption, data_out, open_project, stdout_reader, talk
 from mollia_cli.domain.errors import RefusedError
 
 app = typer.Typer(no_args_is_help=True, help="Labels, a dataset, or a trained model, out of the project.")
@@ -61,7 +61,7 @@ def labels(
             if chosen == Labels.parquet and sys.stdout.isatty():
                 raise RefusedError("Parquet is no text for a terminal", "mollia export labels labels.parquet")
             with stdout_reader():
-                count = export_labels(opened, sys.stdout, chosen, raw, synthetic)
+                count = export_labels(opened, data_out(), chosen, raw, synthetic)
         else:
             count = export_labels(opened, Path(out), file_format or "", raw, synthetic)
     talk(f"{count} labels written to {'standard output' if out == '-' else out}")

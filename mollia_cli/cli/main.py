@@ -39,6 +39,8 @@ from mollia_cli.cli import (
 )
 from mollia_cli.cli.common import emit, state
 from mollia_cli.domain.errors import EXIT_FAILURE, EXIT_INTERRUPTED, MolliaError
+from mollia_cli.domain.network import guard, refused
+from mollia_cli.domain.printable import printable
 
 # How the dynamic loader and PyTorch say that there is no memory left.
 _NO_MEMORY = ("failed to map segment", "annot allocate memory", "can't allocate memory")
@@ -109,8 +111,9 @@ def options(
 
 
 def main() -> None:
-    """Run the command line; every failure becomes one message with a hint and an exit status."""
+    """Run the command line, without a network; every failure becomes one message with a hint and an exit status."""
     os.umask(0o077)  # whatever this process and its libraries write is its owner's alone
+    guard()
     try:
         app(prog_name="mollia")
     except MolliaError as error:
@@ -131,6 +134,9 @@ def main() -> None:
             "run it again with --debug and report it",
             EXIT_FAILURE,
         )
+    finally:
+        for where in sorted(set(refused())):  # by a library, which may have kept the error to itself
+            print(f"mollia: refused a connection to {printable(where)}; nothing was sent", file=sys.stderr)
 
 
 def _of_the_system(error: OSError) -> tuple[str, str]:
@@ -148,7 +154,8 @@ def _of_the_system(error: OSError) -> tuple[str, str]:
 def _fail(error: Exception, message: str, hint: str, code: int) -> None:
     if state["debug"]:
         raise error
-    print(f"mollia: {message}", file=sys.stderr)
+    # a message names values of other people's: texts, labels, file names
+    print(printable(f"mollia: {message}", keep="\n"), file=sys.stderr)
     if hint:
-        print(f"  try: {hint}", file=sys.stderr)
+        print(printable(f"  try: {hint}", keep="\n"), file=sys.stderr)
     sys.exit(code)

@@ -86,7 +86,7 @@ def add(
 
     Example: mollia models add ~/Downloads/my-model.Q4_K_M.gguf --name my-model
     """
-    from mollia_cli.models import add as add_model
+    from mollia_cli.workflow.trial import add_model
 
     with progress_bar() as bar:
         model = add_model(path, name, _megabytes(bar))

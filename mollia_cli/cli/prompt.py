@@ -1,12 +1,12 @@
 """``mollia prompt``: what the LLMs read."""
 
-import json
 from typing import Annotated
 
 import typer
 
 from mollia_cli.cli import complete
 from mollia_cli.cli.common import ProjectOption, emit, open_project, talk
+from mollia_cli.domain.printable import printable_json
 
 app = typer.Typer(no_args_is_help=True, help="What the LLMs read.")
 
@@ -30,7 +30,7 @@ def show(
     with open_project(project) as opened:
         for name, seen in preview(opened, item, text, [model] if model else []):
             if as_jsonl:
-                emit(json.dumps({"model": name, "prompt": seen}, ensure_ascii=False))
+                emit(printable_json({"model": name, "prompt": seen}))
                 continue
             talk(f"--- {name} reads:")
             emit(seen)

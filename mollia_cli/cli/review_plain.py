@@ -1,6 +1,5 @@
 """The line-based form of ``mollia review``: for screen readers, simple terminals and scripts."""
 
-import json
 import sys
 from typing import Any
 
@@ -8,7 +7,7 @@ from mollia_cli.cli.common import emit
 from mollia_cli.cli.review_view import Opinion, opinions_on, remark_on
 from mollia_cli.domain.decisions import Decision
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.printable import printable
+from mollia_cli.domain.printable import printable, printable_json
 from mollia_cli.workflow.review import Card, Review
 
 _HELP = """Answer with a label's number, its name or the start of it. An empty line skips. Or type:
@@ -89,10 +88,10 @@ class PlainReview:
         if decision is None:
             _tell("there is nothing to undo")
         else:
-            emit(json.dumps({**self._record(decision), "undone": True}, ensure_ascii=False))
+            emit(printable_json({**self._record(decision), "undone": True}))
 
     def _made(self, decision: Decision) -> None:
-        emit(json.dumps(self._record(decision), ensure_ascii=False))
+        emit(printable_json(self._record(decision)))
 
     def _record(self, decision: Decision) -> dict[str, Any]:
         """A decision as it is printed; labels by name."""

@@ -9,11 +9,11 @@ from safetensors import SafetensorError
 from torch import nn
 
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
+from mollia_cli.domain.network import LIBRARIES
 from mollia_cli.domain.rng import stream_seed
 
-# Read once by huggingface_hub at import: texts and models never leave the machine.
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+# Read once by huggingface_hub at import: texts and models never leave the machine, whatever program imports this.
+os.environ.update(LIBRARIES | os.environ)
 
 import transformers
 from transformers import AutoModelForSequenceClassification, AutoTokenizer

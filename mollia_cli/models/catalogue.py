@@ -78,8 +78,16 @@ def load() -> dict[str, Entry]:
     entries = parse(shipped.read_text(encoding="utf-8"), "models.toml")
     own = home() / "models.toml"
     if own.is_file():
-        entries |= parse(own.read_text(encoding="utf-8"), str(own))
+        entries |= read(own)
     return entries
+
+
+def read(path: Path) -> dict[str, Entry]:
+    """Entries by name, from a file. Raises as ``parse``."""
+    try:
+        return parse(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 (byte {error.start})", "save it as UTF-8") from None
 
 
 def find(name: str) -> Entry:

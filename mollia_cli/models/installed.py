@@ -14,6 +14,7 @@ from mollia_cli.models import catalogue
 from mollia_cli.models.catalogue import ENCODER, LLM, MANIFEST, Entry
 from mollia_cli.models.digests import digest, remember
 from mollia_cli.models.home import models_folder, partial_folder, read_json, write_json
+from mollia_cli.models.weights import check_safetensors
 
 _ENCODER_FILES = re.compile(r".*\.(json|txt|model|safetensors)")
 
@@ -160,6 +161,12 @@ def is_installed(name_or_path: str) -> bool:
     if model is None:
         return Path(name_or_path).is_dir()
     return all((model.folder / file).is_file() for file in model.files)
+
+
+def is_gguf(path: Path) -> bool:
+    """Whether a file begins as a GGUF file does."""
+    with path.open("rb") as handle:
+        return handle.read(4) == b"GGUF"
 
 
 def resolve_llm(name_or_path: str) -> ModelFile:
@@ -328,9 +335,7 @@ def _require_gguf(path: Path) -> Path:
         raise NotFoundError(f"no file is called {path}", "check the path, or see: mollia models list")
     if path.is_dir():
         raise InputError(f"{path} is a folder, not a GGUF file", "give the .gguf file in it")
-    with path.open("rb") as handle:
-        start = handle.read(4)
-    if start != b"GGUF":
+    if not is_gguf(path):
         raise RefusedError(f"{path} is not a GGUF file", "LLMs are read in that format only")
     return path
 
@@ -350,6 +355,8 @@ def _encoder_files(folder: Path) -> dict[str, Path]:
             f"{folder} has no weights as .safetensors",
             "weights in pickle files (.bin) can run code, so they are not read",
         )
+    for place in weights:
+        check_safetensors(place)
     return {place.name: place for place in (*weights, *(place for place in kept if place not in weights))}
 
 

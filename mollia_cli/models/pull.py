@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mollia_cli.domain.errors import MolliaError, RefusedError
+from mollia_cli.domain.network import allowed
 from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.models import catalogue
 from mollia_cli.models.catalogue import Entry
@@ -47,7 +48,8 @@ def pull(name: str, progress: Progress = silent, told: Callable[[str], None] = l
             folder.mkdir(mode=0o700, parents=True)
             told(f"{name}: trying {source}")
             try:
-                digests = fetch(entry, source, folder, progress)
+                with allowed():
+                    digests = fetch(entry, source, folder, progress)
                 fresh = _verify(entry, digests)
             except SourceError as error:
                 refused |= isinstance(error, DifferentFileError)

@@ -37,7 +37,7 @@ def read(blocks: Iterable[bytes], request: Request) -> Iterator[Record | Problem
                 for position in range(batch.num_rows):
                     row += 1
                     yield _record(cells, columns, position, row)
-        except pyarrow.ArrowException as error:
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:  # all three are Arrow's words for damage
             raise InputError(f"{request.name} cannot be read as Parquet: {str(error)[:200]}", "is it whole?") from None
 
 

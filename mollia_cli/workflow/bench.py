@@ -1,5 +1,6 @@
 """``mollia bench annotate``: how near annotation comes to what a model file can do on this machine."""
 
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +19,7 @@ from mollia_cli.prompts import builtin_template, render
 from mollia_cli.readers import Record, read
 from mollia_cli.store.store import Store
 from mollia_cli.workflow.panel import LOG_FILE
+from mollia_cli.workflow.trial import try_once
 
 NOUN = "text"
 
@@ -41,6 +43,7 @@ def bench(model: str, texts: Path | BinaryIO | None = None, limit: int = 500, th
             model_digest=file.sha256,
             threads=threads,
             log_path=root / LOG_FILE,
+            before_load=partial(try_once, file),
         )
         try:
             with store.transaction():

@@ -19,6 +19,7 @@ from mollia_cli.domain.similarity import similar_to_any
 from mollia_cli.learners.base import Examples
 from mollia_cli.workflow.panel import LOG_FILE, writing_llm
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.trial import try_once
 
 _SHOWN = 4  # seed items in a prompt
 _TRIES = 4  # texts that may be written for each one wanted
@@ -45,6 +46,7 @@ def generate(project: Project, label: str, n: int, writer: str = "") -> Generate
     if not seeds:
         raise InputError(f"no seed item is labelled {label!r}", "import one or more: mollia import FILE --as seed")
     file = writing_llm(project, writer)
+    try_once(file)
     before = len(project.store.synthetic.all())
     rng = stream(project.settings.seed, "synthetic examples", label, before)
     writing = Writing(seed=stream_seed(project.settings.seed, "synthetic", label, before))

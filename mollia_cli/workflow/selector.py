@@ -1,6 +1,7 @@
 """An LLM of the panel as selector: what it says of how informative a text would be."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.prompting import Decoding, Prompt
 from mollia_cli.workflow.panel import LOG_FILE, panel_members
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.trial import try_once
 
 _YES_NO = LabelSet(("yes", "no"))
 PER_PICK = 10  # candidates that are asked about for each item wanted: reading the whole pool costs as annotating it
@@ -33,6 +35,7 @@ def informative(project: Project, ids: Sequence[str]) -> FloatArray:
         threads=settings.threads,
         context=settings.context,
         log_path=project.root / LOG_FILE,
+        before_load=partial(try_once, file),
     )
     key = project.store.observations.register(annotator.name, annotator.identity)
     items = project.store.items.get(project.store.observations.missing(key, ids))

@@ -14,6 +14,7 @@ from mollia_cli.prompts import builtin_template, render
 from mollia_cli.workflow import demo
 from mollia_cli.workflow.panel import LOG_FILE, project_prompt, tuned_copy
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.trial import try_once
 
 TRIAL_TEXTS = 100  # texts on which a change in label probabilities is measured
 
@@ -63,6 +64,7 @@ def tune_model(
     present = tuned_copy(name, coarser)
     if present:
         return Tuning(name, present, f"is tuned already, as {present}")
+    try_once(model)
     trial = project_trial(project) if project else demo_trial() if coarser else None
     with models.tuning_folder() as folder:
         found = tune(

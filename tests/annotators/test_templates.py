@@ -1,7 +1,11 @@
 """Chat templates: a stranger's code, run around a text that is not there yet."""
 
+import os
+import sys
+
 import pytest
 
+from mollia_cli.annotators.gguf.sandbox import SECONDS
 from mollia_cli.annotators.gguf.templates import SENTINEL, around_text, render
 from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.prompting import Prompt
@@ -79,6 +83,37 @@ def test_the_date_does_not_change_the_prompt() -> None:
 def test_a_bad_template_is_refused(template: str, reason: str) -> None:
     with pytest.raises(RefusedError, match=reason):
         around(template)
+
+
+HOSTILE = {
+    "{{ ''.__class__.__mro__[1].__subclasses__() }}": "unsafe",
+    "{{ cycler.__init__.__globals__.os.popen('id').read() }}": "unsafe",
+    "{% include '/etc/passwd' %}": "no loader",
+    "{% import 'os' as os %}": "no loader",
+    "{% for i in range(10**9) %}{% endfor %}": "not allowed",
+    "{% for i in range(1000000000) %}{% endfor %}": "Range too big",
+    "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}": "computing time",
+    "{% set n = namespace(x=[1]) %}{% for i in range(60) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x }}": "time",
+    "{% set n = namespace(x='a' * 60000) %}{% for i in range(40) %}{% set n.x = n.x ~ n.x %}{% endfor %}": "memory",
+    "{{ 'a' | center(2000000000) }}": "memory",
+    "{{ '%2000000000d' % 1 }}": "memory",
+    "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}": "without end",
+    "{{ " + "(" * 50_000: "without end",
+    "{{ messages[0].nothing.more }}": "no attribute",
+    "\ud800{{ messages[0].content }}\udfff{{ 1 // 0 }}": "by zero",
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems bound the time alone")
+@pytest.mark.parametrize("template", HOSTILE, ids=lambda template: template[:40].encode("ascii", "replace").decode())
+def test_a_hostile_template_is_a_message_in_bounded_time(template: str) -> None:
+    begin = os.times()
+    with pytest.raises(RefusedError, match=HOSTILE[template]) as caught:
+        around(template)
+    end = os.times()
+    assert len(caught.value.message) < 500 and caught.value.hint
+    used = end.children_user + end.children_system - begin.children_user - begin.children_system
+    assert used < 2 * SECONDS
 
 
 def test_the_sentinel_is_no_ordinary_text() -> None:

@@ -2,21 +2,23 @@
 
 import hashlib
 import json
+import struct
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from mollia_cli.cli.main import app
+from mollia_cli.domain.errors import RefusedError
 
-GGUF = b"GGUF and so on"
+GGUF = b"GGUF" + struct.pack("<IQQ", 3, 0, 0) + bytes(8)  # no metadata, no tensors
 ENTRY = """
 [[model]]
 name = "tiny"
 kind = "llm"
 family = "f"
 licence = "L"
-size = 14
+size = 32
 [model.files]
 "tiny.gguf" = "{sha256}"
 [[model.source]]
@@ -60,6 +62,15 @@ def test_add_and_list(gguf: Path) -> None:
     assert added["name"] == "tiny"
     table = run("list", "--kind", "llm")
     assert "tiny" in table and "all-minilm-l6-v2" not in table
+
+
+def test_a_cut_file_is_refused_at_once(gguf: Path, tmp_path: Path, test_llm: Path) -> None:
+    with test_llm.open("rb") as whole:
+        (tmp_path / "cut.gguf").write_bytes(whole.read(3_000_000))
+    result = CliRunner().invoke(app, ["models", "add", str(tmp_path / "cut.gguf")])
+    assert isinstance(result.exception, RefusedError)
+    assert "cut.gguf is cut short" in result.exception.message and "3,000,000 bytes" in result.exception.message
+    assert run("list", "--json").count('"installed": true') == 0
 
 
 @pytest.mark.parametrize("command", ["list", "pull", "add", "tune", "check", "remove"])

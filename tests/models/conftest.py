@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .samples import GGUF, Hub, toml
+from .samples import GGUF, SAFETENSORS, Hub, toml
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def encoder(tmp_path: Path) -> Path:
     folder = tmp_path / "enc"
     folder.mkdir()
     for name in ("config.json", "model.safetensors", "tokenizer.json", "notes.md", "pytorch_model.bin"):
-        (folder / name).write_text(name)
+        (folder / name).write_bytes(SAFETENSORS if name.endswith(".safetensors") else name.encode())
     return folder
 
 

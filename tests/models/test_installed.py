@@ -12,7 +12,7 @@ from mollia_cli import models
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.models import digests
 
-from .samples import GGUF, sha256
+from .samples import GGUF, SAFETENSORS, sha256
 
 LOCAL = 'local = "nowhere"'
 
@@ -70,7 +70,7 @@ def test_a_catalogued_file_gets_its_name_and_a_catalogued_name_its_file(
 
 
 def test_a_catalogued_encoder_must_be_whole(catalogued: Callable[..., None], encoder: Path) -> None:
-    files = {"model.safetensors": sha256(b"model.safetensors"), "vocab.txt": ""}
+    files = {"model.safetensors": sha256(SAFETENSORS), "vocab.txt": ""}
     catalogued("enc", LOCAL, files=files, kind="encoder")
     with pytest.raises(RefusedError, match=r"'vocab\.txt' of 'enc' is not there"):
         models.add(encoder)

@@ -1,6 +1,6 @@
 """A local LLM as an annotator: exact label log-probabilities and votes for every text."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version
@@ -48,6 +48,7 @@ class GgufAnnotator:
 
     ``context``: tokens that a prompt may have (0: the model's own limit, at most AUTO_CONTEXT).
     ``show_invalid``: per text, so many generations that are no label are decoded to their end.
+    ``before_load`` is called before the file is opened, and may raise.
     Raises NotFoundError or RefusedError, from the first call that needs the model, if it cannot be used.
     """
 
@@ -65,6 +66,7 @@ class GgufAnnotator:
         log_path: Path | None = None,
         gpu_layers: int = -1,
         show_invalid: int = 0,
+        before_load: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
         self._path = path
@@ -77,6 +79,7 @@ class GgufAnnotator:
         self._log_path = log_path
         self._gpu_layers = gpu_layers
         self._show_invalid = show_invalid
+        self._before_load = before_load
         self._model: Model | None = None
         self._engine: Engine | None = None
         self._tally = Tally()
@@ -166,6 +169,7 @@ class GgufAnnotator:
     def preview(self, text: str) -> str:
         """Exactly what the model sees for a text, control tokens shown. Loads the vocabulary only."""
         log_to(self._log_path)
+        self._before_load()
         with Model(self._path, vocab_only=True) as model:
             encoder = Encoder(model, self._prompt, limit=self._limit(model))
             return model.detokenize(encoder.all_tokens(text))
@@ -179,6 +183,7 @@ class GgufAnnotator:
         log_to(self._log_path)
         begin = perf_counter()
         check_fits(self._path, cells=AUTO_CELLS, batch=BATCH)
+        self._before_load()
         model = self._model = Model(self._path, gpu_layers=self._gpu_layers)
         try:
             engine = self._engine = self._make_engine(model)

@@ -6,7 +6,7 @@ Format: the GGUF specification, versions 2 and 3 (ggml/docs/gguf.md).
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import prod
+from math import isfinite, prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,6 +16,8 @@ _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<
 _STRING, _ARRAY = 8, 9
 _MAX_STRING = 64 << 20
 _MAX_COUNT = 1 << 24
+_MAX_DIMENSIONS = 4
+_MAX_ALIGNMENT = 1 << 20
 
 # ggml type -> (name, values per block, bytes per block)
 _TYPES = {
@@ -56,8 +58,12 @@ class Header:
 
     def setting(self, name: str, default: int = 0) -> int:
         """An integer of the architecture's own metadata, e.g. ``block_count``."""
-        value = self.metadata.get(f"{self.architecture}.{name}", default)
-        return int(value) if isinstance(value, int | float) else default
+        return self.number(f"{self.architecture}.{name}", default)
+
+    def number(self, key: str, default: int = 0) -> int:
+        """A number of the metadata, or an array's length; ``default`` for what is neither."""
+        value = self.metadata.get(key, default)
+        return int(value) if isinstance(value, int | float) and isfinite(value) else default
 
     @property
     def expected_size(self) -> int:
@@ -73,12 +79,18 @@ class Header:
         return max(share, key=lambda name: share[name], default="")
 
     def check_whole(self) -> None:
-        """RefusedError if the file is shorter than its tensors need (an interrupted copy)."""
+        """RefusedError if the file is shorter than its tensors need (an interrupted copy), or lies of their number."""
         size = self.path.stat().st_size
         if size < self.expected_size:
             raise RefusedError(
                 f"{self.path} is cut short: it has {size:,} bytes and needs {self.expected_size:,}",
                 "fetch it again (mollia models pull NAME), then: mollia models check",
+            )
+        layers = self.setting("block_count")
+        if not 0 <= layers <= len(self.tensors):
+            raise RefusedError(
+                f"{self.path} is damaged: it speaks of {layers:,} layers, and holds {len(self.tensors):,} tensors",
+                "get it again, from a source that you trust",
             )
 
 
@@ -107,13 +119,18 @@ def _parse(path: Path, handle: BinaryIO) -> Header:
         key = _string(handle)
         metadata[key] = _value(handle, _number(handle, "<I"))
     tensors = tuple(_tensor(handle) for _ in range(tensor_count))
-    alignment = int(metadata.get("general.alignment", 32)) or 32
+    alignment = metadata.get("general.alignment", 32)
+    if type(alignment) is not int or not 0 < alignment <= _MAX_ALIGNMENT or handle.tell() > path.stat().st_size:
+        raise EOFError
     return Header(path, metadata, tensors, -(-handle.tell() // alignment) * alignment)
 
 
 def _tensor(handle: BinaryIO) -> Tensor:
     name = _string(handle)
-    shape = [_number(handle, "<Q") for _ in range(min(_number(handle, "<I"), 8))]
+    dimensions = _number(handle, "<I")
+    if dimensions > _MAX_DIMENSIONS:
+        raise EOFError
+    shape = [_number(handle, "<Q") for _ in range(dimensions)]
     code = _number(handle, "<I")
     type_name, per_block, block_bytes = _TYPES.get(code, (f"type {code}", 1, 0))
     elements = prod(shape)
@@ -152,11 +169,13 @@ def _value(handle: BinaryIO, kind: int) -> Any:
 def _array_length(handle: BinaryIO) -> int:
     """Skip an array's contents; a vocabulary of 150,000 strings is of no use here."""
     kind, count = _number(handle, "<I"), _number(handle, "<Q")
+    if count > _MAX_COUNT:
+        raise EOFError
     if kind in _SCALARS:
         handle.seek(count * struct.calcsize(_SCALARS[kind]), 1)
         return count
     skip: Callable[[BinaryIO], Any] = _string if kind == _STRING else _array_length
-    if kind not in (_STRING, _ARRAY) or count > _MAX_COUNT:
+    if kind not in (_STRING, _ARRAY):
         raise EOFError
     for _ in range(count):
         skip(handle)

@@ -35,7 +35,7 @@ def predict(path: Path, *, cells: int, batch: int, kv_type: str = "f16") -> Pred
     header = read_header(path)
     width = sum(_head_width(header, side) for side in ("key", "value"))
     layers = header.setting("block_count")
-    vocabulary = int(header.metadata.get("tokenizer.ggml.tokens", 0))
+    vocabulary = header.number("tokenizer.ggml.tokens")
     widest = max(header.setting("feed_forward_length"), header.setting("embedding_length"))
     return Prediction(
         weights=header.path.stat().st_size,

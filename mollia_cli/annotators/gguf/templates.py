@@ -1,25 +1,22 @@
 """Render a GGUF's own Jinja chat template around a text that is not there yet.
 
-The template is somebody else's code: it runs in jinja2's immutable sandbox, and its size,
-its output and what it may multiply are bounded.
+The template is somebody else's code: see sandbox.py.
 """
 
+import json
 from collections.abc import Sequence
-from datetime import date
-from typing import Any
+from functools import lru_cache
 
-from mollia_cli.domain.errors import RefusedError
+from mollia_cli.annotators.gguf.child import ChildError, call
+from mollia_cli.domain.errors import MolliaError, RefusedError
 from mollia_cli.domain.prompting import Prompt
 
 # Stands for the text while a template runs: private-use characters, which no template treats specially.
 SENTINEL = "\ue0b0\ue0b1text\ue0b1\ue0b0"
 
 MAX_TEMPLATE = 256 << 10
-MAX_OUTPUT = 8 << 20
-_MAX_REPEAT = 1 << 16
-
-# Templates that print today's date would make another prompt every day; this is Llama 3's own default.
-_TODAY = date(2024, 7, 26)
+_SANDBOX = "mollia_cli.annotators.gguf.sandbox"
+_SECONDS = 60.0  # until the process is given up; its computing time is limited to less
 
 # Reasoning: what opens it, what closes it, and an empty block of it.
 _THINKING = (
@@ -73,61 +70,21 @@ def close_thinking(rendered: str, template: str) -> str:
 
 
 def render(template: str, messages: Sequence[dict[str, str]], *, bos: str, eos: str) -> str:
-    """Run a chat template; RefusedError where it fails, refuses the turns or grows without bound."""
-    import jinja2
-
+    """Run a chat template in a process of its own; RefusedError where it fails or takes too much of anything."""
     if len(template) > MAX_TEMPLATE:
         raise RefusedError(
             f"the model's chat template has {len(template):,} characters, at most {MAX_TEMPLATE:,} are run",
             "use another model",
         )
-    values = {
-        "messages": list(messages),
-        "add_generation_prompt": True,
-        "bos_token": bos,
-        "eos_token": eos,
-        "enable_thinking": False,
-        "thinking": False,
-        "raise_exception": _refuse,
-        "strftime_now": _TODAY.strftime,
-    }
-    parts: list[str] = []
-    size = 0
+    request = json.dumps({"template": template, "messages": list(messages), "bos": bos, "eos": eos})
+    return _rendered(request)
+
+
+@lru_cache(maxsize=64)
+def _rendered(request: str) -> str:
     try:
-        for part in _environment().from_string(template).generate(values):
-            size += len(part)
-            if size > MAX_OUTPUT:
-                raise RefusedError(f"the model's chat template prints more than {MAX_OUTPUT:,} characters", "")
-            parts.append(part)
-    except (jinja2.TemplateError, TypeError, ValueError, OverflowError, KeyError, AttributeError) as error:
-        raise RefusedError(
-            f"the model's chat template fails: {error}",
-            "try without --shots, or use another model",
-        ) from error
-    return "".join(parts)
-
-
-def _refuse(message: str) -> None:
-    import jinja2
-
-    raise jinja2.TemplateError(message)
-
-
-def _environment() -> Any:
-    from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
-
-    class Bounded(ImmutableSandboxedEnvironment):  # type: ignore[misc]
-        """Also bounds ``*`` and ``**``: 'x' * 10**9 would fill the memory from one line of a template."""
-
-        intercepted_binops = frozenset(["*", "**"])
-
-        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-            sizes = [len(v) if isinstance(v, str | list | tuple) else abs(v) for v in (left, right)]
-            if operator == "**" or max(sizes) > _MAX_REPEAT:
-                raise SecurityError(f"{operator} on such values is not allowed in a chat template")
-            return super().call_binop(context, operator, left, right)
-
-    # The two trims are how templates are run where they are trained (transformers).
-    environment = Bounded(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
-    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": False}
-    return environment
+        return str(call(_SANDBOX, json.loads(request), _SECONDS)["text"])
+    except ChildError as error:
+        raise RefusedError(f"the model's chat template {error}", "use another model, or tell its publisher") from None
+    except MolliaError as error:
+        raise RefusedError(error.message, error.hint) from None
