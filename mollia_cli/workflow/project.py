@@ -31,6 +31,7 @@ class Project(AbstractContextManager["Project"]):
         self.loaded: dict[str, Annotator] | None = None  # by key, while models are kept loaded
         self.ask: Callable[[str], str] = _nobody
         self.replay: Path | None = None
+        self.may_ask = True  # False: an LLM that would have to be asked is an error
 
     @classmethod
     def open(cls, folder: Path | None = None) -> Self:
