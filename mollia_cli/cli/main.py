@@ -30,6 +30,7 @@ from mollia_cli.cli import (
     predict,
     prompt,
     report,
+    rerun,
     review,
     rounds,
     select,
@@ -70,6 +71,7 @@ app.command("label")(review.label)
 app.command("review")(review.review)
 app.command("round")(rounds.round_)
 app.command("run")(rounds.run_)
+app.command("rerun")(rerun.rerun)
 app.command("generate")(generate.generate)
 app.command("estimate")(estimate.estimate)
 app.command("compare")(compare.compare)

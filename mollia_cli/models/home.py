@@ -12,6 +12,7 @@ from typing import Any
 import platformdirs
 
 from mollia_cli.domain.errors import RefusedError
+from mollia_cli.domain.processes import runs
 
 _PARTIAL = ".partial-"
 
@@ -39,7 +40,7 @@ def partial_folder() -> Iterator[Path]:
     make_folders()
     for left in models_folder().glob(_PARTIAL + "*"):
         pid = left.name.split("-")[1]
-        if pid.isdigit() and not _runs(int(pid)):
+        if pid.isdigit() and not runs(int(pid)):
             rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{os.getpid()}-", dir=models_folder()))
     try:
@@ -72,15 +73,3 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
         except OSError:
             Path(new.name).unlink()
             raise
-
-
-def _runs(pid: int) -> bool:
-    if os.name != "posix":  # elsewhere, signal 0 would end the process
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it runs, as somebody else
-        return True
-    return True

@@ -142,6 +142,10 @@ class ItemStore:
         name, at = self._db.execute(query, [item_id]).fetchone()
         return name, at
 
+    def imported_since(self, at: str) -> int:
+        """How many items were imported after a time."""
+        return int(self._db.execute("SELECT count(*) FROM items WHERE imported_at > ?", [at]).fetchone()[0])
+
     def find(self, words: str) -> list[str]:
         """Ids of the pool items, and of those that people have decided on, whose text holds ``words`` in any case."""
         self._db.conn.create_function("casefold", 1, str.casefold, deterministic=True)

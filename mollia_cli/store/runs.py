@@ -59,16 +59,25 @@ class RunStore:
         row = self._db.execute("SELECT settings FROM runs WHERE name = ?", [name]).fetchone()
         return None if row is None else json.loads(row[0])
 
-    def put(self, name: str, settings: Mapping[str, Any]) -> None:
-        """Create a run or update its settings, and make it the current one."""
+    def record(self, name: str) -> dict[str, Any] | None:
+        """What it takes to repeat a run; None where an older version opened it."""
+        row = self._db.execute("SELECT record FROM runs WHERE name = ?", [name]).fetchone()
+        return json.loads(row[0]) if row and row[0] else None
+
+    def opened(self, name: str) -> str:
+        """When a run was opened first."""
+        return str(self._db.execute("SELECT created_at FROM runs WHERE name = ?", [name]).fetchone()[0])
+
+    def put(self, name: str, settings: Mapping[str, Any], record: Mapping[str, Any] | None = None) -> None:
+        """Create a run, with its record, or update its settings; and make it the current one."""
         with self._journal.entry("open run", {"runs": [(name,)]}):
             stamp = not_before(self._db, "runs", "used_at")
             query = f"SELECT max({_COUNTER}) + 1 FROM runs WHERE used_at LIKE ?"
             count = self._db.execute(query, [f"{stamp}%"]).fetchone()[0] or 0
             self._db.execute(
-                "INSERT INTO runs (name, settings, created_at, used_at) VALUES (?, ?, ?, ?)"
+                "INSERT INTO runs (name, settings, created_at, used_at, record) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT (name) DO UPDATE SET settings = excluded.settings, used_at = excluded.used_at",
-                [name, json.dumps(settings), stamp, f"{stamp}#{count:03d}"],
+                [name, json.dumps(settings), stamp, f"{stamp}#{count:03d}", record and json.dumps(record)],
             )
 
     def stopped(self, name: str) -> str:

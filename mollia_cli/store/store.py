@@ -15,6 +15,7 @@ from mollia_cli.store.items import ItemStore
 from mollia_cli.store.journal import Journal
 from mollia_cli.store.observations import ObservationStore
 from mollia_cli.store.runs import RunStore
+from mollia_cli.store.scratch import copy_without_runs
 from mollia_cli.store.synthetic import SyntheticStore
 from mollia_cli.store.trace import trace
 from mollia_cli.store.variants import VariantStore
@@ -77,6 +78,11 @@ class Store:
         """Everything that is known of an item, as plain rows; see store/trace.py."""
         with self.guarded():
             return trace(self._db, item_id)
+
+    def copy_without_runs(self, path: Path, without_observations: bool = False) -> None:
+        """A copy of the database, to repeat a run in; see store/scratch.py."""
+        with self.guarded():
+            copy_without_runs(self._db, path, without_observations)
 
     def rows_of(self, ids: Sequence[str]) -> dict[str, int]:
         """How many rows of each table `forget` would delete with these items."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.annotators.gguf.doctor import unused_gpu
-from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation, Panel
 from mollia_cli.domain.rng import stream
@@ -74,6 +74,12 @@ def observe(
 
     The items come in parts, of which one at a time is in memory.
     """
+    if not project.may_ask and project.replay is None:
+        raise RefusedError(
+            f"{annotator.name} would have to be asked about {total} texts: its file, its engine or the prompt is"
+            " another one than then, or other items are needed",
+            "--ask-again lets it be asked",
+        )
     key = store.key(annotator.identity)
     annotator = (project.loaded or {}).pop(key, annotator)
     try:

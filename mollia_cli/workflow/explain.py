@@ -8,8 +8,8 @@ from mollia_cli.domain.errors import MolliaError
 from mollia_cli.workflow.learner import best_round, current_run, finished_rounds, trained_learner
 from mollia_cli.workflow.project import Project
 
-# What an observation depends on besides model, prompt and decoding.
-_NAMED = ("annotator", "model", "prompt", "decoding", "labels")
+# What an observation depends on above all; the rest of its identity are settings.
+_NAMED = ("model", "prompt", "decoding")
 
 
 def explain(project: Project, item_id: str, run_name: str = "") -> dict[str, Any]:
@@ -66,8 +66,9 @@ def _said(row: dict[str, Any]) -> dict[str, Any]:
         "at": row["at"],
         "first_used": row["first_used"],
         "key": row["key"],
+        "kind": identity.get("annotator"),
         **{key: identity.get(key) for key in _NAMED},
-        "settings": {key: value for key, value in identity.items() if key not in _NAMED},
+        "settings": {key: value for key, value in identity.items() if key not in ("annotator", *_NAMED)},
     }
 
 

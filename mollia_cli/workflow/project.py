@@ -35,6 +35,7 @@ class Project(AbstractContextManager["Project"]):
         self.ask: Callable[[str], str] = _nobody
         self.replay: Path | None = None
         self._held: set[str] = set()  # runs
+        self.may_ask = True  # False: an LLM that would have to be asked is an error
 
     @classmethod
     def open(cls, folder: Path | None = None, say: Say | None = None) -> Self:

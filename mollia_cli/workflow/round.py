@@ -42,12 +42,13 @@ def advance(project: Project, run: str, setup: RunSetup) -> Round | None:
             number = rounds[-1].number
         else:
             number = len(rounds)
-            if not _start(project, run, setup, number):
+            if not start_round(project, run, setup, number):
                 return None
         return finish_round(project, run, setup, number)
 
 
-def _start(project: Project, run: str, setup: RunSetup, number: int) -> bool:
+def start_round(project: Project, run: str, setup: RunSetup, number: int) -> bool:
+    """Select the items of a new round, and record it; False when the pool is used up."""
     watch = Stopwatch()
     picks: list[tuple[str, float, int | None]] = []
     if number > 0:
@@ -84,6 +85,7 @@ def finish_round(project: Project, run: str, setup: RunSetup, number: int) -> Ro
     scores = evaluate(project, learner)
     _record(project, run, number, "evaluate", watch)
     metrics |= {"selected": sum(s.round == number for s in selections), **training, **scores, "people": len(told)}
+    metrics["of_rounds"] = setup.rounds  # lambda grows with the round's share of them, and they may become more
     with project.store.guarded():
         project.store.runs.update_round(run, number, model=model, metrics=metrics)
     return project.store.runs.rounds(run)[number]

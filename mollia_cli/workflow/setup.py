@@ -11,6 +11,7 @@ from mollia_cli.strategies import STRATEGIES
 from mollia_cli.workflow.cascade import check_order
 from mollia_cli.workflow.learner import current_run
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.record import run_record
 from mollia_cli.workflow.train import validation_rule
 from mollia_cli.workflow.variants import check_can_read
 
@@ -69,8 +70,9 @@ def open_run(project: Project, name: str = "", **changes: Any) -> tuple[str, Run
     is making rounds of it, RefusedError.
     """
     run, setup = planned_run(project, name, **changes)
+    record = run_record(project) if project.store.runs.settings(run) is None else None
     with project.hold(run), project.store.guarded():
-        project.store.runs.put(run, asdict(setup))
+        project.store.runs.put(run, asdict(setup), record)
     project.say(f"run {run}: early stopping on {validation_rule(project)}")
     return run, setup
 

@@ -10,7 +10,7 @@ HEAVY = {"torch", "transformers", "llama_cpp", "xgboost", "pandas", "sklearn", "
 HEAVY |= {"numpy.random", "textual"}
 COMMANDS = [
     *(["init"], ["import"], ["annotate"], ["aggregate"], ["select"], ["train"], ["round"], ["run"], ["status"]),
-    *(["label"], ["review"]),
+    *(["label"], ["review"], ["rerun"], ["verify"], ["explain"], ["forget"]),
     *(["estimate"], ["generate"], ["evaluate"], ["compare"], ["predict"], ["demo"], ["doctor"], ["bench", "annotate"]),
     *(["aggregators"], ["strategies"], ["sql"], ["bundle"], ["unbundle"]),
     *(

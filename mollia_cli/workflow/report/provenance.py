@@ -1,22 +1,17 @@
 """What it takes to do the same again: settings, digests, versions, the prompt."""
 
-import platform
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from mollia_cli import __version__
 from mollia_cli.domain.digest import digest_text
 from mollia_cli.domain.errors import MolliaError
 from mollia_cli.domain.report import Provenance
 from mollia_cli.domain.settings import SECTIONS
 from mollia_cli.workflow.panel import read_template
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.record import versions
 from mollia_cli.workflow.report.missing import without_folders
 from mollia_cli.workflow.report.subject import run_fit
-
-# The libraries that numbers come from.
-LIBRARIES = ("numpy", "scipy", "llama-cpp-python", "torch", "transformers", "xgboost-cpu")
 
 
 def provenance(project: Project, run: str) -> Provenance:
@@ -33,7 +28,7 @@ def provenance(project: Project, run: str) -> Provenance:
     return Provenance(
         tuple((name, tuple((key, _value(value)) for key, value in values.items())) for name, values in sections),
         tuple(_digests(project, run, prompt)),
-        (("mollia", __version__), ("Python", platform.python_version()), *_versions()),
+        tuple((name, known) for name, known in versions().items() if name != "platform"),
         prompt,
     )
 
@@ -45,16 +40,6 @@ def _digests(project: Project, run: str, prompt: str) -> list[tuple[str, str]]:
         name, identity = project.store.observations.annotator(key)
         found += [(f"{name}: {what}", identity[what]) for what in ("model", "file", "engine") if what in identity]
         found.append((f"{name}: observations", key))
-    return found
-
-
-def _versions() -> list[tuple[str, str]]:
-    found = []
-    for name in LIBRARIES:
-        try:
-            found.append((name, version(name)))
-        except PackageNotFoundError:
-            continue
     return found
 
 
