@@ -4,7 +4,7 @@
 
 Each trial copies a prepared folder, starts the real command in a process of its own (forked from this one, which
 has imported everything, because importing takes longer than the work) and sends it SIGKILL at a moment drawn
-uniformly over its undisturbed duration. Then `mollia doctor` must find the project and the models sound, and the
+uniformly over its undisturbed duration. Then what `mollia doctor` examines must be sound, and the
 same command must end with the same folder as an undisturbed run: every table's rows (times left out) and every
 other file. `export` to a new folder, `train` and `round` refuse or do more when they are asked again after they have
 ended; where the folder is complete already, they are not. `again` counts texts that the LLM read twice: at most the
@@ -24,7 +24,7 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,16 +33,18 @@ from typing import NoReturn
 
 os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
+from mollia_cli import models
 from mollia_cli.annotators.gguf import annotator as gguf
 from mollia_cli.cli.main import main as mollia
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation
 from mollia_cli.domain.rng import stream
 from mollia_cli.workflow.demo import LABELS, demo_messages
+from mollia_cli.workflow.project import Project
 
 SIZES = {"seed": 18, "pool": 60, "validation": 6, "test": 12}
 SMALLER = (("epochs = 40", "epochs = 2"), ("unlabelled = 500", "unlabelled = 10"), ("batch = 50", "batch = 20"))
-MODEL, ROWS = "killed", 20_000  # texts of the file that is imported
+MODEL, ROWS = "killed", 5_000  # texts of the file that is imported
 TIMES = {"imported_at", "created_at", "used_at", "started_at", "finished_at", "made_at", "seconds", "applied_at"}
 READ = "read.txt"  # the sizes of the batches that an LLM has read, a line each
 NOT_COMPARED = {"digests.json", "llama.log", READ}
@@ -269,8 +271,8 @@ size = {self._llm.stat().st_size}\n[model.files]\n"m.gguf" = "{digest}"
         folder = self._copy(job)
         if self._command(job, folder).end(moment) != -signal.SIGKILL:
             return None
-        sound = Command(folder, ("doctor", *(("-p", "p") if (folder / "p").exists() else ())))
-        problems = [] if sound.end() == 0 else [f"doctor: {sound.said.decode()}"]
+        sound = in_child(lambda: examine(folder)) == 0
+        problems = [] if sound else ["the database or a model is damaged"]
         if not job.once or differences(job, reference, state(folder)):
             status, said = self._finish(job, folder)
             problems += [f"status {status}: {said}"] if status else []
@@ -281,8 +283,7 @@ size = {self._llm.stat().st_size}\n[model.files]\n"m.gguf" = "{digest}"
         problems += [f"{again} texts were read again"] if again > batch else []
         if problems:
             shutil.copytree(folder, self._scratch / "problems" / f"{job.name} {number}", dirs_exist_ok=True)
-        sound_then = not problems or not problems[0].startswith("doctor")
-        return Trial(job.name, number, duration, moment, sound_then, not wrong, again, batch, "; ".join(problems))
+        return Trial(job.name, number, duration, moment, sound, not wrong, again, batch, "; ".join(problems))
 
     def _copy(self, job: Job) -> Path:
         folder = self._scratch / "trial"
@@ -339,15 +340,31 @@ def show(trials: Sequence[Trial], names: Sequence[str]) -> None:
             print(f"{trial.job} {trial.number} at {trial.moment:.2f} s: {trial.problem}")
 
 
-def shallow(llm: Path, path: Path) -> Path:
-    """The LLM's first four layers: what it says does not matter here, that it is the same every time does."""
-    if not os.fork():
-        from mollia_cli.annotators.gguf.formats import reencode
+def in_child(work: Callable[[], int]) -> int:
+    """What the work returns in a process of its own: this one must stay without threads, to be forked."""
+    process = os.fork()
+    if not process:
+        os._exit(work())
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
-        reencode(llm, path, "", threads=1, layers=4)
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
-    return path
+
+def examine(folder: Path) -> int:
+    """0 if `mollia doctor` would find the folder's project and its models sound."""
+    os.environ["MOLLIA_HOME"] = str(folder / "home")
+    if any(row.state != "ok" for row in models.check()):
+        return 1
+    if not (folder / "p").exists():
+        return 0
+    with Project.open(folder / "p") as project:
+        return int(bool(project.store.damage()))
+
+
+def shallow(llm: Path, path: Path) -> int:
+    """Write the LLM's first four layers: what it says does not matter here, that it stays the same does."""
+    from mollia_cli.annotators.gguf.formats import reencode
+
+    reencode(llm, path, "", threads=1, layers=4)
+    return 0
 
 
 def main() -> int:
@@ -364,7 +381,8 @@ def main() -> int:
     lines = options.figures.read_text().splitlines() if options.figures and options.figures.exists() else []
     trials = [Trial(**json.loads(line)) for line in lines]
     with tempfile.TemporaryDirectory(prefix="mollia-kill-") as scratch:
-        llm = shallow(options.llm.absolute(), Path(scratch) / "shallow.gguf")
+        llm = Path(scratch) / "shallow.gguf"
+        assert in_child(lambda: shallow(options.llm.absolute(), llm)) == 0
         bench = Bench(Path(scratch), llm, options.encoder.absolute(), options.seed)
         numbers = {name: 1 + max((t.number for t in trials if t.job == name), default=-1) for name in options.only}
         while len(trials) < options.kills:
@@ -384,7 +402,6 @@ def main() -> int:
 def preload(names: Sequence[str]) -> None:
     """Import before forking what the commands would."""
     import mollia_cli.workflow.aggregate
-    import mollia_cli.workflow.doctor
 
     if {"train", "round", "run"} & set(names):
         import mollia_cli.learners.transformer  # noqa: F401

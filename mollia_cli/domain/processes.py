@@ -1,6 +1,8 @@
-"""Other processes of this machine."""
+"""Other processes of this machine, and what those that were killed have left unfinished."""
 
 import os
+from pathlib import Path
+from shutil import rmtree
 
 
 def runs(pid: int) -> bool:
@@ -14,3 +16,16 @@ def runs(pid: int) -> bool:
     except PermissionError:  # it runs, as somebody else
         return True
     return True
+
+
+def sweep(folder: Path, pattern: str) -> None:
+    """Remove what matches ``pattern``, whose ``*`` begins with a process's id, where that process has ended."""
+    before, _, _ = pattern.partition("*")
+    for left in folder.glob(pattern):
+        pid = left.name.removeprefix(before).replace(".", "-").partition("-")[0]
+        if not pid.isdigit() or runs(int(pid)):
+            continue
+        if left.is_dir():
+            rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 
 from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.observations import IntArray
+from mollia_cli.domain.processes import sweep
 
 Ids = NDArray[np.int32]
 _CHUNK = 4096
@@ -144,6 +145,7 @@ class TokenStore:
         keys = np.frombuffer(b"".join(self._rows), dtype=np.uint8).reshape(-1, _KEY_BYTES)
         tensors = {"ids": self._flat, "lengths": self._lengths, "keys": keys}
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent, f"{path.name}.*.part")
         unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
         save_file(tensors, unfinished, metadata={"identity": self._identity})
         unfinished.chmod(0o600)  # tokens are texts

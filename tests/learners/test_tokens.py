@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -55,6 +59,16 @@ def test_the_side_file_spares_the_next_run(tokenizer, tmp_path):
     encoded = TokenStore(tokenizer, 20, side).encode(["w3", "w1 w2", "w4"])
     assert tokenizer.seen == ["w4"]
     assert [ids_of(encoded, row) for row in range(3)] == [[0, 7, 2], [0, 5, 6, 2], [0, 8, 2]]
+
+
+def test_what_a_killed_process_has_not_finished_is_removed(tokenizer, tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    path = tmp_path / "tokens.safetensors"
+    for pid in (dead.pid, os.getpid()):
+        path.with_name(f"{path.name}.{pid}.part").write_text("half")
+    TokenStore(tokenizer, 20, path).encode(["w1"])
+    assert [file.name for file in tmp_path.iterdir()] == ["tokens.safetensors"]
 
 
 @pytest.mark.parametrize("damage", ["other length", "cut", "empty"])
