@@ -7,13 +7,14 @@ TEST_MODELS := smollm2-135m-instruct all-minilm-l6-v2
 DEMO := mollia-demo
 AIRGAP := mollia-airgap
 
-.PHONY: help demo airgap-demo test lint clean
+.PHONY: help demo airgap-demo test lint pictures clean
 
 help:
 	@echo "make demo   install into .venv, fetch the demo's models, run the whole job (about 10 minutes the first time)"
 	@echo "make airgap-demo   the same from a bundle, without a network (Linux; about 15 minutes the first time)"
 	@echo "make test   install into .venv, fetch the tests' models, run the test suite"
 	@echo "make lint   ruff and mypy"
+	@echo "make pictures PROJECT=folder   the documentation's pictures, from the tutorial's project (needs chromium)"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -45,6 +46,9 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+pictures: $(VENV)/.installed
+	$(BIN)/python docs/pictures/make.py $(PROJECT)
 
 clean:
 	rm -rf $(VENV) $(DEMO) $(AIRGAP) build dist *.egg-info

@@ -152,7 +152,7 @@ class Project(core.Project):
         self, name: str = "", *, done: Callable[[Round], None] = lambda record: None, **options: Unpack[RunOptions]
     ) -> list[Round]:
         """Rounds until ``rounds`` of them are done or ``stop`` says so; continues a run. ``done`` hears of each."""
-        return next(iter(runs.run_repeats(self, name, 1, done, **options).values()))
+        return next(iter(runs.run_repeats(self, name, 1, done, **options).values())).rounds
 
     def estimate(self, name: str = "", **options: Unpack[RunOptions]) -> estimation.Estimate:
         """What ``run`` with the same options will cost: tokens, seconds, bytes."""

@@ -5,29 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mollia_cli.cli.common import (
-    CascadeOption,
-    JsonOption,
-    PoolSampleOption,
-    ProjectOption,
-    SureOption,
-    ThreadsOption,
-    emit,
-    emit_json,
-    open_project,
-    split_names,
-    table,
-)
-from mollia_cli.cli.rounds import (
-    AggregatorOption,
-    AnnotatorOption,
-    BatchOption,
-    MethodOption,
-    NameOption,
-    ReplayOption,
-    StopOption,
-    StrategyOption,
-)
+from mollia_cli.cli.common import JsonOption, ProjectOption, ThreadsOption, emit, emit_json, open_project, table
+from mollia_cli.cli.rounds import NameOption, StopOption
+from mollia_cli.cli.run_options import RunOptions, with_run_options
 
 if TYPE_CHECKING:
     from mollia_cli.workflow.estimate import Amount
@@ -35,19 +15,13 @@ if TYPE_CHECKING:
 _UNITS = ((3600.0, "h"), (60.0, "min"))
 
 
+@with_run_options
 def estimate(
+    *,
     rounds: Annotated[int | None, typer.Option(help="Rounds after round 0. Default: the project's.", min=0)] = None,
     texts: Annotated[int, typer.Option(help="Texts that each LLM reads for the measurement.", min=2)] = 12,
     stop: StopOption = None,
-    strategy: StrategyOption = None,
-    aggregator: AggregatorOption = None,
-    annotator: AnnotatorOption = None,
-    method: MethodOption = None,
-    replay: ReplayOption = None,
-    batch: BatchOption = None,
-    cascade: CascadeOption = "",
-    sure: SureOption = None,
-    pool_sample: PoolSampleOption = None,
+    options: RunOptions,
     name: NameOption = "",
     threads: ThreadsOption = None,
     project: ProjectOption = None,
@@ -63,13 +37,8 @@ def estimate(
     """
     from mollia_cli.workflow.estimate import estimate as reckon
 
-    changes = {
-        **{"method": method, "strategy": strategy, "aggregator": aggregator, "annotator": annotator},
-        **{"replay": replay, "batch": batch, "rounds": rounds, "pool_sample": pool_sample, "stop": stop},
-        **{"cascade": split_names(cascade) or None, "sure": sure},
-    }
     with open_project(project, threads) as opened:
-        found = reckon(opened, name, texts, **changes)
+        found = reckon(opened, name, texts, rounds=rounds, stop=stop, **options.changes())
     if as_json:
         total: dict[str, Any] = {"tokens": found.tokens, "seconds": found.seconds, "disk_bytes": found.disk}
         emit_json(

@@ -126,6 +126,8 @@ def main() -> None:
         if error.code == EXIT_INTERRUPTED:
             again = shlex.join(["mollia", *sys.argv[1:]])
             print(f"\nmollia: stopped; what was finished is kept\n  to go on: {again}", file=sys.stderr)
+        if isinstance(error.__context__, BrokenPipeError):
+            sys.exit(0)  # a help that nobody reads: click prints it, and would end with 1
         raise
     except Exception as error:
         if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):

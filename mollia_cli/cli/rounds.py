@@ -1,50 +1,26 @@
 """``mollia train``, ``mollia round`` and ``mollia run``."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mollia_cli.cli import complete
 from mollia_cli.cli.common import (
-    CascadeOption,
     JsonOption,
-    PoolSampleOption,
     ProjectOption,
-    SureOption,
     ThreadsOption,
     emit_json,
     open_project,
-    split_names,
     table,
     talk,
 )
+from mollia_cli.cli.run_options import RunOptions, with_run_options
 
 if TYPE_CHECKING:
     from mollia_cli.store.runs import Round
 
 NameOption = Annotated[str, typer.Option("--name", help="The run. Default: the one used last.")]
-StrategyOption = Annotated[
-    str | None, typer.Option(help="The query strategy. Default: the project's.", autocompletion=complete.strategies)
-]
-AggregatorOption = Annotated[
-    str | None, typer.Option(help="The aggregator. Default: the project's.", autocompletion=complete.aggregators)
-]
-AnnotatorOption = Annotated[
-    str | None,
-    typer.Option(help="Who labels: panel (the LLMs), replay (stored outputs), human (you), oracle (true labels)."),
-]
-MethodOption = Annotated[
-    str | None, typer.Option(help="mollia (the paper) or refined (learns from the unselected pool, too).")
-]
-ReplayOption = Annotated[
-    Path | None, typer.Option(help="Stored outputs: .npy [n, 2N, K] by row, or lines of `mollia annotate`.")
-]
-NegativesOption = Annotated[bool, typer.Option("--no-negatives", help="Train without negative labels (ablation).")]
-DiscrepancyOption = Annotated[
-    bool, typer.Option("--no-discrepancy", help="Train without discrepancy weights (ablation).")
-]
 StopOption = Annotated[
     str | None,
     typer.Option(
@@ -52,7 +28,6 @@ StopOption = Annotated[
         autocompletion=complete.criteria,
     ),
 ]
-BatchOption = Annotated[int | None, typer.Option(help="Items a round. Default: the project's.", min=1)]
 
 COLUMNS = ("round", "labelled", "verdicts right", "test micro-F1", "test macro-F1", "epochs", "seconds")
 
@@ -73,18 +48,10 @@ def train(
     show_rounds([record], as_json)
 
 
+@with_run_options
 def round_(
-    strategy: StrategyOption = None,
-    aggregator: AggregatorOption = None,
-    annotator: AnnotatorOption = None,
-    method: MethodOption = None,
-    replay: ReplayOption = None,
-    batch: BatchOption = None,
-    cascade: CascadeOption = "",
-    sure: SureOption = None,
-    pool_sample: PoolSampleOption = None,
-    no_negatives: NegativesOption = False,
-    no_discrepancy: DiscrepancyOption = False,
+    *,
+    options: RunOptions,
     name: NameOption = "",
     threads: ThreadsOption = None,
     project: ProjectOption = None,
@@ -98,22 +65,16 @@ def round_(
     Example: mollia round --strategy coreset
     """
     from mollia_cli.workflow.round import advance
-    from mollia_cli.workflow.setup import ablations, open_run
+    from mollia_cli.workflow.setup import open_run
 
-    changes = {
-        "method": method,
-        **ablations(no_negatives, no_discrepancy),
-        **{"strategy": strategy, "aggregator": aggregator, "annotator": annotator, "replay": replay},
-        **{"cascade": split_names(cascade) or None, "sure": sure},
-        **{"batch": batch, "pool_sample": pool_sample},
-    }
     with open_project(project, threads) as opened:
-        run, setup = open_run(opened, name, **changes)
-        record = advance(opened, run, setup)
+        record = advance(opened, *open_run(opened, name, **options.changes()))
     show_rounds([] if record is None else [record], as_json)
 
 
+@with_run_options
 def run_(
+    *,
     rounds: Annotated[int | None, typer.Option(help="Rounds after round 0. Default: the project's.", min=0)] = None,
     stop: StopOption = None,
     budget_tokens: Annotated[
@@ -123,20 +84,7 @@ def run_(
         float | None, typer.Option(help="End when the rounds took so long; 0 for no limit.", min=0)
     ] = None,
     repeats: Annotated[int, typer.Option(help="Runs that differ in chance alone: NAME, NAME.2, ...", min=1)] = 1,
-    strategy: StrategyOption = None,
-    aggregator: AggregatorOption = None,
-    annotator: AnnotatorOption = None,
-    method: MethodOption = None,
-    replay: ReplayOption = None,
-    batch: BatchOption = None,
-    cascade: CascadeOption = "",
-    sure: SureOption = None,
-    pool_sample: PoolSampleOption = None,
-    synthetic: Annotated[
-        bool, typer.Option("--synthetic", help="Train on the texts of `mollia generate`, too.")
-    ] = False,
-    no_negatives: NegativesOption = False,
-    no_discrepancy: DiscrepancyOption = False,
+    options: RunOptions,
     name: NameOption = "",
     threads: ThreadsOption = None,
     project: ProjectOption = None,
@@ -150,29 +98,16 @@ def run_(
     Example: mollia run --rounds 30 --strategy coreset --stop agreement
     """
     from mollia_cli.workflow.run import run_repeats
-    from mollia_cli.workflow.setup import ablations
 
-    changes = {
-        "method": method,
-        **ablations(no_negatives, no_discrepancy),
-        **{"strategy": strategy, "aggregator": aggregator, "annotator": annotator, "replay": replay},
-        **{"cascade": split_names(cascade) or None, "sure": sure},
-        **{"batch": batch, "rounds": rounds, "pool_sample": pool_sample},
-        **{
-            "synthetic": synthetic or None,
-            "stop": stop,
-            "budget_tokens": budget_tokens,
-            "budget_minutes": budget_minutes,
-        },
-    }
+    ends = {"rounds": rounds, "stop": stop, "budget_tokens": budget_tokens, "budget_minutes": budget_minutes}
     with open_project(project, threads) as opened:
-        done = run_repeats(opened, name, repeats, lambda record: talk(summary(record)), **changes)
-        ended = {run: opened.store.runs.stopped(run) for run in done}
+        done = run_repeats(opened, name, repeats, lambda record: talk(summary(record)), **options.changes(), **ends)
     if as_json or repeats == 1:
-        show_rounds([record for records in done.values() for record in records], as_json, stopped=ended)
+        records = [record for finished in done.values() for record in finished.rounds]
+        show_rounds(records, as_json, stopped={run: finished.stopped for run, finished in done.items()})
     else:
-        for run, records in done.items():
-            show_rounds(records, False, f"run {run}")
+        for run, finished in done.items():
+            show_rounds(finished.rounds, False, f"run {run}")
 
 
 def summary(record: "Round") -> str:

@@ -22,7 +22,7 @@ from mollia_cli.domain.rng import stream
 from mollia_cli.learners.base import DROPOUT, EMBEDDINGS, PERTURBED, PROBABILITIES, Examples
 from mollia_cli.stopping import STOPPING
 from mollia_cli.strategies import STRATEGIES
-from mollia_cli.workflow.annotate import fit_seeds, needed_for_fit
+from mollia_cli.workflow.annotate import fit_items, fit_seeds, needed_for_fit
 from mollia_cli.workflow.learner import finished_rounds, new_learner
 from mollia_cli.workflow.panel import fit_together, panel_annotators
 from mollia_cli.workflow.project import Project
@@ -30,10 +30,13 @@ from mollia_cli.workflow.refine import SURE
 from mollia_cli.workflow.setup import HUMAN, ORACLE, REFINED, RunSetup, planned_run
 from mollia_cli.workflow.stop import STOP_SET
 from mollia_cli.workflow.train import fewer_epochs, gold_labels
+from mollia_cli.workflow.variants import EACH, make_variants
 
 TEXTS = 12  # that each LLM reads for the measurement
 SPEED = 0.3  # how far a machine's speed may be from what a few seconds show of it
 _JUDGED = 64  # texts on which the learner's speed in reading is measured
+_VARIED = 2  # texts of which variants are made for the measurement
+_LENGTH = 0.3  # how much shorter or longer than its text a variant may be
 _CROSS_FITS = 6  # the aggregator itself, and five parts for its calibration
 
 
@@ -58,7 +61,10 @@ NOTHING = Amount(0.0, 0.0, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one part of a run costs: an LLM, the aggregator, training, or the classifier's reading."""
+    """What one part of a run costs: an LLM, writing variants, the aggregator, training, the classifier's reading.
+
+    tokens: those that count for a budget, which are what LLMs read and answer as annotators.
+    """
 
     name: str
     tokens: Amount
@@ -76,7 +82,7 @@ class Estimate:
 
     @property
     def tokens(self) -> Amount:
-        """Tokens that the LLMs decode."""
+        """Tokens that the LLMs decode as annotators."""
         return sum((part.tokens for part in self.parts), NOTHING)
 
     @property
@@ -107,7 +113,7 @@ def estimate(project: Project, name: str = "", texts: int = TEXTS, **changes: An
     plan = _plan(project, run, setup)
     if not plan.rounds:
         return Estimate(run, 0, (), NOTHING)
-    panel = [] if setup.annotator in (HUMAN, ORACLE) else list(_panel(project, plan, run, texts))
+    panel = [] if setup.annotator in (HUMAN, ORACLE) else _panel(project, plan, run, texts)
     verdicts = [_aggregator(project, plan)] if panel else []
     parts = (*panel, *verdicts, *_learner(project, plan, run))
     return Estimate(run, plan.rounds, parts, _disk(project, plan, len(panel)))
@@ -123,10 +129,45 @@ def _plan(project: Project, run: str, setup: RunSetup) -> _Plan:
     return _Plan(setup, done, rounds, min(selecting * setup.batch, left), selected)
 
 
-def _panel(project: Project, plan: _Plan, run: str, texts: int) -> Iterable[Part]:
+@dataclass(frozen=True, slots=True)
+class _Varied:
+    """Variants that the run's aggregator learns from: the usable ones there are, those to come, what they cost."""
+
+    ids: tuple[str, ...] = ()
+    later: Amount = NOTHING
+    parts: tuple[Part, ...] = ()
+
+
+def _panel(project: Project, plan: _Plan, run: str, texts: int) -> list[Part]:
+    chosen = [selection.item_id for selection in project.store.runs.selections(run)]
+    varied = _varied(project, plan, chosen)
+    return [*_llms(project, plan, chosen, texts, varied), *varied.parts]
+
+
+def _varied(project: Project, plan: _Plan, chosen: Sequence[str]) -> _Varied:
+    """Variants of two texts are made to see how long it takes and how many are usable; the run needs them anyway."""
+    kind, store = AGGREGATORS.load(plan.setup.aggregator), project.store.variants
+    if not kind.variants:
+        return _Varied()
+    known = list(dict.fromkeys([*(item.id for item in fit_items(project)), *(chosen if kind.averages else [])]))
+    bare = [item_id for item_id in known if item_id not in store.get(kind.variants, known)]
+    begin = perf_counter()
+    if bare:
+        make_variants(project, kind.variants, project.store.items.get(bare[:_VARIED]))
+    once = (perf_counter() - begin) / max(len(bare[:_VARIED]), 1)
+    usable = [[v.id for v in made if v.usable] for made in store.get(kind.variants, known).values()]
+    pool = project.store.items.ids("pool")
+    unvaried = 1.0 - len(store.get(kind.variants, pool)) / max(len(pool), 1)
+    left = len(bare[_VARIED:]) + (plan.future * unvaried if kind.averages else 0.0)
+    counts = [len(ids) for ids in usable]
+    later = Amount(min(counts), float(np.mean(counts)), EACH).times(left)
+    writing = Part(f"{kind.variants} of texts", NOTHING, Amount(once, once, once).times(left, SPEED))
+    return _Varied(tuple(item_id for ids in usable for item_id in ids), later, (writing,))
+
+
+def _llms(project: Project, plan: _Plan, chosen: Sequence[str], texts: int, varied: _Varied) -> Iterable[Part]:
     """One part for each LLM: it reads some of the texts that it would have to read, the load timed apart."""
     seeds = {item.id for item in fit_seeds(project)}
-    chosen = [selection.item_id for selection in project.store.runs.selections(run)]
     known = list(dict.fromkeys([*needed_for_fit(project), *chosen]))
     pool = project.store.items.ids("pool")
     share_new = 1.0 - len(set(known) & set(pool)) / max(len(pool), 1)
@@ -144,7 +185,9 @@ def _panel(project: Project, plan: _Plan, run: str, texts: int) -> Iterable[Part
         later = plan.future * share_new
         doubtful = perhaps + later if place and plan.setup.cascade else 0.0
         certain = len(surely) + (0.0 if doubtful else later)
-        wanted = Amount(certain, certain + doubtful / 2, certain + doubtful)
+        made = len(project.store.variants.observations.missing(key, varied.ids))
+        variants = (Amount(made, made, made) + varied.later).times(1.0, _LENGTH)
+        wanted = Amount(certain, certain + doubtful / 2, certain + doubtful) + variants
         amount = Amount(wanted.low * tokens.low, wanted.expected * tokens.expected, wanted.high * tokens.high)
         loading = Amount(load, load, load).times(loads if wanted.high else 0, SPEED)
         yield Part(annotator.name, amount, amount.times(1 / rate if rate else 0.0, SPEED) + loading)
@@ -190,7 +233,7 @@ def _tokens_per_text(project: Project, key: str, items: Sequence[Item]) -> Amoun
 def _aggregator(project: Project, plan: _Plan) -> Part:
     """Fits on made-up observations of as many seed and unlabelled items, LLMs and labels as the run has."""
     kind = AGGREGATORS.load(plan.setup.aggregator)
-    seeds = len(fit_seeds(project))
+    seeds = len(fit_seeds(project)) * (1 + (EACH if kind.variants else 0))
     lengths = len(plan.setup.cascade) or 1
     names = plan.setup.cascade or tuple(annotator.name for annotator in panel_annotators(project))
     rows = len(needed_for_fit(project)) + plan.selected + plan.future // 2

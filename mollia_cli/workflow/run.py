@@ -1,7 +1,7 @@
 """``mollia run``: rounds of one run, and its repeats with other random streams."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from mollia_cli.domain.errors import InputError
@@ -13,6 +13,14 @@ from mollia_cli.workflow.setup import RunSetup, open_run
 from mollia_cli.workflow.stop import stop_reason
 
 Told = Callable[[Round], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run's finished rounds, and why it ended; "" where it has all its rounds, or has used up the pool."""
+
+    rounds: list[Round]
+    stopped: str
 
 
 def run_rounds(
@@ -37,8 +45,8 @@ def run_rounds(
 
 def run_repeats(
     project: Project, name: str, repeats: int, done: Told = lambda record: None, **changes: Any
-) -> dict[str, list[Round]]:
-    """The run and ``repeats - 1`` others that differ in their random streams alone: their rounds by name.
+) -> dict[str, Finished]:
+    """The run and ``repeats - 1`` others that differ in their random streams alone, by name.
 
     They share every observation. The second is called NAME.2, and so on; NAME stays the current run.
     """
@@ -52,7 +60,8 @@ def run_repeats(
             run, own = open_run(project, repeat_name(first, repeat), **{**asdict(setup), "repeat": repeat})
             with project.store.guarded():
                 project.store.runs.put(first, asdict(setup))
-        finished[run] = run_rounds(project, run, own, changes.get("rounds") or setup.rounds, done)
+        rounds = run_rounds(project, run, own, changes.get("rounds") or setup.rounds, done)
+        finished[run] = Finished(rounds, project.store.runs.stopped(run))
     return finished
 
 

@@ -10,7 +10,7 @@ from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.store.items import chunks
 from mollia_cli.strategies import STRATEGIES
 from mollia_cli.strategies.base import CONFIDENCE, EMBEDDINGS, INFORMATIVE, PANEL, Pick, Signals, Strategy
-from mollia_cli.workflow.aggregate import MOST, fit_aggregator
+from mollia_cli.workflow.aggregate import MOST, fit_aggregator, judge
 from mollia_cli.workflow.annotate import members, observed_by_all, stack
 from mollia_cli.workflow.learner import current_run, finished_rounds, trained_learner
 from mollia_cli.workflow.project import Project
@@ -116,6 +116,6 @@ def _panel_signals(project: Project, run: str, strategy: Strategy, candidates: S
     if CONFIDENCE in strategy.needs:
         name = (project.store.runs.settings(run) or {}).get("aggregator", "")
         fitted = fit_aggregator(project, name, also=candidates)
-        made = (fitted.predict_proba(stack(project, fitted.panel, part)) for part in parts)
+        made = (judge(project, fitted, part) for part in parts)
         signals[CONFIDENCE] = np.concatenate([probabilities.max(axis=1) for probabilities in made])
     return signals

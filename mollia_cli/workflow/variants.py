@@ -19,7 +19,7 @@ from mollia_cli.workflow.annotate import Member, observe, stack
 from mollia_cli.workflow.panel import LOG_FILE, panel_annotators, writing_llm
 from mollia_cli.workflow.project import Project
 
-_EACH = 3  # variants of one item
+EACH = 3  # variants of one item
 _LONGEST = 3  # times as many words as the item has: what is longer goes on about something else
 _WORD = re.compile(r"\w+")
 
@@ -34,12 +34,17 @@ def observed_variants(project: Project, kind: str, panel: Sequence[Member], item
     found = store.get(kind, ids)
     bare = [item for item in items if item.id not in found]
     if bare:
-        check_can_read(project)
-        (_paraphrase if kind == PARAPHRASE else _change_words)(project, bare)
+        make_variants(project, kind, bare)
         found = store.get(kind, ids)
     usable = [variant for variants in found.values() for variant in variants if variant.usable]
     _read(project, panel, usable)
     return usable
+
+
+def make_variants(project: Project, kind: str, items: Sequence[Item]) -> None:
+    """Write variants of items that have none; nobody observes them yet. Raises InputError as ``observed_variants``."""
+    check_can_read(project)
+    (_paraphrase if kind == PARAPHRASE else _change_words)(project, items)
 
 
 def stack_with(project: Project, panel: Sequence[Member], ids: Sequence[str], variants: Sequence[Variant]) -> Panel:
@@ -66,14 +71,14 @@ def _change_words(project: Project, items: Sequence[Item]) -> None:
     recipe = {"rule": "words/1", "seed": seed, "vocabulary": digest_of(vocabulary)}
     with project.store.guarded():
         for item in items:
-            texts = [vary(item.text, vocabulary, stream(seed, WORDS, item.id, number)) for number in range(_EACH)]
+            texts = [vary(item.text, vocabulary, stream(seed, WORDS, item.id, number)) for number in range(EACH)]
             project.store.variants.add(_variants(item, WORDS, texts), recipe)
 
 
 def _paraphrase(project: Project, items: Sequence[Item]) -> None:
     """The panel's largest LLM writes the items in other words."""
     file, noun = writing_llm(project), project.settings.noun
-    writing = Writing(seed=stream_seed(project.settings.seed, PARAPHRASE), together=_EACH)
+    writing = Writing(seed=stream_seed(project.settings.seed, PARAPHRASE), together=EACH)
     prompt = Prompt(
         f"Rewrite this {noun} in other words, with the same meaning, in the same language and about as long. Answer"
         f" with the rewritten {noun} alone.\n\nThe {noun}: ",

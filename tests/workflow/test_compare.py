@@ -18,6 +18,7 @@ def test_repeats_differ_in_chance_alone_and_make_one_curve(make_project: MakePro
     project = make_project()
     done = run_repeats(project, "a", 2, **ORACLE, strategy="random")
     assert list(done) == ["a", "a.2"]
+    assert [finished.stopped for finished in done.values()] == ["", ""]
     assert current_run(project) == "a"
     first, second = ({s.item_id for s in project.store.runs.selections(run)} for run in done)
     assert first != second
@@ -29,7 +30,7 @@ def test_repeats_differ_in_chance_alone_and_make_one_curve(make_project: MakePro
     assert (a.name, a.repeats, b.name, b.repeats) == ("a", 2, "b", 1)
     assert a.metric == "test_micro_f1"
     assert [point.labelled for point in a.points] == [18, 22]
-    values = [(rounds[1].metrics or {})["test_micro_f1"] for rounds in done.values()]
+    values = [(finished.rounds[1].metrics or {})["test_micro_f1"] for finished in done.values()]
     assert sorted(a.points[1].values) == sorted(values)
     assert a.points[1].mean == pytest.approx(sum(values) / 2)
     assert a.points[1].std == pytest.approx(abs(values[0] - values[1]) / 2**0.5)

@@ -124,8 +124,9 @@ def test_what_is_printed_can_be_parsed(mollia: Piped, commands: dict[str, Any]) 
 
 
 def test_nobody_reads(mollia: Piped) -> None:
-    found = mollia(*({"arguments": arguments(name), "stdin": "i000\n", "closed": True} for name in PRINTS))
-    for name, done in zip(PRINTS, found, strict=True):
+    asked = {name: arguments(name) for name in PRINTS} | {"help": ["--help"], "help of one": ["run", "--help"]}
+    found = mollia(*({"arguments": words, "stdin": "i000\n", "closed": True} for words in asked.values()))
+    for name, done in zip(asked, found, strict=True):
         assert done["status"] == 0, f"{name}: {done}"
         assert "rror" not in done["stderr"] and "Broken" not in done["stderr"], f"{name}: {done['stderr']}"
 

@@ -24,8 +24,10 @@ from mollia_cli.workflow import variants as work
 from mollia_cli.workflow.aggregate import aggregate
 from mollia_cli.workflow.annotate import annotate, members
 from mollia_cli.workflow.create import create, new_settings
+from mollia_cli.workflow.estimate import estimate
 from mollia_cli.workflow.export import labelled_rows
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.select import select
 from mollia_cli.workflow.setup import open_run
 from mollia_cli.workflow.status import status
 
@@ -39,10 +41,11 @@ POOL = {"a": "My order never came.", "b": "The amount on my bill is wrong."}
 
 
 @pytest.fixture(scope="module")
-def annotated(tmp_path_factory: pytest.TempPathFactory, shallow_llm: Path) -> Path:
+def annotated(tmp_path_factory: pytest.TempPathFactory, shallow_llm: Path, test_encoder: Path) -> Path:
     """Four annotated seeds of two labels and two pool items; the LLM is quick and knows nothing."""
     root = tmp_path_factory.mktemp("annotated")
-    create(root, new_settings(LabelSet(("delivery", "payment"), ("", "")), "message", "", [str(shallow_llm)], "none"))
+    labels = LabelSet(("delivery", "payment"), ("", ""))
+    create(root, new_settings(labels, "message", "", [str(shallow_llm)], str(test_encoder)))
     settings = root / "mollia.toml"
     settings.write_text(settings.read_text().replace('votes = "sampled"', 'votes = "exact"'))
     with Project.open(root) as project:
@@ -115,6 +118,32 @@ def test_an_aggregator_learns_from_variants(small: Project, name: str, monkeypat
     assert again.fitted.fit.id == done.fitted.fit.id
     for old, new in zip(done.verdicts, again.verdicts, strict=True):
         np.testing.assert_array_equal(old.probabilities, new.probabilities)
+
+
+@pytest.mark.parametrize("name", ["da", "pag"])
+def test_an_estimate_counts_variants(small: Project, name: str) -> None:
+    asked = {"aggregator": name, "strategy": "random", "batch": len(POOL), "rounds": 1}
+    found = estimate(small, **asked)
+    assert len(made(small, AGGREGATORS.load(name).variants)) == 6  # two texts, for the measurement
+    writing = found.parts[1]
+    assert writing.name == f"{AGGREGATORS.load(name).variants} of texts"
+    assert writing.seconds.low > 0 and not writing.tokens.high
+
+    aggregate(small, name)
+    (member,) = members(small)
+    ids = [variant.id for variant in made(small, AGGREGATORS.load(name).variants, [*SEEDS, *POOL])]
+    tokens = sum(seen.tokens for seen in small.store.variants.observations.get(member.key, ids).values())
+    assert 0 < found.tokens.low * 0.9 <= tokens <= found.tokens.high * 1.1
+    left = estimate(small, **asked)
+    assert left.tokens.high == 0 == left.parts[1].seconds.high
+
+
+def test_doubt_is_that_of_the_verdicts(small: Project) -> None:
+    verdicts = aggregate(small, "pag").verdicts
+    run, _ = open_run(small, aggregator="pag")
+    picks = select(small, "doubt", len(POOL), run)
+    doubts = {pick.id: pick.score for pick in picks}
+    assert doubts == pytest.approx({verdict.item_id: 1 - verdict.confidence for verdict in verdicts})
 
 
 class KilledError(Exception):
