@@ -92,7 +92,7 @@ class VerdictStore:
             with self._journal.entry("conclude", {"fits": [fit]}):
                 self._db.execute(
                     "UPDATE fits SET concluded = (SELECT coalesce(max(concluded), 0) + 1 FROM fits)"
-                    " WHERE id = ? AND concluded IS NOT (SELECT max(concluded) FROM fits)",  # or it is the last already
+                    " WHERE id = ? AND (concluded IS NULL OR concluded < (SELECT max(concluded) FROM fits))",
                     [fit_id],
                 )
 
