@@ -89,9 +89,12 @@ class Project(core.Project):
         return cls.open(Path(folder))
 
     @classmethod
-    def open(cls, folder: str | Path | None = None) -> Self:
-        """The project in ``folder``, else of ``MOLLIA_PROJECT``, else in the nearest parent of here."""
-        return super().open(None if folder is None else Path(folder))
+    def open(cls, folder: str | Path | None = None, say: Callable[[str], None] | None = None) -> Self:
+        """The project in ``folder``, else of ``MOLLIA_PROJECT``, else in the nearest parent of here.
+
+        ``say`` hears remarks, none is heard without it.
+        """
+        return super().open(None if folder is None else Path(folder), say)
 
     def close(self) -> None:
         """Close the project's database."""
