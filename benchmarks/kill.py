@@ -281,8 +281,6 @@ size = {self._llm.stat().st_size}\n[model.files]\n"m.gguf" = "{digest}"
         read = _batches(folder)
         again, batch = sum(read) - sum(batches), max(read, default=0)
         problems += [f"{again} texts were read again"] if again > batch else []
-        if problems:
-            shutil.copytree(folder, self._scratch / "problems" / f"{job.name} {number}", dirs_exist_ok=True)
         return Trial(job.name, number, duration, moment, sound, not wrong, again, batch, "; ".join(problems))
 
     def _copy(self, job: Job) -> Path:
