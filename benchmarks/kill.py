@@ -195,7 +195,6 @@ class Bench:
     def __init__(self, scratch: Path, llm: Path, encoder: Path, seed: int) -> None:
         self._scratch, self._llm, self._encoder, self._seed = scratch, llm, encoder, seed
         self._messages = demo_messages()
-        self._answers: dict[str, str] = {}
         self._undisturbed: dict[str, tuple[dict[str, str], list[int], float]] = {}
 
     def scene(self, name: str) -> Path:
@@ -214,8 +213,9 @@ class Bench:
             status = ended.end()
             assert status == 0, f"{command}: {ended.said.decode()}"
         (new / READ).unlink(missing_ok=True)
-        if (new / "p").exists():
-            _smaller(new / "p" / "mollia.toml")
+        for settings in new.glob("p/mollia.toml"):
+            for shipped, smaller in SMALLER:
+                settings.write_text(settings.read_text().replace(shipped, smaller))
         folder.parent.mkdir(exist_ok=True)
         new.rename(folder)
         return folder
@@ -281,8 +281,6 @@ size = {self._llm.stat().st_size}\n[model.files]\n"m.gguf" = "{digest}"
         read = _batches(folder)
         again, batch = sum(read) - sum(batches), max(read, default=0)
         problems += [f"{again} texts were read again"] if again > batch else []
-        if problems:
-            shutil.copytree(folder, self._scratch / "problems" / f"{job.name} {number}", dirs_exist_ok=True)
         return Trial(job.name, number, duration, moment, sound, not wrong, again, batch, "; ".join(problems))
 
     def _copy(self, job: Job) -> Path:
@@ -291,26 +289,17 @@ size = {self._llm.stat().st_size}\n[model.files]\n"m.gguf" = "{digest}"
         return Path(shutil.copytree(self.scene(job.scene), folder))
 
     def _command(self, job: Job, folder: Path) -> Command:
-        return Command(folder, job.arguments, self._person(folder) if job.name == "review" else {})
+        return Command(folder, job.arguments, _person(folder) if job.name == "review" else {})
 
     def _finish(self, job: Job, folder: Path) -> tuple[int, str]:
         command = self._command(job, folder)
         return command.end(), command.said.decode("utf-8", "replace")
 
-    def _person(self, folder: Path) -> dict[str, str]:
-        """Somebody who knows every item's label."""
-        if not self._answers:
-            with closing(sqlite3.connect(folder / "p" / "mollia.db")) as db:
-                self._answers = dict(db.execute("SELECT id, label FROM items WHERE label IS NOT NULL"))
-        return self._answers
 
-
-def _smaller(settings: Path) -> None:
-    """Fewer epochs and items than a user would have; everything else as shipped."""
-    text = settings.read_text()
-    for old, new in SMALLER:
-        text = text.replace(old, new)
-    settings.write_text(text)
+def _person(folder: Path) -> dict[str, str]:
+    """Somebody who knows every item's label."""
+    with closing(sqlite3.connect(folder / "p" / "mollia.db")) as db:
+        return dict(db.execute("SELECT id, label FROM items WHERE label IS NOT NULL"))
 
 
 def _batches(folder: Path) -> list[int]:

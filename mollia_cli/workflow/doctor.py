@@ -95,7 +95,7 @@ def _project(folder: Path | None, problems: list[str], warnings: list[str]) -> d
     if free < _LEAST_DISK:
         warnings.append(f"the disk of {root} has {_gib(free)} free: a round stores a classifier; free some space")
     try:
-        with Project.open(root) as project:
+        with Project.open(root, warnings.append) as project:
             wrong = project.store.damage()
     except MolliaError as error:
         wrong = [error.message]

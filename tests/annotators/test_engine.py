@@ -247,3 +247,14 @@ def test_importing_the_family_imports_no_llama_cpp() -> None:
         "ANNOTATORS.load('gguf'); sys.exit('llama_cpp' in sys.modules or 'jinja2' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_whoever_goes_on_later_gets_the_same_numbers(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(annotator, "_STORED", 400)
+    whole = list(make().annotate(ITEMS[:24]))
+    assert len(whole) > 2
+    left = {o.item_id for batch in whole[1:] for o in batch}
+    rest = observed(make(), [item for item in ITEMS if item.id in left])
+    for seen in (o for batch in whole[1:] for o in batch):
+        np.testing.assert_array_equal(seen.log_probs, rest[seen.item_id].log_probs)
+        np.testing.assert_array_equal(seen.votes, rest[seen.item_id].votes)

@@ -50,8 +50,7 @@ def mounted(tmp_path: Path) -> Callable[..., str]:
     def run(script: str) -> str:
         own = {**THIS_TREE, "MOLLIA": str(program), "HERE": str(point)}
         done = subprocess.run(
-            ["unshare", "-rm", "sh", "-ec", script],
-            **{"capture_output": True, "text": True, "check": False, "env": own, "cwd": tmp_path},
+            ["unshare", "-rm", "sh", "-ec", script], capture_output=True, text=True, check=False, env=own, cwd=tmp_path
         )
         said = done.stdout + done.stderr
         assert done.returncode == 0, said

@@ -1,7 +1,8 @@
 """How many CPU threads: measured, not assumed.
 
 llama.cpp's threads wait for each other by spinning, so on a machine that is busy with
-something else two threads can be slower than one. Thread counts do not change the numbers.
+something else two threads can be slower than one. The number of threads changes what is computed
+by rounding at most (2e-5 of a probability was seen); one that is fixed gives the same to the last bit.
 """
 
 import os
