@@ -71,7 +71,7 @@ def test_the_whole_main_job_makes_no_use_of_a_network(tmp_path: Path, shallow_ll
         *(["import", file, "--as", split, "-p", root] for split, file in files.items()),
     )
     settings = root / "mollia.toml"
-    small = re.sub(r"(?m)^(epochs|steps|unlabelled|batch|batch_size) = .*", r"\1 = 2", settings.read_text())
+    small = re.sub(r"(?m)^(epochs|steps|unlabelled|batch) = .*", r"\1 = 1", settings.read_text())
     settings.write_text(small)
     run(
         ["annotate", "--split", "seed", "--threads", 1, "-p", root],
