@@ -13,7 +13,7 @@ from mollia_cli.domain.items import Item, Synthetic, Variant
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
 from mollia_cli.domain.verdicts import Verdict
-from mollia_cli.store.journal import KEYS
+from mollia_cli.store.journal import KEYS, Journal, Key
 from mollia_cli.store.migrations import migrations
 from mollia_cli.store.store import Store
 from mollia_cli.store.verify import Finding
@@ -67,6 +67,24 @@ def test_what_mollia_has_written_is_sound(store: Store) -> None:
     assert found.rows.keys() == KEYS.keys()
     assert all(found.rows.values())
     assert found.head == store.journal.head()
+
+
+def test_verifying_keeps_no_writer_out(tmp_path: Path, store: Store, labels: LabelSet) -> None:
+    other = Store(tmp_path, labels)
+    digests = store.journal.digests
+    seen_tables = []
+
+    def and_write(table: str) -> Iterator[tuple[Key, str]]:
+        if not seen_tables:
+            other.decisions.add(Decision("c", NOTE, "bob", note="in between"))
+        seen_tables.append(table)
+        return digests(table)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Journal, "digests", lambda self, table: and_write(table))
+        assert store.verify().findings == []
+    assert store.verify().entries == other.verify().entries
+    other.close()
 
 
 def test_the_journal_covers_every_table(store: Store) -> None:
