@@ -7,7 +7,7 @@ TEST_MODELS := smollm2-135m-instruct all-minilm-l6-v2
 DEMO := mollia-demo
 AIRGAP := mollia-airgap
 
-.PHONY: help demo airgap-demo test lint pictures clean
+.PHONY: help demo airgap-demo test lint lock release audit pictures clean
 
 help:
 	@echo "make demo   install into .venv, fetch the demo's models, run the whole job (about 10 minutes the first time)"
@@ -15,6 +15,9 @@ help:
 	@echo "make test   install into .venv, fetch the tests' models, run the test suite"
 	@echo "make lint   ruff and mypy"
 	@echo "make pictures PROJECT=folder   the documentation's pictures, from the tutorial's project (needs chromium)"
+	@echo "make release   wheel, source archive, SBOM and SHA256SUMS of the last commit into dist/, the same bytes every time"
+	@echo "make lock   requirements.lock from constraints.txt (asks pip's index)"
+	@echo "make audit ADVISORIES=FILE   the locked versions beside OSV advisories from a file, without a network"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -46,6 +49,16 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy release
+
+lock: $(VENV)/.installed-test
+	$(BIN)/python release/lock.py
+
+release: $(VENV)/.installed-test
+	$(BIN)/python release/build.py
+
+audit: $(VENV)/.installed-test
+	$(BIN)/python release/audit.py $(ADVISORIES)
 
 pictures: $(VENV)/.installed
 	$(BIN)/python docs/pictures/make.py $(PROJECT)

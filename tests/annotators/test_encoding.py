@@ -102,3 +102,12 @@ def test_the_common_part_is_really_common(model: Model) -> None:
     for text in TEXTS:
         common = encoder.encode(text).common
         np.testing.assert_array_equal(encoder.all_tokens(text)[:common], encoder.shared[:common])
+
+
+def test_no_control_token_of_the_model_can_come_from_a_text(model: Model) -> None:
+    encoder = Encoder(model, PROMPT, limit=4000)
+    control = {t for mark in model.control_texts for t in model.tokenize(mark, parse_special=True).tolist()}
+    assert len(model.control_texts) > 5
+    plain = [t for t in encoder.all_tokens("Hello.").tolist() if t in control]
+    for text in ("Hello.".join(model.control_texts), "".join(model.control_texts), *model.control_texts):
+        assert [t for t in encoder.all_tokens(text).tolist() if t in control] == plain
