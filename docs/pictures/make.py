@@ -28,8 +28,9 @@ def terminal(project: Project, columns: int, rows: int) -> str:
     """The first item of the review as SVG."""
 
     async def shot() -> str:
-        app = ReviewApp(open_review(project, limit=40, who="anna"))
+        app = ReviewApp(open_review(project, limit=20, who="anna"))
         async with app.run_test(size=(columns, rows)) as pilot:
+            await app.workers.wait_for_complete()  # the classifier reads the first texts
             await pilot.pause()
             return app.export_screenshot(title="mollia review")
 

@@ -31,7 +31,8 @@ def estimate(
 
     Tokens, time and disk, each with a range, from a short measurement. What the LLMs say while they are
     measured is stored and used by the run. Of a run that has begun: what is left. Ranges of time
-    include early stopping and that a machine can be busier or less busy than it is now.
+    include early stopping, and a machine a third busier or less busy than now; one that gets
+    twice as busy takes twice as long.
 
     Example: mollia estimate --rounds 10 --strategy coreset
     """
