@@ -110,6 +110,12 @@ def test_verdicts_of_a_fit(store: Store) -> None:
     assert store.verdicts.add_fit("digest", "vote", ["k1"], (3, 0), {}).id == fit.id
     store.verdicts.add(fit.id, [Verdict("b", 1, 0.75, np.array([0.1, 0.75, 0.15]), (0, 2))])
     assert store.verdicts.latest_fit() == fit
+    other = store.verdicts.add_fit("other", "vote", ["k1"], (3, 0), {})
+    concluded = "SELECT concluded FROM fits ORDER BY id"
+    for again, counts in ((fit, [1, None]), (other, [1, 2]), (other, [1, 2]), (fit, [3, 2])):
+        store.verdicts.add(again.id, [])
+        assert store.verdicts.latest_fit() == again
+        assert [count for (count,) in store._db.execute(concluded)] == counts
     found = store.verdicts.get(fit.id, ["a", "b"])
     assert list(found) == ["b"]
     assert (found["b"].label, found["b"].negatives, found["b"].confidence) == (1, (0, 2), 0.75)
