@@ -120,7 +120,7 @@ def _metrics(old: Round, new: Round) -> Iterator[dict[str, Any]]:
         if isinstance(was[key], float):
             yield from _numbers(old.number, key, [(was[key], now[key])])
         elif was[key] != now[key]:
-            yield _difference(old.number, key, f"{was[key]} was {key}, now {now[key]}")
+            yield _difference(old.number, key, f"was {was[key]}, is {now[key]}")
 
 
 def _weights(project: Project, copy: Project, old: Round, new: Round) -> Iterator[dict[str, Any]]:
