@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 TERMINALS = {"review": (80, 24), "review-wide": (132, 36)}
 SCHEMES = {"report-light": [], "report-dark": ["--blink-settings=preferredColorScheme=0"]}
-REPORT_SIZE = (960, 1150)
+REPORT_SIZE = (960, 1480)
 
 
 def terminal(project: Project, columns: int, rows: int) -> str:

@@ -21,7 +21,8 @@ UsageError: Any = typer.BadParameter.__base__  # typer has its own click
 
 def command_lines(page: Path) -> Iterator[tuple[list[str], bool]]:
     """The words of each call of mollia without what a shell does around it, and whether it is one to be typed."""
-    for found in SHOWN.finditer(page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8").replace("\\\n", "")  # lines that go on
+    for found in SHOWN.finditer(text):
         lexer = shlex.shlex(found[1] or found[2], posix=True, punctuation_chars="|&;<>")
         lexer.whitespace_split, lexer.commenters = True, "#"
         words: list[str] = []
