@@ -49,14 +49,16 @@ def write_settings(path: Path, settings: Settings) -> None:
     document.add("noun", tomlkit.item(settings.noun))
     document.add("task", tomlkit.item(settings.task_sentence))
     document.add("seed", tomlkit.item(settings.seed))
-    labels = tomlkit.table()
-    labels.comment("label = what it means (may stay empty)")
-    for name, description in zip(settings.labels.names, settings.labels.descriptions, strict=True):
-        labels.add(name, description)
-    document.add("labels", labels)
+    sections = tomlkit.document()
     for name, section in SECTIONS.items():
-        document.add(name, _section(getattr(settings, name), section))
-    write_private(path, tomlkit.dumps(document))
+        sections.add(name, _section(getattr(settings, name), section))
+    # a tomlkit table of 10,000 labels takes half a minute: each key is compared with all before it
+    labels = "".join(
+        f"{tomlkit.key(name).as_string()} = {tomlkit.item(description).as_string()}\n"
+        for name, description in zip(settings.labels.names, settings.labels.descriptions, strict=True)
+    )
+    heading = "\n[labels] # label = what it means (may stay empty)\n"
+    write_private(path, f"{tomlkit.dumps(document)}{heading}{labels}\n{tomlkit.dumps(sections)}")
 
 
 def write_panel(path: Path, models: Sequence[str]) -> None:
