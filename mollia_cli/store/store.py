@@ -129,10 +129,11 @@ class Store:
 
     def _record_labels(self, labels: LabelSet) -> None:
         """Arrays in the database follow the label set's order: it is written down for whoever reads them by SQL."""
-        if self._db.execute("SELECT 1 FROM label_sets WHERE digest = ?", [labels.digest]).fetchone():
+        digest = labels.digest
+        if self._db.execute("SELECT 1 FROM label_sets WHERE digest = ?", [digest]).fetchone():
             return
         described = enumerate(zip(labels.names, labels.descriptions, strict=True))
-        rows = [(labels.digest, position, name, meaning) for position, (name, meaning) in described]
+        rows = [(digest, position, name, meaning) for position, (name, meaning) in described]
         with self.journal.entry("label set", {"label_sets": [row[:2] for row in rows]}):
             self._db.conn.executemany(
                 "INSERT OR IGNORE INTO label_sets (digest, position, name, description) VALUES (?, ?, ?, ?)", rows

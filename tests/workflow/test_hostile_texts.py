@@ -109,7 +109,13 @@ def test_ten_thousand_labels(imported: Callable[..., tuple[Project, ImportReport
     assert (found.added, len(project.labels)) == (2, 10_000)
     assert 0 < said(shallow_llm, labels, ["hello"])[0] <= 1 + 1e-6
     with pytest.raises(InputError, match="leaves no room for a text") as caught:  # in a prompt, they need a context
-        arguments = ("llm", shallow_llm, project.labels, Prompt(f"One of {', '.join(labels)}: ", "\n"), Decoding())
+        arguments = (
+            "llm",
+            shallow_llm,
+            project.labels,
+            Prompt(f"One of {', '.join(labels[:1500])}: ", "\n"),
+            Decoding(),
+        )
         with GgufAnnotator(*arguments, model_digest="d", threads=1) as llm:
             list(llm.annotate([Item("i", "hello")]))
     assert "shorten the prompt" in caught.value.hint
