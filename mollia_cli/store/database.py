@@ -21,8 +21,25 @@ _ROOM = 1 << 20  # bytes free on a disk with less than which it is as good as fu
 Say = Callable[[str], None]
 
 
+def _remove_unfinished(path: Path) -> None:
+    """Remove the database that an ``init`` has left behind when it was killed; one with items raises RefusedError."""
+    if not path.exists():
+        return
+    try:
+        with closing(connect_to_read(path)) as connection:
+            tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'items'").fetchone()[0]
+            used = tables and connection.execute("SELECT 1 FROM items LIMIT 1").fetchone()
+    except sqlite3.Error as error:
+        raise database_error(path, error) from error
+    if used:
+        raise RefusedError(f"{path} holds items, and mollia.toml is missing", "restore mollia.toml, or move the file")
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        path.with_name(name).unlink(missing_ok=True)
+
+
 def create_database(path: Path) -> Connection:
     """A new database file that only its owner may read (0600), in WAL mode, with the whole schema."""
+    _remove_unfinished(path)
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     return open_database(path)
 

@@ -174,3 +174,15 @@ def test_a_full_disk_has_a_message(store: Store) -> None:
         store.items.add((Item(str(n), f"text {n} " * 200) for n in range(1000)), "big.csv")
     assert "same command again" in caught.value.hint
     assert store.items.ids("pool") == ["b", "c"]
+
+
+def test_init_goes_on_after_one_that_was_killed(tmp_path: Path, labels: LabelSet) -> None:
+    Store(tmp_path, labels, create=True).close()
+    store = Store(tmp_path, labels, create=True)
+    with store.transaction():
+        store.items.add([Item("a", "a text")], "test")
+    store.close()
+    with pytest.raises(RefusedError, match="holds items"):
+        Store(tmp_path, labels, create=True)
+    with Store(tmp_path, labels).guarded():
+        pass
