@@ -24,7 +24,7 @@ def options(tmp_path: Path) -> argparse.Namespace:
     (tmp_path / "train.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     (tmp_path / "test.jsonl").write_text('{"text": "held", "label": "y"}\n{"text": "held", "label": "y"}')
     return argparse.Namespace(
-        data=tmp_path, outputs=tmp_path / "x.npy", out=tmp_path, rounds=2, batch=5, aggregator="mol",
+        data=tmp_path, outputs=tmp_path / "x.npy", out=tmp_path, rounds=2, batch=5, pool_sample=0, aggregator="mol",
         strategies=["random"], annotators=["mollia", "vote", "llm2", "oracle"], variants=["A", "D"],
         labels=["y", "x"], first_seed=3, seeds=2,
     )  # fmt: skip

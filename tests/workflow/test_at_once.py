@@ -132,7 +132,7 @@ def test_a_lock_of_another_host_is_left_to_a_person(tmp_path: Path) -> None:
 def test_runs_keep_their_order_when_the_clock_is_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(tmp_path, LabelSet(("red", "green")), create=True)
     for time, name in (("2030", "one"), ("2030", "two"), ("2020", "one"), ("2020", "three"), ("2020", "two")):
-        monkeypatch.setattr("mollia_cli.store.database.now", lambda time=time: f"{time}-01-01T00:00:00+00:00")
+        monkeypatch.setattr("mollia_cli.store.writing.now", lambda time=time: f"{time}-01-01T00:00:00+00:00")
         store.runs.put(name, {})
         store.observations.register(name, {"model": name})
         assert store.runs.names()[0] == name

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import chain, islice, repeat
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_a_real_llm_writes_and_is_marked(make_project: MakeProject, capsys: pyte
 
 
 def fake_writer(*batches: list[str]) -> Callable[..., object]:
-    return lambda *_, **__: iter(batches)
+    return lambda _path, _prompt, examples, *_, **__: islice(chain(batches, repeat([])), len(examples))
 
 
 def test_what_is_there_already_is_thrown_away(make_project: MakeProject, monkeypatch: pytest.MonkeyPatch) -> None:
