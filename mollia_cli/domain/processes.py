@@ -5,7 +5,7 @@ from pathlib import Path
 from shutil import rmtree
 
 
-def runs(pid: int) -> bool:
+def _runs(pid: int) -> bool:
     """Whether a process with this number runs; where that cannot be known, it does."""
     if os.name != "posix":  # elsewhere, signal 0 would end the process
         return True
@@ -23,7 +23,7 @@ def sweep(folder: Path, pattern: str) -> None:
     before, _, _ = pattern.partition("*")
     for left in folder.glob(pattern):
         pid = left.name.removeprefix(before).replace(".", "-").partition("-")[0]
-        if not pid.isdigit() or runs(int(pid)):
+        if not pid.isdigit() or _runs(int(pid)):
             continue
         if left.is_dir():
             rmtree(left, ignore_errors=True)

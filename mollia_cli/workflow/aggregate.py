@@ -192,10 +192,22 @@ def observed_labelled(project: Project, panel: Sequence[Member], kind: type[Aggr
 
 def judge(project: Project, fitted: Fitted, ids: Sequence[str]) -> FloatArray:
     """[n, K] calibrated probabilities of annotated items; their variants are made where verdicts average over them."""
+    return _judge(project, fitted, ids)[0]
+
+
+def judged(project: Project, fitted: Fitted, ids: Sequence[str], rule: NegativeRule) -> list[Verdict]:
+    """The verdicts on annotated items, by ``judge``'s probabilities; they are not stored."""
+    probabilities, panel = _judge(project, fitted, ids)
+    return verdicts_of(probabilities, panel, rule.delta)
+
+
+def _judge(project: Project, fitted: Fitted, ids: Sequence[str]) -> tuple[FloatArray, Panel]:
+    """``judge``'s probabilities, and what the panel said of the items, which is read once."""
     variants: list[Variant] = []
     if fitted.aggregator.averages:
         variants = _variants_of(project, type(fitted.aggregator), fitted.panel, project.store.items.get(ids))
-    return fitted.predict_proba(stack_with(project, fitted.panel, ids, variants))[: len(ids)]
+    seen = stack_with(project, fitted.panel, ids, variants)
+    return fitted.predict_proba(seen)[: len(ids)], seen.take(range(len(ids)))
 
 
 def _observed_items(project: Project, panel: Sequence[Member], items: Sequence[Item]) -> list[Item]:
@@ -234,7 +246,7 @@ def _conclude(project: Project, fitted: Fitted, ids: Sequence[str], rule: Negati
     made = [
         verdict
         for part in chunks(ids, MOST)  # a part's features take far more memory than its verdicts
-        for verdict in verdicts_of(judge(project, fitted, part), stack(project, fitted.panel, part), rule.delta)
+        for verdict in judged(project, fitted, part, rule)
     ]
     with project.store.guarded():
         project.store.verdicts.add(fitted.fit.id, made)

@@ -83,7 +83,7 @@ def observe(
     key = store.key(annotator.identity)
     annotator = (project.loaded or {}).pop(key, annotator)
     try:
-        _store_batches(project, annotator, parts, total, store)
+        _store_batches(project, annotator, key, parts, total, store)
     finally:
         if project.loaded is not None and fit_together(panel):
             project.loaded[key] = annotator
@@ -92,10 +92,15 @@ def observe(
 
 
 def _store_batches(
-    project: Project, annotator: Annotator, parts: Iterable[Sequence[Item]], total: int, store: ObservationStore
+    project: Project,
+    annotator: Annotator,
+    key: str,
+    parts: Iterable[Sequence[Item]],
+    total: int,
+    store: ObservationStore,
 ) -> None:
     """Of what is stored already, only the words of invalid answers are new."""
-    key, done = store.key(annotator.identity), 0
+    done = 0
     task = f"annotating with {annotator.name}"
     project.progress(task, 0, total)
     begin = perf_counter()

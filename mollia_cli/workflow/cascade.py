@@ -16,14 +16,13 @@ from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.store.verdicts import Fit
-from mollia_cli.workflow.aggregate import Fitted, fit_aggregator, judge, negative_rule, verdicts_of
+from mollia_cli.workflow.aggregate import Fitted, fit_aggregator, judged, negative_rule
 from mollia_cli.workflow.annotate import (
     Member,
     annotate,
     fit_seeds,
     members,
     observed_by_all,
-    stack,
     unlabelled_sample,
 )
 from mollia_cli.workflow.panel import check_names
@@ -108,9 +107,8 @@ def with_sample(project: Project, ids: Sequence[str]) -> list[str]:
 
 
 def _verdicts(project: Project, fitted: Fitted, ids: Sequence[str]) -> dict[str, Verdict]:
-    panel = stack(project, fitted.panel, ids)
     rule = negative_rule(project, fitted.panel)
-    return {verdict.item_id: verdict for verdict in verdicts_of(judge(project, fitted, ids), panel, rule.delta)}
+    return {verdict.item_id: verdict for verdict in judged(project, fitted, ids, rule)}
 
 
 def _record(project: Project, fits: Sequence[Fitted], panel: Sequence[Member], verdicts: dict[str, Verdict]) -> Fit:

@@ -2,7 +2,6 @@
 
 import platform
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from mollia_cli.annotators.gguf.memory import available, disk_free, predict
 from mollia_cli.domain.errors import MolliaError, NotFoundError
 from mollia_cli.store.project_files import find_root
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.record import installed_versions
 
 LIBRARIES = ("llama-cpp-python", "numpy", "scipy", "torch", "transformers", "safetensors", "xgboost-cpu", "xgboost")
 _LEAST_DISK = 2**30  # free bytes that a few rounds' classifiers and a day's observations fit into
@@ -49,7 +49,7 @@ def doctor(folder: Path | None = None) -> dict[str, Any]:
         "mollia": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "libraries": {name: known for name in LIBRARIES if (known := _version(name))},
+        "libraries": installed_versions(LIBRARIES),
         "engine": engine,
         "models": found,
         "project": project,
@@ -105,10 +105,3 @@ def _project(folder: Path | None, problems: list[str], warnings: list[str]) -> d
 
 def _gib(size: int) -> str:
     return f"{size / 2**30:.1f} GiB"
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""

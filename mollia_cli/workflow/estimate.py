@@ -150,12 +150,13 @@ def _varied(project: Project, plan: _Plan, chosen: Sequence[str]) -> _Varied:
     if not kind.variants:
         return _Varied()
     known = list(dict.fromkeys([*(item.id for item in fit_items(project)), *(chosen if kind.averages else [])]))
-    bare = [item_id for item_id in known if item_id not in store.get(kind.variants, known)]
+    made = store.get(kind.variants, known)
+    bare = [item_id for item_id in known if item_id not in made]
     begin = perf_counter()
     if bare:
         make_variants(project, kind.variants, project.store.items.get(bare[:_VARIED]))
     once = (perf_counter() - begin) / max(len(bare[:_VARIED]), 1)
-    usable = [[v.id for v in made if v.usable] for made in store.get(kind.variants, known).values()]
+    usable = [[v.id for v in own if v.usable] for own in store.get(kind.variants, known).values()]
     pool = project.store.items.ids("pool")
     unvaried = 1.0 - len(store.get(kind.variants, pool)) / max(len(pool), 1)
     left = len(bare[_VARIED:]) + (plan.future * unvaried if kind.averages else 0.0)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from mollia_cli.domain.errors import MolliaError
+from mollia_cli.domain.items import Item
 from mollia_cli.workflow.learner import best_round, current_run, finished_rounds, trained_learner
 from mollia_cli.workflow.project import Project
 
@@ -22,7 +23,7 @@ def explain(project: Project, item_id: str, run_name: str = "") -> dict[str, Any
     names = project.labels.names
     source, imported_at = project.store.items.source(item_id)
     found = project.store.trace(item_id)
-    label, because = _label(project, item_id, found)
+    label, because = _label(project, item, found)
     return {
         "id": item.id,
         "text": item.text,
@@ -39,10 +40,9 @@ def explain(project: Project, item_id: str, run_name: str = "") -> dict[str, Any
     }
 
 
-def _label(project: Project, item_id: str, found: dict[str, Any]) -> tuple[str | None, str | None]:
+def _label(project: Project, item: Item, found: dict[str, Any]) -> tuple[str | None, str | None]:
     """(the label that `mollia export labels` writes, where it is from)."""
-    [item] = project.store.items.get([item_id])
-    told = project.store.decisions.labels().get(item_id)
+    told = project.store.decisions.labels().get(item.id)
     if told is not None:
         return project.labels.names[told], "human"
     if item.split != "pool":

@@ -1,6 +1,8 @@
 """A run's record: what it takes to repeat it, written down when the run is opened first."""
 
 import platform
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -32,12 +34,16 @@ def run_record(project: Project) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """The versions of mollia, Python, the machine's system, and the libraries that numbers come from."""
-    found = {"mollia": __version__, "Python": platform.python_version(), "platform": platform.platform()}
-    for name in LIBRARIES:
-        try:
+    program = {"mollia": __version__, "Python": platform.python_version(), "platform": platform.platform()}
+    return program | installed_versions(LIBRARIES)
+
+
+def installed_versions(names: Iterable[str]) -> dict[str, str]:
+    """The versions of those of the distributions that are installed."""
+    found = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return found
 
 

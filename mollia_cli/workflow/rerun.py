@@ -13,7 +13,7 @@ import numpy as np
 
 from mollia_cli.domain.digest import digest_file
 from mollia_cli.domain.errors import NotFoundError
-from mollia_cli.domain.processes import runs
+from mollia_cli.domain.processes import sweep
 from mollia_cli.domain.settings import SETTINGS_FILE
 from mollia_cli.store.database import DATABASE_FILE
 from mollia_cli.store.project_files import write_private, write_settings
@@ -169,9 +169,7 @@ def _remarks(project: Project, run: str, record: dict[str, Any] | None) -> Itera
 @contextmanager
 def _scratch(project: Project, record: dict[str, Any] | None, ask_again: bool) -> Iterator[Project]:
     """The project as it was before its runs, in a folder of it that is gone afterwards."""
-    for left in project.root.glob(f"{_SCRATCH}*-*"):
-        if not runs(int(left.name.split("-")[1])):  # it was killed
-            shutil.rmtree(left, ignore_errors=True)
+    sweep(project.root, f"{_SCRATCH}*")
     settings = project.settings if record is None else recorded_settings(record)
     template = read_template(project)[0] if record is None or record["template"] is None else record["template"]
     with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-", dir=project.root) as folder:

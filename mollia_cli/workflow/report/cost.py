@@ -27,9 +27,10 @@ def cost(project: Project, run: str) -> Cost:
     rounds = finished(project, run)
     if not llms and not rounds:
         raise NotFoundError("nothing has been annotated or trained yet", "mollia run --rounds 10")
-    wanted = [*needed_for_fit(project), *(s.item_id for s in project.store.runs.selections(run))]
+    needed = needed_for_fit(project)
+    wanted = [*needed, *(s.item_id for s in project.store.runs.selections(run))]
     tokens = project.store.observations.tokens_by_item(panel, list(dict.fromkeys(wanted)))
-    base = {item_id for item_id in needed_for_fit(project) if item_id in tokens}
+    base = {item_id for item_id in needed if item_id in tokens}
     return Cost(
         llms,
         len(base),
