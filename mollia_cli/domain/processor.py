@@ -5,6 +5,8 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+from mollia_cli.domain.errors import RefusedError
+
 _CPUINFO = Path("/proc/cpuinfo")
 
 
@@ -15,6 +17,15 @@ def flags() -> frozenset[str]:
         if found := _cpuinfo(key):
             return frozenset(found.split())
     return frozenset()
+
+
+def check_processor() -> None:
+    """RefusedError for an x86 processor without AVX: numpy and torch, as they are published, end the process there."""
+    if flags() and "avx" not in flags() and platform.machine() in ("x86_64", "AMD64"):
+        raise RefusedError(
+            f"this processor ({processor_name()}) has no AVX, which the libraries that mollia computes with need",
+            "use a computer with a processor of 2011 or later",
+        )
 
 
 @cache
@@ -30,9 +41,10 @@ def processor_name() -> str:
 
 
 def _cpuinfo(key: str) -> str:
-    """The first value of a key in Linux's description, or ''."""
+    """The first value of a key in Linux's description, or ''; the lines of the other cores are not read."""
     try:
-        lines = _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
+        with _CPUINFO.open(encoding="utf-8", errors="replace") as lines:
+            pairs = (line.partition(":") for line in lines)
+            return next((value.strip() for name, _, value in pairs if name.strip() == key), "")
     except OSError:
         return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == key), "")

@@ -4,14 +4,18 @@ Other kernels round differently, so all of it is part of an observation's identi
 this process: a library that was compiled for another processor would end it.
 """
 
+import ctypes
 import shlex
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from zipfile import ZipFile
 
 from mollia_cli.annotators.gguf.child import ChildError, answer, call
 from mollia_cli.domain.digest import digest_of
@@ -21,6 +25,21 @@ from mollia_cli.domain.processor import flags, processor_name
 PACKAGE = "llama-cpp-python"
 ILLEGAL = "SIGILL"  # how a process ends that meets an instruction which its processor does not have
 _SECONDS = 120.0
+_IN_WHEEL = "llama_cpp/lib/"
+# what llama.cpp calls them -> what Linux calls them
+_FLAGS = {
+    "AVX": "avx",
+    "AVX2": "avx2",
+    "F16C": "f16c",
+    "FMA": "fma",
+    "BMI2": "bmi2",
+    "AVX_VNNI": "avx_vnni",
+    "AVX512": "avx512f",
+    "AVX512_VBMI": "avx512vbmi",
+    "AVX512_VNNI": "avx512_vnni",
+    "AVX512_BF16": "avx512_bf16",
+    "AMX_INT8": "amx_int8",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +101,38 @@ def rebuild() -> str:
     return f'{without}{python} -m pip install {options} "{PACKAGE}=={version(PACKAGE)}"'
 
 
+def wheel_needs(wheel: Path) -> tuple[str, ...]:
+    """Processor flags, by Linux's names, without which a llama-cpp-python wheel for x86 does not run.
+
+    AVX alone for a portable wheel, because of the other libraries. What a wheel that was compiled for one processor
+    needs is asked of its library, in a process of its own: () for one that does not run here, or is for no x86.
+    """
+    with TemporaryDirectory() as scratch, ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if name.startswith(_IN_WHEEL)]
+        if any("ggml-cpu-" in name for name in names):
+            return ("avx",)
+        archive.extractall(scratch, names)
+        with suppress(ChildError, MolliaError):
+            system = str(call(__name__, {"library": str(Path(scratch, _IN_WHEEL))}, _SECONDS)["system"])
+            return tuple(flag for name, flag in _FLAGS.items() if f" {name} = 1 " in system)
+    return ()
+
+
 def _libraries() -> list[Path]:
     spec = find_spec("llama_cpp")
     folders = [Path(place) / "lib" for place in (spec.submodule_search_locations or [])] if spec else []
     return sorted(file for folder in folders for file in folder.glob("*") if file.is_file())
 
 
-def _work(_request: dict[str, Any]) -> dict[str, Any]:
-    from mollia_cli.annotators.gguf.llama import lib
+def _work(request: dict[str, Any]) -> dict[str, Any]:
+    if "library" in request:
+        api: Any = ctypes.CDLL(str(Path(request["library"], "libllama.so")))
+        api.llama_print_system_info.restype = ctypes.c_char_p
+    else:
+        from mollia_cli.annotators.gguf.llama import lib
 
-    return {"system": " ".join(lib().llama_print_system_info().decode().split())}
+        api = lib()
+    return {"system": " ".join(api.llama_print_system_info().decode().split())}
 
 
 if __name__ == "__main__":

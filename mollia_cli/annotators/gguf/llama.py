@@ -87,18 +87,37 @@ def _load_backends(folder: Path) -> None:
     llama.cpp itself would look beside the program and in the current folder, where anybody may have put one.
     Raises RefusedError where none of them runs on this processor.
     """
-    from llama_cpp._ggml import libggml
-
-    libggml.ggml_backend_reg_count.restype = ctypes.c_size_t
-    libggml.ggml_backend_load_all_from_path.argtypes = [ctypes.c_char_p]
-    libggml.ggml_backend_load_all_from_path.restype = None
-    if not libggml.ggml_backend_reg_count():
-        libggml.ggml_backend_load_all_from_path(str(folder).encode())
-    if not libggml.ggml_backend_reg_count():
+    ggml = ggml_of_llama()
+    if not ggml.ggml_backend_reg_count():
+        ggml.ggml_backend_load_all_from_path(str(folder).encode())
+    if not ggml.ggml_backend_reg_count():
         raise RefusedError(
             f"this build of llama.cpp has no kernels for this processor ({processor_name()})",
             "compile llama-cpp-python on this machine (docs/processors.md)",
         )
+
+
+@cache
+def ggml_of_llama() -> Any:
+    """The ggml that llama.cpp itself uses: a wheel holds each library under several names, and each would be another.
+
+    So it is reached through libllama, as one of the libraries that it needs; Windows cannot do that, and needs not.
+    """
+    if os.name == "nt":
+        from llama_cpp._ggml import libggml as ggml
+    else:
+        from llama_cpp.llama_cpp import _lib as ggml
+    ggml.ggml_backend_reg_count.restype = ctypes.c_size_t
+    ggml.ggml_backend_load_all_from_path.argtypes = [ctypes.c_char_p]
+    ggml.ggml_backend_load_all_from_path.restype = None
+    ggml.ggml_backend_dev_count.restype = ctypes.c_size_t
+    ggml.ggml_backend_dev_get.restype = ctypes.c_void_p
+    ggml.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
+    ggml.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
+    for name in ("ggml_backend_dev_name", "ggml_backend_dev_description"):
+        getattr(ggml, name).restype = ctypes.c_char_p
+        getattr(ggml, name).argtypes = [ctypes.c_void_p]
+    return ggml
 
 
 def log_to(path: Path | None) -> None:
