@@ -108,19 +108,20 @@ class ProgressBar:
     def _draw(self, what: str, done: int, total: int) -> None:
         if self._bar is None:
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
             columns = (
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TimeRemainingColumn(),
+                TextColumn("{task.fields[left]}"),
             )
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.start()
         if what not in self._tasks:
-            self._tasks[what] = self._bar.add_task(printable(what), total=total)
-        self._bar.update(self._tasks[what], completed=done, total=total)
+            self._tasks[what] = self._bar.add_task(printable(what), total=total, left="")
+        left = time_left(time.monotonic() - self._started[what], done, total)
+        self._bar.update(self._tasks[what], completed=done, total=total, left=left)
 
     def _finish(self, what: str) -> None:
         self._started.pop(what, None)
@@ -135,6 +136,18 @@ class ProgressBar:
             self._bar.stop()
             self._bar = None
             self._tasks.clear()
+
+
+def time_left(seconds: float, done: int, total: int) -> str:
+    """What is left, at the pace of all that has passed: a machine that got busier or idle corrects it."""
+    return f"{duration(seconds * (total - done) / done)} left" if done else ""
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: "40 s", "12 min", "3.5 h"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 @contextmanager

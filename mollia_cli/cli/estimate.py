@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mollia_cli.cli.common import JsonOption, ProjectOption, ThreadsOption, emit, emit_json, open_project, table
+from mollia_cli.cli.common import JsonOption, ProjectOption, ThreadsOption, emit, emit_json, open_project, table, talk
 from mollia_cli.cli.rounds import NameOption, StopOption
 from mollia_cli.cli.run_options import RunOptions, with_run_options
 
 if TYPE_CHECKING:
     from mollia_cli.workflow.estimate import Amount
 
+_WORTH_SAYING = 0.5  # cores that others keep busy
 _UNITS = ((3600.0, "h"), (60.0, "min"))
 
 
@@ -31,8 +32,8 @@ def estimate(
 
     Tokens, time and disk, each with a range, from a short measurement. What the LLMs say while they are
     measured is stored and used by the run. Of a run that has begun: what is left. Ranges of time
-    include early stopping, and a machine a third busier or less busy than now; one that gets
-    twice as busy takes twice as long.
+    include early stopping, and a machine a third busier or less busy than now. It is said how busy
+    that is; `mollia run` says after each round what is left, at the pace that it really has.
 
     Example: mollia estimate --rounds 10 --strategy coreset
     """
@@ -46,6 +47,7 @@ def estimate(
             {
                 "run": found.run,
                 "rounds": found.rounds,
+                "busy_cores": found.busy,
                 **{key: asdict(amount) for key, amount in total.items()},
                 "parts": [asdict(part) for part in found.parts],
             }
@@ -55,6 +57,11 @@ def estimate(
     table(["part", "tokens", "time"], [*rows, ["all", _tokens(found.tokens), _time(found.seconds)]])
     disk = f"{found.disk.expected / 1e6:,.0f} MB of disk ({found.disk.low / 1e6:,.0f} to {found.disk.high / 1e6:,.0f})"
     emit(f"run {found.run}: {found.rounds} rounds, {disk}")
+    if found.busy >= _WORTH_SAYING:
+        talk(
+            f"other programs kept {found.busy:.1f} cores busy while this was measured: the run is quicker when they"
+            " have ended, and slower when others join them"
+        )
 
 
 def _tokens(amount: "Amount") -> str:

@@ -1,13 +1,15 @@
 """This machine's processor: its name, and the instructions that it says it has."""
 
+import os
 import platform
 import subprocess
+import time
 from functools import cache
 from pathlib import Path
 
 from mollia_cli.domain.errors import RefusedError
 
-_CPUINFO = Path("/proc/cpuinfo")
+_CPUINFO, _STAT = Path("/proc/cpuinfo"), Path("/proc/stat")
 
 
 @cache
@@ -38,6 +40,32 @@ def processor_name() -> str:
         if found := subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip():
             return found
     return platform.processor() or platform.machine()
+
+
+class Others:
+    """How many cores other programs keep busy, from when this is made on; 0 where the system does not say."""
+
+    def __init__(self) -> None:
+        self._wall, self._busy, self._own = time.monotonic(), _busy_seconds(), _own_seconds()
+
+    def cores(self) -> float:
+        """Cores, on average since then."""
+        wall = max(time.monotonic() - self._wall, 1e-9)
+        return max(0.0, (_busy_seconds() - self._busy - _own_seconds() + self._own) / wall)
+
+
+def _own_seconds() -> float:
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def _busy_seconds() -> float:
+    """Processor seconds of all programs since the system started."""
+    try:
+        user, nice, system = map(int, _STAT.read_text(encoding="utf-8").split()[1:4])
+        return (user + nice + system) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError):
+        return 0.0
 
 
 def _cpuinfo(key: str) -> str:

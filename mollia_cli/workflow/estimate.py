@@ -18,6 +18,7 @@ from mollia_cli.annotators.base import Annotator
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Panel
+from mollia_cli.domain.processor import Others
 from mollia_cli.domain.rng import stream
 from mollia_cli.learners.base import DROPOUT, EMBEDDINGS, PERTURBED, PROBABILITIES, Examples
 from mollia_cli.stopping import STOPPING
@@ -73,12 +74,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What is left of a run: ``rounds`` to do, and what they cost. disk: bytes that they add to the project."""
+    """What is left of a run: ``rounds`` to do, and what they cost.
+
+    disk: bytes that they add to the project; busy: cores that other programs used while it was measured.
+    """
 
     run: str
     rounds: int
     parts: tuple[Part, ...]
     disk: Amount
+    busy: float = 0.0
 
     @property
     def tokens(self) -> Amount:
@@ -113,10 +118,11 @@ def estimate(project: Project, name: str = "", texts: int = TEXTS, **changes: An
     plan = _plan(project, run, setup)
     if not plan.rounds:
         return Estimate(run, 0, (), NOTHING)
+    others = Others()
     panel = [] if setup.annotator in (HUMAN, ORACLE) else _panel(project, plan, run, texts)
     verdicts = [_aggregator(project, plan)] if panel else []
     parts = (*panel, *verdicts, *_learner(project, plan, run))
-    return Estimate(run, plan.rounds, parts, _disk(project, plan, len(panel)))
+    return Estimate(run, plan.rounds, parts, _disk(project, plan, len(panel)), others.cores())
 
 
 def _plan(project: Project, run: str, setup: RunSetup) -> _Plan:

@@ -250,7 +250,7 @@ def test_importing_the_family_imports_no_llama_cpp() -> None:
 
 
 def test_whoever_goes_on_later_gets_the_same_numbers(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(annotator, "_STORED", 400)
+    monkeypatch.setattr(annotator, "_TOGETHER", 400)
     whole = list(make().annotate(ITEMS[:24]))
     assert len(whole) > 2
     left = {o.item_id for batch in whole[1:] for o in batch}

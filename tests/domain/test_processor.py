@@ -45,3 +45,20 @@ def test_nothing_is_refused_where_nothing_is_known(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(processor, "_CPUINFO", tmp_path / "none")
     assert processor.flags() == frozenset() and processor.processor_name()
     processor.check_processor()
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="Linux")
+def test_other_programs_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three seconds of a clock that is ours, the processor worked four and this program one."""
+    clock, busy, own = iter([10.0, 13.0]), iter([100.0, 104.0]), iter([7.0, 8.0])
+    monkeypatch.setattr(processor.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(processor, "_busy_seconds", lambda: next(busy))
+    monkeypatch.setattr(processor, "_own_seconds", lambda: next(own))
+    assert processor.Others().cores() == pytest.approx(1.0)
+
+
+def test_the_system_counts_what_this_program_does() -> None:
+    before, own = processor._busy_seconds(), processor._own_seconds()
+    sum(n * n for n in range(3_000_000))
+    used = processor._own_seconds() - own
+    assert used > 0.0 and (not before or processor._busy_seconds() - before >= 0.5 * used - 0.05)

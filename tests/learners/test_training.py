@@ -12,6 +12,8 @@ from mollia_cli.learners.tokens import TokenStore, plan_batches  # noqa: E402
 from mollia_cli.learners.training import Part, Schedule, Trainer  # noqa: E402
 
 CPU = torch.device("cpu")
+# A bias of keys moves all scores of a query alike, so it has exactly no gradient, and AdamW blows rounding up.
+KEY_BIASES = ("key.bias", "k_lin.bias", "attn.k.bias")
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def test_two_steps_over_parts_are_two_plain_steps_on_the_mean_of_eq_9(encoders, 
         optimizer.step()
     ours = dict(stepped.named_parameters())
     for name, theirs in plain.named_parameters():
-        if "key.bias" not in name and "k_lin.bias" not in name:  # exactly no gradient: AdamW blows rounding up
+        if not name.endswith(KEY_BIASES):
             torch.testing.assert_close(ours[name], theirs, atol=2e-5, rtol=1e-4, msg=name)
 
 

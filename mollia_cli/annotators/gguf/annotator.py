@@ -24,7 +24,9 @@ from mollia_cli.domain.observations import Observation
 from mollia_cli.domain.prompting import Decoding, Prompt
 
 BATCH = 512  # tokens of one llama_decode
-_STORED = 4096  # characters read together; with fewer, less is lost by a stop, but the last decodes are not full
+# Characters that are read together, and the largest file for which it is so many. A stop loses them, so of a slow
+# model they are fewer; but the last decodes of a batch are not full (benchmarks/README.md: .81 and .92 of the ceiling).
+_TOGETHER, _QUICK_FILE, _TOGETHER_IF_SLOW = 16384, 1 << 30, 4096
 SEQUENCES = 256  # llama.cpp's own maximum
 AUTO_CONTEXT = 4096  # where no --context is given, prompts longer than this are cut
 AUTO_CELLS = 2048  # of the cache at the start; it grows for longer texts
@@ -93,6 +95,10 @@ class GgufAnnotator:
         return self._path.stat().st_size
 
     @property
+    def _together(self) -> int:
+        return _TOGETHER if self._path.stat().st_size <= _QUICK_FILE else _TOGETHER_IF_SLOW
+
+    @property
     def identity(self) -> Mapping[str, Any]:
         """Everything that an observation depends on; known without loading the model here.
 
@@ -112,6 +118,7 @@ class GgufAnnotator:
             "labels": self._labels.digest,
             "decoding": asdict(self._decoding),
             "batch": BATCH,
+            "together": self._together,
             "cache": "unified, flash attention, f16",
             "context": self._context or AUTO_CONTEXT,
             "cut": CUT_RULE,
@@ -166,7 +173,7 @@ class GgufAnnotator:
             return
         engine = self._engine or self._load()
         begin = perf_counter()
-        for texts in _batches(sorted(items, key=lambda item: (len(item.text), item.id))):
+        for texts in _batches(sorted(items, key=lambda item: (len(item.text), item.id)), self._together):
             batch = engine.read(texts, self._reader.plant)
             self._texts += len(batch)
             self._truncated += sum(observation.truncated for observation in batch)
@@ -230,14 +237,17 @@ class GgufAnnotator:
         )
 
 
-def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Items in their order; less any number of whole batches at their start, they give the same batches."""
+def _batches(items: Iterable[Item], characters: int) -> Iterator[list[Item]]:
+    """Items in their order, so many characters together.
+
+    Less any number of whole batches at their start, they give the same batches.
+    """
     batch: list[Item] = []
     size = 0
     for item in items:
         batch.append(item)
         size += len(item.text)
-        if size >= _STORED:
+        if size >= characters:
             yield batch
             batch, size = [], 0
     if batch:
