@@ -18,7 +18,7 @@ from mollia_cli.store.items import chunks
 from mollia_cli.store.observations import ObservationStore
 from mollia_cli.workflow.human import told_items
 from mollia_cli.workflow.learner import current_run
-from mollia_cli.workflow.panel import fit_together, panel_annotators, shot_items
+from mollia_cli.workflow.panel import REPLAY, fit_together, panel_annotators, shot_items
 from mollia_cli.workflow.project import Project
 
 LITTLE_MASS = 0.5
@@ -33,18 +33,20 @@ class Member:
     key: str
 
 
-def annotate(project: Project, ids: Sequence[str], only: Sequence[str] = (), show_invalid: int = 0) -> list[Member]:
+def annotate(
+    project: Project, ids: Sequence[str], only: Sequence[str] = (), show_invalid: int = 0, replay: str = ""
+) -> list[Member]:
     """Have every panel member observe the items it has not observed yet, one model after the other.
 
     Stored batch by batch: a stop in between loses at most the batch in flight. With ``show_invalid``, what is stored
-    without the words of its invalid answers is asked again for them alone. Raises InputError if there are no such
-    answers, because votes are exact.
+    without the words of its invalid answers is asked again for them alone. ``replay``: see ``panel_annotators``.
+    Raises InputError if there are no such answers, because votes are exact.
     """
     if show_invalid and project.settings.annotate.votes == "exact":
         raise InputError("exact votes draw no answers, so there are none to show", "--votes sampled")
     project.store.items.check(ids)
     members, asked = [], False
-    panel = panel_annotators(project, only, show_invalid)
+    panel = panel_annotators(project, only, show_invalid, replay)
     for annotator in panel:
         key = project.store.observations.register(annotator.name, annotator.identity)
         members.append(Member(annotator.name, key))
@@ -74,7 +76,7 @@ def observe(
 
     The items come in parts, of which one at a time is in memory.
     """
-    if not project.may_ask and project.replay is None:
+    if not project.may_ask and annotator.identity.get("annotator") != REPLAY:
         raise RefusedError(
             f"{annotator.name} would have to be asked about {total} texts: its file, its engine or the prompt is"
             " another one than then, or other items are needed",
@@ -151,11 +153,11 @@ def _warn(project: Project, name: str, key: str, ids: Sequence[str]) -> None:
         project.say(f"{name}: {cut} texts were longer than the context and were cut (annotate.context in mollia.toml)")
 
 
-def members(project: Project) -> list[Member]:
-    """The panel's members with their keys, without asking them anything."""
+def members(project: Project, replay: str = "") -> list[Member]:
+    """The panel's members with their keys, without asking them anything; ``replay``: see ``panel_annotators``."""
     return [
         Member(annotator.name, project.store.observations.register(annotator.name, annotator.identity))
-        for annotator in panel_annotators(project)
+        for annotator in panel_annotators(project, replay=replay)
     ]
 
 

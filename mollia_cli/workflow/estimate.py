@@ -172,7 +172,7 @@ def _llms(project: Project, plan: _Plan, chosen: Sequence[str], texts: int, vari
     known = list(dict.fromkeys([*needed_for_fit(project), *chosen]))
     pool = project.store.items.ids("pool")
     share_new = 1.0 - len(set(known) & set(pool)) / max(len(pool), 1)
-    annotators = panel_annotators(project, plan.setup.cascade)
+    annotators = panel_annotators(project, plan.setup.cascade, replay=plan.setup.replay)
     loads = 1 if fit_together(annotators) else plan.rounds
     for place, annotator in enumerate(annotators):
         key = project.store.observations.register(annotator.name, annotator.identity)
@@ -236,7 +236,7 @@ def _aggregator(project: Project, plan: _Plan) -> Part:
     kind = AGGREGATORS.load(plan.setup.aggregator)
     seeds = len(fit_seeds(project)) * (1 + (EACH if kind.variants else 0))
     lengths = len(plan.setup.cascade) or 1
-    names = plan.setup.cascade or tuple(annotator.name for annotator in panel_annotators(project))
+    names = tuple(m.name for m in panel_annotators(project, plan.setup.cascade, replay=plan.setup.replay))
     rows = len(needed_for_fit(project)) + plan.selected + plan.future // 2
     rng = stream(project.settings.seed, "estimate")
     z = rng.dirichlet(np.ones(len(project.labels)), (seeds + rows, len(names)))

@@ -22,7 +22,7 @@ from mollia_cli.store.store import Store
 class Project(AbstractContextManager["Project"]):
     """A project folder, open. ``say`` receives remarks for people, ``progress`` the state of long work.
 
-    ``ask`` puts a question to a person; ``replay`` is a file of stored outputs that stands for the panel.
+    ``ask`` puts a question to a person.
     """
 
     def __init__(self, root: Path, settings: Settings, store: Store) -> None:
@@ -33,7 +33,6 @@ class Project(AbstractContextManager["Project"]):
         self.progress: Progress = silent
         self.loaded: dict[str, Annotator] | None = None  # by key, while models are kept loaded
         self.ask: Callable[[str], str] = _nobody
-        self.replay: Path | None = None
         self._held: set[str] = set()  # runs
         self.may_ask = True  # False: an LLM that would have to be asked is an error
 

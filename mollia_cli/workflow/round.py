@@ -118,7 +118,7 @@ def _label(
     told = told_verdicts(project)
     ids = [item_id for item_id in selected if item_id not in told]
     if setup.cascade:
-        done = ask(project, setup.cascade, setup.sure, with_sample(project, ids), setup.aggregator)
+        done = ask(project, setup.cascade, setup.sure, with_sample(project, ids), setup.aggregator, setup.replay)
         _record(project, run, number, "annotate", watch)
         project.say(f"run {run} round {number}: {stages_said(done)}")
         fit, verdicts = done.fit, {item_id: done.verdicts[item_id] for item_id in ids}
@@ -134,7 +134,7 @@ def _whole_panel(
 ) -> tuple[Fit, dict[str, Verdict]]:
     """The fit and its verdicts, with every LLM asked of every item."""
     watch = Stopwatch()
-    panel = annotate(project, list(dict.fromkeys([*needed_for_fit(project), *ids])))
+    panel = annotate(project, list(dict.fromkeys([*needed_for_fit(project), *ids])), replay=setup.replay)
     _record(project, run, number, "annotate", watch)
     if setup.method == REFINED:
         fit, verdicts = refined_verdicts(project, setup.aggregator, panel, ids)

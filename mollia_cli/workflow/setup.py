@@ -8,15 +8,15 @@ from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.domain.errors import InputError
 from mollia_cli.stopping import STOPPING
 from mollia_cli.strategies import STRATEGIES
+from mollia_cli.strategies.base import INFORMATIVE
 from mollia_cli.workflow.cascade import check_order
 from mollia_cli.workflow.learner import current_run
+from mollia_cli.workflow.panel import REPLAY
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.record import run_record
 from mollia_cli.workflow.train import validation_rule
-from mollia_cli.workflow.variants import check_can_read
 
 PANEL = "panel"
-REPLAY = "replay"
 HUMAN = "human"
 ORACLE = "oracle"
 PAPER = "mollia"
@@ -98,16 +98,29 @@ def planned_run(project: Project, name: str = "", **changes: Any) -> tuple[str, 
     if setup.stop == BUDGET and not (setup.budget_tokens or setup.budget_minutes):
         raise InputError("--stop budget needs a budget", "--budget-tokens 1000000, or --budget-minutes 60")
     if setup.replay:
-        project.replay = Path(setup.replay)
-        if AGGREGATORS.load(setup.aggregator).variants:
-            check_can_read(project)
+        _check_replay(setup)
     if setup.cascade and setup.annotator not in (HUMAN, ORACLE):
         _check_cascade(project, setup)
     return run, setup
 
 
+def _check_replay(setup: RunSetup) -> None:
+    """InputError where the run would have to ask what stored outputs cannot answer."""
+    if AGGREGATORS.load(setup.aggregator).variants:
+        raise InputError(
+            f"the stored outputs {setup.replay} stand for the panel, and they hold nothing of varied texts:"
+            " da and pag need LLMs that can be asked",
+            "run it without --replay, or with --aggregator mol, which learns from the seeds alone",
+        )
+    if INFORMATIVE in STRATEGIES.load(setup.strategy).needs:
+        raise InputError(
+            f"the strategy {setup.strategy!r} asks an LLM, and stored outputs cannot be asked what is informative",
+            "run it without --replay, or with another strategy: --strategy coreset",
+        )
+
+
 def _check_cascade(project: Project, setup: RunSetup) -> None:
-    check_order(project, setup.cascade)
+    check_order(project, setup.cascade, setup.replay)
     if setup.method == REFINED:
         raise InputError(
             "the method 'refined' learns from what every LLM said of every item, and a cascade does not ask them all",

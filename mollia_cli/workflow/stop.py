@@ -78,5 +78,6 @@ def _tokens(project: Project, run: str, setup: RunSetup) -> int:
     """Tokens that the panel decoded for the run's items, whenever that was."""
     selected = [selection.item_id for selection in project.store.runs.selections(run)]
     ids = list(dict.fromkeys([*needed_for_fit(project), *selected]))
-    panel = [member for member in members(project) if not setup.cascade or member.name in setup.cascade]
+    everyone = members(project, setup.replay)
+    panel = [member for member in everyone if not setup.cascade or member.name in setup.cascade]
     return sum(seen.tokens for m in panel for seen in project.store.observations.get(m.key, ids).values())
