@@ -224,9 +224,10 @@ class Cost:
 class Provenance:
     """What it takes to do it again: (name, value) pairs of settings by section, digests, library versions, the prompt.
 
-    Paths are shortened to their last part, because a report travels.
+    ``about``: when that was written down. Paths are shortened to their last part, because a report travels.
     """
 
+    about: str
     settings: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
     digests: tuple[tuple[str, str], ...]
     versions: tuple[tuple[str, str], ...]

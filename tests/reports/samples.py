@@ -65,7 +65,9 @@ def overview(labels: tuple[str, ...] = LABELS) -> Overview:
 
 def new_report() -> Report:
     """Nothing but settings."""
-    provenance = Provenance((("project", (("seed", "0"),)),), (("label set", "ab" * 32),), (("mollia", "1.2.3"),), "")
+    provenance = Provenance(
+        "Now.", (("project", (("seed", "0"),)),), (("label set", "ab" * 32),), (("mollia", "1.2.3"),), ""
+    )
     about = replace(overview(), run="", rounds=0, people=PEOPLE | {"labels": 0, "notes": 0})
     return Report(about, NOTHING, NOTHING, (NOTHING,) * 3, NOTHING, NOTHING, provenance, NOTHING, NOTHING)
 

@@ -11,6 +11,7 @@ from mollia_cli.workflow.annotate import Member
 from mollia_cli.workflow.compare import compare
 from mollia_cli.workflow.corrections import corrections
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.record import as_recorded
 from mollia_cli.workflow.report.cards import data_card, model_card
 from mollia_cli.workflow.report.cost import cost
 from mollia_cli.workflow.report.examples import examples
@@ -28,14 +29,17 @@ __all__ = ["panel_report", "report"]
 def report(project: Project, name: str = "", texts: bool = True) -> Report:
     """The report on a run (see ``reported_run``) of the project, whatever stage it is at.
 
+    Everything is worked out by the settings that the run has recorded, and not by what they have become.
     Asks no LLM; the best classifier reads the test items once more. Without ``texts`` no text of an
     item is in it. Raises NotFoundError for a run that does not exist.
     """
     run = reported_run(project, name)
+    next_to_type = next_step(status(project))
+    project = as_recorded(project, run)
     aggregator = run_aggregator(project, run)
     panel = or_missing(lambda: run_panel(project, run))
     return Report(
-        overview=_overview(project, run, aggregator),
+        overview=_overview(project, run, aggregator, next_to_type),
         curves=or_missing(lambda: _curves(project)),
         panel=_of_panel(panel, lambda members: panel_quality(project, members, aggregator)),
         measurements=(
@@ -51,7 +55,7 @@ def report(project: Project, name: str = "", texts: bool = True) -> Report:
     )
 
 
-def _overview(project: Project, run: str, aggregator: str) -> Overview:
+def _overview(project: Project, run: str, aggregator: str, next_to_type: str) -> Overview:
     settings = project.settings
     return Overview(
         project=project.root.name,
@@ -68,7 +72,7 @@ def _overview(project: Project, run: str, aggregator: str) -> Overview:
         annotator=run_setting(project, run, "annotator"),
         rounds=len(finished(project, run)),
         people=corrections(project),
-        next_step=next_step(status(project)),
+        next_step=next_to_type,
     )
 
 
