@@ -108,7 +108,8 @@ def _record(verdict: "Verdict", names: tuple[str, ...]) -> dict[str, Any]:
 
 def _account(done: "Conclusion") -> dict[str, Any]:
     """How the verdicts came about, as a JSON-ready object."""
-    fit, rule, calibration, threshold = done.fitted.fit, done.negatives, done.fitted.calibration, done.threshold
+    fitted, threshold = done.fitted, done.threshold
+    fit, rule, calibration = fitted.fit, fitted.negatives, fitted.calibration
     account: dict[str, Any] = {
         "aggregator": fit.aggregator,
         "seed_items": fit.seed_items,
@@ -138,7 +139,7 @@ def _account(done: "Conclusion") -> dict[str, Any]:
 
 
 def _remark(done: "Conclusion", target: float | None) -> None:
-    fit, rule, threshold = done.fitted.fit, done.negatives, done.threshold
+    fit, rule, threshold = done.fitted.fit, done.fitted.negatives, done.threshold
     talk(
         f"{len(done.verdicts)} verdicts by {fit.aggregator}"
         f" ({fit.seed_items} seed items, {fit.pool_items} unlabelled ones)"

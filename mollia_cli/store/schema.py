@@ -179,7 +179,8 @@ _BASE = {
         "Fitted aggregators.",
         {
             "id": "number",
-            "digest": "digest of everything that the fit depends on",
+            "digest": "digest of everything that the fit and its verdicts depend on: mollia's version, the aggregator's"
+            " settings, Eq. 5's rule, the panel, labels, items",
             "aggregator": "its name",
             "panel": "JSON array of `annotators.key`",
             "seed_items": "labelled items that it learned from",
@@ -191,7 +192,7 @@ _BASE = {
         },
     ),
     "verdicts": Table(
-        "What each fit concluded of each item.",
+        "What each fit concluded of each item. Rows are added only.",
         {
             "fit": "`fits.id`",
             "item": _ITEM,

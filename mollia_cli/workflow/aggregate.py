@@ -1,10 +1,12 @@
 """``mollia aggregate``: fit an aggregator on the seed labels and conclude verdicts."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from mollia_cli import __version__
 from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.aggregators.base import Aggregator
 from mollia_cli.aggregators.calibration import Calibration, Threshold, calibrate, cross_fitted, tempered, threshold_for
@@ -35,11 +37,12 @@ MOST = 10_000  # unlabelled items that an aggregator learns from, and items that
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A fitted aggregator with its record, the panel it belongs to, and its calibration if it learns."""
+    """A fitted aggregator with its record, its panel, Eq. 5's rule, and its calibration if it learns."""
 
     fit: Fit
     aggregator: Aggregator
     panel: tuple[Member, ...]
+    negatives: NegativeRule
     calibration: Calibration | None
 
     def predict_proba(self, panel: Panel) -> FloatArray:
@@ -54,7 +57,6 @@ class Conclusion:
 
     fitted: Fitted
     verdicts: list[Verdict]
-    negatives: NegativeRule
     threshold: Threshold | None
 
     @property
@@ -87,21 +89,24 @@ def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (
     pool_ids = learned_from(project, panel, also, seed_ids) if kind.learns else []
     variants = _variants_of(project, kind, panel, seed)
     random_seed = stream_seed(project.settings.seed, "aggregate", name)
-    digest = digest_of(
+    rule = negative_rule(project, panel)
+    digest = fit_digest(
+        kind,
+        rule,
         {
             **({"variants": [variant.id for variant in variants]} if kind.variants else {}),
-            "aggregator": name,
             "panel": [member.key for member in panel],
             "seed": [[item.id, item.label] for item in seed],
             "pool": pool_ids,
+            "also": list(also),  # of what learns nothing, too: a fit's verdicts are those of one aggregation
             "random_seed": random_seed,
             "calibration": "temperature, cross-fitted" if kind.learns else None,
-        }
+        },
     )
     fit = project.store.verdicts.find_fit(digest)
     if fit is not None:
         stored = Calibration.from_json(fit.calibration) if fit.calibration else None
-        return Fitted(fit, kind.from_json(fit.state), panel, stored)
+        return Fitted(fit, kind.from_json(fit.state), panel, rule, stored)
     if kind.variants:
         project.say(f"{name} learns from {len(seed)} labelled items and {len(variants)} usable variants of them")
     seen, labels = _with_variants(project, panel, seed, variants)
@@ -122,7 +127,13 @@ def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (
             aggregator.to_json(),
             calibration.to_json() if calibration else None,
         )
-    return Fitted(fit, aggregator, panel, calibration)
+    return Fitted(fit, aggregator, panel, rule, calibration)
+
+
+def fit_digest(kind: type[Aggregator], rule: NegativeRule, data: Mapping[str, Any]) -> str:
+    """What a fit and its verdicts depend on, so that neither ever changes: mollia, aggregator, Eq. 5's rule, data."""
+    how = {"mollia": __version__, "aggregator": kind.name, "settings": kind().settings()}
+    return digest_of({**how, "negatives": [rule.delta, rule.bound], **data})
 
 
 def learned_from(project: Project, panel: Sequence[Member], also: Sequence[str], labelled: Container[str]) -> list[str]:
@@ -154,12 +165,11 @@ def aggregate(
     panel = members(project)
     wanted = observed_by_all(project, panel, project.store.items.ids("pool")) if ids is None else ids
     fitted = fit_aggregator(project, name, panel, wanted)
-    rule = negative_rule(project, fitted.panel)
-    verdicts = _conclude(project, fitted, wanted, rule)
+    verdicts = conclude(project, fitted, wanted)
     told = told_verdicts(project)
     own = [verdict for verdict in verdicts if verdict.item_id not in told]
     threshold = None if target_precision is None else _threshold(fitted, own, target_precision)
-    return Conclusion(fitted, [told.get(verdict.item_id, verdict) for verdict in verdicts], rule, threshold)
+    return Conclusion(fitted, [told.get(verdict.item_id, verdict) for verdict in verdicts], threshold)
 
 
 def _threshold(fitted: Fitted, verdicts: Sequence[Verdict], target: float) -> Threshold:
@@ -195,10 +205,10 @@ def judge(project: Project, fitted: Fitted, ids: Sequence[str]) -> FloatArray:
     return _judge(project, fitted, ids)[0]
 
 
-def judged(project: Project, fitted: Fitted, ids: Sequence[str], rule: NegativeRule) -> list[Verdict]:
+def judged(project: Project, fitted: Fitted, ids: Sequence[str]) -> list[Verdict]:
     """The verdicts on annotated items, by ``judge``'s probabilities; they are not stored."""
     probabilities, panel = _judge(project, fitted, ids)
-    return verdicts_of(probabilities, panel, rule.delta)
+    return verdicts_of(probabilities, panel, fitted.negatives.delta)
 
 
 def _judge(project: Project, fitted: Fitted, ids: Sequence[str]) -> tuple[FloatArray, Panel]:
@@ -231,11 +241,10 @@ def _with_variants(
 
 
 def conclude(project: Project, fitted: Fitted, ids: Sequence[str]) -> list[Verdict]:
-    """Verdicts on annotated items, stored under the fit; items not annotated raise NotFoundError."""
-    return _conclude(project, fitted, ids, negative_rule(project, fitted.panel))
+    """Verdicts on annotated items, as they are stored under the fit; items not annotated raise NotFoundError.
 
-
-def _conclude(project: Project, fitted: Fitted, ids: Sequence[str], rule: NegativeRule) -> list[Verdict]:
+    What the fit has concluded of an item before is its verdict.
+    """
     ready = set(observed_by_all(project, fitted.panel, ids))
     if len(ready) < len(ids):
         first = next(item_id for item_id in ids if item_id not in ready)
@@ -243,14 +252,20 @@ def _conclude(project: Project, fitted: Fitted, ids: Sequence[str], rule: Negati
             f"{len(ids) - len(ready)} of {len(ids)} items were not annotated by the whole panel yet, first {first}",
             "annotate them: mollia annotate - < ids.txt",
         )
+    _conclude(project, fitted, ids)
+    found = project.store.verdicts.get(fitted.fit.id, ids)
+    return [found[item_id] for item_id in ids]
+
+
+def _conclude(project: Project, fitted: Fitted, ids: Sequence[str]) -> None:
+    known = set(project.store.verdicts.answers(fitted.fit.id, ids)[0])
     made = [
         verdict
-        for part in chunks(ids, MOST)  # a part's features take far more memory than its verdicts
-        for verdict in judged(project, fitted, part, rule)
+        for part in chunks([item_id for item_id in ids if item_id not in known], MOST)
+        for verdict in judged(project, fitted, part)  # a part's features take far more memory than its verdicts
     ]
     with project.store.guarded():
         project.store.verdicts.add(fitted.fit.id, made)
-    return made
 
 
 def verdicts_of(probabilities: FloatArray, panel: Panel, delta: float) -> list[Verdict]:

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from mollia_cli.aggregators import AGGREGATORS
+from mollia_cli.aggregators.base import Aggregator
 from mollia_cli.aggregators.features import most_confident
 from mollia_cli.aggregators.text import LinearText, embedding_features, refine
-from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.rng import stream_seed
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.store.verdicts import Fit
-from mollia_cli.workflow.aggregate import negative_rule, verdicts_of
+from mollia_cli.workflow.aggregate import fit_digest, negative_rule, verdicts_of
 from mollia_cli.workflow.annotate import Member, fit_items, observed_by_all, stack, unlabelled_sample
 from mollia_cli.workflow.learner import new_learner
 from mollia_cli.workflow.project import Project
@@ -43,15 +43,19 @@ def refined_verdicts(
 def _fit(project: Project, name: str, panel: Sequence[Member], ids: Sequence[str]) -> Fit:
     seed = fit_items(project)
     keys = [member.key for member in panel]
-    digest = digest_of(
+    kind: type[Aggregator] = AGGREGATORS.load(name)
+    rule = negative_rule(project, panel)
+    digest = fit_digest(
+        kind,
+        rule,
         {
-            "refined": name,
+            "refined": TEXT,
             "panel": keys,
             "seed": [[item.id, item.label] for item in seed],
             "pool": list(ids),
             "encoder": [project.settings.learner.encoder, project.settings.learner.max_tokens],
             "seed_of_streams": project.settings.seed,
-        }
+        },
     )
     known = project.store.verdicts.find_fit(digest)
     if known is not None:
@@ -60,7 +64,7 @@ def _fit(project: Project, name: str, panel: Sequence[Member], ids: Sequence[str
     layers = new_learner(project).describe([item.text for item in items], project.progress)
     gold = np.array([item.label for item in seed], dtype=np.int64)
     refined = refine(
-        AGGREGATORS.load(name),
+        kind,
         stack(project, panel, [item.id for item in seed]),
         gold,
         stack(project, panel, ids),
@@ -68,7 +72,7 @@ def _fit(project: Project, name: str, panel: Sequence[Member], ids: Sequence[str
         stream_seed(project.settings.seed, "refine", name),
     )
     probabilities = refined.aggregator.predict_proba(refined.pool)
-    made = verdicts_of(probabilities, refined.pool, negative_rule(project, panel).delta)
+    made = verdicts_of(probabilities, refined.pool, rule.delta)
     with project.store.guarded(), project.store.transaction():
         sizes = (len(seed), len(ids))
         fit = project.store.verdicts.add_fit(digest, f"{name}+{TEXT}", keys, sizes, refined.aggregator.to_json())

@@ -2,6 +2,7 @@
 
 import sqlite3
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,33 @@ def test_verdicts_of_a_fit(store: Store) -> None:
     found = store.verdicts.get(fit.id, ["a", "b"])
     assert list(found) == ["b"]
     assert (found["b"].label, found["b"].negatives, found["b"].confidence) == (1, (0, 2), 0.75)
+
+
+def test_a_verdict_is_added_and_never_changed(store: Store) -> None:
+    fit = store.verdicts.add_fit("digest", "vote", ["k1"], (3, 0), {})
+    for label, negatives in ((1, (0, 2)), (0, (1,))):
+        store.verdicts.add(fit.id, [Verdict("b", label, 0.75, np.array([0.1, 0.75, 0.15]), negatives)])
+    found = store.verdicts.get(fit.id, ["b"])["b"]
+    assert (found.label, found.negatives) == (1, (0, 2))
+
+
+def test_verdicts_are_stored_all_or_none(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mollia_cli.store.verdicts._AT_ONCE", 1)
+    before = store.verdicts.add_fit("before", "vote", ["k1"], (3, 0), {})
+    store.verdicts.add(before.id, [])
+    fit = store.verdicts.add_fit("digest", "vote", ["k1"], (3, 0), {})
+    entries = len(list(store.journal.entries()))
+
+    def stopped() -> Iterator[Verdict]:
+        for item_id in ("a", "b"):
+            yield Verdict(item_id, 1, 0.75, np.array([0.1, 0.75, 0.15]))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.verdicts.add(fit.id, stopped())
+    assert store.verdicts.confidences(fit.id) == {}
+    assert store.verdicts.latest_fit() == before
+    assert len(list(store.journal.entries())) == entries
 
 
 def test_rounds_grow_and_keep_what_they_know(store: Store) -> None:

@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mollia_cli.aggregators.dawid_skene import DawidSkene
 from mollia_cli.domain.errors import InputError
 from mollia_cli.workflow.aggregate import aggregate, fit_aggregator, negative_rule
 from mollia_cli.workflow.annotate import members, stack
+from mollia_cli.workflow.cascade import Cascaded, ask
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.select import select
 
@@ -108,3 +110,69 @@ def test_the_last_aggregation_is_the_last_one_that_concluded(observed: Project) 
     fit_aggregator(observed, "mol")
     latest = observed.store.verdicts.latest_fit()
     assert latest is not None and latest.aggregator == "vote"
+
+
+def rows_of(project: Project, fit: int) -> list[tuple[object, ...]]:
+    return project.store._db.execute("SELECT * FROM verdicts WHERE fit = ? ORDER BY item", [fit]).fetchall()
+
+
+def with_delta(project: Project, delta: float) -> None:
+    project.settings = replace(project.settings, aggregate=replace(project.settings.aggregate, delta=delta))
+
+
+@pytest.mark.parametrize("name", ["vote", "conditional_logit"])
+def test_what_a_fit_has_concluded_never_changes(observed: Project, name: str) -> None:
+    first = aggregate(observed, name).fitted.fit
+    cited = rows_of(observed, first.id)
+    with_delta(observed, 0.5)
+    done = aggregate(observed, name)
+    assert done.fitted.fit.id != first.id
+    assert rows_of(observed, first.id) == cited
+    stored = observed.store.verdicts.get(done.fitted.fit.id, observed.store.items.ids("pool"))
+    assert [stored[v.item_id].negatives for v in done.verdicts] == [v.negatives for v in done.verdicts]
+    assert [row[-1] for row in rows_of(observed, done.fitted.fit.id)] != [row[-1] for row in cited]
+
+    with_delta(observed, 0.0)
+    assert aggregate(observed, name).fitted.fit.id == first.id
+    assert rows_of(observed, first.id) == cited
+
+
+def test_what_a_cascade_has_concluded_never_changes(observed: Project) -> None:
+    ids = observed.store.items.ids("pool")
+
+    def cascade(sure: float) -> Cascaded:
+        return ask(observed, ["cyd", "ada"], sure, ids, "vote")
+
+    first = cascade(0.4)
+    cited = rows_of(observed, first.fit.id)
+    for sure, delta in ((0.99, 0.0), (0.4, 0.5)):
+        with_delta(observed, delta)
+        again = cascade(sure)
+        assert again.fit.id != first.fit.id
+        assert len(again.verdicts) == len(ids)
+        assert rows_of(observed, first.fit.id) == cited
+    with_delta(observed, 0.0)
+    assert cascade(0.4).fit == first.fit
+
+
+def test_the_version_and_the_settings_of_an_aggregator_are_part_of_a_fits_identity(
+    observed: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fits = [fit_aggregator(observed, "dawid_skene").fit.id]
+    with monkeypatch.context() as patch:
+        patch.setattr("mollia_cli.workflow.aggregate.__version__", "9.9")
+        fits.append(fit_aggregator(observed, "dawid_skene").fit.id)
+    with monkeypatch.context() as patch:
+        patch.setattr(DawidSkene, "settings", lambda self: {"passes": 3})
+        fits.append(fit_aggregator(observed, "dawid_skene").fit.id)
+    assert len(set(fits)) == 3
+    assert fit_aggregator(observed, "dawid_skene").fit.id == fits[0]
+
+
+def test_the_last_aggregation_has_the_verdicts_that_it_made_and_no_others(observed: Project) -> None:
+    pool = observed.store.items.ids("pool")
+    for part in (pool[:5], pool[5:8]):
+        aggregate(observed, "vote", part)
+        latest = observed.store.verdicts.latest_fit()
+        assert latest is not None
+        assert set(observed.store.verdicts.confidences(latest.id)) == set(part)
