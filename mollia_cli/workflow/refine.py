@@ -35,9 +35,18 @@ def refined_verdicts(
     """
     ids = sorted({*observed_by_all(project, panel, unlabelled_sample(project)), *selected})
     fit = _fit(project, aggregator, panel, ids)
-    verdicts = project.store.verdicts.get(fit.id, ids)
+    return fit, with_sure(project, fit.id, selected)
+
+
+def with_sure(project: Project, fit: int, selected: Sequence[str]) -> dict[str, Verdict]:
+    """The verdicts that a fit has stored on the selected items, and its sure ones on others."""
+    ids = sorted(project.store.verdicts.confidences(fit))
+    if not ids:
+        return {}
+    verdicts = project.store.verdicts.get(fit, ids)
     sure = [ids[row] for row in most_confident(np.stack([verdicts[i].probabilities for i in ids]), SURE)]
-    return fit, {item_id: verdicts[item_id] for item_id in sorted({*sure, *selected})}
+    kept = ({*sure, *selected} & verdicts.keys()) - project.store.decisions.ignored()
+    return {item_id: verdicts[item_id] for item_id in sorted(kept)}
 
 
 def _fit(project: Project, name: str, panel: Sequence[Member], ids: Sequence[str]) -> Fit:
