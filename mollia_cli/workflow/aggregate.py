@@ -65,11 +65,18 @@ class Conclusion:
         return 0 if self.threshold is None else sum(v.confidence < self.threshold.confidence for v in self.verdicts)
 
 
-def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (), also: Sequence[str] = ()) -> Fitted:
+def fit_aggregator(
+    project: Project,
+    name: str = "",
+    panel: Sequence[Member] = (),
+    also: Sequence[str] = (),
+    concludes: Sequence[str] | None = None,
+) -> Fitted:
     """The aggregator ``name`` (default: the project's) fitted on the labelled items and unlabelled ones.
 
-    Labelled are the seeds and what people have labelled; unlabelled are ``learned_from``. The same
-    inputs were fitted before: that fit is read from the store.
+    Labelled are the seeds and what people have labelled; unlabelled are ``learned_from``. ``concludes``: the items
+    that verdicts are wanted on (None: ``also``), so that a fit's verdicts are those of one aggregation. The same
+    was fitted before: that fit is read from the store.
     Labelled items that were not annotated yet, or labels of one class only, raise InputError.
     """
     name = AGGREGATORS.check(name or project.settings.aggregate.aggregator)
@@ -98,7 +105,7 @@ def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (
             "panel": [member.key for member in panel],
             "seed": [[item.id, item.label] for item in seed],
             "pool": pool_ids,
-            "also": list(also),  # of what learns nothing, too: a fit's verdicts are those of one aggregation
+            "concludes": list(also if concludes is None else concludes),
             "random_seed": random_seed,
             "calibration": "temperature, cross-fitted" if kind.learns else None,
         },
@@ -164,7 +171,7 @@ def aggregate(
     """
     panel = members(project)
     wanted = observed_by_all(project, panel, project.store.items.ids("pool")) if ids is None else ids
-    fitted = fit_aggregator(project, name, panel, wanted)
+    fitted = fit_aggregator(project, name, panel, wanted, wanted)
     verdicts = conclude(project, fitted, wanted)
     told = told_verdicts(project)
     own = [verdict for verdict in verdicts if verdict.item_id not in told]

@@ -63,9 +63,9 @@ def run_fit(project: Project, run: str) -> Fit | None:
 
 
 def run_panel(project: Project, run: str) -> tuple[Member, ...]:
-    """The panel behind the run's verdicts, whose files need not be here; before any verdict, the project's."""
+    """The panel behind the run's verdicts, whose files need not be here; before any verdict, the one it will ask."""
     fit = run_fit(project, run)
-    return fit_panel(project, fit) if fit is not None else tuple(members(project))
+    return fit_panel(project, fit) if fit is not None else tuple(members(project, run_setting(project, run, "replay")))
 
 
 def fit_panel(project: Project, fit: Fit) -> tuple[Member, ...]:
