@@ -176,5 +176,5 @@ def test_the_last_aggregation_has_the_verdicts_that_it_made_and_no_others(observ
         latest = observed.store.verdicts.latest_fit()
         assert latest is not None
         assert set(observed.store.verdicts.confidences(latest.id)) == set(part)
-    fits = {fit_aggregator(observed, "mol", (), pool, concluded).fit.id for concluded in (None, pool, pool[:5], ())}
+    fits = {fit_aggregator(observed, "single", (), pool, concluded).fit.id for concluded in (None, pool, pool[:5], ())}
     assert len(fits) == 3
