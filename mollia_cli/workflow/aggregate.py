@@ -86,7 +86,7 @@ def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (
         seed, seed_ids = [], []
     pool_ids = learned_from(project, panel, also, seed_ids) if kind.learns else []
     variants = _variants_of(project, kind, panel, seed)
-    random_seed = stream_seed(project.settings.seed, "aggregate", name)
+    random_seed = stream_seed(project.settings.seed, "aggregate", name, *project.own_streams)
     digest = digest_of(
         {
             **({"variants": [variant.id for variant in variants]} if kind.variants else {}),
@@ -95,6 +95,7 @@ def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (
             "seed": [[item.id, item.label] for item in seed],
             "pool": pool_ids,
             "random_seed": random_seed,
+            "samples": project.settings.annotate.samples,
             "calibration": "temperature, cross-fitted" if kind.learns else None,
         }
     )

@@ -51,6 +51,10 @@ SETUP = RunSetup(
     alpha=0.5,
     lambda_start=0.4,
     lambda_end=1.0,
+    delta=0.0,
+    false_negatives=0.02,
+    unlabelled=0,
+    learner={},
     repeat=1,
 )
 SPAM, HAM = 0, 1
