@@ -9,6 +9,7 @@ import pytest
 from mollia_cli.domain.errors import InputError
 from mollia_cli.workflow.annotate import unlabelled_sample
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.report.provenance import provenance
 from mollia_cli.workflow.run import run_repeats, run_rounds
 from mollia_cli.workflow.setup import as_opened, open_run
 
@@ -127,6 +128,15 @@ def test_alpha_lambda_and_delta_are_part_of_the_setup(make_project: MakeProject)
     for key in given:
         with pytest.raises(InputError, match=f"started with {key}"):
             open_run(project, "a", **{key: 0.125})
+
+
+def test_a_report_shows_the_learner_of_the_setup_in_words(make_project: MakeProject) -> None:
+    project = make_project()
+    open_run(project, "a", **ORACLE)
+    [setup] = [dict(pairs) for name, pairs in provenance(project, "a").settings if name == "run a"]
+    folder = Path(project.settings.learner.encoder)
+    assert folder.is_absolute()
+    assert setup["learner"].startswith(f"encoder {folder.name}, max_tokens 128, learning_rate 5e-05, batch_size 50")
 
 
 def test_repeats_have_an_aggregator_stream_and_an_unlabelled_sample_of_their_own(
