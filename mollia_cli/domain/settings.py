@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
-from math import inf
+from math import isfinite
 from typing import Any
 
 from mollia_cli.domain.errors import InputError
@@ -103,8 +103,8 @@ class RunSettings:
     budget_minutes: float = _setting(0.0, lambda v: v >= 0, "a number, 0 for no limit")
     pool_sample: int = _natural(0, "the whole pool")
     alpha: float = _fraction(0.5)
-    lambda_start: float = _setting(0.4, lambda v: 0 <= v < inf, "a number, 0 or more")
-    lambda_end: float = _setting(1.0, lambda v: 0 <= v < inf, "a number, 0 or more")
+    lambda_start: float = _setting(0.4, lambda v: v >= 0, "a number, 0 or more")
+    lambda_end: float = _setting(1.0, lambda v: v >= 0, "a number, 0 or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +177,11 @@ def within_limits(data: Mapping[str, Any], section: type, source: str, prefix: s
 
 def _typed(value: Any, kind: type, key: str, source: str) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = float(value)
     if kind is tuple and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
         return tuple(value)
-    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+    endless = isinstance(value, float) and not isfinite(value)  # TOML has inf and nan
+    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)) and not endless:
         return value
     words = {
         str: "text in quotes",
