@@ -50,6 +50,7 @@ class RunOptions(TypedDict, total=False):
     alpha: float
     lambda_start: float
     lambda_end: float
+    delta: float
 
 
 class Project(core.Project):

@@ -85,7 +85,14 @@ def run_(
     budget_minutes: Annotated[
         float | None, typer.Option(help="End when the rounds took so long; 0 for no limit.", min=0)
     ] = None,
-    repeats: Annotated[int, typer.Option(help="Runs that differ in chance alone: NAME, NAME.2, ...", min=1)] = 1,
+    repeats: Annotated[
+        int,
+        typer.Option(
+            help="Runs that differ in chance alone, NAME, NAME.2, ...: in selection, training, the aggregator and the"
+            " unlabelled items that it learns from. They share the seed set.",
+            min=1,
+        ),
+    ] = 1,
     options: RunOptions,
     name: NameOption = "",
     threads: ThreadsOption = None,

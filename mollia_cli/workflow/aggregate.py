@@ -95,7 +95,7 @@ def fit_aggregator(
         seed, seed_ids = [], []
     pool_ids = learned_from(project, panel, also, seed_ids) if kind.learns else []
     variants = _variants_of(project, kind, panel, seed)
-    random_seed = stream_seed(project.settings.seed, "aggregate", name)
+    random_seed = stream_seed(project.settings.seed, "aggregate", name, *project.own_streams)
     rule = negative_rule(project, panel)
     digest = fit_digest(
         kind,
@@ -107,6 +107,7 @@ def fit_aggregator(
             "pool": pool_ids,
             "concludes": list(also if concludes is None else concludes),
             "random_seed": random_seed,
+            "samples": project.settings.annotate.samples,
             "calibration": "temperature, cross-fitted" if kind.learns else None,
         },
     )

@@ -180,7 +180,8 @@ def stack(
     log_probs, votes, invalid = np.empty(shape), np.empty(shape), np.empty(shape[:2])
     for column, member in enumerate(panel):
         store.read_into(member.key, ids, log_probs[:, column], votes[:, column], invalid[:, column])
-    return Panel(tuple(ids), tuple(member.name for member in panel), log_probs, votes, invalid)
+    names = tuple(member.name for member in panel)
+    return Panel(tuple(ids), names, log_probs, votes, invalid, project.settings.annotate.samples)
 
 
 def observed_by_all(project: Project, panel: Sequence[Member], ids: Sequence[str]) -> list[str]:
@@ -192,10 +193,13 @@ def observed_by_all(project: Project, panel: Sequence[Member], ids: Sequence[str
 
 
 def unlabelled_sample(project: Project) -> list[str]:
-    """The pool items that semi-supervised aggregators learn from: a fixed random sample, without what people took."""
+    """The pool items that semi-supervised aggregators learn from: a fixed random sample, without what people took.
+
+    Every repeat of a run draws its own.
+    """
     items, decisions = project.store.items, project.store.decisions
     # drawn from the pool as it was imported, or every decision would draw other items, not annotated yet
-    order = stream(project.settings.seed, "unlabelled").permutation(items.pool_size())
+    order = stream(project.settings.seed, "unlabelled", *project.own_streams).permutation(items.pool_size())
     sample = items.pool_at(order[: project.settings.aggregate.unlabelled].tolist())
     taken = {*decisions.labels(), *decisions.ignored()}
     kept = {item.id for item in items.get(sample) if item.split == "pool" and item.id not in taken}

@@ -27,7 +27,7 @@ from mollia_cli.workflow.learner import finished_rounds, new_learner
 from mollia_cli.workflow.panel import fit_together, panel_annotators
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.refine import SURE
-from mollia_cli.workflow.setup import HUMAN, ORACLE, REFINED, RunSetup, planned_run
+from mollia_cli.workflow.setup import HUMAN, ORACLE, REFINED, RunSetup, as_opened, planned_run
 from mollia_cli.workflow.stop import STOP_SET
 from mollia_cli.workflow.train import fewer_epochs, gold_labels
 from mollia_cli.workflow.variants import EACH, make_variants
@@ -108,6 +108,7 @@ def estimate(project: Project, name: str = "", texts: int = TEXTS, **changes: An
     Raises InputError without seed labels or a pool.
     """
     run, setup = planned_run(project, name, **changes)
+    project = as_opened(project, setup)
     if not project.store.items.ids("seed", labelled=True) or not project.store.items.ids("pool"):
         raise InputError("there is nothing to measure on yet", "import texts --as pool and labelled ones --as seed")
     plan = _plan(project, run, setup)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +36,7 @@ class Project(AbstractContextManager["Project"]):
         self.ask: Callable[[str], str] = _nobody
         self._held: set[str] = set()  # runs
         self.may_ask = True  # False: an LLM that would have to be asked is an error
+        self._repeat = 1  # of the run that sees the project
 
     @classmethod
     def open(cls, folder: Path | None = None, say: Say | None = None) -> Self:
@@ -59,6 +61,17 @@ class Project(AbstractContextManager["Project"]):
         asked = self.settings.annotate
         shots = asked.shots if shots is None else shots
         self.settings = replace(self.settings, annotate=replace(asked, votes=votes or asked.votes, shots=shots))
+
+    def seen_by_run(self, settings: Settings, repeat: int) -> Self:
+        """The same open project with a run's settings, and the random streams of its repeat."""
+        seen = copy(self)
+        seen.settings, seen._repeat = settings, repeat
+        return seen
+
+    @property
+    def own_streams(self) -> tuple[int, ...]:
+        """What the name of a random stream ends with of which every repeat of a run has its own."""
+        return (self._repeat,) if self._repeat > 1 else ()
 
     @contextmanager
     def hold(self, run: str) -> Iterator[None]:

@@ -3,8 +3,7 @@
 import platform
 from collections.abc import Iterable
 from contextlib import suppress
-from copy import copy
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -65,19 +64,6 @@ def recorded_settings(record: dict[str, Any]) -> Settings:
     if record["panel"]:
         settings["panel"] = {"models": list(record["panel"])}
     return parse_settings(settings, "the run's record")
-
-
-def as_recorded(project: Project, run: str) -> Project:
-    """The same open project with the settings that a run has recorded; as it is where there is no record."""
-    record = project.store.runs.record(run)
-    if record is None:
-        return project
-    settings = recorded_settings(record)
-    if settings.labels.names != project.labels.names:  # the present ones are what stored rows are read by
-        settings = replace(settings, labels=project.labels)
-    seen = copy(project)
-    seen.settings = settings
-    return seen
 
 
 def _template(project: Project) -> str | None:

@@ -51,6 +51,7 @@ def with_sure(project: Project, fit: int, selected: Sequence[str]) -> dict[str, 
 
 def _fit(project: Project, name: str, panel: Sequence[Member], ids: Sequence[str]) -> Fit:
     seed = fit_items(project)
+    random_seed = stream_seed(project.settings.seed, "refine", name, *project.own_streams)
     keys = [member.key for member in panel]
     kind: type[Aggregator] = AGGREGATORS.load(name)
     rule = negative_rule(project, panel)
@@ -63,7 +64,8 @@ def _fit(project: Project, name: str, panel: Sequence[Member], ids: Sequence[str
             "seed": [[item.id, item.label] for item in seed],
             "pool": list(ids),
             "encoder": [project.settings.learner.encoder, project.settings.learner.max_tokens],
-            "seed_of_streams": project.settings.seed,
+            "random_seed": random_seed,
+            "samples": project.settings.annotate.samples,
         },
     )
     known = project.store.verdicts.find_fit(digest)
@@ -72,16 +74,18 @@ def _fit(project: Project, name: str, panel: Sequence[Member], ids: Sequence[str
     items = [*seed, *project.store.items.get(ids)]
     layers = new_learner(project).describe([item.text for item in items], project.progress)
     gold = np.array([item.label for item in seed], dtype=np.int64)
+    said = stack(project, panel, ids)
     refined = refine(
         kind,
         stack(project, panel, [item.id for item in seed]),
         gold,
-        stack(project, panel, ids),
+        said,
         {TEXT: LinearText(embedding_features(layers))},
-        stream_seed(project.settings.seed, "refine", name),
+        random_seed,
     )
     probabilities = refined.aggregator.predict_proba(refined.pool)
-    made = verdicts_of(probabilities, refined.pool, rule.delta)
+    # y- by the LLMs alone: delta was chosen on their evidence, and a text model on few texts hardly ever goes below it
+    made = verdicts_of(probabilities, said, rule.delta)
     with project.store.guarded(), project.store.transaction():
         sizes = (len(seed), len(ids))
         fit = project.store.verdicts.add_fit(digest, f"{name}+{TEXT}", keys, sizes, refined.aggregator.to_json())

@@ -19,7 +19,7 @@ from mollia_cli.workflow.human import ask_person, told_items, told_verdicts
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.refine import refined_verdicts, with_sure
 from mollia_cli.workflow.select import opinions, select
-from mollia_cli.workflow.setup import HUMAN, ORACLE, REFINED, RunSetup, open_run
+from mollia_cli.workflow.setup import HUMAN, ORACLE, REFINED, RunSetup, as_opened, open_run
 from mollia_cli.workflow.train import (
     Labelled,
     Stopwatch,
@@ -49,6 +49,7 @@ def advance(project: Project, run: str, setup: RunSetup) -> Round | None:
 
 def start_round(project: Project, run: str, setup: RunSetup, number: int) -> bool:
     """Select the items of a new round, and record it; False when the pool is used up."""
+    project = as_opened(project, setup)
     watch = Stopwatch()
     picks: list[tuple[str, float, int | None]] = []
     if number > 0:
@@ -69,6 +70,7 @@ def finish_round(project: Project, run: str, setup: RunSetup, number: int) -> Ro
     A round that cites a fit trains on the fit's stored verdicts. What people have labelled is gold, whether the run
     has selected it or not; what they ignore is left out.
     """
+    project = as_opened(project, setup)
     seed = project.store.items.in_split("seed", labelled=True)
     if not seed:
         hint = "label some: mollia label --seed 50, or import them: mollia import seed.csv --as seed"
@@ -85,13 +87,15 @@ def finish_round(project: Project, run: str, setup: RunSetup, number: int) -> Ro
     watch = Stopwatch()
     told = told_items(project)
     labelled = _labelled([*seed, *told], selections, verdicts, cited is None and setup.annotator == ORACLE)
-    learner, training = train_learner(project, labelled, number, asdict(setup))
+    before = project.store.runs.rounds(run)[:number]
+    lambda_before = (before[-1].metrics or {}).get("lambda") if before else None
+    learner, training = train_learner(project, labelled, number, asdict(setup), lambda_before)
     _record(project, run, number, "train", watch)
     model = keep_model(project, learner, run, number)
     scores = evaluate(project, learner)
     _record(project, run, number, "evaluate", watch)
     metrics |= {"selected": sum(s.round == number for s in selections), **training, **scores, "people": len(told)}
-    metrics["of_rounds"] = setup.rounds  # lambda grows with the round's share of them, and they may become more
+    metrics["of_rounds"] = setup.rounds  # lambda grows towards the last of them, and they may become more
     with project.store.guarded():
         project.store.runs.update_round(run, number, model=model, metrics=metrics)
     return project.store.runs.rounds(run)[number]

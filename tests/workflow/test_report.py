@@ -52,6 +52,10 @@ SETUP = RunSetup(
     alpha=0.5,
     lambda_start=0.4,
     lambda_end=1.0,
+    delta=0.0,
+    false_negatives=0.02,
+    unlabelled=0,
+    learner={},
     repeat=1,
 )
 SPAM, HAM = 0, 1
@@ -205,9 +209,7 @@ def test_cost_by_hand(by_hand: Project) -> None:
 
 
 def test_what_is_read_anyway_costs_no_round(by_hand: Project) -> None:
-    record = run_record(by_hand)
-    record["settings"]["aggregate"]["unlabelled"] = 5
-    by_hand.store._db.execute("UPDATE runs SET record = ?", [json.dumps(record)])
+    by_hand.store._db.execute("UPDATE runs SET settings = json_set(settings, '$.unlabelled', 5)")
     by_hand.store._db.conn.commit()
     found = report(by_hand).cost
     assert isinstance(found, Cost)

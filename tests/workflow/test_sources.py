@@ -4,15 +4,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from mollia_cli.aggregators.negatives import negative_labels, without_verdicts
 from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError
 from mollia_cli.domain.settings import PanelSettings
 from mollia_cli.workflow import annotate as annotation
+from mollia_cli.workflow.aggregate import negative_rule
 from mollia_cli.workflow.detectors import judged_verdicts
 from mollia_cli.workflow.export import labelled_rows
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.refine import refined_verdicts
+from mollia_cli.workflow.report.subject import fit_panel
 from mollia_cli.workflow.round import finish_round
 from mollia_cli.workflow.run import run_rounds
 from mollia_cli.workflow.select import select
@@ -177,6 +181,15 @@ def test_refined_trains_on_sure_verdicts_of_the_unselected_pool(
     assert fit is not None
     assert fit.aggregator.endswith("+text")
     assert {row["source"] for row in labelled_rows(project)} == {"gold", fit.aggregator}
+
+    # y- is what the LLMs' evidence says, which delta was chosen on: the text model has no veto
+    members = fit_panel(project, fit)
+    sample = sorted(project.store.verdicts.get(fit.id, project.store.items.ids("pool")))
+    made = project.store.verdicts.get(fit.id, sample)
+    expected = negative_labels(annotation.stack(project, members, sample), negative_rule(project, members).delta)
+    expected = without_verdicts(expected, np.array([made[item_id].label for item_id in sample]))
+    assert expected.any()
+    assert [made[i].negatives for i in sample] == [tuple(np.flatnonzero(row).tolist()) for row in expected]
 
     # the same items again: nothing is fitted anew
     panel = annotation.members(project, setup.replay)

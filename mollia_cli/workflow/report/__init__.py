@@ -11,7 +11,6 @@ from mollia_cli.workflow.annotate import Member
 from mollia_cli.workflow.compare import compare
 from mollia_cli.workflow.corrections import corrections
 from mollia_cli.workflow.project import Project
-from mollia_cli.workflow.record import as_recorded
 from mollia_cli.workflow.report.cards import data_card, model_card
 from mollia_cli.workflow.report.cost import cost
 from mollia_cli.workflow.report.examples import examples
@@ -19,7 +18,14 @@ from mollia_cli.workflow.report.measurements import classifier_on_test, verdicts
 from mollia_cli.workflow.report.missing import or_missing
 from mollia_cli.workflow.report.panel import panel_quality, panel_report
 from mollia_cli.workflow.report.provenance import provenance
-from mollia_cli.workflow.report.subject import finished, reported_run, run_aggregator, run_panel, run_setting
+from mollia_cli.workflow.report.subject import (
+    as_recorded,
+    finished,
+    reported_run,
+    run_aggregator,
+    run_panel,
+    run_setting,
+)
 from mollia_cli.workflow.status import next_step, status
 
 T = TypeVar("T")

@@ -58,4 +58,6 @@ def _digests(project: Project, run: str, record: Mapping[str, Any]) -> list[tupl
 
 def _value(value: Any) -> str:
     """A setting in words; of absolute paths the last part."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_value(one)}" for key, one in value.items())
     return ", ".join(map(_value, value)) if isinstance(value, (list, tuple)) else without_folders(str(value))
