@@ -12,6 +12,7 @@ from mollia_cli.annotators.base import Annotator
 from mollia_cli.annotators.gguf.doctor import unused_gpu
 from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.items import Item
+from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.observations import Observation, Panel
 from mollia_cli.domain.rng import stream
 from mollia_cli.store.items import chunks
@@ -83,12 +84,13 @@ def observe(
             "--ask-again lets it be asked",
         )
     key = store.key(annotator.identity)
-    annotator = (project.loaded or {}).pop(key, annotator)
+    annotator, peak = (project.loaded or {}).pop(key, (annotator, Peak()))
     try:
-        _store_batches(project, annotator, key, parts, total, store)
+        with peak:
+            _store_batches(project, annotator, key, parts, total, store, peak)
     finally:
         if project.loaded is not None and fit_together(panel):
-            project.loaded[key] = annotator
+            project.loaded[key] = annotator, peak
         else:
             annotator.close()
 
@@ -100,6 +102,7 @@ def _store_batches(
     parts: Iterable[Sequence[Item]],
     total: int,
     store: ObservationStore,
+    peak: Peak,
 ) -> None:
     """Of what is stored already, only the words of invalid answers are new."""
     done = 0
@@ -108,7 +111,7 @@ def _store_batches(
     begin = perf_counter()
     for batch in chain.from_iterable(map(annotator.annotate, parts)):
         with project.store.guarded():
-            store.add(key, batch, perf_counter() - begin)
+            store.add(key, batch, perf_counter() - begin, peak.added if annotator.size else None)
             store.keep_answers(key, batch)
         begin = perf_counter()
         done += len(batch)
@@ -130,7 +133,7 @@ def models_kept(project: Project) -> Iterator[None]:
     try:
         yield
     finally:
-        for annotator in project.loaded.values():
+        for annotator, _ in project.loaded.values():
             annotator.close()
         project.loaded = None
 

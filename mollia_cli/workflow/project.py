@@ -12,6 +12,7 @@ from urllib.parse import quote
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.domain.settings import SETTINGS_FILE, Settings
 from mollia_cli.store.database import Say
@@ -32,7 +33,7 @@ class Project(AbstractContextManager["Project"]):
         self.store = store
         self.say: Say = _unheard
         self.progress: Progress = silent
-        self.loaded: dict[str, Annotator] | None = None  # by key, while models are kept loaded
+        self.loaded: dict[str, tuple[Annotator, Peak]] | None = None  # by key, while models are kept loaded
         self.ask: Callable[[str], str] = _nobody
         self._held: set[str] = set()  # runs
         self.may_ask = True  # False: an LLM that would have to be asked is an error

@@ -89,8 +89,8 @@ def finish_round(project: Project, run: str, setup: RunSetup, number: int) -> Ro
     labelled = _labelled([*seed, *told], selections, verdicts, cited is None and setup.annotator == ORACLE)
     before = project.store.runs.rounds(run)[:number]
     lambda_before = (before[-1].metrics or {}).get("lambda") if before else None
-    learner, training = train_learner(project, labelled, number, asdict(setup), lambda_before)
-    _record(project, run, number, "train", watch)
+    learner, training, memory = train_learner(project, labelled, number, asdict(setup), lambda_before)
+    _record(project, run, number, "train", watch, memory)
     model = keep_model(project, learner, run, number)
     scores = evaluate(project, learner)
     _record(project, run, number, "evaluate", watch)
@@ -187,9 +187,9 @@ def _verdict_quality(
     return {"verdict_accuracy": micro_f1(gold, np.array([verdicts[item.id].label for item in known]))}
 
 
-def _record(project: Project, run: str, number: int, step: str, watch: Stopwatch) -> None:
+def _record(project: Project, run: str, number: int, step: str, watch: Stopwatch, memory: int | None = None) -> None:
     with project.store.guarded():
-        project.store.runs.update_round(run, number, seconds={step: watch.lap()})
+        project.store.runs.update_round(run, number, seconds={step: watch.lap()}, memory=memory)
 
 
 def train_now(project: Project, name: str = "") -> Round:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item
+from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.metrics import macro_f1, micro_f1
 from mollia_cli.domain.observations import IntArray
 from mollia_cli.domain.rng import stream, stream_seed
@@ -73,8 +74,10 @@ def train_learner(
     number: int,
     run_settings: dict[str, Any],
     lambda_before: float | None = None,
-) -> tuple[Learner, dict[str, Any]]:
-    """A learner trained from its pretrained weights, and how the training went.
+) -> tuple[Learner, dict[str, Any], int | None]:
+    """A learner trained from its pretrained weights, how the training went, and its peak memory in bytes.
+
+    The memory is the process's, without what LLMs that are kept loaded hold; None where it cannot be told.
 
     run_settings: ``RunSetup`` as a dict. Runs of the same repeat share their random streams.
     lambda_before: the previous round's weight of negative labels, see ``negative_weight``.
@@ -89,9 +92,13 @@ def train_learner(
     weight = negative_weight(number, run_settings["rounds"], *ends, lambda_before)
     more_than_selected = len(labelled.verdicts) > len(labelled.selections)
     learner = new_learner(project, fewer_epochs(project, len(training.texts)) if more_than_selected else 0)
-    report = learner.fit(
-        training, validation, weight, stream_seed(project.settings.seed, "train", repeat, number), project.progress
-    )
+    with Peak() as peak:
+        report = learner.fit(
+            training, validation, weight, stream_seed(project.settings.seed, "train", repeat, number), project.progress
+        )
+        memory = peak.process
+    if memory is not None:
+        memory -= sum(llm.held for _, llm in (project.loaded or {}).values())
     metrics: dict[str, Any] = {
         "labelled": len(labelled.seed) + len(labelled.selections),
         "trained_on": len(examples.texts),
@@ -105,7 +112,7 @@ def train_learner(
     if len(validation.texts):
         predictions = learner.predict_proba(validation.texts).argmax(axis=1)
         metrics["validation_f1"] = micro_f1(validation.targets, predictions)
-    return learner, metrics
+    return learner, metrics, memory
 
 
 def fewer_epochs(project: Project, examples: int) -> int:

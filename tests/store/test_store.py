@@ -79,6 +79,15 @@ def test_the_seconds_of_a_batch_are_added_up(store: Store) -> None:
     assert (row["items"], row["tokens"], row["seconds"]) == (3, 21, pytest.approx(3.0))
 
 
+def test_the_memory_of_an_annotator_is_the_most_of_its_batches(store: Store) -> None:
+    key = store.observations.register("llm", {})
+    assert store.observations.summary()[0]["memory"] is None
+    for item_id, memory in (("a", 300), ("b", 500), ("c", None)):
+        store.observations.add(key, [observation(item_id, 0.5)], memory=memory)
+    assert store.observations.summary()[0]["memory"] == 500
+    assert store._db.execute("SELECT memory FROM annotator_costs").fetchone() == (500,)
+
+
 def test_a_database_of_the_first_version_gets_the_new_columns(tmp_path: Path, labels: LabelSet) -> None:
     old = Database(tmp_path / DATABASE_FILE)
     migrations.apply(old, stop_before="m004_calibration_conclusions_and_seconds")
@@ -154,9 +163,12 @@ def test_rounds_grow_and_keep_what_they_know(store: Store) -> None:
     store.runs.start_round("main", 0, [], 0.0)
     store.runs.start_round("main", 1, [("b", 2.5, 1), ("c", 1.5, None)], 0.25)
     store.runs.update_round("main", 1, seconds={"annotate": 1.0})
-    store.runs.update_round("main", 1, metrics={"test_micro_f1": 0.5}, seconds={"train": 2.0}, model="models/main/1")
+    store.runs.update_round("main", 1, seconds={"train": 2.0}, memory=700)
+    store.runs.update_round("main", 1, metrics={"test_micro_f1": 0.5}, model="models/main/1")
     first, second = store.runs.rounds("main")
     assert first.metrics is None
+    assert (first.memory, second.memory) == (None, 700)
+    assert store._db.execute("SELECT memory FROM round_results ORDER BY round").fetchall() == [(None,), (700,)]
     assert second.seconds == {"select": 0.25, "annotate": 1.0, "train": 2.0}
     assert (second.model, second.metrics) == ("models/main/1", {"test_micro_f1": 0.5})
     assert [(s.item_id, s.opinion) for s in store.runs.selections("main", 1)] == [("b", 1), ("c", None)]

@@ -90,7 +90,7 @@ def by_hand(tmp_path: Path) -> Iterator[Project]:
         panel = annotation.members(project)
         for member in panel:
             batch = [_said(item_id, *answer) for item_id, answer in (SAID[member.name] | FOR_POOL).items()]
-            store.observations.add(member.key, batch, seconds=16.0)
+            store.observations.add(member.key, batch, seconds=16.0, memory=300 << 20)
         fit = store.verdicts.add_fit("digest", "vote", [member.key for member in panel], (0, 0), {})
         probabilities = {SPAM: lambda p: np.array([p, 1 - p]), HAM: lambda p: np.array([1 - p, p])}
         store.verdicts.add(fit.id, [Verdict(i, k, p, probabilities[k](p)) for i, k, p in VERDICTS])
@@ -119,7 +119,15 @@ def _round(
     runs.start_round("main", number, picks, 1.0)
     model = f"models/main/round-{number:02d}"
     trained = {"trained_on": metrics["labelled"], "validation": "2 cut from the labelled", "epochs": 3}
-    runs.update_round("main", number, fit=fit, model=model, metrics=metrics | trained, seconds={"train": 2.0 * number})
+    runs.update_round(
+        "main",
+        number,
+        fit=fit,
+        model=model,
+        metrics=metrics | trained,
+        seconds={"train": 2.0 * number},
+        memory=900 + number,
+    )
 
 
 def _curve_points(found: Report) -> list[tuple[int, float, float | None]]:
@@ -196,15 +204,15 @@ def test_texts_can_stay_at_home(by_hand: Project) -> None:
 def test_cost_by_hand(by_hand: Project) -> None:
     found = report(by_hand).cost
     assert isinstance(found, Cost)
-    assert [(llm.annotator, llm.items, llm.tokens, llm.in_panel) for llm in found.llms] == [
-        ("ada", 8, 80, True),
-        ("bob", 8, 80, True),
+    assert [(llm.annotator, llm.items, llm.tokens, llm.in_panel, llm.memory) for llm in found.llms] == [
+        ("ada", 8, 80, True, 300 << 20),
+        ("bob", 8, 80, True, 300 << 20),
     ]
     assert (found.base_items, found.base_tokens) == (4, 80)  # the seeds, read by both
     assert found.rounds == (
-        RoundCost(0, 0, 0, (("select", 1.0), ("train", 0.0))),
-        RoundCost(1, 2, 40, (("select", 1.0), ("train", 2.0))),
-        RoundCost(2, 2, 40, (("select", 1.0), ("train", 4.0))),
+        RoundCost(0, 0, 0, (("select", 1.0), ("train", 0.0)), 900),
+        RoundCost(1, 2, 40, (("select", 1.0), ("train", 2.0)), 901),
+        RoundCost(2, 2, 40, (("select", 1.0), ("train", 4.0)), 902),
     )
 
 
