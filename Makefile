@@ -6,11 +6,13 @@ DEMO_MODELS := qwen2.5-coder-0.5b-instruct qwen2.5-coder-1.5b-instruct all-minil
 TEST_MODELS := smollm2-135m-instruct all-minilm-l6-v2
 DEMO := mollia-demo
 AIRGAP := mollia-airgap
+# What llama.cpp is compiled with; the quotes inside are for a path with spaces.
+export CMAKE_ARGS ?= -DCMAKE_PROJECT_INCLUDE="$(CURDIR)/release/llama.cmake"
 
 .PHONY: help demo airgap-demo test lint lock release audit pictures clean
 
 help:
-	@echo "make demo   install into .venv, fetch the demo's models, run the whole job (about 10 minutes the first time)"
+	@echo "make demo   install into .venv, fetch the demo's models, run the whole job (about 6 minutes the first time)"
 	@echo "make airgap-demo   the same from a bundle, without a network (Linux; about 15 minutes the first time)"
 	@echo "make test   install into .venv, fetch the tests' models, run the test suite"
 	@echo "make lint   ruff and mypy"
@@ -24,6 +26,7 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=23.2"
 
 $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
+	@echo "installing; llama.cpp is compiled for this processor, which takes about 2 minutes on two cores"
 	$(BIN)/python -m pip install --constraint constraints.txt --editable .
 	@touch $@
 

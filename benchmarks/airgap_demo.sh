@@ -8,9 +8,16 @@ set -euo pipefail
 bin=$(realpath "$1") folder=$2
 shift 2
 mkdir -p "$folder"
-wheel=("$bin/python" -m pip wheel --quiet --wheel-dir "$folder/wheels")
+wheel=("$bin/python" -m pip wheel --quiet --wheel-dir "$folder/wheels" --constraint constraints.txt)
 rm -f "$folder"/wheels/mollia-*.whl
-[ -d "$folder/wheels" ] && "${wheel[@]}" --no-deps . || "${wheel[@]}" --constraint constraints.txt .
+if [ ! -d "$folder/wheels" ]; then
+    echo "compiling llama.cpp for every kind of x86-64 processor, which takes about 5 minutes on two cores"
+    portable="-DCMAKE_PROJECT_INCLUDE=\"$PWD/release/llama.cmake\" -DMOLLIA_PORTABLE=ON"
+    CMAKE_ARGS=$portable "${wheel[@]}" --no-cache-dir --no-deps llama-cpp-python
+    "${wheel[@]}" --find-links "$folder/wheels" .
+else
+    "${wheel[@]}" --no-deps .
+fi
 rm -rf "$folder/bundle.tar" "$folder/other"
 "$bin/mollia" bundle "$folder/bundle.tar" "$@" --wheels "$folder/wheels"
 mkdir "$folder/other"

@@ -2,11 +2,15 @@
 
 from typing import TYPE_CHECKING
 
+from mollia_cli.domain.waiting import wait_politely
+
 if TYPE_CHECKING:
     from mollia_cli.api import Project
 
 __version__ = "0.1.0"
 __all__ = ["Project", "__version__"]
+
+wait_politely()  # before any library with threads of its own is loaded
 
 
 def __getattr__(name: str) -> object:

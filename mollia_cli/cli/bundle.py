@@ -22,18 +22,20 @@ def bundle(
     """Pack models, and mollia itself, for a machine without a network.
 
     Wheels are made beforehand, where there is a network and with the other machine's Python and
-    platform: pip wheel --wheel-dir wheels --constraint constraints.txt .
+    platform: pip wheel --wheel-dir wheels --constraint constraints.txt . For another processor than this one,
+    with the portable llama.cpp that the README shows.
 
     Example: mollia bundle clinic.tar smollm2-135m-instruct all-minilm-l6-v2 --wheels wheels
     """
-    from mollia_cli.models.bundle import pack
+    from mollia_cli.workflow.bundle import bundle as pack
 
     with progress_bar() as bar:
-        made = pack(out, names or [], wheels, bar)
+        made, needs = pack(out, names or [], wheels, bar)
     talk(f"{out}: {', '.join(made.models) or 'no models'}, {made.wheels} wheels, {made.size / 1e6:.0f} MB")
     talk(f"its manifest's sha256 is {made.sha256}; `mollia unbundle` prints it, too: they must be the same")
     file = shlex.quote(out.name)
     if made.wheels:
+        talk(f"the wheels need a processor with {' '.join(needs) or 'features that cannot be told here'}")
         talk(f"on the other machine: tar -xf {file} install.py && python3 install.py {file} venv")
     else:
         talk(f"on the other machine, where mollia is installed: mollia unbundle {file}")

@@ -32,8 +32,9 @@ def doctor(
         emit_json(found)
     else:
         table(["what", "found"], _rows(found))
-        rows = [[m["name"], m["kind"], m["state"], _gib(m["memory"]), m["sha256"]] for m in found["models"]]
-        table(["model", "kind", "state", "memory", "sha256"], rows)
+        columns = ["model", "kind", "state", "memory", "kernels", "sha256"]
+        shown = [{**model, "model": model["name"], "memory": _gib(model["memory"])} for model in found["models"]]
+        table(columns, ([model[column] for column in columns] for model in shown))
     for warning in found["warnings"]:
         talk(f"warning: {warning}")
     for problem in found["problems"]:
@@ -64,6 +65,7 @@ def _rows(found: dict[str, Any]) -> list[list[str]]:
     rows = [
         ["mollia", found["mollia"]],
         ["Python", f"{found['python']} on {found['platform']}"],
+        ["processor", found["processor"]],
         *([name, version] for name, version in found["libraries"].items()),
         ["project", "none here"]
         if project is None

@@ -42,6 +42,7 @@ from mollia_cli.cli.common import emit, state
 from mollia_cli.domain.errors import EXIT_FAILURE, EXIT_INTERRUPTED, MolliaError
 from mollia_cli.domain.network import guard, refused
 from mollia_cli.domain.printable import printable
+from mollia_cli.domain.processor import check_processor
 
 # How the dynamic loader and PyTorch say that there is no memory left.
 _NO_MEMORY = ("failed to map segment", "annot allocate memory", "can't allocate memory")
@@ -110,6 +111,7 @@ def options(
     """Options that stand before the command."""
     state["quiet"] = quiet
     state["debug"] = debug or bool(os.environ.get("MOLLIA_DEBUG"))
+    check_processor()
 
 
 def main() -> None:

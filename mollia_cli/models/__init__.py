@@ -17,7 +17,7 @@ from mollia_cli.models.installed import (
     resolve_encoder,
     resolve_llm,
 )
-from mollia_cli.models.trials import has_passed, note_passed
+from mollia_cli.models.trials import remember, remembered
 from mollia_cli.models.tuned import install_tuned, tuned_copies, tuning_folder
 
 __all__ = [
@@ -28,14 +28,14 @@ __all__ = [
     "add",
     "check",
     "check_name",
-    "has_passed",
     "install_tuned",
     "installed_names",
     "is_gguf",
     "is_installed",
     "list_models",
     "looks_like_path",
-    "note_passed",
+    "remember",
+    "remembered",
     "remove",
     "resolve_encoder",
     "resolve_llm",

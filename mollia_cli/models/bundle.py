@@ -37,9 +37,16 @@ class Bundle:
     sha256: str
 
 
-def pack(out: Path, names: Sequence[str] = (), wheels: Path | None = None, progress: Progress = silent) -> Bundle:
+def pack(
+    out: Path,
+    names: Sequence[str] = (),
+    wheels: Path | None = None,
+    progress: Progress = silent,
+    needs: Sequence[str] = (),
+) -> Bundle:
     """Write a bundle of installed models (default: all) and of the wheels in a folder, whole or not at all.
 
+    ``needs``: what the wheels need of a processor, by Linux's names.
     Raises NotFoundError for a model or folder that is not here, InputError if there is nothing to
     pack, RefusedError for a file that is no longer what was installed, or ``out`` that exists.
     """
@@ -52,7 +59,7 @@ def pack(out: Path, names: Sequence[str] = (), wheels: Path | None = None, progr
     if len(sources) == 1:
         raise InputError("there is nothing to pack: no model is installed", "mollia models pull smollm2-135m-instruct")
     files = {name: _promise(name, source, chosen) for name, source in sources.items()}
-    manifest = _manifest(files, chosen)
+    manifest = _manifest(files, chosen, needs)
     with _refusing():
         unbundle.make_room(out.absolute().parent, sum(file.size for file in files.values()))
     unfinished = out.with_name(f".{out.name}.unfinished")
@@ -91,6 +98,8 @@ def unpack(
         manifest = unbundle.verify(bundle)
         if (wheels or environment) and not manifest.within(WHEELS):
             raise unbundle.BundleError("the bundle holds no wheels", "leave --wheels and --install-wheels away")
+        if environment:
+            unbundle.check_processor(manifest)
     progress("verifying", 1, 1)
     fresh = [name for name in manifest.models if not _is_here(name, manifest)]
     make_folders()
@@ -178,12 +187,13 @@ def _promise(name: str, source: Path, models: Sequence[Installed]) -> File:
     return File(source.stat().st_size, by_path.get(name) or digest_file(source))
 
 
-def _manifest(files: Mapping[str, File], models: Sequence[Installed]) -> bytes:
+def _manifest(files: Mapping[str, File], models: Sequence[Installed], needs: Sequence[str]) -> bytes:
     about = {m.name: {"kind": m.kind, "source": m.source, "licence": m.licence, "original": m.original} for m in models}
     made = {
         "by": f"mollia {__version__}",
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "on": unbundle.describe_python(),
+        unbundle.NEEDS: " ".join(needs),
     }
     listed = {name: file._asdict() for name, file in files.items()}
     document = {"format": unbundle.FORMAT, "made": made, "models": about, "files": listed}

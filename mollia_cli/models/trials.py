@@ -1,32 +1,34 @@
-"""Which model files have been loaded without harm: by digest, so that each is tried once on a machine."""
+"""What was found out by trying, kept so that it is tried once: by a stamp, of an engine and a processor for example."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from mollia_cli.domain.errors import RefusedError
 from mollia_cli.models.home import home, make_folders, read_json, write_json
 
 
-def has_passed(sha256: str, engine: str) -> bool:
-    """Whether a file with this digest was tried with this build of the engine."""
-    return engine in _passed().get(sha256, [])
+def remembered(stamp: str) -> dict[str, Any]:
+    """What is known under a stamp, by name; empty for one that was never seen."""
+    found = _everything().get(stamp)
+    return found if isinstance(found, dict) else {}
 
 
-def note_passed(sha256: str, engine: str) -> None:
-    """Remember it; a home that cannot be written to has files tried again, no more."""
-    everything = _passed()
-    everything[sha256] = [*everything.get(sha256, []), engine]
+def remember(stamp: str, facts: Mapping[str, Any]) -> None:
+    """Add to what is known; a home that cannot be written to has it tried again, no more."""
+    everything = _everything()
+    everything[stamp] = remembered(stamp) | dict(facts)
     with suppress(OSError):
         make_folders()
         write_json(_file(), everything)
 
 
-def _passed() -> dict[str, list[str]]:
+def _everything() -> dict[str, Any]:
     try:
-        found = read_json(_file())
+        return read_json(_file())
     except RefusedError:  # only a cache
         return {}
-    return {key: value for key, value in found.items() if isinstance(value, list)}
 
 
 def _file() -> Path:

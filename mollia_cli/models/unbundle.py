@@ -24,7 +24,9 @@ from typing import Any, BinaryIO, NamedTuple
 FORMAT = 1
 MANIFEST, PROGRAM = "manifest.json", "install.py"
 MODELS, WHEELS = "models", "wheels"
+NEEDS = "needs"  # of the processor, by Linux's names
 OLDEST_PYTHON = (3, 11)
+CPUINFO = Path("/proc/cpuinfo")
 
 _BLOCK = 512
 _CHUNK = 1 << 20
@@ -128,6 +130,21 @@ def make_room(folder: Path, needed: int) -> None:
     if needed > free:
         raise BundleError(
             f"{needed / 1e9:.2f} GB are needed, and {place} has {free / 1e9:.2f} GB free", "free some room"
+        )
+
+
+def check_processor(manifest: Manifest) -> None:
+    """BundleError if this processor, as Linux describes it, lacks what the wheels were compiled for."""
+    try:
+        with CPUINFO.open(encoding="utf-8", errors="replace") as lines:
+            flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
+    except OSError:
+        return
+    lacking = [flag for flag in manifest.made.get(NEEDS, "").split() if flag not in flags]
+    if flags and lacking:
+        raise BundleError(
+            f"the wheels in the bundle were compiled for a processor that has {', '.join(lacking)}; this one has not",
+            "make the bundle again with a portable llama.cpp: README, To a machine without a network",
         )
 
 
@@ -284,6 +301,7 @@ def main() -> int:
         print(f"verified {len(manifest.files)} files; the manifest's sha256 is {manifest.sha256}", file=sys.stderr)
         if not manifest.within(WHEELS):
             raise BundleError("the bundle holds no wheels", "install mollia by other means: mollia unbundle FILE")
+        check_processor(manifest)
         with tempfile.TemporaryDirectory(dir=given.venv.absolute().parent, prefix=".wheels-") as folder:
             extract(given.bundle, manifest, WHEELS, Path(folder))
             install_wheels(Path(folder), given.venv)

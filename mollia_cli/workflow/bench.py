@@ -19,7 +19,7 @@ from mollia_cli.prompts import builtin_template, render
 from mollia_cli.readers import Record, read
 from mollia_cli.store.store import Store
 from mollia_cli.workflow.panel import LOG_FILE
-from mollia_cli.workflow.trial import try_once
+from mollia_cli.workflow.trial import file_kernels
 
 NOUN = "text"
 
@@ -43,7 +43,7 @@ def bench(model: str, texts: Path | BinaryIO | None = None, limit: int = 500, th
             model_digest=file.sha256,
             threads=threads,
             log_path=root / LOG_FILE,
-            before_load=partial(try_once, file),
+            kernels=partial(file_kernels, file),
         )
         try:
             with store.transaction():

@@ -7,15 +7,19 @@ from typing import Any
 
 from mollia_cli import __version__, models
 from mollia_cli.annotators.gguf.annotator import AUTO_CELLS, BATCH
+from mollia_cli.annotators.gguf.build import engine_stamp, rebuild
 from mollia_cli.annotators.gguf.doctor import doctor_info, unused_gpu
 from mollia_cli.annotators.gguf.header import read_header
 from mollia_cli.annotators.gguf.memory import available, disk_free, predict
 from mollia_cli.domain.errors import MolliaError, NotFoundError
+from mollia_cli.domain.processor import processor_name
 from mollia_cli.store.project_files import find_root
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.record import installed_versions
+from mollia_cli.workflow.trial import engine_system
 
 LIBRARIES = ("llama-cpp-python", "numpy", "scipy", "torch", "transformers", "safetensors", "xgboost-cpu", "xgboost")
+_QUICK, _PLAIN = "quick", "plain"
 _LEAST_DISK = 2**30  # free bytes that a few rounds' classifiers and a day's observations fit into
 
 
@@ -30,9 +34,10 @@ def doctor(folder: Path | None = None) -> dict[str, Any]:
     warnings: list[str] = []
     engine: dict[str, Any] = {}
     try:
+        engine_system()  # in a process of its own: a build for another processor would end this one
         engine = doctor_info()
-    except (ImportError, OSError, RuntimeError) as error:
-        problems.append(f"llama.cpp cannot be loaded: {error}; install llama-cpp-python again")
+    except MolliaError as error:
+        problems.append(f"{error.message}; {error.hint}")
     else:
         warnings.extend(filter(None, [unused_gpu()]))
     llms = models.installed_names("llm", tuned=True)
@@ -41,6 +46,11 @@ def doctor(folder: Path | None = None) -> dict[str, Any]:
     if not llms:
         warnings.append("no LLM is installed: mollia models pull smollm2-135m-instruct")
     warnings.extend(_too_large(found))
+    if plain := [model["name"] for model in found if model["kernels"] == _PLAIN]:
+        warnings.append(
+            f"llama.cpp's quickest kernels do not work on this processor, so its plain ones read {', '.join(plain)};"
+            f" for full speed: {rebuild()}"
+        )
     project = _project(folder, problems, warnings)
     return {
         "ok": not problems,
@@ -49,6 +59,7 @@ def doctor(folder: Path | None = None) -> dict[str, Any]:
         "mollia": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "processor": processor_name(),
         "libraries": installed_versions(LIBRARIES),
         "engine": engine,
         "models": found,
@@ -57,8 +68,11 @@ def doctor(folder: Path | None = None) -> dict[str, Any]:
 
 
 def _model(name: str, kind: str, problems: list[str]) -> dict[str, Any]:
-    """State, digest (of an LLM) and bytes of memory that it needs (LLMs alone)."""
-    known: dict[str, Any] = {"name": name, "kind": kind, "state": "ok", "sha256": None, "memory": None}
+    """State; of an LLM also its digest, the bytes of memory that it needs, and the kernels that compute it here.
+
+    The kernels are those of its trial, which its first use makes; None before.
+    """
+    known: dict[str, Any] = {"name": name, "kind": kind, "state": "ok", "sha256": None, "memory": None, "kernels": None}
     try:
         if kind == "encoder":
             models.resolve_encoder(name)
@@ -66,6 +80,8 @@ def _model(name: str, kind: str, problems: list[str]) -> dict[str, Any]:
         file = models.resolve_llm(name)
         known["sha256"] = file.sha256
         read_header(file.path).check_whole()
+        tried = models.remembered(engine_stamp()).get(file.sha256)
+        known["kernels"] = None if tried is None else _QUICK if tried else _PLAIN
         known["memory"] = predict(file.path, cells=AUTO_CELLS, batch=BATCH).total
     except MolliaError as error:
         problems.append(f"{error.message}; {error.hint}")

@@ -19,7 +19,7 @@ from mollia_cli.domain.similarity import similar_to_any
 from mollia_cli.learners.base import Examples
 from mollia_cli.workflow.panel import LOG_FILE, writing_llm
 from mollia_cli.workflow.project import Project
-from mollia_cli.workflow.trial import try_once
+from mollia_cli.workflow.trial import file_kernels
 
 _SHOWN = 4  # seed items in a prompt
 _TRIES = 4  # texts that may be written for each one wanted
@@ -46,7 +46,7 @@ def generate(project: Project, label: str, n: int, writer: str = "") -> Generate
     if not seeds:
         raise InputError(f"no seed item is labelled {label!r}", "import one or more: mollia import FILE --as seed")
     file = writing_llm(project, writer)
-    try_once(file)
+    kernels = file_kernels(file, project.say)
     before = len(project.store.synthetic.all())
     rng = stream(project.settings.seed, "synthetic examples", label, before)
     writing = Writing(seed=stream_seed(project.settings.seed, "synthetic", label, before))
@@ -60,6 +60,7 @@ def generate(project: Project, label: str, n: int, writer: str = "") -> Generate
         [_listed([item.text for item in items]) for items in shown],
         writing,
         threads=project.settings.annotate.threads,
+        extra_buffers=kernels.extra_buffers,
         log_path=project.root / LOG_FILE,
     )
     for items, batch in zip(shown, texts, strict=True):

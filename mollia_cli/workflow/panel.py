@@ -17,7 +17,7 @@ from mollia_cli.domain.settings import SETTINGS_FILE
 from mollia_cli.prompts import render
 from mollia_cli.store.project_files import read_settings, write_panel
 from mollia_cli.workflow.project import Project
-from mollia_cli.workflow.trial import try_once
+from mollia_cli.workflow.trial import file_kernels
 
 LOG_FILE = "llama.log"
 REPLAY = "replay"
@@ -101,7 +101,7 @@ def panel_annotators(
             context=settings.context,
             log_path=project.root / LOG_FILE,
             show_invalid=show_invalid,
-            before_load=partial(try_once, file),
+            kernels=partial(file_kernels, file, project.say),
         )
         for file in files
         if not only or file.name in only

@@ -12,7 +12,7 @@ from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.prompting import Decoding, Prompt
 from mollia_cli.workflow.panel import LOG_FILE, panel_members
 from mollia_cli.workflow.project import Project
-from mollia_cli.workflow.trial import try_once
+from mollia_cli.workflow.trial import file_kernels
 
 _YES_NO = LabelSet(("yes", "no"))
 PER_PICK = 10  # candidates that are asked about for each item wanted: reading the whole pool costs as annotating it
@@ -32,7 +32,7 @@ def informative(project: Project, ids: Sequence[str]) -> FloatArray:
         threads=settings.threads,
         context=settings.context,
         log_path=project.root / LOG_FILE,
-        before_load=partial(try_once, file),
+        kernels=partial(file_kernels, file, project.say),
     )
     key = project.store.observations.register(annotator.name, annotator.identity)
     items = project.store.items.get(project.store.observations.missing(key, ids))

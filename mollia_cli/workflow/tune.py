@@ -14,7 +14,7 @@ from mollia_cli.prompts import builtin_template, render
 from mollia_cli.workflow import demo
 from mollia_cli.workflow.panel import LOG_FILE, project_prompt, tuned_copy
 from mollia_cli.workflow.project import Project
-from mollia_cli.workflow.trial import try_once
+from mollia_cli.workflow.trial import file_kernels
 
 TRIAL_TEXTS = 100  # texts on which a change in label probabilities is measured
 
@@ -64,11 +64,18 @@ def tune_model(
     present = tuned_copy(name, coarser)
     if present:
         return Tuning(name, present, f"is tuned already, as {present}")
-    try_once(model)
+    kernels = file_kernels(model, say)
     trial = project_trial(project) if project else demo_trial() if coarser else None
     with models.tuning_folder() as folder:
         found = tune(
-            model.path, folder, coarser=coarser, trial=trial, threads=threads, log_path=home() / LOG_FILE, say=say
+            model.path,
+            folder,
+            coarser=coarser,
+            trial=trial,
+            threads=threads,
+            extra_buffers=kernels.extra_buffers,
+            log_path=home() / LOG_FILE,
+            say=say,
         )
         best = found.best
         if best is found.original:

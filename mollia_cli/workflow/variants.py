@@ -17,6 +17,7 @@ from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.workflow.annotate import Member, observe, stack
 from mollia_cli.workflow.panel import LOG_FILE, panel_annotators, writing_llm
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.trial import file_kernels
 
 EACH = 3  # variants of one item
 _LONGEST = 3  # times as many words as the item has: what is longer goes on about something else
@@ -79,6 +80,7 @@ def _paraphrase(project: Project, items: Sequence[Item]) -> None:
         writing,
         names=[item.id for item in items],
         threads=project.settings.annotate.threads,
+        extra_buffers=file_kernels(file, project.say).extra_buffers,
         log_path=project.root / LOG_FILE,
     )
     task = f"paraphrasing with {file.name}"

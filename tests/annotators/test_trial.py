@@ -8,11 +8,16 @@ from pathlib import Path
 import pytest
 
 from mollia_cli import models
-from mollia_cli.annotators.gguf import child
+from mollia_cli.annotators.gguf import GgufAnnotator, child
+from mollia_cli.annotators.gguf.build import engine_stamp
 from mollia_cli.annotators.gguf.trial import try_file
 from mollia_cli.domain.errors import MolliaError, RefusedError
+from mollia_cli.domain.prompting import Decoding
 from mollia_cli.workflow import trial
 from mollia_cli.workflow.bench import bench
+from mollia_cli.workflow.doctor import doctor
+
+from .oracle import LABELS, PROMPT
 
 Patch = Callable[..., Path]
 EPSILON = "llama.attention.layer_norm_rms_epsilon"
@@ -33,31 +38,104 @@ def patched(shallow_llm: Path, tmp_path: Path) -> Patch:
     return patch
 
 
-def test_a_sound_file_is_tried_once(shallow_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+# Put before every process that a trial starts: the quickest kernels fail there as {failure} says.
+_BROKEN_KERNELS = """
+import os, signal
+from mollia_cli.annotators.gguf import llama
+open_model, read_logits, quick = llama.Model.__init__, llama.Context.logits, []
+def opened(self, path, *, extra_buffers=True, **rest):
+    open_model(self, path, extra_buffers=extra_buffers, **rest)
+    quick[:] = [True] if extra_buffers else []
+def logits(self, index):
+    found = read_logits(self, index)
+    if quick or {everywhere}:
+        {failure}
+    return found
+llama.Model.__init__, llama.Context.logits = opened, logits
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty models' home."""
     monkeypatch.setenv("MOLLIA_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes llama.cpp's quickest kernels (or ``everywhere`` all) fail in trial processes."""
+
+    def break_kernels(failure: str, everywhere: bool = False) -> None:
+        code = _BROKEN_KERNELS.format(failure=failure, everywhere=everywhere)
+        (tmp_path / "sitecustomize.py").write_text(code)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    return break_kernels
+
+
+def test_a_sound_file_is_tried_once(shallow_llm: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[Path] = []
     monkeypatch.setattr(trial, "try_file", lambda path: tried.append(path) or try_file(path))
     file = models.resolve_llm(str(shallow_llm))
-    trial.try_once(file)
-    trial.try_once(file)
+    kernels = trial.file_kernels(file)
+    assert kernels.extra_buffers and "=" in kernels.system
+    assert trial.file_kernels(file) == kernels
     assert tried == [shallow_llm]
-    (tmp_path / "home" / "trials.json").write_text("[")  # damaged: only a cache
-    monkeypatch.setattr(trial, "try_file", tried.append)
-    trial.try_once(file)
-    assert tried == [shallow_llm] * 2 and models.has_passed(file.sha256, trial.engine_build())
-    assert not models.has_passed(file.sha256, "another engine")
+    (home / "trials.json").write_text("[")  # damaged: only a cache
+    trial.file_kernels(file)
+    monkeypatch.setattr(trial, "engine_stamp", lambda: "another build, or another processor")
+    trial.file_kernels(file)
+    assert tried == [shallow_llm] * 3
 
 
-def test_a_file_that_crashes_the_engine_is_a_message(
-    patched: Patch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "failure",
+    ["os.kill(os.getpid(), signal.SIGSEGV)", "os.kill(os.getpid(), signal.SIGILL)", "found[:] = found[::-1].copy()"],
+    ids=["crash", "unknown instruction", "other numbers"],
+)
+def test_kernels_that_fail_on_this_processor_are_left_out(
+    failure: str, broken: Callable[..., None], shallow_llm: Path, home: Path
 ) -> None:
+    """As AMX does (llama.cpp #20824): the file is good, and is read with the kernels that work."""
+    file, said = models.resolve_llm(str(shallow_llm)), []
+    sound = GgufAnnotator("x", file.path, LABELS, PROMPT, Decoding(), model_digest=file.sha256)
+    broken(failure)
+    kernels = trial.file_kernels(file, said.append)
+    assert not kernels.extra_buffers
+    assert len(said) == 1 and "quickest kernels do not work on this processor" in said[0] and "pip install" in said[0]
+    assert trial.file_kernels(file, said.append) == kernels and len(said) == 1
+    plain = GgufAnnotator("x", file.path, LABELS, PROMPT, Decoding(), model_digest=file.sha256, kernels=lambda: kernels)
+    assert plain.identity != sound.identity and plain.identity["extra_buffers"] is False
+    assert bench(str(shallow_llm), limit=1, threads=1)["texts"] == 1
+
+
+def test_a_build_for_another_processor_is_a_sentence(
+    broken: Callable[..., None], shallow_llm: Path, home: Path
+) -> None:
+    broken("os.kill(os.getpid(), signal.SIGILL)", everywhere=True)
+    with pytest.raises(RefusedError, match="compiled for another processor than this one") as caught:
+        bench(str(shallow_llm), limit=1, threads=1)
+    assert "SIGILL" not in caught.value.message and "pip install --force-reinstall" in caught.value.hint
+
+
+def test_a_library_that_does_not_even_start_here_is_a_sentence(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import os, signal, sys\nif 'build' in ' '.join(sys.orig_argv): os.kill(os.getpid(), signal.SIGILL)\n"
+    (tmp_path / "sitecustomize.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    found = doctor()
+    assert not found["ok"] and "compiled for another processor" in found["problems"][0]
+
+
+def test_a_file_that_crashes_the_engine_is_a_message(patched: Patch, home: Path) -> None:
     """Had it been loaded here, this test run would be over."""
-    monkeypatch.setenv("MOLLIA_HOME", str(tmp_path / "home"))
     path = patched(EPSILON, "<f", float("nan"))  # a failed assertion in llama.cpp ends the process
-    with pytest.raises(RefusedError, match=r"patched\.gguf crashes llama\.cpp: .* was ended by SIGABRT") as caught:
+    with pytest.raises(RefusedError, match=r"patched\.gguf crashes llama\.cpp .* was ended by SIGABRT") as caught:
         bench(str(path), limit=1, threads=1)
     assert "GGML_ASSERT" in caught.value.message and "source that you trust" in caught.value.hint
-    assert not (tmp_path / "home" / "trials.json").exists()
+    assert models.resolve_llm(str(path)).sha256 not in models.remembered(engine_stamp())
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,13 @@
 """A local LLM as an annotator: exact label log-probabilities and votes for every text."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import cache
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Self
 
+from mollia_cli.annotators.gguf.build import Kernels, engine_build
 from mollia_cli.annotators.gguf.completion import COMPLETION_RULE
 from mollia_cli.annotators.gguf.encoding import CUT_RULE, Encoder
 from mollia_cli.annotators.gguf.engine import Engine, Tally
@@ -18,6 +17,7 @@ from mollia_cli.annotators.gguf.reader import FLOOR, Reader
 from mollia_cli.annotators.gguf.sampling import SAMPLING_RULE
 from mollia_cli.annotators.gguf.threads import ThreadChoice
 from mollia_cli.annotators.gguf.trie import TRIE_RULE
+from mollia_cli.domain.errors import MolliaError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
@@ -48,7 +48,7 @@ class GgufAnnotator:
 
     ``context``: tokens that a prompt may have (0: the model's own limit, at most AUTO_CONTEXT).
     ``show_invalid``: per text, so many generations that are no label are decoded to their end.
-    ``before_load`` is called before the file is opened, and may raise.
+    ``kernels`` says what computes the file here. It is called before the file is opened, and may raise.
     Raises NotFoundError or RefusedError, from the first call that needs the model, if it cannot be used.
     """
 
@@ -66,7 +66,7 @@ class GgufAnnotator:
         log_path: Path | None = None,
         gpu_layers: int = -1,
         show_invalid: int = 0,
-        before_load: Callable[[], None] = lambda: None,
+        kernels: Callable[[], Kernels] = Kernels,
     ) -> None:
         self.name = name
         self._path = path
@@ -79,7 +79,8 @@ class GgufAnnotator:
         self._log_path = log_path
         self._gpu_layers = gpu_layers
         self._show_invalid = show_invalid
-        self._before_load = before_load
+        self._choose_kernels = kernels
+        self._kernels: Kernels | None = None
         self._model: Model | None = None
         self._engine: Engine | None = None
         self._tally = Tally()
@@ -93,11 +94,19 @@ class GgufAnnotator:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Everything that an observation depends on; known without loading the model."""
+        """Everything that an observation depends on; known without loading the model here.
+
+        A file that cannot be used at all has the identity of one that can: whoever loads it is told.
+        """
+        kernels = Kernels()
+        with suppress(MolliaError):
+            kernels = self._settle()
         return {
             "annotator": "gguf",
             "model": self._digest,
             "engine": engine_build(),
+            "system": kernels.system,
+            "extra_buffers": kernels.extra_buffers,
             "gpu_layers": self._gpu_layers,
             "prompt": self._prompt.digest,
             "labels": self._labels.digest,
@@ -169,10 +178,16 @@ class GgufAnnotator:
     def preview(self, text: str) -> str:
         """Exactly what the model sees for a text, control tokens shown. Loads the vocabulary only."""
         log_to(self._log_path)
-        self._before_load()
+        self._settle()
         with Model(self._path, vocab_only=True) as model:
             encoder = Encoder(model, self._prompt, limit=self._limit(model))
             return model.detokenize(encoder.all_tokens(text))
+
+    def _settle(self) -> Kernels:
+        """What computes the file; from the first answer on always the same, as the identity is."""
+        if self._kernels is None:
+            self._kernels = self._choose_kernels()
+        return self._kernels
 
     def _limit(self, model: Model) -> int:
         """Tokens that a prompt may have, with room for the longest answer."""
@@ -183,8 +198,8 @@ class GgufAnnotator:
         log_to(self._log_path)
         begin = perf_counter()
         check_fits(self._path, cells=AUTO_CELLS, batch=BATCH)
-        self._before_load()
-        model = self._model = Model(self._path, gpu_layers=self._gpu_layers)
+        extra_buffers = self._settle().extra_buffers
+        model = self._model = Model(self._path, gpu_layers=self._gpu_layers, extra_buffers=extra_buffers)
         try:
             engine = self._engine = self._make_engine(model)
             self._reader = Reader(
@@ -227,12 +242,3 @@ def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
             batch, size = [], 0
     if batch:
         yield batch
-
-
-@cache
-def engine_build() -> str:
-    """The llama-cpp-python version and its compiled backends, found without importing it."""
-    spec = find_spec("llama_cpp")
-    folders = [Path(place) / "lib" for place in (spec.submodule_search_locations or [])] if spec else []
-    backends = sorted(file.name.split(".")[0] for folder in folders for file in folder.glob("*ggml-*"))
-    return " ".join([f"llama-cpp-python {version('llama-cpp-python')}", *dict.fromkeys(backends)])

@@ -21,12 +21,20 @@ _OUT_OF_TIME, _OUT_OF_MEMORY = "SIGXCPU", "SIGKILL"
 
 
 class ChildError(Exception):
-    """The process did not answer; the text says why: it "took more than 5 seconds", "was ended by SIGSEGV", ..."""
+    """The process did not answer; the text says why: it "took more than 5 seconds", "was ended by SIGSEGV", ...
 
-    def __init__(self, why: str, said: str = "", memory: bool = False) -> None:
+    ``said``: what it wrote to stderr; ``signal``: the name of the signal that ended it, or ''.
+    """
+
+    def __init__(self, why: str, said: str = "", signal: str = "") -> None:
         super().__init__(why)
         self.said = said
-        self.memory = memory
+        self.signal = signal
+
+    @property
+    def memory(self) -> bool:
+        """Whether the system ended it, most likely for want of memory."""
+        return self.signal == _OUT_OF_MEMORY
 
 
 def call(module: str, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
@@ -81,5 +89,5 @@ def _ended(status: int, said: str) -> ChildError:
         return ChildError(f"failed: {(said.strip().splitlines() or ['without a word'])[-1]}", said)
     name = signal.Signals(-status).name
     if name == _OUT_OF_TIME:
-        return ChildError("used more computing time than it may", said)
-    return ChildError(f"was ended by {name}", said, memory=name == _OUT_OF_MEMORY)
+        return ChildError("used more computing time than it may", said, name)
+    return ChildError(f"was ended by {name}", said, name)

@@ -1,11 +1,10 @@
 """What the engine runs on: build, CPU features, devices, offload, threads, versions."""
 
-import ctypes
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mollia_cli.annotators.gguf.llama import lib
+from mollia_cli.annotators.gguf.llama import ggml_of_llama, lib
 from mollia_cli.annotators.gguf.memory import available
 from mollia_cli.annotators.gguf.threads import available as cores
 from mollia_cli.annotators.gguf.threads import candidates
@@ -76,23 +75,15 @@ def system_features() -> dict[str, list[str]]:
 
 def devices() -> list[dict[str, str]]:
     """The devices that llama.cpp can compute on."""
-    from llama_cpp._ggml import libggml
-
+    ggml = ggml_of_llama()
     found = []
-    libggml.ggml_backend_dev_count.restype = ctypes.c_size_t
-    libggml.ggml_backend_dev_get.restype = ctypes.c_void_p
-    libggml.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
-    for name in ("ggml_backend_dev_name", "ggml_backend_dev_description"):
-        getattr(libggml, name).restype = ctypes.c_char_p
-        getattr(libggml, name).argtypes = [ctypes.c_void_p]
-    libggml.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
-    for index in range(libggml.ggml_backend_dev_count()):
-        device = libggml.ggml_backend_dev_get(index)
-        kind = libggml.ggml_backend_dev_type(device)
+    for index in range(ggml.ggml_backend_dev_count()):
+        device = ggml.ggml_backend_dev_get(index)
+        kind = ggml.ggml_backend_dev_type(device)
         found.append(
             {
-                "name": libggml.ggml_backend_dev_name(device).decode(),
-                "description": libggml.ggml_backend_dev_description(device).decode(),
+                "name": ggml.ggml_backend_dev_name(device).decode(),
+                "description": ggml.ggml_backend_dev_description(device).decode(),
                 "type": _DEVICE_TYPES[kind] if kind < len(_DEVICE_TYPES) else str(kind),
             }
         )

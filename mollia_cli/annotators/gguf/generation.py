@@ -42,6 +42,7 @@ def write_texts(
     *,
     names: Sequence[str] = (),
     threads: int = 0,
+    extra_buffers: bool = True,
     log_path: Path | None = None,
 ) -> Iterator[list[str]]:
     """For each of ``examples``, which stand in the prompt, the texts that the model writes after them.
@@ -52,7 +53,7 @@ def write_texts(
     log_to(log_path)
     cells = _PROMPT + writing.together * writing.tokens
     check_fits(path, cells=cells, batch=_BATCH)
-    with Model(path) as model:
+    with Model(path, extra_buffers=extra_buffers) as model:
         check_cache_fits(path, cells=cells, batch=_BATCH)
         encoder = Encoder(model, prompt, limit=min(_PROMPT, model.context_train - writing.tokens))
         context = Context(

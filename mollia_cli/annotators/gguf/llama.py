@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mollia_cli.annotators.gguf.header import read_header
 from mollia_cli.domain.errors import InputError, MolliaError, RefusedError
+from mollia_cli.domain.processor import processor_name
 
 TokenArray = NDArray[np.int32]
 Logits = NDArray[np.float32]
@@ -75,8 +76,48 @@ def lib() -> Any:
     callback = llama_cpp.llama_log_callback(_LOG.write)
     _KEEP.append(callback)
     llama_cpp.llama_log_set(callback, ctypes.c_void_p(0))
+    _load_backends(Path(llama_cpp.__file__).parent / "lib")
     llama_cpp.llama_backend_init()
     return llama_cpp
+
+
+def _load_backends(folder: Path) -> None:
+    """In a portable build, take the library for this processor from the package's own folder.
+
+    llama.cpp itself would look beside the program and in the current folder, where anybody may have put one.
+    Raises RefusedError where none of them runs on this processor.
+    """
+    ggml = ggml_of_llama()
+    if not ggml.ggml_backend_reg_count():
+        ggml.ggml_backend_load_all_from_path(str(folder).encode())
+    if not ggml.ggml_backend_reg_count():
+        raise RefusedError(
+            f"this build of llama.cpp has no kernels for this processor ({processor_name()})",
+            "compile llama-cpp-python on this machine (docs/processors.md)",
+        )
+
+
+@cache
+def ggml_of_llama() -> Any:
+    """The ggml that llama.cpp itself uses: a wheel holds each library under several names, and each would be another.
+
+    So it is reached through libllama, as one of the libraries that it needs; Windows cannot do that, and needs not.
+    """
+    if os.name == "nt":
+        from llama_cpp._ggml import libggml as ggml
+    else:
+        from llama_cpp.llama_cpp import _lib as ggml
+    ggml.ggml_backend_reg_count.restype = ctypes.c_size_t
+    ggml.ggml_backend_load_all_from_path.argtypes = [ctypes.c_char_p]
+    ggml.ggml_backend_load_all_from_path.restype = None
+    ggml.ggml_backend_dev_count.restype = ctypes.c_size_t
+    ggml.ggml_backend_dev_get.restype = ctypes.c_void_p
+    ggml.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
+    ggml.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
+    for name in ("ggml_backend_dev_name", "ggml_backend_dev_description"):
+        getattr(ggml, name).restype = ctypes.c_char_p
+        getattr(ggml, name).argtypes = [ctypes.c_void_p]
+    return ggml
 
 
 def log_to(path: Path | None) -> None:
@@ -87,13 +128,15 @@ def log_to(path: Path | None) -> None:
 
 
 class Model:
-    """A GGUF file opened by llama.cpp.
+    """A GGUF file opened by llama.cpp; ``extra_buffers``: with its weights laid out for the quickest kernels.
 
     Raises NotFoundError for a missing file, RefusedError for one that cannot be loaded, and InputError for
     GPU layers that the library cannot run.
     """
 
-    def __init__(self, path: Path, *, gpu_layers: int = -1, vocab_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, gpu_layers: int = -1, vocab_only: bool = False, extra_buffers: bool = True
+    ) -> None:
         header = read_header(path)
         header.check_whole()
         api = lib()
@@ -105,6 +148,7 @@ class Model:
         params = api.llama_model_default_params()
         params.vocab_only = vocab_only
         params.n_gpu_layers = gpu_layers
+        params.use_extra_bufts = extra_buffers
         _LOG.recent.clear()
         self._api = api
         self.path = path

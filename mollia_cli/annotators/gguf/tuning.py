@@ -10,6 +10,7 @@ winner is written whole, and measured again beside the original.
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -17,6 +18,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from mollia_cli.annotators.gguf.annotator import GgufAnnotator
+from mollia_cli.annotators.gguf.build import Kernels
 from mollia_cli.annotators.gguf.formats import COARSER, COMPETING, reencode, size_as
 from mollia_cli.annotators.gguf.header import read_header
 from mollia_cli.annotators.gguf.llama import Model, log_to
@@ -99,14 +101,15 @@ def tune(
     coarser: bool = False,
     trial: Trial | None = None,
     threads: int = 0,
+    extra_buffers: bool = True,
     log_path: Path | None = None,
     say: Say = lambda text: None,
 ) -> Tuned:
     """Find the fastest encoding of ``path``; if it is another, write it as ``folder/STEM.FORMAT.gguf``.
 
     With ``coarser`` formats that change the values compete too. ``trial``: texts on which the
-    change in label probabilities is measured. Raises MolliaError where llama.cpp fails, and
-    where a format that should keep the values does not.
+    change in label probabilities is measured. ``extra_buffers``: as the original is loaded.
+    Raises MolliaError where llama.cpp fails, and where a format that should keep the values does not.
     """
     log_to(log_path)
     header = read_header(path)
@@ -115,7 +118,8 @@ def tune(
     elements = sum(tensor.elements for tensor in header.tensors)
     wanted = [name for name in (*COMPETING, *(COARSER if coarser else ())) if name != own]
     reasons = {name: _too_big(size_as(elements, name), folder) for name in wanted}
-    trials, counts = _trials(path, own, [name for name in wanted if not reasons[name]], folder, threads, say)
+    competing = [name for name in wanted if not reasons[name]]
+    trials, counts = _trials(path, own, competing, folder, threads, extra_buffers, say)
     count = max(counts, key=lambda n: counts[n])
     winner = max(trials, key=lambda name: trials[name])
     files = {own: path}
@@ -126,10 +130,11 @@ def tune(
     keep = path
     try:
         say("measuring what it gains" if winner in files else "measuring the original")
-        speeds = _race(files, count)
+        speeds = _race(files, count, extra_buffers)
         encodings = {name: Encoding(name, file, file.stat().st_size, speeds[name]) for name, file in files.items()}
         best = encodings[max(speeds, key=lambda name: speeds[name])]
-        change = _change(path, best.path, trial, count, log_path) if trial and best.path != path else None
+        probabilities = partial(_probabilities, threads=count, extra_buffers=extra_buffers, log_path=log_path)
+        change = _change(path, best.path, trial, probabilities) if trial and best.path != path else None
         skipped = {name: reason for name, reason in reasons.items() if reason}
         tuned = Tuned(encodings[own], best, trials, skipped, counts, change)
         _check(tuned)
@@ -142,7 +147,7 @@ def tune(
 
 
 def _trials(
-    path: Path, own: str, formats: Sequence[str], folder: Path, threads: int, say: Say
+    path: Path, own: str, formats: Sequence[str], folder: Path, threads: int, extra_buffers: bool, say: Say
 ) -> tuple[dict[str, float], dict[int, float]]:
     """Tokens per second of the model's first layers, by format, and those of the fastest format, by threads."""
     with TemporaryDirectory(prefix=".tune-", dir=folder) as scratch:
@@ -150,26 +155,27 @@ def _trials(
         for name, file in files.items():
             say(f"trying {name}")
             reencode(path, file, "" if name == own else name, threads=threads, layers=_TRIAL_LAYERS)
-        rates = _race(files, threads or max(candidates()))
+        rates = _race(files, threads or max(candidates()), extra_buffers)
         fastest = max(rates, key=lambda name: rates[name])
-        return rates, measure_threads(files[fastest], [threads] if threads else candidates())
+        counts = [threads] if threads else candidates()
+        return rates, measure_threads(files[fastest], counts, extra_buffers)
 
 
-def measure_threads(path: Path, counts: Sequence[int]) -> dict[int, float]:
+def measure_threads(path: Path, counts: Sequence[int], extra_buffers: bool = True) -> dict[int, float]:
     """Prefill tokens per second by number of threads, each measured in turn, several times."""
     rates: dict[int, list[float]] = {count: [] for count in counts}
-    with Model(path) as model, Ceiling(model) as ceiling:
+    with Model(path, extra_buffers=extra_buffers) as model, Ceiling(model) as ceiling:
         for _ in range(_ROUNDS):
             for count in counts:
                 rates[count].append(ceiling.measure(count))
     return {count: median(values) for count, values in rates.items()}
 
 
-def _race(files: dict[str, Path], threads: int) -> dict[str, float]:
+def _race(files: dict[str, Path], threads: int, extra_buffers: bool) -> dict[str, float]:
     """Tokens per second of each file: the median over rounds in which all take their turn."""
     rates: dict[str, list[float]] = {name: [] for name in files}
     with ExitStack() as opened:
-        models = {name: opened.enter_context(Model(file)) for name, file in files.items()}
+        models = {name: opened.enter_context(Model(file, extra_buffers=extra_buffers)) for name, file in files.items()}
         ceilings = {name: opened.enter_context(Ceiling(model)) for name, model in models.items()}
         for _ in range(_ROUNDS):
             for name, ceiling in ceilings.items():
@@ -177,18 +183,21 @@ def _race(files: dict[str, Path], threads: int) -> dict[str, float]:
     return {name: median(values) for name, values in rates.items()}
 
 
-def _change(original: Path, other: Path, trial: Trial, threads: int, log_path: Path | None) -> Change:
+def _change(original: Path, other: Path, trial: Trial, probabilities: Callable[[Path, Trial], FloatArray]) -> Change:
     """Compare label probabilities of two files on the trial's texts."""
-    before, after = (_probabilities(path, trial, threads, log_path) for path in (original, other))
+    before, after = (probabilities(path, trial) for path in (original, other))
     gap = np.abs(before - after)
     same = before.argmax(axis=1) == after.argmax(axis=1)
     return Change(len(trial.items), float(gap.max()), float(gap.mean()), float(same.mean()))
 
 
-def _probabilities(path: Path, trial: Trial, threads: int, log_path: Path | None) -> FloatArray:
+def _probabilities(path: Path, trial: Trial, *, threads: int, extra_buffers: bool, log_path: Path | None) -> FloatArray:
     """Label probabilities [n, K] of one file on the trial's texts, in their order."""
     arguments = (path.stem, path, trial.labels, trial.prompt, Decoding(votes="exact"))
-    with GgufAnnotator(*arguments, model_digest="", threads=threads, log_path=log_path) as annotator:
+    kernels = Kernels(extra_buffers=extra_buffers)
+    with GgufAnnotator(
+        *arguments, model_digest="", threads=threads, log_path=log_path, kernels=lambda: kernels
+    ) as annotator:
         found = {o.item_id: o.log_probs for batch in annotator.annotate(trial.items) for o in batch}
     return np.asarray(np.exp(np.array([found[item.id] for item in trial.items])))
 
