@@ -105,7 +105,8 @@ def as_opened(project: Project, setup: RunSetup) -> Project:
 def _changed_since(project: Project, run: str) -> Iterator[str]:
     """What mollia.toml says otherwise than when the run was opened: what the run keeps, and what it goes on with."""
     then = (project.store.runs.record(run) or {}).get("settings", {})
-    kept, changed = [], []
+    kept: list[str] = []
+    changed: list[str] = []
     for name, section in settings_record(project.settings).items():
         pairs = section.items() if name in SECTIONS else [("", section)]
         for key, now in pairs:
