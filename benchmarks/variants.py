@@ -31,7 +31,11 @@ from mollia_cli.domain.rng import stream
 from mollia_cli.workflow.annotate import members, stack
 
 SEED_ITEMS = 50
-METHODS = ("single", "vote", "mean_logits", "mol", "molam", "conditional_logit", "da", "pag")
+# The paper's Table 2 (its "vote-based" is mean_consistency), and mollia's default.
+METHODS = (
+    *("single", "vote", "mean_consistency", "mean_logits", "da", "pag", "snail", "fixmatch", "mol", "molam"),
+    "conditional_logit",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,8 +95,8 @@ class RunStore:
         """The rounds of a run in their order."""
         query = "SELECT run, round, fit, model, metrics, seconds, memory FROM rounds WHERE run = ? ORDER BY round"
         return [
-            Round(*row[:4], None if row[4] is None else json.loads(row[4]), json.loads(row[5]), row[6])
-            for row in self._db.execute(query, [run])
+            Round(name, number, fit, model, None if metrics is None else json.loads(metrics), json.loads(spent), memory)
+            for name, number, fit, model, metrics, spent, memory in self._db.execute(query, [run])
         ]
 
     def start_round(

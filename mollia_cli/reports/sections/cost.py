@@ -17,7 +17,8 @@ def cost(report: Report) -> Section:
         blocks += [Words(_explained(found)), _llms(found)]
     if found.rounds:
         blocks.append(rounds_chart(found))
-    if any(part.memory is not None for part in (*found.llms, *found.rounds)):
+    measured = [*(llm.memory for llm in found.llms), *(record.memory for record in found.rounds)]
+    if any(memory is not None for memory in measured):
         blocks.append(Words(_MEMORY))
     return Section("cost", "Cost", blocks)
 
