@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
+from math import isfinite
 from typing import Any
 
 from mollia_cli.domain.errors import InputError
@@ -170,10 +171,11 @@ def _parse_section(data: Any, section: type, name: str, source: str) -> Any:
 
 def _typed(value: Any, kind: type, key: str, source: str) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = float(value)
     if kind is tuple and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
         return tuple(value)
-    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+    endless = isinstance(value, float) and not isfinite(value)  # TOML has inf and nan
+    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)) and not endless:
         return value
     words = {
         str: "text in quotes",
