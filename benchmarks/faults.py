@@ -1,10 +1,10 @@
-"""Would the tests notice? Realistic faults are put into a copy of the source, one at a time, and the module's tests run.
+"""Would the tests notice? Realistic faults are put into a copy of the source, one by one, and the module's tests run.
 
     python benchmarks/faults.py [--only PATTERN ...] [--json]
 
 faults.toml lists the faults. One that makes a test fail is killed; one that does not has survived: the code has a line
 that no test holds, unless the list says why the fault does no harm (``harmless``). First the same tests run without any
-fault, because a test that fails anyway notices nothing. ``--only``: the faults whose names match (* and ? as in a shell).
+fault, because a test that fails anyway notices nothing. ``--only``: faults whose names match (* and ? as in a shell).
 Nothing is changed but a temporary copy of what git lists. The exit status is 1 where a fault survives unexplained.
 """
 

@@ -12,20 +12,21 @@ from mollia_cli.annotators.gguf.scores import Scores
 from mollia_cli.annotators.gguf.tree import AnswerTree
 from mollia_cli.annotators.gguf.trie import LabelTrie
 from mollia_cli.annotators.gguf.votes import ExactVotes, NoVotes, SampledVotes, Votes
-from mollia_cli.domain.observations import FloatArray
+from mollia_cli.domain.observations import Observation
 from mollia_cli.domain.prompting import Decoding
 
 NAMES = ("xx", "xy", "yx", "yy")
-X, Y, OTHER, NEWLINE, END = range(5)
-PIECES = [b"x", b"y", b"?", b"\n", b""]
-ENDS = np.array([END])
+PIECES = [b"x", b"y", b"?", b"\n", b"", b""]
+ENDS = np.array([4, 5])
 TRIE = LabelTrie(NAMES, PIECES)
 UNTEMPERED = Decoding(temperature=1.0, top_p=1.0)
 
 
-def logits(x: float = 1e-9, y: float = 1e-9, other: float = 1e-9, end: float = 1e-9) -> Logits:
+def logits(
+    x: float = 0.0, y: float = 0.0, other: float = 0.0, newline: float = 0.0, ends: tuple[float, float] = (0.0, 0.0)
+) -> Logits:
     """A row of these probabilities."""
-    return np.log(np.array([x, y, other, 1e-9, end], dtype=np.float32))
+    return np.log(np.array([x, y, other, newline, *ends], dtype=np.float32) + np.float32(1e-9))
 
 
 def scores(floor: float = 0.0) -> Scores:
@@ -36,29 +37,63 @@ def sampled(uniforms: Sequence[Sequence[float]]) -> SampledVotes:
     return SampledVotes(len(NAMES), Softmax(len(PIECES)), ENDS, UNTEMPERED, np.array(uniforms), PIECES, show=0)
 
 
-def grow(tree: AnswerTree, rows: Sequence[Logits]) -> FloatArray:
-    """Read a tree of which all nodes at one depth have the same row; returns the votes."""
+def exact(floor: float = 0.0) -> ExactVotes:
+    return ExactVotes(len(NAMES), Softmax(len(PIECES)), ENDS, UNTEMPERED, Completions(), floor)
+
+
+def grow(tree: AnswerTree, rows: Sequence[Logits]) -> Observation:
+    """Read a tree of which all nodes at one depth have the same row."""
     nodes = [tree.root]
     for row in rows:
         nodes = [child for node in nodes for child in tree.absorb(node, row)]
-    return tree.observation("a", prompt_tokens=1, truncated=False).votes
+    return tree.observation("a", prompt_tokens=1, truncated=False)
 
 
-ROWS = [logits(x=0.5, y=0.5), logits(x=0.5, y=0.5), logits(end=1.0)]
+END = logits(ends=(0.5, 0.5))
+ROWS = [logits(x=0.5, y=0.5), logits(x=0.5, y=0.5), END]
 
 
 def test_each_depth_of_a_generation_has_its_own_random_number() -> None:
     """Four generations that differ in their first or in their second number become four labels."""
     uniforms = [[0.1, 0.1, 0.9, 0.9], [0.1, 0.9, 0.1, 0.9], [0.5] * 4]
-    votes = grow(AnswerTree(TRIE, scores(), sampled(uniforms), most=8), ROWS)
+    votes = grow(AnswerTree(TRIE, scores(), sampled(uniforms), most=8), ROWS).votes
     np.testing.assert_array_equal(votes, [0.25, 0.25, 0.25, 0.25])
 
 
+def test_low_random_numbers_draw_the_most_probable() -> None:
+    row = logits(x=0.3, y=0.7)
+    votes = grow(AnswerTree(TRIE, scores(), sampled([[0.1, 0.6, 0.8]] * 3), most=8), [row, row, END]).votes
+    np.testing.assert_allclose(votes, [1 / 3, 0, 0, 2 / 3])
+
+
+def test_generations_that_are_no_label_count_among_all() -> None:
+    rows = [logits(x=0.5, other=0.5), logits(x=0.5, y=0.5), END]
+    uniforms = [[0.1, 0.1, 0.1, 0.9], [0.1, 0.9, 0.1, 0.5], [0.5] * 4]
+    seen = grow(AnswerTree(TRIE, scores(), sampled(uniforms), most=8), rows)
+    np.testing.assert_array_equal(seen.votes, [0.5, 0.25, 0, 0])
+    assert seen.invalid == 0.25
+    assert seen.mass == pytest.approx(0.5, abs=1e-6)
+
+
 def test_exact_votes_are_the_products_along_the_paths() -> None:
-    exact = ExactVotes(len(NAMES), Softmax(len(PIECES)), ENDS, UNTEMPERED, Completions(), floor=0.0)
-    rows = [logits(x=0.25, y=0.75), logits(x=0.5, y=0.4, other=0.1), logits(end=1.0)]
-    votes = grow(AnswerTree(TRIE, scores(), exact, most=8), rows)
-    np.testing.assert_allclose(votes, [0.125, 0.1, 0.375, 0.3], atol=1e-6)
+    rows = [logits(x=0.25, y=0.75), logits(x=0.5, y=0.4, other=0.1), END]
+    seen = grow(AnswerTree(TRIE, scores(), exact(), most=8), rows)
+    np.testing.assert_allclose(seen.votes, [0.125, 0.1, 0.375, 0.3], atol=1e-6)
+    assert seen.invalid == pytest.approx(0.1, abs=1e-6)
+
+
+def test_exact_votes_under_the_floor_count_as_such_branches_usually_do() -> None:
+    """x's .1 is not followed: a quarter of it to each of xx and xy, which is what is known of it."""
+    rows = [logits(x=0.1, y=0.9), logits(x=0.5, y=0.5), END]
+    votes = grow(AnswerTree(TRIE, scores(), exact(floor=0.2), most=8), rows).votes
+    np.testing.assert_allclose(votes, [0.025, 0.025, 0.45, 0.45], atol=1e-6)
+
+
+def test_every_token_that_ends_a_generation_and_a_newline_end_a_label() -> None:
+    rows = [logits(x=1.0), logits(y=1.0), logits(ends=(0.5, 0.25), newline=0.125, other=0.125)]
+    seen = grow(AnswerTree(TRIE, scores(), NoVotes(len(NAMES)), most=8), rows)
+    np.testing.assert_allclose(np.exp(seen.log_probs), [0, 0.875, 0, 0], atol=1e-6)
+    assert seen.mass == pytest.approx(0.875, abs=1e-6)
 
 
 def test_what_is_pruned_is_counted_as_slack() -> None:

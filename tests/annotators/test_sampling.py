@@ -21,7 +21,9 @@ def expected(row: np.ndarray, temperature: float, top_p: float) -> tuple[range, 
     total = np.cumsum(tempered[order])
     least, most = (min(int(np.searchsorted(total, top_p + e)) + 1, len(row)) for e in (-_ROUNDING, _ROUNDING))
     kept = order[:most]
-    return range(least, most + 1), dict(zip(kept.tolist(), (tempered[kept] / tempered[kept].sum()).tolist(), strict=True))
+    return range(least, most + 1), dict(
+        zip(kept.tolist(), (tempered[kept] / tempered[kept].sum()).tolist(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("scale", [0.01, 1.0, 5.0])
