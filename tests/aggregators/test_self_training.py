@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from mollia_cli.aggregators import conditional_logit
+from mollia_cli.aggregators import conditional_logit, fixmatch
 from mollia_cli.aggregators.calibration import cross_fitted
 from mollia_cli.aggregators.conditional_logit import ConditionalLogit
 from mollia_cli.aggregators.mean_logits import MeanLogits
@@ -111,3 +111,21 @@ def test_what_is_held_out_stands_in_the_unlabelled_pool(with_variants: tuple[Pan
     cross_fitted(Watched, panel, labels, POOL, 0)
     for _, pool, judged in Watched.fits:
         assert list(pool.ids) == [*POOL.ids, *judged]
+
+
+def test_the_pools_loss_is_the_mean_over_all_that_was_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FixMatch: rows that are not sure enough count as 0, so that a few sure ones do not rule."""
+    slopes: list[FloatArray] = []
+    original = fixmatch.backward
+
+    def backward(parameters: Any, states: Any, slope: FloatArray) -> Any:
+        slopes.append(slope)
+        return original(parameters, states, slope)
+
+    monkeypatch.setattr(fixmatch, "backward", backward)
+    fixmatch.FixMatch(steps=40, threshold=0.6).fit(SEED, GOLD[:20], POOL, 0)
+    pool = [np.abs(slope[50:]).sum(axis=1) for slope in slopes if len(slope) > 50]
+    assert len(pool) > 10 and min(map(len, pool)) < 100
+    assert max(rows.max() for rows in pool) <= 2 / 350 + 1e-12
+    assert max(rows.max() for rows in pool) > 1 / 350
+    assert max(np.abs(slope[:50]).sum(axis=1).max() for slope in slopes) <= 2 / 50 + 1e-12

@@ -1,17 +1,22 @@
 """Scores and votes of one text on a vocabulary that can be read: what is drawn, what is pruned, what is left open."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mollia_cli.annotators.gguf.completion import Completions
 from mollia_cli.annotators.gguf.llama import Logits
+from mollia_cli.annotators.gguf.reader import Reader
 from mollia_cli.annotators.gguf.sampling import Softmax
 from mollia_cli.annotators.gguf.scores import Scores
 from mollia_cli.annotators.gguf.tree import AnswerTree
 from mollia_cli.annotators.gguf.trie import LabelTrie
 from mollia_cli.annotators.gguf.votes import ExactVotes, NoVotes, SampledVotes, Votes
+from mollia_cli.domain.items import Item
+from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
 from mollia_cli.domain.prompting import Decoding
 
@@ -150,3 +155,23 @@ def test_an_answer_is_not_complete_in_the_middle_of_a_character(
 
     assert step_after(whole) == (0, {b"\n"})
     assert step_after(begun) == (-1, set())
+
+
+def planted(item_id: str = "a", seed: int = 0, digest: str = "d", samples: int = 400) -> AnswerTree:
+    """A tree as one LLM's reader plants it for an item."""
+    model: Any = SimpleNamespace(pieces=PIECES, n_vocab=len(PIECES), end_tokens=ENDS.tolist())
+    decoding = Decoding(temperature=1.0, top_p=1.0, samples=samples, seed=seed)
+    return Reader(model, LabelSet(NAMES), decoding, model_digest=digest).plant(Item(item_id, "text"))
+
+
+def test_a_reader_draws_each_depth_and_each_generation_anew() -> None:
+    votes = grow(planted(), ROWS).votes
+    assert votes.sum() == 1.0
+    assert np.abs(votes - 0.25).max() < 5 * np.sqrt(0.25 * 0.75 / 400)
+
+
+def test_the_random_numbers_are_the_items_the_models_and_the_seeds() -> None:
+    first = grow(planted(), ROWS).votes
+    np.testing.assert_array_equal(grow(planted(), ROWS).votes, first)
+    for other in (planted("b"), planted(seed=1), planted(digest="e")):
+        assert (grow(other, ROWS).votes != first).any()

@@ -8,7 +8,9 @@ import pytest
 
 from mollia_cli.domain.decisions import LABEL, Decision
 from mollia_cli.domain.verdicts import Verdict
-from mollia_cli.workflow.aggregate import Conclusion, aggregate
+from mollia_cli.workflow.aggregate import Conclusion, aggregate, fit_aggregator, judge
+from mollia_cli.workflow.annotate import members
+from mollia_cli.workflow.cascade import ask
 from mollia_cli.workflow.corrections import corrections
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.review import open_review
@@ -20,6 +22,30 @@ def test_a_verdict_at_the_threshold_is_above_it() -> None:
     parts: Any = {"fitted": None, "negatives": None, "verdicts": verdicts}
     assert Conclusion(**parts, threshold=threshold).below == 1
     assert Conclusion(**parts, threshold=None).below == 0
+
+
+def test_a_cascade_does_not_ask_on_at_its_threshold(observed: Project) -> None:
+    ids = observed.store.items.ids("pool")
+    first = [member for member in members(observed) if member.name == "ada"]
+    sure = np.sort(judge(observed, fit_aggregator(observed, "", first, ids), ids).max(axis=1))
+    assert (sure < sure[100]).sum() == 100  # one of the verdicts is at the threshold
+    done = ask(observed, ["ada", "bob"], float(sure[100]), ids)
+    assert [stage.asked for stage in done.stages] == [200, 100]
+
+
+def test_peoples_check_of_a_threshold_takes_in_the_verdict_at_it(
+    observed: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "mollia_cli.workflow.corrections.threshold_for", lambda *_, **__: SimpleNamespace(confidence=0.8)
+    )
+    pool = observed.store.items.ids("pool")
+    aggregate(observed, ids=pool[:5])
+    fit = observed.store.verdicts.latest_fit()
+    assert fit is not None
+    for item_id, confidence in zip(pool, (0.79, 0.8, 0.81), strict=False):
+        observed.store.decisions.add(Decision(item_id, LABEL, "anna", 1, fit=fit.id, verdict=1, confidence=confidence))
+    assert corrections(observed)["threshold"]["reviewed"] == 2
 
 
 @pytest.mark.parametrize("strategy", ["random", "disagreement", "doubt"])

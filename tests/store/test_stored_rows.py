@@ -1,12 +1,16 @@
-"""The order in which rows come back is the one that they were written in, or by, whatever their ids are."""
+"""How rows are stored: the order in which they come back, as JSON that anybody reads, under digests of all of them."""
 
+import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.observations import Observation
 from mollia_cli.domain.settings import Settings
 from mollia_cli.store import writing
 from mollia_cli.store.project_files import write_settings
@@ -45,6 +49,34 @@ def test_runs_keep_their_order_when_the_clock_is_put_back(store: Store, monkeypa
         monkeypatch.setattr(writing, "now", lambda at=at: at)
         store.runs.put(name, {})
     assert store.runs.names() == ["two", "one"]
+
+
+def test_a_rows_digest_does_not_depend_on_the_order_of_its_columns(store: Store) -> None:
+    """A later version may build a table anew, with its columns in another order."""
+    columns = [row[1] for row in store._db.execute("PRAGMA table_info(items)")]
+    found = [
+        dict(store.journal._rows("items", f"SELECT {', '.join(order)} FROM items", []))
+        for order in (columns, columns[::-1])
+    ]
+    assert len(found[0]) == 5 and found[0] == found[1]
+
+
+def test_every_column_of_a_journal_entry_is_part_of_its_hash(store: Store) -> None:
+    """The entry before among them: otherwise the past could be rewritten under a head that was noted."""
+    first = next(store.journal.entries())
+    assert first.hash_now() == first.hash
+    for name in ("seq", "at", "verb", "what", "count", "digest", "previous"):
+        other = getattr(first, name) + (1 if isinstance(getattr(first, name), int) else "x")
+        assert replace(first, **{name: other}).hash_now() != first.hash
+
+
+def test_a_label_without_any_probability_is_stored_as_json(store: Store) -> None:
+    """SQLite's json functions, and other readers, know no -Infinity."""
+    key = store.observations.register("llm", {})
+    log_probs = np.array([0.0, -np.inf, -np.inf])
+    store.observations.add(key, [Observation("a", log_probs, np.array([1.0, 0, 0]), 1.0, 0.0)])
+    [(stored,)] = store._db.execute("SELECT log_probs FROM observations").fetchall()
+    assert json.loads(stored, parse_constant=lambda name: pytest.fail(name)) == [0.0, -10000.0, -10000.0]
 
 
 def test_settings_are_readable_by_their_owner_alone(tmp_path: Path, labels: LabelSet) -> None:
