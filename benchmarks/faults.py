@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LIST = Path(__file__).with_suffix(".toml")
 PACKAGE = "mollia_cli"
 KILLED, SURVIVED, HARMLESS = "killed", "survived", "harmless"
-_LIMIT = 300.0  # seconds of tests: a fault that makes them hang is noticed, too
+_LIMIT = 120.0  # seconds of tests: a fault that makes them hang is noticed, too
 
 
 class ListError(Exception):
