@@ -1,22 +1,25 @@
-"""A model file counts as tried with the build of the engine that has loaded it."""
+"""What was found out by trying: kept by its stamp, added to, and no more than a cache."""
 
 from pathlib import Path
 
-from mollia_cli.models.trials import has_passed, note_passed
+from mollia_cli.models.trials import remember, remembered
 
 
-def test_another_engine_tries_again(home: Path) -> None:
-    assert not has_passed("digest", "b1")
-    note_passed("digest", "b1")
-    assert has_passed("digest", "b1")
-    assert not has_passed("digest", "b2")
-    assert not has_passed("other", "b1")
-    note_passed("digest", "b2")
-    note_passed("other", "b1")
-    assert all(has_passed(*pair) for pair in (("digest", "b1"), ("digest", "b2"), ("other", "b1")))
+def test_each_stamp_has_its_own_facts_which_add_up(home: Path) -> None:
+    assert remembered("one") == {}
+    remember("one", {"file": True})
+    assert remembered("two") == {}
+    remember("two", {"file": False})
+    remember("one", {"other": 3})
+    assert remembered("one") == {"file": True, "other": 3}
+    remember("one", {"file": False})
+    assert remembered("one") == {"file": False, "other": 3}
+    assert remembered("two") == {"file": False}
 
 
 def test_a_damaged_list_of_trials_is_no_error(home: Path) -> None:
-    note_passed("digest", "b1")
+    remember("one", {"file": True})
     (home / "trials.json").write_text("[")
-    assert not has_passed("digest", "b1")
+    assert remembered("one") == {}
+    (home / "trials.json").write_text('{"one": ["file"]}')
+    assert remembered("one") == {}

@@ -8,6 +8,7 @@ import pytest
 
 from mollia_cli.domain.decisions import LABEL, Decision
 from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.workflow import corrections as correcting
 from mollia_cli.workflow.aggregate import Conclusion, aggregate, fit_aggregator, judge
 from mollia_cli.workflow.annotate import members
 from mollia_cli.workflow.cascade import ask
@@ -36,16 +37,17 @@ def test_a_cascade_does_not_ask_on_at_its_threshold(observed: Project) -> None:
 def test_peoples_check_of_a_threshold_takes_in_the_verdict_at_it(
     observed: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "mollia_cli.workflow.corrections.threshold_for", lambda *_, **__: SimpleNamespace(confidence=0.8)
-    )
+    monkeypatch.setattr(correcting, "threshold_for", lambda *_, **__: SimpleNamespace(confidence=0.8))
     pool = observed.store.items.ids("pool")
     aggregate(observed, ids=pool[:5])
     fit = observed.store.verdicts.latest_fit()
     assert fit is not None
-    for item_id, confidence in zip(pool, (0.79, 0.8, 0.81), strict=False):
-        observed.store.decisions.add(Decision(item_id, LABEL, "anna", 1, fit=fit.id, verdict=1, confidence=confidence))
-    assert corrections(observed)["threshold"]["reviewed"] == 2
+    judged = [
+        Decision(item_id, LABEL, "anna", 1, fit=fit.id, verdict=1, confidence=confidence)
+        for item_id, confidence in zip(pool, (0.79, 0.8, 0.81), strict=False)
+    ]
+    found = correcting._threshold(observed, judged, 0.9)
+    assert found is not None and found["reviewed"] == 2
 
 
 @pytest.mark.parametrize("strategy", ["random", "disagreement", "doubt"])
