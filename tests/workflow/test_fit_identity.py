@@ -6,7 +6,8 @@ from typing import Any
 from mollia_cli.domain.decisions import IGNORE, LABEL, Decision
 from mollia_cli.domain.items import Item
 from mollia_cli.workflow.aggregate import fit_aggregator
-from mollia_cli.workflow.annotate import unlabelled_sample
+from mollia_cli.workflow.annotate import fit_seeds, unlabelled_sample
+from mollia_cli.workflow.panel import shot_items
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.record import recorded_settings, run_record
 from mollia_cli.workflow.select import select
@@ -58,6 +59,17 @@ def test_what_people_took_is_neither_sampled_nor_selected(observed: Project) -> 
     assert {pick.id for pick in select(observed, "random", 500)} == set(pool[2:])
 
 
+def test_worked_examples_take_turns_by_label_and_are_not_learned_from(observed: Project) -> None:
+    """An LLM has read their labels in the prompt: what it says of them is no evidence."""
+    seeds = observed.store.items.in_split("seed")
+    assert [item.id for item in fit_seeds(observed)] == [item.id for item in seeds]
+    observed.settings = replace(observed.settings, annotate=replace(observed.settings.annotate, shots=6))
+    shots = shot_items(observed)
+    assert sorted(item.label for item in shots[:4] if item.label is not None) == [0, 1, 2, 3]
+    assert shots[4].label == shots[0].label and shots[5].label == shots[1].label
+    assert [item.id for item in fit_seeds(observed)] == [item.id for item in seeds if item not in shots]
+
+
 def test_the_stop_set_is_drawn_item_by_item(observed: Project, monkeypatch: Any) -> None:
     monkeypatch.setattr("mollia_cli.workflow.stop.STOP_SET", 50)
     before = stop_set(observed)
@@ -68,6 +80,9 @@ def test_the_stop_set_is_drawn_item_by_item(observed: Project, monkeypatch: Any)
     # each new item takes the place of one old one, and nothing else changes
     assert [i for i in before if i in after] == [i for i in after if i.startswith("i")]
     assert len(set(before) & set(after)) >= 30
+    ignored = next(i for i in observed.store.items.ids("pool") if i not in after)
+    observed.store.decisions.add(Decision(ignored, IGNORE, "anna"))
+    assert stop_set(observed) == after
 
 
 def test_the_budget_of_a_cascade_is_its_llms(observed: Project) -> None:
