@@ -1,9 +1,9 @@
 """The settings of a project: what may stand in ``mollia.toml``, with defaults and limits."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
-from math import isfinite
 from typing import Any
 
 from mollia_cli.domain.errors import InputError
@@ -174,7 +174,7 @@ def _typed(value: Any, kind: type, key: str, source: str) -> Any:
         value = float(value)
     if kind is tuple and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
         return tuple(value)
-    endless = isinstance(value, float) and not isfinite(value)  # TOML has inf and nan
+    endless = isinstance(value, float) and not math.isfinite(value)  # TOML has inf and nan
     if isinstance(value, kind) and not (kind is int and isinstance(value, bool)) and not endless:
         return value
     words = {
