@@ -152,12 +152,13 @@ def _too_few(wrong: IntArray, target: float, level: float) -> InputError:
         possible = np.flatnonzero(error_bounds(n, target, level).begin >= 0)
         first = int(possible[0]) if len(possible) else n
         return InputError(
-            f"{said}, nor would more like them: {int(wrong[first])} of the {first} surest verdicts are wrong",
+            f"{said}, nor could ten times as many: {int(wrong[first])} of the {first} surest verdicts are wrong",
             f"ask for less, add a better LLM, {review}",
         )
     total, sure, errors, have = needed
+    allowed = f"at most {errors}" if errors else "none"
     return InputError(
-        f"{said}: {target:g} needs about {sure} sure labels with {errors or 'none'} wrong; you have {have}",
+        f"{said}: {target:g} needs about {sure} sure labels with {allowed} wrong; you have {have}",
         f"label about {total - n} more: mollia label --seed {total}; {review}",
     )
 

@@ -58,7 +58,7 @@ def test_a_fit_that_is_read_has_the_calibration_that_it_had(observed: Project) -
 
 
 def test_a_target_precision_is_kept(observed: Project) -> None:
-    done = aggregate(observed, target_precision=0.9)
+    done = aggregate(observed, target_precision=0.8)
     gold = truth(observed)
     assert done.threshold is not None
     sure = [v for v in done.verdicts if v.confidence >= done.threshold.confidence]
@@ -70,10 +70,10 @@ def test_a_target_precision_is_kept(observed: Project) -> None:
 
 def test_the_threshold_is_the_same_whatever_is_asked_for(observed: Project) -> None:
     pool = observed.store.items.ids("pool")
-    whole = aggregate(observed, target_precision=0.9)
+    whole = aggregate(observed, target_precision=0.8)
     verdicts = {verdict.item_id: verdict for verdict in whole.verdicts}
     for ids in (pool[:7], pool[150:], pool[::-1]):
-        done = aggregate(observed, ids=ids, target_precision=0.9)
+        done = aggregate(observed, ids=ids, target_precision=0.8)
         assert done.threshold == whole.threshold
         assert [v.item_id for v in done.verdicts] == list(ids)
         assert all(v.confidence == verdicts[v.item_id].confidence for v in done.verdicts)
@@ -97,7 +97,7 @@ def test_what_people_reviewed_neither_calibrates_nor_promises(observed: Project)
 def test_doubt_picks_what_falls_below(observed: Project, name: str) -> None:
     settings = observed.settings
     observed.settings = replace(settings, aggregate=replace(settings.aggregate, aggregator=name))
-    done = aggregate(observed, target_precision=0.9)
+    done = aggregate(observed, target_precision=0.7)
     assert done.threshold is not None
     below = {v.item_id for v in done.verdicts if v.confidence < done.threshold.confidence}
     assert {pick.id for pick in select(observed, "doubt", done.below)} == below
