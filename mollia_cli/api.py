@@ -133,10 +133,14 @@ class Project(core.Project):
         return annotation.stack(self, annotation.annotate(self, ids, models, replay=str(replay)), ids)
 
     def aggregate(
-        self, name: str = "", ids: Sequence[str] | None = None, target_precision: float | None = None
+        self,
+        name: str = "",
+        ids: Sequence[str] | None = None,
+        target_precision: float | None = None,
+        confidence_level: float = aggregation.LEVEL,
     ) -> aggregation.Conclusion:
         """Verdicts on items (None: on every annotated pool item) by the aggregator ``name``."""
-        return aggregation.aggregate(self, name, ids, target_precision)
+        return aggregation.aggregate(self, name, ids, target_precision, confidence_level)
 
     def cascade(
         self, order: Sequence[str], ids: Sequence[str] | None = None, *, sure: float | None = None, name: str = ""

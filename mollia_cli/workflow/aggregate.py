@@ -9,8 +9,9 @@ import numpy as np
 from mollia_cli import __version__
 from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.aggregators.base import Aggregator
-from mollia_cli.aggregators.calibration import Calibration, Threshold, calibrate, cross_fitted, tempered, threshold_for
+from mollia_cli.aggregators.calibration import Calibration, fit_calibrated, tempered
 from mollia_cli.aggregators.negatives import NegativeRule, negative_labels, rule_for, without_verdicts
+from mollia_cli.aggregators.precision import LEVEL, Threshold, threshold_for
 from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item, Variant
@@ -108,7 +109,7 @@ def fit_aggregator(
             "concludes": list(also if concludes is None else concludes),
             "random_seed": random_seed,
             "samples": project.settings.annotate.samples,
-            "calibration": "temperature, cross-fitted" if kind.learns else None,
+            "calibration": "temperature and ranks of the seeds, cross-fitted" if kind.learns else None,
         },
     )
     fit = project.store.verdicts.find_fit(digest)
@@ -120,11 +121,13 @@ def fit_aggregator(
     seen, labels = _with_variants(project, panel, seed, variants)
     unlabelled = stack(project, panel, pool_ids)
     project.progress(f"fitting {name}", 0, 1)
-    aggregator = kind().fit(seen, labels, unlabelled, random_seed)
+    aggregator: Aggregator
     calibration = None
     if kind.learns:
-        n = len(seed)
-        calibration = calibrate(cross_fitted(kind, seen, labels, unlabelled, random_seed)[:n], labels[:n])
+        seeds = len(fit_seeds(project))  # they stand first; what people reviewed is no fair sample
+        aggregator, calibration = fit_calibrated(kind, seen, labels, unlabelled, random_seed, seeds)
+    else:
+        aggregator = kind().fit(seen, labels, unlabelled, random_seed)
     project.progress(f"fitting {name}", 1, 1)
     with project.store.guarded():
         fit = project.store.verdicts.add_fit(
@@ -162,32 +165,41 @@ def some(project: Project, ids: Sequence[str]) -> Sequence[str]:
 
 
 def aggregate(
-    project: Project, name: str = "", ids: Sequence[str] | None = None, target_precision: float | None = None
+    project: Project,
+    name: str = "",
+    ids: Sequence[str] | None = None,
+    target_precision: float | None = None,
+    level: float = LEVEL,
 ) -> Conclusion:
     """Conclude on ``ids`` (None: every annotated pool item), by an aggregator that also learned from them, unlabelled.
 
-    People's labels override verdicts. ``target_precision``: also the confidence from which the other
-    verdicts are right so often. Raises InputError where none is that sure, or the aggregator learns
-    nothing that could tell.
+    People's labels override verdicts. ``target_precision``: also the confidence from which the other verdicts of
+    the pool are right so often, promised at the confidence ``level``; then it learns from every annotated pool item,
+    so that the same holds whatever the ids are. Raises InputError where the seeds cannot promise it, or the
+    aggregator learns nothing that could tell.
     """
     panel = members(project)
-    wanted = observed_by_all(project, panel, project.store.items.ids("pool")) if ids is None else ids
-    fitted = fit_aggregator(project, name, panel, wanted, wanted)
+    wanted = _annotated(project, panel) if ids is None else ids
+    learned = wanted if ids is None or target_precision is None else _annotated(project, panel)
+    fitted = fit_aggregator(project, name, panel, learned, wanted)
     verdicts = conclude(project, fitted, wanted)
     told = told_verdicts(project)
-    own = [verdict for verdict in verdicts if verdict.item_id not in told]
-    threshold = None if target_precision is None else _threshold(fitted, own, target_precision)
+    threshold = None if target_precision is None else _threshold(fitted, target_precision, level)
     return Conclusion(fitted, [told.get(verdict.item_id, verdict) for verdict in verdicts], threshold)
 
 
-def _threshold(fitted: Fitted, verdicts: Sequence[Verdict], target: float) -> Threshold:
+def _annotated(project: Project, panel: Sequence[Member]) -> list[str]:
+    return observed_by_all(project, panel, project.store.items.ids("pool"))
+
+
+def _threshold(fitted: Fitted, target: float, level: float) -> Threshold:
     known = fitted.calibration
     if known is None:
         raise InputError(
             f"{fitted.fit.aggregator} learns nothing from seed labels, so that its confidence promises nothing",
             "use one that does: mollia aggregate --with conditional_logit",
         )
-    return threshold_for(known.confidence, known.right, target, np.array([v.confidence for v in verdicts]))
+    return threshold_for(known.placed, known.right, target, level)
 
 
 def negative_rule(project: Project, panel: Sequence[Member]) -> NegativeRule:
