@@ -99,7 +99,7 @@ def test_what_people_reviewed_neither_calibrates_nor_promises(observed: Project)
 def test_doubt_picks_what_falls_below(observed: Project, name: str) -> None:
     settings = observed.settings
     observed.settings = replace(settings, aggregate=replace(settings.aggregate, aggregator=name))
-    done = aggregate(observed, target_precision=0.7)
+    done = aggregate(observed, target_precision=0.8)
     assert done.threshold is not None
     below = {v.item_id for v in done.verdicts if v.confidence < done.threshold.confidence}
     assert {pick.id for pick in select(observed, "doubt", done.below)} == below
