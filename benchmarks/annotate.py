@@ -31,10 +31,10 @@ import numpy as np
 from mollia_cli.annotators.gguf import GgufAnnotator
 from mollia_cli.annotators.gguf.bench import bench_annotate
 from mollia_cli.annotators.gguf.llama import Model, lib, log_to
-from mollia_cli.annotators.gguf.memory import peak_rss
 from mollia_cli.annotators.gguf.speed import Ceiling
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet, normalise_answer
+from mollia_cli.domain.memory import peak_rss
 from mollia_cli.domain.prompting import Decoding, Prompt
 from mollia_cli.workflow.bench import bench_prompt, bench_texts
 

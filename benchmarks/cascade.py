@@ -49,15 +49,14 @@ def measure(
         with Project.open(root) as project:
             with project.store.transaction():
                 project.store.items.add(items, "cascade")
-            project.replay = x
             ids = project.store.items.ids("pool")
             names = [f"llm{n}" for n in order]
             if sure == ALL:
-                panel = annotate(project, [*needed_for_fit(project), *ids], names)
+                panel = annotate(project, [*needed_for_fit(project), *ids], names, replay=str(x))
                 found = conclude(project, fit_aggregator(project, "", panel, ids), ids)
                 calls = [len(ids)] * len(names)
             else:
-                done = ask(project, names, sure, ids)
+                done = ask(project, names, sure, ids, replay=str(x))
                 found, calls = [done.verdicts[item_id] for item_id in ids], [stage.asked for stage in done.stages]
     right = np.mean([verdict.label == gold[int(verdict.item_id)] for verdict in found])
     return sum(calls) / (len(names) * len(ids)), calls[-1] / len(ids), float(right)

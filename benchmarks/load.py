@@ -37,7 +37,7 @@ MB = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one process took. ``peak``: ru_maxrss in MB."""
+    """What one process took. ``peak``: ru_maxrss in MB; of annotate, since its LLM began (see domain/memory.py)."""
 
     what: str
     seconds: float

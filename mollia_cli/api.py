@@ -50,6 +50,7 @@ class RunOptions(TypedDict, total=False):
     alpha: float
     lambda_start: float
     lambda_end: float
+    delta: float
 
 
 class Project(core.Project):
@@ -114,20 +115,32 @@ class Project(core.Project):
         lines = "\n".join(json.dumps(dict(record), ensure_ascii=False) for record in source)
         return ingest(self, io.BytesIO(lines.encode()), split, name="records", **{"file_format": "jsonl"} | columns)
 
-    def annotate(self, ids: Sequence[str] | None = None, *, split: str = "", models: Sequence[str] = ()) -> Panel:
+    def annotate(
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        split: str = "",
+        models: Sequence[str] = (),
+        replay: str | Path = "",
+    ) -> Panel:
         """What the panel, or some of its LLMs, say of items: of ``ids``, of a split, else of what comes next.
 
+        replay: a file of stored outputs that stand for the panel.
         The arrays' rows follow the items, their second axis the LLMs: see Panel.
         """
         if ids is None:
             ids = self.store.items.ids(check_split(split)) if split else annotation.next_items(self)
-        return annotation.stack(self, annotation.annotate(self, ids, models), ids)
+        return annotation.stack(self, annotation.annotate(self, ids, models, replay=str(replay)), ids)
 
     def aggregate(
-        self, name: str = "", ids: Sequence[str] | None = None, target_precision: float | None = None
+        self,
+        name: str = "",
+        ids: Sequence[str] | None = None,
+        target_precision: float | None = None,
+        confidence_level: float = aggregation.LEVEL,
     ) -> aggregation.Conclusion:
         """Verdicts on items (None: on every annotated pool item) by the aggregator ``name``."""
-        return aggregation.aggregate(self, name, ids, target_precision)
+        return aggregation.aggregate(self, name, ids, target_precision, confidence_level)
 
     def cascade(
         self, order: Sequence[str], ids: Sequence[str] | None = None, *, sure: float | None = None, name: str = ""

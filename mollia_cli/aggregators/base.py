@@ -63,13 +63,17 @@ class Aggregator(ABC):
             return np.zeros((0, self.classes))
         return self._predict(panel)
 
+    def settings(self) -> dict[str, Any]:
+        """The settings, by name."""
+        return {setting.name: getattr(self, setting.name) for setting in fields(self)}  # type: ignore[arg-type]
+
     def to_json(self) -> dict[str, Any]:
         """The fitted state, with the names of the annotators that it was fitted on."""
         return {
             "aggregator": self.name,
             "annotators": list(self.annotators),
             "classes": self.classes,
-            "settings": {setting.name: getattr(self, setting.name) for setting in fields(self)},  # type: ignore[arg-type]
+            "settings": self.settings(),
             "state": self._state(),
         }
 

@@ -1,7 +1,7 @@
-"""Calibrated confidence: how sure a verdict really is, and which verdicts reach a target precision."""
+"""Calibrated confidence: how sure a verdict really is."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -24,13 +24,17 @@ class Calibration:
     """What cross-fitting on n labelled items showed of an aggregator.
 
     raw: [n] confidence of each item's cross-fitted verdict; confidence: [n] the same at the temperature that
-    the other items choose; right: [n]. ``temperature`` is what all of them choose, for new items.
+    the other items choose; right: [n]. ``temperature`` is what all of them choose, for new items. placed: [n] the
+    confidence on the scale of the aggregator that was fitted on all items: the one that as large a share of
+    unlabelled items reaches there as reached the item's among those of the fit that left it out. What learned from
+    fewer labels is less sure or surer as a whole, but ranks can be compared.
     """
 
     temperature: float
     raw: FloatArray
     confidence: FloatArray
     right: BoolArray
+    placed: FloatArray
 
     @property
     def ece(self) -> float:
@@ -49,22 +53,15 @@ class Calibration:
             "raw": self.raw.tolist(),
             "confidence": self.confidence.tolist(),
             "right": self.right.tolist(),
+            "placed": self.placed.tolist(),
         }
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
         """The inverse of ``to_json``."""
         right = np.asarray(state["right"], dtype=np.bool_)
-        return cls(float(state["temperature"]), array(state["raw"]), array(state["confidence"]), right)
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """Verdicts at ``confidence`` or above: ``precision`` on the labelled items, and their share ``coverage``."""
-
-    confidence: float
-    precision: float
-    coverage: float
+        raw, confidence, placed = (array(state[name]) for name in ("raw", "confidence", "placed"))
+        return cls(float(state["temperature"]), raw, confidence, right, placed)
 
 
 def cross_fitted(
@@ -76,10 +73,19 @@ def cross_fitted(
     full fit; an item and its variants are left out together. A class with a single seed is
     unseen when that seed is judged: that is what the honest estimate has to include.
     """
+    held = np.empty((len(labels), seed.classes))
+    for out, fitted in _cross_fits(make, seed, labels, pool, random_seed, parts):
+        held[out] = fitted.predict_proba(seed.take(out))
+    return held
+
+
+def _cross_fits(
+    make: Callable[[], Aggregator], seed: Panel, labels: IntArray, pool: Panel, random_seed: int, parts: int = 5
+) -> Iterator[tuple[IntArray, Aggregator]]:
+    """The rows of each part, and the aggregator fitted without them."""
     n = len(labels)
     if n < 2:
         raise InputError(f"{n} labelled items cannot be cross-fitted", "label two or more")
-    held = np.empty((n, seed.classes))
     families = {original: place for place, original in enumerate(dict.fromkeys(map(original_id, seed.ids)))}
     parts_of = np.empty(len(families), dtype=np.int64)
     order = stream(random_seed, "cross-fit").permutation(len(families))
@@ -87,9 +93,49 @@ def cross_fitted(
     part = parts_of[[families[original_id(item_id)] for item_id in seed.ids]]
     for i in np.unique(part):
         out, rest = np.flatnonzero(part == i), np.flatnonzero(part != i)
-        judged = seed.take(out)
-        held[out] = make().fit(seed.take(rest), labels[rest], pool.joined(judged), random_seed).predict_proba(judged)
-    return held
+        yield out, make().fit(seed.take(rest), labels[rest], pool.joined(seed.take(out)), random_seed)
+
+
+def fit_calibrated(
+    make: Callable[[], Aggregator], seed: Panel, labels: IntArray, pool: Panel, random_seed: int, measured: int
+) -> tuple[Aggregator, Calibration]:
+    """An aggregator fitted on all of ``seed`` and ``pool``, and its calibration by the first ``measured`` rows.
+
+    Behind them may stand what people reviewed for being doubtful, and variants: they are learned from, as they are
+    in the cross-fits, and nothing is measured on them.
+    """
+    fitted = make().fit(seed, labels, pool, random_seed)
+    held = np.empty((len(labels), seed.classes))
+    others: list[FloatArray] = [np.empty(0)] * len(labels)
+    for out, fold in _cross_fits(make, seed, labels, pool, random_seed):
+        held[out] = fold.predict_proba(seed.take(out))
+        unlabelled = fold.predict_proba(pool)
+        for row in out.tolist():
+            others[row] = unlabelled
+    held, labels = held[:measured], labels[:measured]
+    found = calibrate(held, labels)
+    if not len(pool):
+        return fitted, found
+    whole = np.sort(tempered(fitted.predict_proba(pool), found.temperature).max(axis=1))
+    _, temperatures = _temperatures(held, labels)
+    reached = np.array(
+        [
+            int((tempered(others[row], temperatures[row]).max(axis=1) >= found.confidence[row]).sum())
+            for row in range(measured)
+        ],
+        dtype=np.int64,
+    )
+    return fitted, replace(found, placed=_place(whole, reached))
+
+
+def _place(confidence: FloatArray, reached: IntArray) -> FloatArray:
+    """The lowest of the ascending confidences [m] that at most so many of them reach; for 0, one above all."""
+    values, first = np.unique(confidence, return_index=True)
+    ascending = np.append(values, np.nextafter(values[-1], 2.0))
+    # how many reach each value: all that do not stand before its first place
+    many = np.append(len(confidence) - first, 0)
+    placed: FloatArray = ascending[np.searchsorted(-many, -reached, side="left")]
+    return placed
 
 
 def calibrate(held: FloatArray, labels: IntArray) -> Calibration:
@@ -98,14 +144,20 @@ def calibrate(held: FloatArray, labels: IntArray) -> Calibration:
     The temperature makes the labels likeliest, and is pulled towards 1, because 50 labels alone can
     send it anywhere.
     """
+    temperature, others = _temperatures(held, labels)
+    confidence = softmax(np.log(np.maximum(held, 1e-12)) / others[:, None]).max(axis=1)
+    right = np.asarray(held.argmax(axis=1) == labels, dtype=np.bool_)
+    return Calibration(temperature, held.max(axis=1), confidence, right, confidence)
+
+
+def _temperatures(held: FloatArray, labels: IntArray) -> tuple[float, FloatArray]:
+    """The temperature that all items choose, and [n] the one that all but the item do."""
     logs = np.log(np.maximum(held, 1e-12))
     own = np.arange(len(labels))
     losses = np.stack([-log_softmax(logs / temperature)[own, labels] for temperature in _TEMPERATURES])
     whole = losses.sum(axis=1) + _PRIOR * np.log(_TEMPERATURES) ** 2
-    others = _TEMPERATURES[(whole[:, None] - losses).argmin(axis=0)]
-    confidence = softmax(logs / others[:, None]).max(axis=1)
-    right = np.asarray(held.argmax(axis=1) == labels, dtype=np.bool_)
-    return Calibration(float(_TEMPERATURES[whole.argmin()]), held.max(axis=1), confidence, right)
+    others: FloatArray = _TEMPERATURES[(whole[:, None] - losses).argmin(axis=0)]
+    return float(_TEMPERATURES[whole.argmin()]), others
 
 
 def tempered(probabilities: FloatArray, temperature: float) -> FloatArray:
@@ -131,31 +183,3 @@ def expected_calibration_error(confidence: FloatArray, right: BoolArray, bins: i
     if not len(confidence):
         return float("nan")
     return sum(b.n * abs(b.confidence - b.accuracy) for b in reliability(confidence, right, bins)) / len(confidence)
-
-
-def threshold_for(confidence: FloatArray, right: BoolArray, target: float, pool: FloatArray) -> Threshold:
-    """The lowest confidence whose verdicts are right at least ``target`` of the time.
-
-    confidence, right: of cross-fitted seed verdicts; pool: confidences to cover. Precision is the
-    mean of the calibrated confidence and what the seeds at or above the threshold show, with the
-    weight of ten pseudo-items on the former: few seeds are above a high threshold. Raises
-    InputError where no threshold reaches the target.
-    """
-    if not 0.0 < target < 1.0:
-        raise InputError(f"target precision {target} is not between 0 and 1", "for example: 0.95")
-    candidates = np.unique(pool)
-    if not len(candidates):
-        raise InputError("there are no verdicts to choose a threshold for", "annotate some items: mollia annotate")
-    order = np.sort(pool)
-    # Mean confidence of the pool's verdicts from each candidate upwards.
-    tail = (np.cumsum(order[::-1]) / np.arange(1, len(order) + 1))[::-1]
-    for value in candidates:
-        expected = float(tail[np.searchsorted(order, value)])
-        seeds = right[confidence >= value]
-        precision = (10.0 * expected + float(seeds.sum())) / (10.0 + len(seeds))
-        if precision >= target:
-            return Threshold(float(value), precision, float((pool >= value).mean()))
-    raise InputError(
-        f"no verdict reaches a precision of {target}; the surest has {candidates[-1]:.3f}",
-        "ask for less, or label more items: mollia review",
-    )

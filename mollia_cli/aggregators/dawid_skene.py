@@ -31,7 +31,7 @@ class DawidSkene(Aggregator):
     source: ClassVar[str] = "Dawid and Skene 1979 (Applied Statistics)"
     learns: ClassVar[bool] = True
 
-    passes: int = 100
+    passes: int = 2000
     tolerance: float = 1e-5
 
     def _fit(self, seed: Panel, labels: IntArray, pool: Panel, random_seed: int) -> None:

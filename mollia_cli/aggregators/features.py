@@ -64,9 +64,9 @@ def array(values: Any) -> NDArray[np.float64]:
 
 
 def log_scores(panel: Panel) -> FloatArray:
-    """[n, 2N, K]: log of each annotator's probabilities (normalised) and votes (of 10), both kept off zero."""
-    c = votes(panel)
-    return interleave(np.log(normalised(scores(panel)) + 1e-3), np.log((10 * c + 0.2) / (10 + 0.2 * panel.classes)))
+    """[n, 2N, K]: log of each annotator's probabilities (normalised) and votes (of T), both kept off zero."""
+    c, t = votes(panel), panel.samples
+    return interleave(np.log(normalised(scores(panel)) + 1e-3), np.log((t * c + 0.2) / (t + 0.2 * panel.classes)))
 
 
 def most_confident(probabilities: FloatArray, share: float) -> IntArray:

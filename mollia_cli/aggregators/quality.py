@@ -130,6 +130,7 @@ def only(panel: Panel, members: Sequence[int]) -> Panel:
         panel.log_probs[:, index],
         panel.votes[:, index],
         panel.invalid[:, index],
+        panel.samples,
     )
 
 

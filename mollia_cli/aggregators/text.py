@@ -91,6 +91,7 @@ def with_members(panel: Panel, said: Mapping[str, FloatArray]) -> Panel:
         np.concatenate([panel.log_probs, log_probs], axis=1),
         np.concatenate([panel.votes, new], axis=1),
         np.concatenate([panel.invalid, np.clip(1.0 - new.sum(axis=2), 0.0, 1.0)], axis=1),
+        panel.samples,
     )
 
 

@@ -39,6 +39,10 @@ def aggregate(
     target_precision: Annotated[
         float | None, typer.Option(help="Say from which confidence on verdicts are right so often.", min=0.0, max=1.0)
     ] = None,
+    confidence_level: Annotated[
+        float,
+        typer.Option(help="How often, over seed sets, the target precision has to be kept.", min=0.0, max=1.0),
+    ] = 0.8,
     cascade: CascadeOption = "",
     sure: SureOption = None,
     project: ProjectOption = None,
@@ -50,6 +54,9 @@ def aggregate(
     The aggregator is fitted on the seed labels, and its confidence calibrated on them.
     Each record has the label, its confidence, the labels that no LLM believes in, and with a target
     precision whether it is sure. --json adds how the verdicts came about.
+    A target precision is a promise about the pool that the seeds are a random sample of: at a confidence level of
+    0.8, at most one seed set in five breaks it. Where the seeds are too few for it, that is an error that says how
+    many more labels would do.
     With da and pag, the LLMs first read variants of the labelled texts (pag: paraphrases, of all texts, which
     the largest LLM writes). They are kept, and a stop loses none.
     With --cascade, a text is judged by the LLMs that have read it; any that are still needed are asked.
@@ -65,7 +72,7 @@ def aggregate(
         _cascade(project, split_names(cascade), sure, wanted, with_, (as_json, as_jsonl))
         return
     with open_project(project) as opened:
-        done = conclude(opened, with_, wanted, target_precision)
+        done = conclude(opened, with_, wanted, target_precision, confidence_level)
         names = opened.labels.names
     threshold = done.threshold
     records = (
@@ -77,7 +84,7 @@ def aggregate(
         emit_json({**_account(done), "verdicts": list(records)})
     else:
         emit_records(records, columns, as_jsonl=as_jsonl)
-    _remark(done, target_precision)
+    _remark(done)
 
 
 def _cascade(
@@ -108,7 +115,8 @@ def _record(verdict: "Verdict", names: tuple[str, ...]) -> dict[str, Any]:
 
 def _account(done: "Conclusion") -> dict[str, Any]:
     """How the verdicts came about, as a JSON-ready object."""
-    fit, rule, calibration, threshold = done.fitted.fit, done.negatives, done.fitted.calibration, done.threshold
+    fitted, threshold = done.fitted, done.threshold
+    fit, rule, calibration = fitted.fit, fitted.negatives, fitted.calibration
     account: dict[str, Any] = {
         "aggregator": fit.aggregator,
         "seed_items": fit.seed_items,
@@ -129,16 +137,19 @@ def _account(done: "Conclusion") -> dict[str, Any]:
         }
     if threshold is not None:
         account["target"] = {
+            "precision": threshold.target,
+            "confidence_level": threshold.level,
             "threshold": threshold.confidence,
-            "precision": round(threshold.precision, 6),
-            "coverage": round(threshold.coverage, 6),
+            "seeds": threshold.sure,
+            "seeds_right": threshold.right,
+            "coverage": round(1 - done.below / len(done.verdicts), 6) if done.verdicts else None,
             "below": done.below,
         }
     return account
 
 
-def _remark(done: "Conclusion", target: float | None) -> None:
-    fit, rule, threshold = done.fitted.fit, done.negatives, done.threshold
+def _remark(done: "Conclusion") -> None:
+    fit, rule, threshold = done.fitted.fit, done.fitted.negatives, done.threshold
     talk(
         f"{len(done.verdicts)} verdicts by {fit.aggregator}"
         f" ({fit.seed_items} seed items, {fit.pool_items} unlabelled ones)"
@@ -150,9 +161,10 @@ def _remark(done: "Conclusion", target: float | None) -> None:
     talk(f"negative labels: every LLM below {rule.delta:.4g}{measured}{promised}")
     if threshold is not None:
         talk(
-            f"precision {target:g} from confidence {threshold.confidence:.4f} on: {threshold.coverage:.1%} of the"
-            f" verdicts; {done.below} fall below"
+            f"precision {threshold.target:g} from confidence {threshold.confidence:.4f} on, at a confidence level of"
+            f" {threshold.level:g}: {threshold.right} of the {threshold.sure} seeds there are right"
         )
+        talk(f"  {len(done.verdicts) - done.below} of {len(done.verdicts)} verdicts; {done.below} fall below")
         if done.below:
             talk(f"  for people: mollia review --below {threshold.confidence:.4f}")
 

@@ -18,6 +18,7 @@ def compare(
     """Compare the learning curves of runs.
 
     Repeats of a run (mollia run --repeats) are one curve: mean ± standard deviation.
+    They share the seed set: what other seeds would change is not in it.
 
     Example: mollia compare coreset random --svg curves.svg
     """

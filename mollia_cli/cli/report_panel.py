@@ -22,6 +22,7 @@ _COLUMNS = {
     "observed": "observed",
     "tokens": "tokens",
     "seconds": "seconds",
+    "memory_mb": "MB",
 }
 
 

@@ -38,7 +38,9 @@ def train(
 ) -> None:
     """Train the classifier, step by step.
 
-    It learns from the seed labels and every verdict of the last `mollia aggregate`.
+    It learns from the seed labels, people's labels and exactly the verdicts that the last aggregation has stored,
+    whatever made them (--with, --cascade). No LLM reads anything. `mollia aggregate` without ids concludes on every
+    annotated item of the pool, with ids on those alone.
 
     Example: mollia select -n 50 | mollia annotate - | mollia aggregate - > verdicts.jsonl && mollia train
     """
@@ -84,7 +86,14 @@ def run_(
     budget_minutes: Annotated[
         float | None, typer.Option(help="End when the rounds took so long; 0 for no limit.", min=0)
     ] = None,
-    repeats: Annotated[int, typer.Option(help="Runs that differ in chance alone: NAME, NAME.2, ...", min=1)] = 1,
+    repeats: Annotated[
+        int,
+        typer.Option(
+            help="Runs that differ in chance alone, NAME, NAME.2, ...: in selection, training, the aggregator and the"
+            " unlabelled items that it learns from. They share the seed set.",
+            min=1,
+        ),
+    ] = 1,
     options: RunOptions,
     name: NameOption = "",
     threads: ThreadsOption = None,

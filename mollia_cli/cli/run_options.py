@@ -11,6 +11,7 @@ import typer
 
 from mollia_cli.cli import complete
 from mollia_cli.cli.common import CascadeOption, PoolSampleOption, SureOption, split_names
+from mollia_cli.domain.errors import InputError
 
 _PLACE = "options"
 
@@ -42,6 +43,32 @@ class RunOptions:
     synthetic: Annotated[bool, typer.Option("--synthetic", help="Train on the texts of `mollia generate`, too.")] = (
         False
     )
+    alpha: Annotated[
+        float | None,
+        typer.Option(
+            help="Weight of an item where the classifier before differs from the verdict (Eq. 8). Default: the"
+            " project's.",
+            min=0,
+            max=1,
+        ),
+    ] = None
+    lambda_start: Annotated[
+        float | None,
+        typer.Option(help="Weight of negative labels in round 1 (Eq. 9). Default: the project's.", min=0),
+    ] = None
+    lambda_end: Annotated[
+        float | None,
+        typer.Option(help="Weight of negative labels in the last round (Eq. 9). Default: the project's.", min=0),
+    ] = None
+    delta: Annotated[
+        float | None,
+        typer.Option(
+            help="A label that every LLM gives less is negative (Eq. 5); 0: chosen on the seeds. Default: the"
+            " project's.",
+            min=0,
+            max=1,
+        ),
+    ] = None
     no_negatives: Annotated[bool, typer.Option("--no-negatives", help="Train without negative labels (ablation).")] = (
         False
     )
@@ -50,11 +77,16 @@ class RunOptions:
     ] = False
 
     def changes(self) -> dict[str, Any]:
-        """The same as ``workflow.setup.open_run`` takes it."""
+        """The same as ``workflow.setup.open_run`` takes it; InputError where two options contradict each other."""
         from mollia_cli.workflow.setup import ablations
 
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         off = ablations(given.pop("no_negatives"), given.pop("no_discrepancy"))
+        for name in off:
+            if given[name] is not None:
+                ablation = "--no-discrepancy" if name == "alpha" else "--no-negatives"
+                option = f"--{name.replace('_', '-')}"
+                raise InputError(f"{ablation} and {option} {given[name]} contradict each other", "give one of them")
         return {**given, "cascade": split_names(self.cascade) or None, "synthetic": self.synthetic or None, **off}
 
 

@@ -39,13 +39,17 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Observations of n items by N annotators over K labels, as arrays (rows follow ``ids``)."""
+    """Observations of n items by N annotators over K labels, as arrays (rows follow ``ids``).
+
+    samples: T, the number of answers that votes are shares of; of exact votes, as many as they are taken to be worth.
+    """
 
     ids: tuple[str, ...]
     annotators: tuple[str, ...]
     log_probs: FloatArray  # [n, N, K]
     votes: FloatArray  # [n, N, K]
     invalid: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))  # [n, N]
+    samples: int = 10
 
     def __post_init__(self) -> None:
         n, annotators = len(self.ids), len(self.annotators)
@@ -78,6 +82,7 @@ class Panel:
             self.log_probs[index],
             self.votes[index],
             self.invalid[index],
+            self.samples,
         )
 
     def joined(self, other: "Panel") -> "Panel":
@@ -88,6 +93,7 @@ class Panel:
             np.concatenate([self.log_probs, other.log_probs]),
             np.concatenate([self.votes, other.votes]),
             np.concatenate([self.invalid, other.invalid]),
+            self.samples,
         )
 
     @staticmethod

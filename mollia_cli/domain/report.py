@@ -6,6 +6,8 @@ None stands for what cannot be known. Shares and probabilities go from 0 to 1; i
 from dataclasses import dataclass
 from typing import Any
 
+from mollia_cli.domain.memory import megabytes
+
 
 @dataclass(frozen=True, slots=True)
 class Missing:
@@ -73,7 +75,8 @@ class Curve:
 class LLM:
     """One LLM: measured on ``items`` seeds (see ``MemberQuality``), and the cost of all that it observed.
 
-    value: cross-fitted accuracy of the aggregator with the whole panel, less that without this LLM.
+    value: cross-fitted accuracy of the aggregator with the whole panel, less that without this LLM. memory: bytes that
+    it added to the process at most.
     """
 
     annotator: str
@@ -89,6 +92,12 @@ class LLM:
     observed: int
     tokens: int | None
     seconds: float | None
+    memory: int | None
+
+    @property
+    def memory_mb(self) -> int | None:
+        """``memory`` in units of 2^20 bytes."""
+        return megabytes(self.memory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +195,10 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class LLMCost:
-    """What one LLM has read under one set of settings (``key``); seconds: None where they were not measured."""
+    """What one LLM has read under one set of settings (``key``); memory: bytes that it added to the process at most.
+
+    seconds, memory: None where they were not measured.
+    """
 
     annotator: str
     key: str
@@ -195,19 +207,22 @@ class LLMCost:
     tokens: int
     truncated: int
     seconds: float | None
+    memory: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class RoundCost:
     """A round: items it labelled, tokens the panel has read for them, seconds of each step.
 
-    tokens: without the items that were read anyway (seeds and the unlabelled sample).
+    tokens: without the items that were read anyway (seeds and the unlabelled sample). memory: the process's peak in
+    bytes while it trained, without LLMs that were kept loaded; None where it was not measured.
     """
 
     round: int
     selected: int
     tokens: int
     seconds: tuple[tuple[str, float], ...]
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +239,10 @@ class Cost:
 class Provenance:
     """What it takes to do it again: (name, value) pairs of settings by section, digests, library versions, the prompt.
 
-    Paths are shortened to their last part, because a report travels.
+    ``about``: when that was written down. Paths are shortened to their last part, because a report travels.
     """
 
+    about: str
     settings: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
     digests: tuple[tuple[str, str], ...]
     versions: tuple[tuple[str, str], ...]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
+from math import isfinite
 from typing import Any
 
 from mollia_cli.domain.errors import InputError
@@ -93,7 +94,7 @@ class RunSettings:
     method: str = _choice("mollia", "refined")
     strategy: str = "coreset"
     batch: int = _positive(50)
-    rounds: int = _positive(10)
+    rounds: int = _natural(10, "round 0 alone")
     cascade: tuple[str, ...] = ()
     sure: float = _setting(0.9, lambda v: 0 < v < 1, "a number above 0 and below 1")
     synthetic: bool = False
@@ -155,25 +156,32 @@ def parse_settings(data: Mapping[str, Any], source: str = SETTINGS_FILE) -> Sett
 def _parse_section(data: Any, section: type, name: str, source: str) -> Any:
     if not isinstance(data, Mapping):
         raise InputError(f"{source}: {name!r} must be a section", f"write it as [{name}]")
-    known = {f.name: f for f in fields(section)}
-    _refuse_unknown(data, list(known), f"{name}.", source)
+    _refuse_unknown(data, [f.name for f in fields(section)], f"{name}.", source)
+    return section(**within_limits(data, section, source, f"{name}."))
+
+
+def within_limits(data: Mapping[str, Any], section: type, source: str, prefix: str = "") -> dict[str, Any]:
+    """The entries of ``data`` that are settings of ``section``; one that cannot be raises InputError naming it."""
     values = {}
-    for key, value in data.items():
-        default = known[key].default
-        assert default is not MISSING
-        values[key] = _typed(value, type(default), f"{name}.{key}", source)
-        check = known[key].metadata.get("check")
-        if check is not None and not check(values[key]):
-            raise InputError(f"{source}: {name}.{key} is {value!r}", f"it must be {known[key].metadata['expected']}")
-    return section(**values)
+    for known in fields(section):
+        if known.name not in data:
+            continue
+        assert known.default is not MISSING
+        key, value = f"{prefix}{known.name}", data[known.name]
+        values[known.name] = _typed(value, type(known.default), key, source)
+        check = known.metadata.get("check")
+        if check is not None and not check(values[known.name]):
+            raise InputError(f"{source}: {key} is {value!r}", f"it must be {known.metadata['expected']}")
+    return values
 
 
 def _typed(value: Any, kind: type, key: str, source: str) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = float(value)
     if kind is tuple and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
         return tuple(value)
-    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+    endless = isinstance(value, float) and not isfinite(value)  # TOML has inf and nan
+    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)) and not endless:
         return value
     words = {
         str: "text in quotes",

@@ -29,12 +29,21 @@ def discrepancy_weights(discrepancy: BoolArray, alpha: float = ALPHA) -> FloatAr
     return np.where(discrepancy, alpha, 1.0)
 
 
-def negative_weight(step: int, steps: int, start: float = LAMBDA_START, end: float = LAMBDA_END) -> float:
+def negative_weight(
+    step: int, steps: int, start: float = LAMBDA_START, end: float = LAMBDA_END, before: float | None = None
+) -> float:
     """Lambda of Eq. 9 in round ``step`` (1-based) of ``steps``: linear from ``start`` to ``end``.
 
-    Rounds past the planned ones keep ``end``; a run of one round has ``start``.
+    before: lambda of the round before, from which equal steps lead to ``end``, so that it never falls where more
+    rounds are planned later (None: as many were planned all along). Rounds past the planned ones keep ``end``;
+    the first has ``start``, also where it is the only one.
     """
     if start < 0.0 or end < 0.0:
         raise InputError(f"the negative learning weight goes from {start} to {end}", "give numbers of 0 or more")
-    share = min(max((step - 1) / (steps - 1), 0.0), 1.0) if steps > 1 else 0.0
-    return start + (end - start) * share
+    if step <= 1:
+        return start
+    if step >= steps:
+        return end
+    if before is None:
+        before = start + (end - start) * (step - 2) / (steps - 1)
+    return before + (end - before) / (steps - step + 1)

@@ -4,9 +4,11 @@ import numpy as np
 
 from mollia_cli.domain.observations import IntArray
 
+LEAST = 100  # of fewer rows none is held out
+
 
 def validation_split(
-    targets: IntArray, rng: np.random.Generator, fraction: float = 0.2, most: int = 500, least: int = 100
+    targets: IntArray, rng: np.random.Generator, fraction: float = 0.2, most: int = 500, least: int = LEAST
 ) -> tuple[IntArray, IntArray]:
     """(training rows, validation rows), both ascending; disjoint and together all n rows.
 

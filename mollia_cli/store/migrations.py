@@ -345,3 +345,39 @@ def m011_journal_and_records(db: Database) -> None:
     for statement in statements:
         db.execute(statement)
     Journal(db).adopt()
+
+
+@migrations()
+def m012_memory(db: Database) -> None:
+    db.executescript(
+        """
+        ALTER TABLE observations ADD COLUMN memory INTEGER;
+        ALTER TABLE variant_observations ADD COLUMN memory INTEGER;
+        ALTER TABLE rounds ADD COLUMN memory INTEGER;
+
+        DROP VIEW annotator_costs;
+        CREATE VIEW annotator_costs AS
+        SELECT
+            a.name AS annotator, count(o.item) AS items, avg(o.mass) AS mass, avg(o.invalid) AS invalid,
+            sum(o.tokens) AS tokens, sum(o.seconds) AS seconds, max(o.memory) AS memory, sum(o.truncated) AS truncated,
+            a.created_at, a.key
+        FROM annotators a LEFT JOIN observations o ON o.annotator = a.key
+        GROUP BY a.key;
+
+        DROP VIEW round_results;
+        CREATE VIEW round_results AS
+        SELECT
+            r.run, r.round,
+            json_extract(s.settings, '$.strategy') AS strategy,
+            json_extract(s.settings, '$.annotator') AS annotator,
+            json_extract(s.settings, '$.aggregator') AS aggregator,
+            json_extract(r.metrics, '$.labelled') AS labelled,
+            json_extract(r.metrics, '$.verdict_accuracy') AS verdict_accuracy,
+            json_extract(r.metrics, '$.validation_f1') AS validation_f1,
+            json_extract(r.metrics, '$.test_micro_f1') AS test_micro_f1,
+            json_extract(r.metrics, '$.test_macro_f1') AS test_macro_f1,
+            (SELECT sum(value) FROM json_each(r.seconds)) AS seconds,
+            r.memory, r.model, r.started_at, r.finished_at
+        FROM rounds r JOIN runs s ON s.name = r.run;
+        """
+    )

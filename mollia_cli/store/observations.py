@@ -54,8 +54,14 @@ class ObservationStore:
             known.update(row[0] for row in self._db.execute(query, [key, *chunk]))
         return [item_id for item_id in ids if item_id not in known]
 
-    def add(self, key: str, batch: Sequence[Observation], seconds: float | None = None) -> None:
-        """Store one batch in one transaction; ``seconds``: wall-clock of the whole batch, where it was measured."""
+    def add(
+        self, key: str, batch: Sequence[Observation], seconds: float | None = None, memory: int | None = None
+    ) -> None:
+        """Store one batch in one transaction.
+
+        ``seconds``: wall-clock of the whole batch; ``memory``: the annotator's peak so far in bytes (``Peak.added``);
+        None where they were not measured.
+        """
         share = None if seconds is None else seconds / max(len(batch), 1)
         rows = [
             (
@@ -70,13 +76,14 @@ class ObservationStore:
                 o.tokens,
                 int(o.truncated),
                 share,
+                memory,
             )
             for o in batch
         ]
         with self._journal.entry("annotate", {self._table: [row[:2] for row in rows]}):
             self._db.conn.executemany(
                 f"INSERT OR IGNORE INTO {self._table} (annotator, item, log_probs, votes, mass, invalid, slack,"
-                " answers, tokens, truncated, seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " answers, tokens, truncated, seconds, memory) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
 
@@ -128,14 +135,14 @@ class ObservationStore:
         return [(row[-2], row[-1], _observation(row)) for row in self._db.execute(query, [item_id])]
 
     def summary(self) -> list[dict[str, Any]]:
-        """For each annotator: name, key, items observed, mean mass and invalid share, tokens, texts cut, seconds."""
+        """For each annotator: name, key, items, mean mass and invalid share, tokens, texts cut, seconds, memory."""
         query = f"""
             SELECT a.name, a.key, count(o.item), avg(o.mass), avg(o.invalid), sum(o.tokens), sum(o.truncated),
-                sum(o.seconds)
+                sum(o.seconds), max(o.memory)
             FROM annotators a LEFT JOIN {self._table} o ON o.annotator = a.key
             GROUP BY a.key ORDER BY a.created_at, a.name
         """
-        names = ("name", "key", "items", "mass", "invalid", "tokens", "truncated", "seconds")
+        names = ("name", "key", "items", "mass", "invalid", "tokens", "truncated", "seconds", "memory")
         return [dict(zip(names, row, strict=True)) for row in self._db.execute(query)]
 
     def tokens_by_item(self, keys: Sequence[str], ids: Sequence[str]) -> dict[str, int]:

@@ -21,7 +21,7 @@ _LAST_USED = f"substr(used_at, 1, 25) DESC, {_COUNTER} DESC"
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One round's record. ``metrics`` is None until it is finished."""
+    """One round's record. ``metrics`` is None until it is finished; ``memory``: the training's peak in bytes."""
 
     run: str
     number: int
@@ -29,6 +29,7 @@ class Round:
     model: str | None = None
     metrics: Mapping[str, Any] | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +93,10 @@ class RunStore:
 
     def rounds(self, run: str) -> list[Round]:
         """The rounds of a run in their order."""
-        query = "SELECT run, round, fit, model, metrics, seconds FROM rounds WHERE run = ? ORDER BY round"
+        query = "SELECT run, round, fit, model, metrics, seconds, memory FROM rounds WHERE run = ? ORDER BY round"
         return [
-            Round(row[0], row[1], row[2], row[3], None if row[4] is None else json.loads(row[4]), json.loads(row[5]))
-            for row in self._db.execute(query, [run])
+            Round(name, number, fit, model, None if metrics is None else json.loads(metrics), json.loads(spent), memory)
+            for name, number, fit, model, metrics, spent, memory in self._db.execute(query, [run])
         ]
 
     def start_round(
@@ -126,17 +127,19 @@ class RunStore:
         model: str | None = None,
         metrics: Mapping[str, Any] | None = None,
         seconds: Mapping[str, float] | None = None,
+        memory: int | None = None,
     ) -> None:
         """Add what is known now to a round's record; with ``metrics`` the round is finished."""
         with self._journal.entry("round", {"rounds": [(run, number)]}):
             self._db.execute(
                 "UPDATE rounds SET fit = coalesce(?, fit), model = coalesce(?, model), metrics = coalesce(?, metrics),"
-                " seconds = json_patch(seconds, ?), finished_at = CASE WHEN ? THEN ? ELSE finished_at END"
-                " WHERE run = ? AND round = ?",
+                " memory = coalesce(?, memory), seconds = json_patch(seconds, ?),"
+                " finished_at = CASE WHEN ? THEN ? ELSE finished_at END WHERE run = ? AND round = ?",
                 [
                     fit,
                     model,
                     None if metrics is None else json.dumps(metrics),
+                    memory,
                     json.dumps({step: round(value, 3) for step, value in (seconds or {}).items()}),
                     metrics is not None,
                     now(),

@@ -35,6 +35,7 @@ _OBSERVED = {
     "tokens": "tokens decoded for this item",
     "truncated": "1 if the text was cut to fit the context",
     "seconds": "its share of the batch's time",
+    "memory": "bytes that the LLM had added to the process at most by then; null where it cannot be told",
 }
 
 
@@ -106,6 +107,7 @@ _VIEWS = {
             "test_micro_f1": "micro-F1 on the test items",
             "test_macro_f1": "macro-F1 on the test items",
             "seconds": "wall-clock of all steps",
+            "memory": "`rounds.memory`",
             "model": "`rounds.model`",
             "started_at": "UTC, ISO 8601",
             "finished_at": "UTC, ISO 8601; null while the round is unfinished",
@@ -128,6 +130,7 @@ _VIEWS = {
             "invalid": "mean share of answers that were no label",
             "tokens": "tokens decoded",
             "seconds": "wall-clock, where it was measured",
+            "memory": "bytes that it added to the process at most, its weights and cache included",
             "truncated": "texts that were cut to fit the context",
             "created_at": "first use; UTC, ISO 8601",
             "key": "`annotators.key`",
@@ -179,7 +182,8 @@ _BASE = {
         "Fitted aggregators.",
         {
             "id": "number",
-            "digest": "digest of everything that the fit depends on",
+            "digest": "digest of everything that the fit and its verdicts depend on: mollia's version, the aggregator's"
+            " settings, Eq. 5's rule, the panel, labels, items",
             "aggregator": "its name",
             "panel": "JSON array of `annotators.key`",
             "seed_items": "labelled items that it learned from",
@@ -191,7 +195,7 @@ _BASE = {
         },
     ),
     "verdicts": Table(
-        "What each fit concluded of each item.",
+        "What each fit concluded of each item. Rows are added only.",
         {
             "fit": "`fits.id`",
             "item": _ITEM,
@@ -223,6 +227,7 @@ _BASE = {
             "seconds": "JSON: wall-clock by step",
             "started_at": "UTC, ISO 8601",
             "finished_at": "UTC, ISO 8601",
+            "memory": "bytes: the process's peak while it trained, without LLMs that were kept loaded",
         },
     ),
     "decisions": Table(

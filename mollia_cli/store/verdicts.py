@@ -84,7 +84,10 @@ class VerdictStore:
         return fit
 
     def add(self, fit_id: int, verdicts: Iterable[Verdict]) -> None:
-        """Store verdicts in one transaction; those of the same fit and item are replaced."""
+        """Store verdicts in one transaction, all or none; what the fit has concluded of an item before stays.
+
+        Probabilities keep nine digits.
+        """
         fit = self._db.execute("SELECT digest FROM fits WHERE id = ?", [fit_id]).fetchone()
         with self._db.atomic():
             for part in _parts(verdicts):
@@ -103,16 +106,16 @@ class VerdictStore:
                 fit_id,
                 v.item_id,
                 names[v.label],
-                round(v.confidence, 7),
-                json.dumps([round(float(p), 7) for p in v.probabilities]),
+                _rounded(v.confidence),
+                json.dumps([_rounded(p) for p in v.probabilities]),
                 json.dumps([names[k] for k in v.negatives], ensure_ascii=False),
             )
             for v in verdicts
         ]
         with self._journal.entry("conclude", {"verdicts": [row[:2] for row in rows]}):
             self._db.conn.executemany(
-                "INSERT OR REPLACE INTO verdicts (fit, item, label, confidence, probabilities, negatives)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO verdicts (fit, item, label, confidence, probabilities, negatives)"
+                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (fit, item) DO NOTHING",
                 rows,
             )
 
@@ -152,6 +155,10 @@ class VerdictStore:
                     tuple(self._labels.index(name) for name in json.loads(negatives)),
                 )
         return found
+
+
+def _rounded(probability: float) -> float:
+    return float(f"{probability:.9g}")
 
 
 def _parts(verdicts: Iterable[Verdict]) -> Iterator[list[Verdict]]:

@@ -1,14 +1,17 @@
 """``mollia aggregate``: fit an aggregator on the seed labels and conclude verdicts."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from mollia_cli import __version__
 from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.aggregators.base import Aggregator
-from mollia_cli.aggregators.calibration import Calibration, Threshold, calibrate, cross_fitted, tempered, threshold_for
+from mollia_cli.aggregators.calibration import Calibration, fit_calibrated, tempered
 from mollia_cli.aggregators.negatives import NegativeRule, negative_labels, rule_for, without_verdicts
+from mollia_cli.aggregators.precision import LEVEL, Threshold, threshold_for
 from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item, Variant
@@ -35,11 +38,12 @@ MOST = 10_000  # unlabelled items that an aggregator learns from, and items that
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A fitted aggregator with its record, the panel it belongs to, and its calibration if it learns."""
+    """A fitted aggregator with its record, its panel, Eq. 5's rule, and its calibration if it learns."""
 
     fit: Fit
     aggregator: Aggregator
     panel: tuple[Member, ...]
+    negatives: NegativeRule
     calibration: Calibration | None
 
     def predict_proba(self, panel: Panel) -> FloatArray:
@@ -54,7 +58,6 @@ class Conclusion:
 
     fitted: Fitted
     verdicts: list[Verdict]
-    negatives: NegativeRule
     threshold: Threshold | None
 
     @property
@@ -63,11 +66,18 @@ class Conclusion:
         return 0 if self.threshold is None else sum(v.confidence < self.threshold.confidence for v in self.verdicts)
 
 
-def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (), also: Sequence[str] = ()) -> Fitted:
+def fit_aggregator(
+    project: Project,
+    name: str = "",
+    panel: Sequence[Member] = (),
+    also: Sequence[str] = (),
+    concludes: Sequence[str] | None = None,
+) -> Fitted:
     """The aggregator ``name`` (default: the project's) fitted on the labelled items and unlabelled ones.
 
-    Labelled are the seeds and what people have labelled; unlabelled are ``learned_from``. The same
-    inputs were fitted before: that fit is read from the store.
+    Labelled are the seeds and what people have labelled; unlabelled are ``learned_from``. ``concludes``: the items
+    that verdicts are wanted on (None: ``also``), so that a fit's verdicts are those of one aggregation. The same
+    was fitted before: that fit is read from the store.
     Labelled items that were not annotated yet, or labels of one class only, raise InputError.
     """
     name = AGGREGATORS.check(name or project.settings.aggregate.aggregator)
@@ -86,32 +96,38 @@ def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (
         seed, seed_ids = [], []
     pool_ids = learned_from(project, panel, also, seed_ids) if kind.learns else []
     variants = _variants_of(project, kind, panel, seed)
-    random_seed = stream_seed(project.settings.seed, "aggregate", name)
-    digest = digest_of(
+    random_seed = stream_seed(project.settings.seed, "aggregate", name, *project.own_streams)
+    rule = negative_rule(project, panel)
+    digest = fit_digest(
+        kind,
+        rule,
         {
             **({"variants": [variant.id for variant in variants]} if kind.variants else {}),
-            "aggregator": name,
             "panel": [member.key for member in panel],
             "seed": [[item.id, item.label] for item in seed],
             "pool": pool_ids,
+            "concludes": list(also if concludes is None else concludes),
             "random_seed": random_seed,
-            "calibration": "temperature, cross-fitted" if kind.learns else None,
-        }
+            "samples": project.settings.annotate.samples,
+            "calibration": "temperature and ranks of the seeds, cross-fitted" if kind.learns else None,
+        },
     )
     fit = project.store.verdicts.find_fit(digest)
     if fit is not None:
         stored = Calibration.from_json(fit.calibration) if fit.calibration else None
-        return Fitted(fit, kind.from_json(fit.state), panel, stored)
+        return Fitted(fit, kind.from_json(fit.state), panel, rule, stored)
     if kind.variants:
         project.say(f"{name} learns from {len(seed)} labelled items and {len(variants)} usable variants of them")
     seen, labels = _with_variants(project, panel, seed, variants)
     unlabelled = stack(project, panel, pool_ids)
     project.progress(f"fitting {name}", 0, 1)
-    aggregator = kind().fit(seen, labels, unlabelled, random_seed)
+    aggregator: Aggregator
     calibration = None
     if kind.learns:
-        n = len(seed)
-        calibration = calibrate(cross_fitted(kind, seen, labels, unlabelled, random_seed)[:n], labels[:n])
+        seeds = len(fit_seeds(project))  # they stand first; what people reviewed is no fair sample
+        aggregator, calibration = fit_calibrated(kind, seen, labels, unlabelled, random_seed, seeds)
+    else:
+        aggregator = kind().fit(seen, labels, unlabelled, random_seed)
     project.progress(f"fitting {name}", 1, 1)
     with project.store.guarded():
         fit = project.store.verdicts.add_fit(
@@ -122,7 +138,13 @@ def fit_aggregator(project: Project, name: str = "", panel: Sequence[Member] = (
             aggregator.to_json(),
             calibration.to_json() if calibration else None,
         )
-    return Fitted(fit, aggregator, panel, calibration)
+    return Fitted(fit, aggregator, panel, rule, calibration)
+
+
+def fit_digest(kind: type[Aggregator], rule: NegativeRule, data: Mapping[str, Any]) -> str:
+    """What a fit and its verdicts depend on, so that neither ever changes: mollia, aggregator, Eq. 5's rule, data."""
+    how = {"mollia": __version__, "aggregator": kind.name, "settings": kind().settings()}
+    return digest_of({**how, "negatives": [rule.delta, rule.bound], **data})
 
 
 def learned_from(project: Project, panel: Sequence[Member], also: Sequence[str], labelled: Container[str]) -> list[str]:
@@ -143,33 +165,41 @@ def some(project: Project, ids: Sequence[str]) -> Sequence[str]:
 
 
 def aggregate(
-    project: Project, name: str = "", ids: Sequence[str] | None = None, target_precision: float | None = None
+    project: Project,
+    name: str = "",
+    ids: Sequence[str] | None = None,
+    target_precision: float | None = None,
+    level: float = LEVEL,
 ) -> Conclusion:
     """Conclude on ``ids`` (None: every annotated pool item), by an aggregator that also learned from them, unlabelled.
 
-    People's labels override verdicts. ``target_precision``: also the confidence from which the other
-    verdicts are right so often. Raises InputError where none is that sure, or the aggregator learns
-    nothing that could tell.
+    People's labels override verdicts. ``target_precision``: also the confidence from which the other verdicts of
+    the pool are right so often, promised at the confidence ``level``; then it learns from every annotated pool item,
+    so that the same holds whatever the ids are. Raises InputError where the seeds cannot promise it, or the
+    aggregator learns nothing that could tell.
     """
     panel = members(project)
-    wanted = observed_by_all(project, panel, project.store.items.ids("pool")) if ids is None else ids
-    fitted = fit_aggregator(project, name, panel, wanted)
-    rule = negative_rule(project, fitted.panel)
-    verdicts = _conclude(project, fitted, wanted, rule)
+    wanted = _annotated(project, panel) if ids is None else ids
+    learned = wanted if ids is None or target_precision is None else _annotated(project, panel)
+    fitted = fit_aggregator(project, name, panel, learned, wanted)
+    verdicts = conclude(project, fitted, wanted)
     told = told_verdicts(project)
-    own = [verdict for verdict in verdicts if verdict.item_id not in told]
-    threshold = None if target_precision is None else _threshold(fitted, own, target_precision)
-    return Conclusion(fitted, [told.get(verdict.item_id, verdict) for verdict in verdicts], rule, threshold)
+    threshold = None if target_precision is None else _threshold(fitted, target_precision, level)
+    return Conclusion(fitted, [told.get(verdict.item_id, verdict) for verdict in verdicts], threshold)
 
 
-def _threshold(fitted: Fitted, verdicts: Sequence[Verdict], target: float) -> Threshold:
+def _annotated(project: Project, panel: Sequence[Member]) -> list[str]:
+    return observed_by_all(project, panel, project.store.items.ids("pool"))
+
+
+def _threshold(fitted: Fitted, target: float, level: float) -> Threshold:
     known = fitted.calibration
     if known is None:
         raise InputError(
             f"{fitted.fit.aggregator} learns nothing from seed labels, so that its confidence promises nothing",
             "use one that does: mollia aggregate --with conditional_logit",
         )
-    return threshold_for(known.confidence, known.right, target, np.array([v.confidence for v in verdicts]))
+    return threshold_for(known.placed, known.right, target, level)
 
 
 def negative_rule(project: Project, panel: Sequence[Member]) -> NegativeRule:
@@ -195,10 +225,10 @@ def judge(project: Project, fitted: Fitted, ids: Sequence[str]) -> FloatArray:
     return _judge(project, fitted, ids)[0]
 
 
-def judged(project: Project, fitted: Fitted, ids: Sequence[str], rule: NegativeRule) -> list[Verdict]:
+def judged(project: Project, fitted: Fitted, ids: Sequence[str]) -> list[Verdict]:
     """The verdicts on annotated items, by ``judge``'s probabilities; they are not stored."""
     probabilities, panel = _judge(project, fitted, ids)
-    return verdicts_of(probabilities, panel, rule.delta)
+    return verdicts_of(probabilities, panel, fitted.negatives.delta)
 
 
 def _judge(project: Project, fitted: Fitted, ids: Sequence[str]) -> tuple[FloatArray, Panel]:
@@ -231,11 +261,10 @@ def _with_variants(
 
 
 def conclude(project: Project, fitted: Fitted, ids: Sequence[str]) -> list[Verdict]:
-    """Verdicts on annotated items, stored under the fit; items not annotated raise NotFoundError."""
-    return _conclude(project, fitted, ids, negative_rule(project, fitted.panel))
+    """Verdicts on annotated items, as they are stored under the fit; items not annotated raise NotFoundError.
 
-
-def _conclude(project: Project, fitted: Fitted, ids: Sequence[str], rule: NegativeRule) -> list[Verdict]:
+    What the fit has concluded of an item before is its verdict.
+    """
     ready = set(observed_by_all(project, fitted.panel, ids))
     if len(ready) < len(ids):
         first = next(item_id for item_id in ids if item_id not in ready)
@@ -243,14 +272,20 @@ def _conclude(project: Project, fitted: Fitted, ids: Sequence[str], rule: Negati
             f"{len(ids) - len(ready)} of {len(ids)} items were not annotated by the whole panel yet, first {first}",
             "annotate them: mollia annotate - < ids.txt",
         )
+    _conclude(project, fitted, ids)
+    found = project.store.verdicts.get(fitted.fit.id, ids)
+    return [found[item_id] for item_id in ids]
+
+
+def _conclude(project: Project, fitted: Fitted, ids: Sequence[str]) -> None:
+    known = set(project.store.verdicts.answers(fitted.fit.id, ids)[0])
     made = [
         verdict
-        for part in chunks(ids, MOST)  # a part's features take far more memory than its verdicts
-        for verdict in judged(project, fitted, part, rule)
+        for part in chunks([item_id for item_id in ids if item_id not in known], MOST)
+        for verdict in judged(project, fitted, part)  # a part's features take far more memory than its verdicts
     ]
     with project.store.guarded():
         project.store.verdicts.add(fitted.fit.id, made)
-    return made
 
 
 def verdicts_of(probabilities: FloatArray, panel: Panel, delta: float) -> list[Verdict]:

@@ -12,13 +12,14 @@ from mollia_cli.annotators.base import Annotator
 from mollia_cli.annotators.gguf.doctor import unused_gpu
 from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.items import Item
+from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.observations import Observation, Panel
 from mollia_cli.domain.rng import stream
 from mollia_cli.store.items import chunks
 from mollia_cli.store.observations import ObservationStore
 from mollia_cli.workflow.human import told_items
 from mollia_cli.workflow.learner import current_run
-from mollia_cli.workflow.panel import fit_together, panel_annotators, shot_items
+from mollia_cli.workflow.panel import REPLAY, fit_together, panel_annotators, shot_items
 from mollia_cli.workflow.project import Project
 
 LITTLE_MASS = 0.5
@@ -33,18 +34,20 @@ class Member:
     key: str
 
 
-def annotate(project: Project, ids: Sequence[str], only: Sequence[str] = (), show_invalid: int = 0) -> list[Member]:
+def annotate(
+    project: Project, ids: Sequence[str], only: Sequence[str] = (), show_invalid: int = 0, replay: str = ""
+) -> list[Member]:
     """Have every panel member observe the items it has not observed yet, one model after the other.
 
     Stored batch by batch: a stop in between loses at most the batch in flight. With ``show_invalid``, what is stored
-    without the words of its invalid answers is asked again for them alone. Raises InputError if there are no such
-    answers, because votes are exact.
+    without the words of its invalid answers is asked again for them alone. ``replay``: see ``panel_annotators``.
+    Raises InputError if there are no such answers, because votes are exact.
     """
     if show_invalid and project.settings.annotate.votes == "exact":
         raise InputError("exact votes draw no answers, so there are none to show", "--votes sampled")
     project.store.items.check(ids)
     members, asked = [], False
-    panel = panel_annotators(project, only, show_invalid)
+    panel = panel_annotators(project, only, show_invalid, replay)
     for annotator in panel:
         key = project.store.observations.register(annotator.name, annotator.identity)
         members.append(Member(annotator.name, key))
@@ -74,19 +77,20 @@ def observe(
 
     The items come in parts, of which one at a time is in memory.
     """
-    if not project.may_ask and project.replay is None:
+    if not project.may_ask and annotator.identity.get("annotator") != REPLAY:
         raise RefusedError(
             f"{annotator.name} would have to be asked about {total} texts: its file, its engine or the prompt is"
             " another one than then, or other items are needed",
             "--ask-again lets it be asked",
         )
     key = store.key(annotator.identity)
-    annotator = (project.loaded or {}).pop(key, annotator)
+    annotator, peak = (project.loaded or {}).pop(key, (annotator, Peak()))
     try:
-        _store_batches(project, annotator, key, parts, total, store)
+        with peak:
+            _store_batches(project, annotator, key, parts, total, store, peak)
     finally:
         if project.loaded is not None and fit_together(panel):
-            project.loaded[key] = annotator
+            project.loaded[key] = annotator, peak
         else:
             annotator.close()
 
@@ -98,6 +102,7 @@ def _store_batches(
     parts: Iterable[Sequence[Item]],
     total: int,
     store: ObservationStore,
+    peak: Peak,
 ) -> None:
     """Of what is stored already, only the words of invalid answers are new."""
     done = 0
@@ -106,7 +111,7 @@ def _store_batches(
     begin = perf_counter()
     for batch in chain.from_iterable(map(annotator.annotate, parts)):
         with project.store.guarded():
-            store.add(key, batch, perf_counter() - begin)
+            store.add(key, batch, perf_counter() - begin, peak.added if annotator.size else None)
             store.keep_answers(key, batch)
         begin = perf_counter()
         done += len(batch)
@@ -128,7 +133,7 @@ def models_kept(project: Project) -> Iterator[None]:
     try:
         yield
     finally:
-        for annotator in project.loaded.values():
+        for annotator, _ in project.loaded.values():
             annotator.close()
         project.loaded = None
 
@@ -151,11 +156,11 @@ def _warn(project: Project, name: str, key: str, ids: Sequence[str]) -> None:
         project.say(f"{name}: {cut} texts were longer than the context and were cut (annotate.context in mollia.toml)")
 
 
-def members(project: Project) -> list[Member]:
-    """The panel's members with their keys, without asking them anything."""
+def members(project: Project, replay: str = "") -> list[Member]:
+    """The panel's members with their keys, without asking them anything; ``replay``: see ``panel_annotators``."""
     return [
         Member(annotator.name, project.store.observations.register(annotator.name, annotator.identity))
-        for annotator in panel_annotators(project)
+        for annotator in panel_annotators(project, replay=replay)
     ]
 
 
@@ -178,7 +183,8 @@ def stack(
     log_probs, votes, invalid = np.empty(shape), np.empty(shape), np.empty(shape[:2])
     for column, member in enumerate(panel):
         store.read_into(member.key, ids, log_probs[:, column], votes[:, column], invalid[:, column])
-    return Panel(tuple(ids), tuple(member.name for member in panel), log_probs, votes, invalid)
+    names = tuple(member.name for member in panel)
+    return Panel(tuple(ids), names, log_probs, votes, invalid, project.settings.annotate.samples)
 
 
 def observed_by_all(project: Project, panel: Sequence[Member], ids: Sequence[str]) -> list[str]:
@@ -190,10 +196,13 @@ def observed_by_all(project: Project, panel: Sequence[Member], ids: Sequence[str
 
 
 def unlabelled_sample(project: Project) -> list[str]:
-    """The pool items that semi-supervised aggregators learn from: a fixed random sample, without what people took."""
+    """The pool items that semi-supervised aggregators learn from: a fixed random sample, without what people took.
+
+    Every repeat of a run draws its own.
+    """
     items, decisions = project.store.items, project.store.decisions
     # drawn from the pool as it was imported, or every decision would draw other items, not annotated yet
-    order = stream(project.settings.seed, "unlabelled").permutation(items.pool_size())
+    order = stream(project.settings.seed, "unlabelled", *project.own_streams).permutation(items.pool_size())
     sample = items.pool_at(order[: project.settings.aggregate.unlabelled].tolist())
     taken = {*decisions.labels(), *decisions.ignored()}
     kept = {item.id for item in items.get(sample) if item.split == "pool" and item.id not in taken}

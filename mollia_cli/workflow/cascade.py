@@ -16,7 +16,7 @@ from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.store.verdicts import Fit
-from mollia_cli.workflow.aggregate import Fitted, fit_aggregator, judged, negative_rule
+from mollia_cli.workflow.aggregate import Fitted, fit_aggregator, judged
 from mollia_cli.workflow.annotate import (
     Member,
     annotate,
@@ -49,9 +49,9 @@ class Cascaded:
     stages: list[Stage]
 
 
-def check_order(project: Project, order: Sequence[str]) -> list[Member]:
+def check_order(project: Project, order: Sequence[str], replay: str = "") -> list[Member]:
     """The cascade's LLMs as the store knows them. Raises InputError where they are no part of the panel."""
-    by_name = {member.name: member for member in members(project)}
+    by_name = {member.name: member for member in members(project, replay)}
     check_names(order, list(by_name))
     if len(order) < 2 or len(set(order)) < len(order):
         raise InputError(
@@ -60,29 +60,34 @@ def check_order(project: Project, order: Sequence[str]) -> list[Member]:
     return [by_name[name] for name in order]
 
 
-def ask(project: Project, order: Sequence[str], sure: float, ids: Sequence[str], aggregator: str = "") -> Cascaded:
+def ask(
+    project: Project, order: Sequence[str], sure: float, ids: Sequence[str], aggregator: str = "", replay: str = ""
+) -> Cascaded:
     """Observe the seed items by all of the cascade, ``ids`` as far as needed, and conclude on ``ids``.
 
     order: names in the panel, the cheapest first; sure: the calibrated confidence from which no further
-    LLM is asked. An item that more LLMs observed before is judged by all of those.
+    LLM is asked; replay: see ``panel_annotators``. An item that more LLMs observed before is judged by all of those.
     """
-    panel = check_order(project, order)
-    annotate(project, [item.id for item in fit_seeds(project)], order)
+    panel = check_order(project, order, replay)
+    annotate(project, [item.id for item in fit_seeds(project)], order, replay=replay)
     open_ids = list(ids)
     fits: list[Fitted] = []
     stages: list[Stage] = []
     verdicts: dict[str, Verdict] = {}
+    readers: dict[str, int] = {}
     for length, member in enumerate(panel, 1):
         part = panel[:length]
-        annotate(project, open_ids, [member.name])
+        annotate(project, open_ids, [member.name], replay=replay)
         fits.append(fit_aggregator(project, aggregator, part, open_ids))
-        found = _verdicts(project, fits[-1], observed_by_all(project, part, ids))
+        found = {v.item_id: v for v in judged(project, fits[-1], observed_by_all(project, part, ids))}
         verdicts |= found
+        readers |= dict.fromkeys(found, length)
         doubted = [item_id for item_id in open_ids if found[item_id].confidence < sure]
         left = doubted if length < len(panel) else []
         stages.append(Stage(member.name, len(open_ids), len(open_ids) - len(left)))
         open_ids = left
-    return Cascaded(_record(project, fits, panel, verdicts), verdicts, stages)
+    fit = _record(project, fits, panel, sure, readers, verdicts)
+    return Cascaded(fit, project.store.verdicts.get(fit.id, list(verdicts)), stages)
 
 
 def conclude_cascade(
@@ -106,15 +111,20 @@ def with_sample(project: Project, ids: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*unlabelled_sample(project), *ids]))
 
 
-def _verdicts(project: Project, fitted: Fitted, ids: Sequence[str]) -> dict[str, Verdict]:
-    rule = negative_rule(project, fitted.panel)
-    return {verdict.item_id: verdict for verdict in judged(project, fitted, ids, rule)}
+def _record(
+    project: Project,
+    fits: Sequence[Fitted],
+    panel: Sequence[Member],
+    sure: float,
+    readers: dict[str, int],
+    verdicts: dict[str, Verdict],
+) -> Fit:
+    """One fit for all of the cascade's verdicts, so that they are found and exported together.
 
-
-def _record(project: Project, fits: Sequence[Fitted], panel: Sequence[Member], verdicts: dict[str, Verdict]) -> Fit:
-    """One fit for all of the cascade's verdicts, so that they are found and exported together."""
+    readers: how many LLMs each item's verdict is from.
+    """
     last, keys = fits[-1].fit, [member.key for member in panel]
-    digest = digest_of({CASCADE: [digest_of(fitted.fit.state) for fitted in fits], "panel": keys})
+    digest = digest_of({CASCADE: [fitted.fit.id for fitted in fits], "sure": sure, "readers": sorted(readers.items())})
     with project.store.guarded(), project.store.transaction():
         fit = project.store.verdicts.add_fit(
             digest,

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from mollia_cli.aggregators.calibration import Calibration, threshold_for
+from mollia_cli.aggregators.calibration import Calibration
+from mollia_cli.aggregators.precision import threshold_for
 from mollia_cli.aggregators.quality import wilson
 from mollia_cli.domain.decisions import IGNORE, LABEL, NOTE, Decision
 from mollia_cli.domain.errors import InputError
@@ -65,10 +64,9 @@ def _threshold(project: Project, judged: Sequence[Decision], target: float) -> d
         if fit is None or fit.calibration is None:
             continue
         known = Calibration.from_json(fit.calibration)
-        pool = np.array(list(project.store.verdicts.confidences(fit.id).values()))
         try:
-            confidence = threshold_for(known.confidence, known.right, target, pool).confidence
-        except InputError:  # no verdict of this fit is that sure
+            confidence = threshold_for(known.placed, known.right, target).confidence
+        except InputError:  # the seeds of this fit cannot promise it
             continue
         least = confidence
         above += [d for d in judged if d.fit == fit.id and d.confidence is not None and d.confidence >= least]

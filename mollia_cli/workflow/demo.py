@@ -96,5 +96,5 @@ def demo_oracle(project: Project) -> dict[str, float]:
     labelled = Labelled(
         seed, selections, certain_verdicts(items, gold_labels(items), len(project.labels)), trusted=True
     )
-    learner, _ = train_learner(project, labelled, ROUNDS, asdict(open_run(project, "panel")[1]))
+    learner, *_ = train_learner(project, labelled, ROUNDS, asdict(open_run(project, "panel")[1]))
     return evaluate(project, learner)

@@ -28,7 +28,7 @@ from mollia_cli.workflow.learner import finished_rounds, new_learner
 from mollia_cli.workflow.panel import fit_together, panel_annotators
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.refine import SURE
-from mollia_cli.workflow.setup import HUMAN, ORACLE, REFINED, RunSetup, planned_run
+from mollia_cli.workflow.setup import HUMAN, ORACLE, REFINED, RunSetup, as_opened, planned_run
 from mollia_cli.workflow.stop import STOP_SET
 from mollia_cli.workflow.train import fewer_epochs, gold_labels
 from mollia_cli.workflow.variants import EACH, make_variants
@@ -113,6 +113,7 @@ def estimate(project: Project, name: str = "", texts: int = TEXTS, **changes: An
     Raises InputError without seed labels or a pool.
     """
     run, setup = planned_run(project, name, **changes)
+    project = as_opened(project, setup)
     if not project.store.items.ids("seed", labelled=True) or not project.store.items.ids("pool"):
         raise InputError("there is nothing to measure on yet", "import texts --as pool and labelled ones --as seed")
     plan = _plan(project, run, setup)
@@ -178,7 +179,7 @@ def _llms(project: Project, plan: _Plan, chosen: Sequence[str], texts: int, vari
     known = list(dict.fromkeys([*needed_for_fit(project), *chosen]))
     pool = project.store.items.ids("pool")
     share_new = 1.0 - len(set(known) & set(pool)) / max(len(pool), 1)
-    annotators = panel_annotators(project, plan.setup.cascade)
+    annotators = panel_annotators(project, plan.setup.cascade, replay=plan.setup.replay)
     loads = 1 if fit_together(annotators) else plan.rounds
     for place, annotator in enumerate(annotators):
         key = project.store.observations.register(annotator.name, annotator.identity)
@@ -242,7 +243,7 @@ def _aggregator(project: Project, plan: _Plan) -> Part:
     kind = AGGREGATORS.load(plan.setup.aggregator)
     seeds = len(fit_seeds(project)) * (1 + (EACH if kind.variants else 0))
     lengths = len(plan.setup.cascade) or 1
-    names = plan.setup.cascade or tuple(annotator.name for annotator in panel_annotators(project))
+    names = tuple(m.name for m in panel_annotators(project, plan.setup.cascade, replay=plan.setup.replay))
     rows = len(needed_for_fit(project)) + plan.selected + plan.future // 2
     rng = stream(project.settings.seed, "estimate")
     z = rng.dirichlet(np.ones(len(project.labels)), (seeds + rows, len(names)))

@@ -35,12 +35,10 @@ def trained_learner(project: Project, record: Round, own_texts: bool = True) -> 
     folder = project.root / record.model
     if not folder.is_dir():
         raise NotFoundError(f"the model folder {folder} is missing", "train it again: mollia run --name NEW")
-    settings = project.settings.learner
     learner: Learner = LEARNERS.load("transformer").load(
-        folder,
+        folder,  # which knows where it cuts texts
         labels=project.labels,
-        max_tokens=settings.max_tokens,
-        threads=settings.threads,
+        threads=project.settings.learner.threads,
         token_file=project.root / TOKEN_FILE if own_texts else None,
     )
     return learner

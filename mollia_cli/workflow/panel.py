@@ -20,6 +20,7 @@ from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.trial import file_kernels
 
 LOG_FILE = "llama.log"
+REPLAY = "replay"
 
 
 def project_prompt(project: Project) -> Prompt:
@@ -70,14 +71,16 @@ def panel_members(project: Project) -> tuple[str, ...]:
     return installed
 
 
-def panel_annotators(project: Project, only: Sequence[str] = (), show_invalid: int = 0) -> list[Annotator]:
+def panel_annotators(
+    project: Project, only: Sequence[str] = (), show_invalid: int = 0, replay: str = ""
+) -> list[Annotator]:
     """The panel as annotators, in the order of the settings; ``only`` restricts it to some names.
 
-    Where the project replays stored outputs, those are the panel. ``show_invalid``: of each text, so
-    many answers that are no label are kept with their words.
+    ``show_invalid``: of each text, so many answers that are no label are kept with their words.
+    ``replay``: the file of stored outputs that stand for the panel in a run that has one.
     """
-    if project.replay is not None:
-        stored: list[Annotator] = ANNOTATORS.load("replay").panel(project.replay, project.labels)
+    if replay:
+        stored: list[Annotator] = ANNOTATORS.load(REPLAY).panel(Path(replay), project.labels)
         check_names(only, [annotator.name for annotator in stored])
         return [annotator for annotator in stored if not only or annotator.name in only]
     settings = project.settings.annotate

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ from urllib.parse import quote
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.domain.settings import SETTINGS_FILE, Settings
 from mollia_cli.store.database import Say
@@ -22,7 +24,7 @@ from mollia_cli.store.store import Store
 class Project(AbstractContextManager["Project"]):
     """A project folder, open. ``say`` receives remarks for people, ``progress`` the state of long work.
 
-    ``ask`` puts a question to a person; ``replay`` is a file of stored outputs that stands for the panel.
+    ``ask`` puts a question to a person.
     """
 
     def __init__(self, root: Path, settings: Settings, store: Store) -> None:
@@ -31,11 +33,11 @@ class Project(AbstractContextManager["Project"]):
         self.store = store
         self.say: Say = _unheard
         self.progress: Progress = silent
-        self.loaded: dict[str, Annotator] | None = None  # by key, while models are kept loaded
+        self.loaded: dict[str, tuple[Annotator, Peak]] | None = None  # by key, while models are kept loaded
         self.ask: Callable[[str], str] = _nobody
-        self.replay: Path | None = None
         self._held: set[str] = set()  # runs
         self.may_ask = True  # False: an LLM that would have to be asked is an error
+        self._repeat = 1  # of the run that sees the project
 
     @classmethod
     def open(cls, folder: Path | None = None, say: Say | None = None) -> Self:
@@ -60,6 +62,17 @@ class Project(AbstractContextManager["Project"]):
         asked = self.settings.annotate
         shots = asked.shots if shots is None else shots
         self.settings = replace(self.settings, annotate=replace(asked, votes=votes or asked.votes, shots=shots))
+
+    def seen_by_run(self, settings: Settings, repeat: int) -> Self:
+        """The same open project with a run's settings, and the random streams of its repeat."""
+        seen = copy(self)
+        seen.settings, seen._repeat = settings, repeat
+        return seen
+
+    @property
+    def own_streams(self) -> tuple[int, ...]:
+        """What the name of a random stream ends with of which every repeat of a run has its own."""
+        return (self._repeat,) if self._repeat > 1 else ()
 
     @contextmanager
     def hold(self, run: str) -> Iterator[None]:

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from mollia_cli.aggregators import AGGREGATORS
+from mollia_cli.aggregators.base import Aggregator
 from mollia_cli.aggregators.features import most_confident
 from mollia_cli.aggregators.text import LinearText, embedding_features, refine
-from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.rng import stream_seed
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.store.verdicts import Fit
-from mollia_cli.workflow.aggregate import negative_rule, verdicts_of
+from mollia_cli.workflow.aggregate import fit_digest, negative_rule, verdicts_of
 from mollia_cli.workflow.annotate import Member, fit_items, observed_by_all, stack, unlabelled_sample
 from mollia_cli.workflow.learner import new_learner
 from mollia_cli.workflow.project import Project
@@ -35,23 +35,38 @@ def refined_verdicts(
     """
     ids = sorted({*observed_by_all(project, panel, unlabelled_sample(project)), *selected})
     fit = _fit(project, aggregator, panel, ids)
-    verdicts = project.store.verdicts.get(fit.id, ids)
+    return fit, with_sure(project, fit.id, selected)
+
+
+def with_sure(project: Project, fit: int, selected: Sequence[str]) -> dict[str, Verdict]:
+    """The verdicts that a fit has stored on the selected items, and its sure ones on others."""
+    ids = sorted(project.store.verdicts.confidences(fit))
+    if not ids:
+        return {}
+    verdicts = project.store.verdicts.get(fit, ids)
     sure = [ids[row] for row in most_confident(np.stack([verdicts[i].probabilities for i in ids]), SURE)]
-    return fit, {item_id: verdicts[item_id] for item_id in sorted({*sure, *selected})}
+    kept = ({*sure, *selected} & verdicts.keys()) - project.store.decisions.ignored()
+    return {item_id: verdicts[item_id] for item_id in sorted(kept)}
 
 
 def _fit(project: Project, name: str, panel: Sequence[Member], ids: Sequence[str]) -> Fit:
     seed = fit_items(project)
+    random_seed = stream_seed(project.settings.seed, "refine", name, *project.own_streams)
     keys = [member.key for member in panel]
-    digest = digest_of(
+    kind: type[Aggregator] = AGGREGATORS.load(name)
+    rule = negative_rule(project, panel)
+    digest = fit_digest(
+        kind,
+        rule,
         {
-            "refined": name,
+            "refined": TEXT,
             "panel": keys,
             "seed": [[item.id, item.label] for item in seed],
             "pool": list(ids),
             "encoder": [project.settings.learner.encoder, project.settings.learner.max_tokens],
-            "seed_of_streams": project.settings.seed,
-        }
+            "random_seed": random_seed,
+            "samples": project.settings.annotate.samples,
+        },
     )
     known = project.store.verdicts.find_fit(digest)
     if known is not None:
@@ -59,16 +74,18 @@ def _fit(project: Project, name: str, panel: Sequence[Member], ids: Sequence[str
     items = [*seed, *project.store.items.get(ids)]
     layers = new_learner(project).describe([item.text for item in items], project.progress)
     gold = np.array([item.label for item in seed], dtype=np.int64)
+    said = stack(project, panel, ids)
     refined = refine(
-        AGGREGATORS.load(name),
+        kind,
         stack(project, panel, [item.id for item in seed]),
         gold,
-        stack(project, panel, ids),
+        said,
         {TEXT: LinearText(embedding_features(layers))},
-        stream_seed(project.settings.seed, "refine", name),
+        random_seed,
     )
     probabilities = refined.aggregator.predict_proba(refined.pool)
-    made = verdicts_of(probabilities, refined.pool, negative_rule(project, panel).delta)
+    # y- by the LLMs alone: delta was chosen on their evidence, and a text model on few texts hardly ever goes below it
+    made = verdicts_of(probabilities, said, rule.delta)
     with project.store.guarded(), project.store.transaction():
         sizes = (len(seed), len(ids))
         fit = project.store.verdicts.add_fit(digest, f"{name}+{TEXT}", keys, sizes, refined.aggregator.to_json())

@@ -48,7 +48,8 @@ def run_repeats(
 ) -> dict[str, Finished]:
     """The run and ``repeats - 1`` others that differ in their random streams alone, by name.
 
-    They share every observation. The second is called NAME.2, and so on; NAME stays the current run.
+    They share the labelled items and every observation; each selects, draws its unlabelled sample, fits and trains
+    by streams of its own. The second is called NAME.2, and so on; NAME stays the current run.
     """
     if repeats < 1:
         raise InputError(f"cannot repeat a run {repeats} times", "give a number of 1 or more: --repeats 5")

@@ -11,7 +11,7 @@ from mollia_cli.store.items import chunks
 from mollia_cli.strategies import STRATEGIES
 from mollia_cli.strategies.base import CONFIDENCE, EMBEDDINGS, INFORMATIVE, PANEL, Pick, Signals, Strategy
 from mollia_cli.workflow.aggregate import MOST, fit_aggregator, judge
-from mollia_cli.workflow.annotate import members, observed_by_all, stack
+from mollia_cli.workflow.annotate import Member, members, observed_by_all, stack
 from mollia_cli.workflow.learner import current_run, finished_rounds, trained_learner
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.selector import PER_PICK, informative
@@ -46,7 +46,7 @@ def rank(
     run = current_run(project, run_name)
     rounds = project.store.runs.rounds(run)
     if strategy.needs & _FROM_PANEL:
-        candidates = _annotated(project, strategy_name, candidates)
+        candidates = _annotated(project, run, strategy_name, candidates)
     if not candidates:
         return []
     if INFORMATIVE in strategy.needs:
@@ -93,9 +93,14 @@ def _signals(project: Project, run: str, strategy: Strategy, candidates: Sequenc
     return Signals(tuple(candidates), **found, **from_panel)
 
 
-def _annotated(project: Project, strategy: str, candidates: Sequence[str]) -> list[str]:
+def _panel_of(project: Project, run: str) -> list[Member]:
+    """The panel that labels for a run: the project's, or the stored outputs that the run replays."""
+    return members(project, (project.store.runs.settings(run) or {}).get("replay", ""))
+
+
+def _annotated(project: Project, run: str, strategy: str, candidates: Sequence[str]) -> list[str]:
     """The candidates that the whole panel has observed; none at all is an error."""
-    ready = observed_by_all(project, members(project), candidates)
+    ready = observed_by_all(project, _panel_of(project, run), candidates)
     if candidates and not ready:
         raise NotFoundError(
             f"strategy {strategy!r} looks at what the panel said, and no candidate was annotated yet",
@@ -110,12 +115,12 @@ def _panel_signals(project: Project, run: str, strategy: Strategy, candidates: S
     signals: dict[str, FloatArray] = {}
     parts = list(chunks(candidates, MOST))  # what the signals are made from takes far more memory than they do
     if PANEL in strategy.needs:
-        panel = members(project)
+        panel = _panel_of(project, run)
         z = np.concatenate([stack(project, panel, part).probabilities for part in parts])
         signals[PANEL] = z / np.maximum(z.sum(axis=2, keepdims=True), 1e-12)
     if CONFIDENCE in strategy.needs:
         name = (project.store.runs.settings(run) or {}).get("aggregator", "")
-        fitted = fit_aggregator(project, name, also=candidates)
+        fitted = fit_aggregator(project, name, _panel_of(project, run), candidates)
         made = (judge(project, fitted, part) for part in parts)
         signals[CONFIDENCE] = np.concatenate([probabilities.max(axis=1) for probabilities in made])
     return signals

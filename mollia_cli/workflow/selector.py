@@ -7,7 +7,6 @@ import numpy as np
 
 from mollia_cli import models
 from mollia_cli.annotators import ANNOTATORS
-from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.prompting import Decoding, Prompt
@@ -21,8 +20,6 @@ PER_PICK = 10  # candidates that are asked about for each item wanted: reading t
 
 def informative(project: Project, ids: Sequence[str]) -> FloatArray:
     """[n] p(yes) of the panel's largest LLM, normalised; what it said is stored and never asked again."""
-    if project.replay is not None:
-        raise InputError("stored outputs cannot be asked what is informative", "use a panel of LLMs")
     file = max((models.resolve_llm(name) for name in panel_members(project)), key=lambda f: f.path.stat().st_size)
     settings = project.settings.annotate
     annotator = ANNOTATORS.load("gguf")(

@@ -43,6 +43,7 @@ def round_row(record: Round) -> dict[str, Any]:
         "finished": record.metrics is not None,
         **(record.metrics or {}),
         "seconds": dict(record.seconds),
+        "memory": record.memory,
     }
 
 

@@ -12,7 +12,7 @@ from mollia_cli.store.runs import Round
 from mollia_cli.workflow.annotate import members, needed_for_fit
 from mollia_cli.workflow.learner import trained_learner
 from mollia_cli.workflow.project import Project
-from mollia_cli.workflow.setup import BUDGET, HUMAN, ORACLE, RunSetup
+from mollia_cli.workflow.setup import BUDGET, HUMAN, ORACLE, RunSetup, as_opened
 
 # Bloodgood & Vijay-Shanker (2009) find 1,000 items enough on most data sets, 2,000 on all.
 STOP_SET = 1000
@@ -23,6 +23,7 @@ def stop_reason(project: Project, run: str, setup: RunSetup, rounds: Sequence[Ro
 
     It is the same however often the run was stopped in between: it depends on what the store holds alone.
     """
+    project = as_opened(project, setup)
     budget = STOPPING.load(BUDGET)(setup.budget_tokens, setup.budget_minutes)
     chosen = STOPPING.load(setup.stop)() if setup.stop != BUDGET else budget
     reason = ""
@@ -78,5 +79,6 @@ def _tokens(project: Project, run: str, setup: RunSetup) -> int:
     """Tokens that the panel decoded for the run's items, whenever that was."""
     selected = [selection.item_id for selection in project.store.runs.selections(run)]
     ids = list(dict.fromkeys([*needed_for_fit(project), *selected]))
-    panel = [member for member in members(project) if not setup.cascade or member.name in setup.cascade]
+    everyone = members(project, setup.replay)
+    panel = [member for member in everyone if not setup.cascade or member.name in setup.cascade]
     return sum(seen.tokens for m in panel for seen in project.store.observations.get(m.key, ids).values())

@@ -9,13 +9,14 @@ import numpy as np
 
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item
+from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.metrics import macro_f1, micro_f1
 from mollia_cli.domain.observations import IntArray
 from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.learners.base import Examples, Learner
 from mollia_cli.learners.discrepancy import discrepancy_weights, negative_weight
-from mollia_cli.learners.splits import validation_split
+from mollia_cli.learners.splits import LEAST, validation_split
 from mollia_cli.store.runs import Selection
 from mollia_cli.workflow.generate import synthetic_examples
 from mollia_cli.workflow.learner import new_learner
@@ -68,11 +69,18 @@ def certain_verdicts(items: Sequence[Item], labels: IntArray, classes: int) -> d
 
 
 def train_learner(
-    project: Project, labelled: Labelled, number: int, run_settings: dict[str, Any]
-) -> tuple[Learner, dict[str, Any]]:
-    """A learner trained from its pretrained weights, and how the training went.
+    project: Project,
+    labelled: Labelled,
+    number: int,
+    run_settings: dict[str, Any],
+    lambda_before: float | None = None,
+) -> tuple[Learner, dict[str, Any], int | None]:
+    """A learner trained from its pretrained weights, how the training went, and its peak memory in bytes.
+
+    The memory is the process's, without what LLMs that are kept loaded hold; None where it cannot be told.
 
     run_settings: ``RunSetup`` as a dict. Runs of the same repeat share their random streams.
+    lambda_before: the previous round's weight of negative labels, see ``negative_weight``.
     """
     repeat = run_settings["repeat"]
     examples = training_examples(project, labelled, run_settings["alpha"])
@@ -80,16 +88,22 @@ def train_learner(
     synthetic = synthetic_examples(project) if run_settings["synthetic"] else None
     if synthetic is not None:  # after the cut: none may be a validation item
         training = join(training, synthetic)
-    weight = negative_weight(number, run_settings["rounds"], run_settings["lambda_start"], run_settings["lambda_end"])
+    ends = run_settings["lambda_start"], run_settings["lambda_end"]
+    weight = negative_weight(number, run_settings["rounds"], *ends, lambda_before)
     more_than_selected = len(labelled.verdicts) > len(labelled.selections)
     learner = new_learner(project, fewer_epochs(project, len(training.texts)) if more_than_selected else 0)
-    report = learner.fit(
-        training, validation, weight, stream_seed(project.settings.seed, "train", repeat, number), project.progress
-    )
+    with Peak() as peak:
+        report = learner.fit(
+            training, validation, weight, stream_seed(project.settings.seed, "train", repeat, number), project.progress
+        )
+        memory = peak.process
+    if memory is not None:
+        memory -= sum(llm.held for _, llm in (project.loaded or {}).values())
     metrics: dict[str, Any] = {
         "labelled": len(labelled.seed) + len(labelled.selections),
         "trained_on": len(examples.texts),
         **({} if synthetic is None else {"synthetic": len(synthetic.texts)}),
+        "lambda": weight,
         "validation": source,
         "epochs": report.epochs,
         "best_epoch": report.best_epoch,
@@ -98,7 +112,7 @@ def train_learner(
     if len(validation.texts):
         predictions = learner.predict_proba(validation.texts).argmax(axis=1)
         metrics["validation_f1"] = micro_f1(validation.targets, predictions)
-    return learner, metrics
+    return learner, metrics, memory
 
 
 def fewer_epochs(project: Project, examples: int) -> int:
@@ -110,10 +124,14 @@ def validation_rule(project: Project) -> str:
     """Where ``split_validation`` takes its items from, for people."""
     settings = project.settings.learner
     gold = len(project.store.items.ids("validation", labelled=True))
+    if not gold and not settings.validation:
+        return "nothing (learner.validation is 0): all epochs are trained"
     if not gold:
+        few = len(project.store.items.ids("seed", labelled=True)) < LEAST
+        none_held = f"; of fewer than {LEAST} labels none are held out, and all epochs are trained"
         return (
             f"{settings.validation:.0%} of each round's own labels, at most {settings.validation_cap}"
-            " (no gold label is needed)"
+            f" (no gold label is needed){none_held if few else ''}"
         )
     capped = "" if gold <= settings.validation_cap else f" of {gold} (learner.validation_cap in mollia.toml)"
     return f"{min(gold, settings.validation_cap)}{capped} gold validation items"

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from mollia_cli.aggregators.variants import PARAPHRASE, WORDS, variant_id, vary
 from mollia_cli.annotators.gguf.generation import Writing, write_texts
 from mollia_cli.domain.digest import digest_of
-from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item, Variant
 from mollia_cli.domain.observations import Panel
 from mollia_cli.domain.prompting import Prompt
@@ -28,8 +27,7 @@ _WORD = re.compile(r"\w+")
 def observed_variants(project: Project, kind: str, panel: Sequence[Member], items: Sequence[Item]) -> list[Variant]:
     """The usable variants of some items, each observed by every member; what is missing is made and observed now.
 
-    Stored item by item and batch by batch, so that a stop in between loses next to nothing. Raises InputError
-    where stored outputs stand for the panel, because they hold nothing of varied texts.
+    Stored item by item and batch by batch, so that a stop in between loses next to nothing.
     """
     ids, store = [item.id for item in items], project.store.variants
     found = store.get(kind, ids)
@@ -43,8 +41,7 @@ def observed_variants(project: Project, kind: str, panel: Sequence[Member], item
 
 
 def make_variants(project: Project, kind: str, items: Sequence[Item]) -> None:
-    """Write variants of items that have none; nobody observes them yet. Raises InputError as ``observed_variants``."""
-    check_can_read(project)
+    """Write variants of items that have none; nobody observes them yet."""
     (_paraphrase if kind == PARAPHRASE else _change_words)(project, items)
 
 
@@ -52,16 +49,6 @@ def stack_with(project: Project, panel: Sequence[Member], ids: Sequence[str], va
     """The stored observations of items, then of variants; each must have been observed by every member."""
     own = [variant.id for variant in variants]
     return stack(project, panel, ids).joined(stack(project, panel, own, project.store.variants.observations))
-
-
-def check_can_read(project: Project) -> None:
-    """InputError where stored outputs stand for the panel."""
-    if project.replay is not None:
-        raise InputError(
-            f"the stored outputs {project.replay} stand for the panel, and they hold nothing of varied texts:"
-            " da and pag need LLMs that can be asked",
-            "run it without --replay, or with --aggregator mol, which learns from the seeds alone",
-        )
 
 
 def _change_words(project: Project, items: Sequence[Item]) -> None:
@@ -127,7 +114,6 @@ def _read(project: Project, panel: Sequence[Member], variants: Sequence[Variant]
     missing = {name: todo for name, todo in missing.items() if todo}
     if not missing:
         return
-    check_can_read(project)
     annotators = panel_annotators(project, list(missing))
     for annotator in annotators:
         todo = [Item(v.id, v.text) for v in variants if v.id in missing[annotator.name]]

@@ -1,22 +1,25 @@
 """Calibrated confidence."""
 
 import json
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from mollia_cli.aggregators.calibration import (
     Calibration,
+    _place,
     calibrate,
     cross_fitted,
     expected_calibration_error,
+    fit_calibrated,
     reliability,
     tempered,
-    threshold_for,
 )
 from mollia_cli.aggregators.mean_logits import MeanLogits
 from mollia_cli.aggregators.mol import MoL
-from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.observations import Panel
 from mollia_cli.domain.rng import stream
 
 from .panels import made_panel
@@ -77,6 +80,7 @@ def test_a_calibration_is_kept_as_json() -> None:
     assert again.temperature == found.temperature
     np.testing.assert_array_equal(again.confidence, found.confidence)
     np.testing.assert_array_equal(again.right, found.right)
+    np.testing.assert_array_equal(again.placed, found.placed)
 
 
 def test_reliability_and_ece_by_hand() -> None:
@@ -88,18 +92,51 @@ def test_reliability_and_ece_by_hand() -> None:
     assert np.isnan(expected_calibration_error(confidence[:0], right[:0]))
 
 
-def test_threshold_reaches_its_precision_on_new_items() -> None:
-    rng = stream(4, "threshold")
-    confidence = rng.uniform(0.4, 1.0, 5050)
-    right = rng.random(5050) < confidence
-    found = threshold_for(confidence[:50], right[:50], 0.9, confidence[50:])
-    above = confidence[50:] >= found.confidence
-    assert right[50:][above].mean() == pytest.approx(0.9, abs=0.05)
-    assert found.coverage == pytest.approx(above.mean())
-    assert found.precision >= 0.9
+@dataclass(eq=False)
+class SurerWithLabels(MeanLogits):
+    """Mean logits, the sharper the more labels it was given."""
+
+    name: ClassVar[str] = "surer"
+    learns: ClassVar[bool] = True
+
+    def _fit(self, seed: Panel, labels: np.ndarray, pool: Panel, random_seed: int) -> None:
+        self.sharpness = len(labels) / 20
+
+    def _predict(self, panel: Panel) -> np.ndarray:
+        return tempered(super()._predict(panel), 1 / self.sharpness)
 
 
-def test_an_unreachable_precision_is_an_error() -> None:
-    wrong = np.zeros(50, dtype=bool)
-    with pytest.raises(InputError, match=r"0\.95"):
-        threshold_for(np.full(50, 0.6), wrong, 0.95, np.full(10, 0.6))
+def test_a_seed_is_placed_where_the_fit_on_all_seeds_ranks_it() -> None:
+    panel, gold = made_panel(440)
+    seeds, pool = panel.take(range(40)), panel.take(range(40, 440))
+    fitted, found = fit_calibrated(SurerWithLabels, seeds, gold[:40], pool, 0, 40)
+    at_all = tempered(fitted.predict_proba(seeds), found.temperature).max(axis=1)
+    # the cross-fits had 32 of the 40 labels, and were less sure as a whole; ranks among the pool are not
+    assert np.abs(found.confidence - at_all).mean() > 5 * np.abs(found.placed - at_all).mean()
+    whole = np.sort(tempered(fitted.predict_proba(pool), found.temperature).max(axis=1))
+    assert all(np.isin(found.placed[found.placed <= whole[-1]], whole))
+    assert found.placed.argmax() == found.confidence.argmax()
+
+
+def test_places_by_hand() -> None:
+    ascending = np.array([0.4, 0.5, 0.5, 0.9])
+    placed = _place(ascending, np.array([4, 3, 2, 1, 0]))
+    np.testing.assert_array_equal(placed[[0, 1, 2, 3]], [0.4, 0.5, 0.9, 0.9])
+    assert placed[4] > 0.9
+
+
+def test_what_stands_behind_the_seeds_is_learned_from_and_not_measured() -> None:
+    panel, gold = made_panel(100)
+    seeds, doubtful, pool = range(40), range(40, 60), range(60, 100)
+    labels = gold[:60].copy()
+    labels[40:] = (gold[40:60] + 1) % 4  # of what was reviewed, all were wrong
+    rows = panel.take([*seeds, *doubtful])
+
+    def known(measured: int) -> Calibration:
+        return fit_calibrated(MeanLogits, rows, labels, panel.take(pool), 0, measured)[1]
+
+    alone = fit_calibrated(MeanLogits, panel.take(seeds), gold[:40], panel.take(pool), 0, 40)[1]
+    # mean logits learn nothing: what is measured on the seeds is the same, whatever was reviewed
+    np.testing.assert_array_equal(known(40).right, alone.right)
+    np.testing.assert_array_equal(known(40).placed, alone.placed)
+    assert known(40).temperature == alone.temperature != known(60).temperature

@@ -1,5 +1,7 @@
 """The default aggregator and the logit under it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -8,6 +10,8 @@ from mollia_cli.aggregators import AGGREGATORS, DEFAULT
 from mollia_cli.aggregators.conditional_logit import ConditionalLogit
 from mollia_cli.aggregators.features import folds, log_scores, most_confident
 from mollia_cli.aggregators.logit import Ridge, fit_logit, start
+from mollia_cli.aggregators.quality import only
+from mollia_cli.aggregators.text import with_members
 from mollia_cli.domain.rng import stream
 
 from .panels import made_panel, panel_of
@@ -24,6 +28,16 @@ def test_log_scores_are_the_written_formula() -> None:
     panel = panel_of(np.array([[[0.2, 0.6]]]), np.array([[[0.3, 0.7]]]))
     expected = [[np.log(0.251), np.log(0.751)], [np.log(3.2 / 10.4), np.log(7.2 / 10.4)]]
     np.testing.assert_allclose(log_scores(panel)[0], expected)
+
+
+def test_log_scores_know_of_how_many_answers_the_votes_are_shares() -> None:
+    ten = panel_of(np.array([[[0.2, 0.6]]]), np.array([[[0.0, 1.0]]]))
+    forty = replace(ten, samples=40)
+    expected = [[np.log(0.251), np.log(0.751)], [np.log(0.2 / 40.4), np.log(40.2 / 40.4)]]
+    np.testing.assert_allclose(log_scores(forty)[0], expected)
+    # what is made of a panel keeps the number
+    assert {made.samples for made in (forty.take([0]), forty.joined(forty), only(forty, [0]))} == {40}
+    assert with_members(forty, {"text": np.array([[0.5, 0.5]])}).samples == 40
 
 
 def test_without_evidence_it_is_the_geometric_mean() -> None:

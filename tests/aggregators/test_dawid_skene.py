@@ -38,6 +38,16 @@ def test_it_beats_the_vote_that_two_poor_annotators_decide() -> None:
     assert accuracy(DawidSkene) > 0.9 > accuracy(Vote) + 0.1
 
 
+def test_it_goes_on_until_nothing_changes() -> None:
+    # two of five labels that annotators hardly tell apart, as in PubMed's abstracts: hundreds of passes
+    errors = np.array([np.eye(5) * 0.35 + 0.13, np.eye(5) * 0.3 + 0.14, np.eye(5) * 0.25 + 0.15])
+    panel, gold = drawn(errors, 1000, 3)
+    seed, pool = panel.take(range(50)), panel.take(range(50, 1000))
+    fitted = DawidSkene().fit(seed, gold[:50], pool)
+    longer = DawidSkene(passes=20_000).fit(seed, gold[:50], pool)
+    assert np.abs(fitted.predict_proba(pool) - longer.predict_proba(pool)).max() < 1e-9
+
+
 def test_an_item_without_answers_gets_the_prior() -> None:
     errors = np.array([[[0.9, 0.1], [0.1, 0.9]]])
     panel, gold = drawn(errors, 100, 2)

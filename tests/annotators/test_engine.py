@@ -10,10 +10,10 @@ import pytest
 
 from mollia_cli.annotators.gguf import GgufAnnotator, annotator
 from mollia_cli.annotators.gguf.llama import Context, DecodeError
-from mollia_cli.annotators.gguf.memory import resident
 from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError, RefusedError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.memory import resident
 from mollia_cli.domain.observations import Observation
 from mollia_cli.domain.prompting import Decoding, Prompt
 

@@ -6,8 +6,9 @@ import pytest
 
 from mollia_cli.annotators.gguf.header import read_header
 from mollia_cli.annotators.gguf.llama import Context, Model
-from mollia_cli.annotators.gguf.memory import available, check_fits, disk_free, peak_rss, predict, resident
+from mollia_cli.annotators.gguf.memory import available, check_fits, disk_free, predict
 from mollia_cli.domain.errors import MolliaError, NotFoundError, RefusedError
+from mollia_cli.domain.memory import peak_rss, resident
 
 
 def test_what_a_file_says_of_itself(test_llm: Path) -> None:

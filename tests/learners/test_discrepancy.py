@@ -36,6 +36,24 @@ def test_lambda_keeps_its_ends_outside_the_plan():
     assert negative_weight(1, 1) == pytest.approx(0.4)
 
 
+@pytest.mark.parametrize("planned", [(10, 20), (5, 20), (1, 10), (3, 4, 5, 6, 40)])
+def test_lambda_never_falls_when_rounds_are_added(planned):
+    weights: list[float] = []
+    for rounds in planned:
+        for step in range(len(weights) + 1, rounds + 1):
+            weights.append(negative_weight(step, rounds, before=weights[-1] if weights else None))
+    assert weights == sorted(weights)
+    assert weights[0] == 0.4
+    assert weights[-1] == 1.0
+
+
+def test_lambda_from_the_round_before_is_the_line_where_the_plan_stays():
+    weights = [0.4]
+    for step in range(2, 11):
+        weights.append(negative_weight(step, 10, before=weights[-1]))
+    assert weights == pytest.approx([negative_weight(step, 10) for step in range(1, 11)])
+
+
 def test_a_negative_lambda_is_refused():
     with pytest.raises(InputError, match=r"-0\.1"):
         negative_weight(1, 2, start=-0.1)

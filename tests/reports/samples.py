@@ -65,7 +65,9 @@ def overview(labels: tuple[str, ...] = LABELS) -> Overview:
 
 def new_report() -> Report:
     """Nothing but settings."""
-    provenance = Provenance((("project", (("seed", "0"),)),), (("label set", "ab" * 32),), (("mollia", "1.2.3"),), "")
+    provenance = Provenance(
+        "Now.", (("project", (("seed", "0"),)),), (("label set", "ab" * 32),), (("mollia", "1.2.3"),), ""
+    )
     about = replace(overview(), run="", rounds=0, people=PEOPLE | {"labels": 0, "notes": 0})
     return Report(about, NOTHING, NOTHING, (NOTHING,) * 3, NOTHING, NOTHING, provenance, NOTHING, NOTHING)
 
@@ -90,13 +92,16 @@ def curve(name: str, annotator: str, repeats: int, *means: float) -> Curve:
 def full_report(labels: tuple[str, ...] = LABELS) -> Report:
     """Every section, with texts that try to break out of it."""
     names = ("ada", SCRIPT)
-    llms = tuple(LLM(name, 50, 0.5, 0.4, 0.6, 0.9, 1.0, 0.0, 0.1, -0.02, 70, 1400, 12.5) for name in names)
+    llms = tuple(LLM(name, 50, 0.5, 0.4, 0.6, 0.9, 1.0, 0.0, 0.1, -0.02, 70, 1400, 12.5, 300 << 20) for name in names)
     example = Example(
         "i1", f"{SCRIPT} {STEERING}", labels[0], 0.4, labels[1], 0.3, ((names[1], labels[1], 0.6), ("ada", None, 0.0)),
         (("true label", labels[1]),),
     )  # fmt: skip
-    costs = tuple(LLMCost(name, "0123456789abcdef", True, 70, 1400, 0, 12.5) for name in names)
-    rounds = (RoundCost(0, 0, 0, (("select", 0.0), ("train", 5.0))), RoundCost(1, 50, 900, (("train", 65.0),)))
+    costs = tuple(LLMCost(name, "0123456789abcdef", True, 70, 1400, 0, 12.5, 300 << 20) for name in names)
+    rounds = (
+        RoundCost(0, 0, 0, (("select", 0.0), ("train", 5.0))),
+        RoundCost(1, 50, 900, (("train", 65.0),), 900 << 20),
+    )
     split = Split("pool", 70, 12, (4,) * len(labels), (1, 20, 300), (Source(f"{SCRIPT}.csv", 70, "2026-01-01"),))
     new = new_report()
     return Report(

@@ -2,6 +2,7 @@
 
 import sqlite3
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,15 @@ def test_the_seconds_of_a_batch_are_added_up(store: Store) -> None:
     assert (row["items"], row["tokens"], row["seconds"]) == (3, 21, pytest.approx(3.0))
 
 
+def test_the_memory_of_an_annotator_is_the_most_of_its_batches(store: Store) -> None:
+    key = store.observations.register("llm", {})
+    assert store.observations.summary()[0]["memory"] is None
+    for item_id, memory in (("a", 300), ("b", 500), ("c", None)):
+        store.observations.add(key, [observation(item_id, 0.5)], memory=memory)
+    assert store.observations.summary()[0]["memory"] == 500
+    assert store._db.execute("SELECT memory FROM annotator_costs").fetchone() == (500,)
+
+
 def test_a_database_of_the_first_version_gets_the_new_columns(tmp_path: Path, labels: LabelSet) -> None:
     old = Database(tmp_path / DATABASE_FILE)
     migrations.apply(old, stop_before="m004_calibration_conclusions_and_seconds")
@@ -121,14 +131,44 @@ def test_verdicts_of_a_fit(store: Store) -> None:
     assert (found["b"].label, found["b"].negatives, found["b"].confidence) == (1, (0, 2), 0.75)
 
 
+def test_a_verdict_is_added_and_never_changed(store: Store) -> None:
+    fit = store.verdicts.add_fit("digest", "vote", ["k1"], (3, 0), {})
+    for label, negatives in ((1, (0, 2)), (0, (1,))):
+        store.verdicts.add(fit.id, [Verdict("b", label, 0.75, np.array([0.1, 0.75, 0.15]), negatives)])
+    found = store.verdicts.get(fit.id, ["b"])["b"]
+    assert (found.label, found.negatives) == (1, (0, 2))
+
+
+def test_verdicts_are_stored_all_or_none(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mollia_cli.store.verdicts._AT_ONCE", 1)
+    before = store.verdicts.add_fit("before", "vote", ["k1"], (3, 0), {})
+    store.verdicts.add(before.id, [])
+    fit = store.verdicts.add_fit("digest", "vote", ["k1"], (3, 0), {})
+    entries = len(list(store.journal.entries()))
+
+    def stopped() -> Iterator[Verdict]:
+        for item_id in ("a", "b"):
+            yield Verdict(item_id, 1, 0.75, np.array([0.1, 0.75, 0.15]))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.verdicts.add(fit.id, stopped())
+    assert store.verdicts.confidences(fit.id) == {}
+    assert store.verdicts.latest_fit() == before
+    assert len(list(store.journal.entries())) == entries
+
+
 def test_rounds_grow_and_keep_what_they_know(store: Store) -> None:
     store.runs.put("main", {"strategy": "random"})
     store.runs.start_round("main", 0, [], 0.0)
     store.runs.start_round("main", 1, [("b", 2.5, 1), ("c", 1.5, None)], 0.25)
     store.runs.update_round("main", 1, seconds={"annotate": 1.0})
-    store.runs.update_round("main", 1, metrics={"test_micro_f1": 0.5}, seconds={"train": 2.0}, model="models/main/1")
+    store.runs.update_round("main", 1, seconds={"train": 2.0}, memory=700)
+    store.runs.update_round("main", 1, metrics={"test_micro_f1": 0.5}, model="models/main/1")
     first, second = store.runs.rounds("main")
     assert first.metrics is None
+    assert (first.memory, second.memory) == (None, 700)
+    assert store._db.execute("SELECT memory FROM round_results ORDER BY round").fetchall() == [(None,), (700,)]
     assert second.seconds == {"select": 0.25, "annotate": 1.0, "train": 2.0}
     assert (second.model, second.metrics) == ("models/main/1", {"test_micro_f1": 0.5})
     assert [(s.item_id, s.opinion) for s in store.runs.selections("main", 1)] == [("b", 1), ("c", None)]

@@ -22,10 +22,13 @@ SURE = 0.98  # of the made-up LLMs, on some items only
 
 
 @pytest.fixture
-def replaying(make_project: MakeProject, stored_outputs: Callable[[Project], Path]) -> Project:
-    project = make_project()
-    project.replay = stored_outputs(project)
-    return project
+def project(make_project: MakeProject) -> Project:
+    return make_project()
+
+
+@pytest.fixture
+def replay(project: Project, stored_outputs: Callable[[Project], Path]) -> str:
+    return str(stored_outputs(project))
 
 
 def accuracy(project: Project, found: dict) -> float:
@@ -33,75 +36,73 @@ def accuracy(project: Project, found: dict) -> float:
     return float(np.mean([verdict.label == gold[i] for i, verdict in found.items()]))
 
 
-def test_only_doubts_reach_the_next_llm(replaying: Project) -> None:
-    ids = replaying.store.items.ids("pool")
-    done = ask(replaying, ["b", "a"], SURE, ids)
+def test_only_doubts_reach_the_next_llm(project: Project, replay: str) -> None:
+    ids = project.store.items.ids("pool")
+    done = ask(project, ["b", "a"], SURE, ids, replay=replay)
     first, second = done.stages
     assert (first.name, second.name) == ("b", "a")
     assert first.asked == 40 > second.asked > 0
     assert first.settled == 40 - second.asked
     assert stages_said(done) == f"asked b of 40 items, a of {second.asked}; sure of the others"
 
-    both = members(replaying)
+    both = members(project, replay)
     by_name = {member.name: member for member in both}
-    assert len(observed_by_all(replaying, [by_name["a"]], ids)) == second.asked
-    assert len(observed_by_all(replaying, both, replaying.store.items.ids("seed"))) == 18
+    assert len(observed_by_all(project, [by_name["a"]], ids)) == second.asked
+    assert len(observed_by_all(project, both, project.store.items.ids("seed"))) == 18
     assert set(done.verdicts) == set(ids)
-    assert accuracy(replaying, done.verdicts) > 0.7
+    assert accuracy(project, done.verdicts) > 0.7
 
 
-def test_a_verdict_is_the_aggregators_of_those_who_read_the_item(replaying: Project) -> None:
-    ids = replaying.store.items.ids("pool")
-    done = ask(replaying, ["b", "a"], SURE, ids)
-    panel = check_order(replaying, ["b", "a"])
-    read_by_both = observed_by_all(replaying, panel, ids)
+def test_a_verdict_is_the_aggregators_of_those_who_read_the_item(project: Project, replay: str) -> None:
+    ids = project.store.items.ids("pool")
+    done = ask(project, ["b", "a"], SURE, ids, replay=replay)
+    panel = check_order(project, ["b", "a"], replay)
+    read_by_both = observed_by_all(project, panel, ids)
     for part, judged in ((panel[:1], [i for i in ids if i not in read_by_both]), (panel, read_by_both)):
-        fitted = fit_aggregator(replaying, "", part, ids if len(part) == 1 else read_by_both)
-        expected = fitted.predict_proba(stack(replaying, part, judged))
+        fitted = fit_aggregator(project, "", part, ids if len(part) == 1 else read_by_both)
+        expected = fitted.predict_proba(stack(project, part, judged))
         np.testing.assert_allclose([done.verdicts[i].probabilities for i in judged], expected)
 
 
 @pytest.mark.parametrize(("sure", "asked"), [(0.001, 0), (0.9999, 40)])
-def test_the_extremes(replaying: Project, sure: float, asked: int) -> None:
-    assert ask(replaying, ["a", "b"], sure, replaying.store.items.ids("pool")).stages[1].asked == asked
+def test_the_extremes(project: Project, replay: str, sure: float, asked: int) -> None:
+    assert ask(project, ["a", "b"], sure, project.store.items.ids("pool"), replay=replay).stages[1].asked == asked
 
 
-def test_again_nobody_is_asked(replaying: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    ids = replaying.store.items.ids("pool")
-    done = ask(replaying, ["a", "b"], SURE, ids)
+def test_again_nobody_is_asked(project: Project, replay: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = project.store.items.ids("pool")
+    done = ask(project, ["a", "b"], SURE, ids, replay=replay)
     from mollia_cli.annotators.replay import ReplayAnnotator
 
     monkeypatch.setattr(ReplayAnnotator, "annotate", lambda *_: pytest.fail("asked again"))
-    again = ask(replaying, ["a", "b"], SURE, ids)
+    again = ask(project, ["a", "b"], SURE, ids, replay=replay)
     assert (again.fit, again.stages) == (done.fit, done.stages)
 
 
-def test_names_that_make_no_cascade(replaying: Project) -> None:
+def test_names_that_make_no_cascade(project: Project, replay: str) -> None:
     for order in (["a"], ["a", "a"], ["a", "nobody"]):
         with pytest.raises(InputError):
-            check_order(replaying, order)
+            check_order(project, order, replay)
     with pytest.raises(InputError, match="refined"):
-        open_run(replaying, "r", replay=replaying.replay, cascade=["a", "b"], method="refined")
+        open_run(project, "r", replay=replay, cascade=["a", "b"], method="refined")
     with pytest.raises(InputError, match="nobody"):
-        open_run(replaying, "s", replay=replaying.replay, cascade=["a", "nobody"])
-    assert not replaying.store.runs.names()
+        open_run(project, "s", replay=replay, cascade=["a", "nobody"])
+    assert not project.store.runs.names()
 
 
-def test_a_run_asks_in_cascade(replaying: Project) -> None:
+def test_a_run_asks_in_cascade(project: Project, replay: str) -> None:
     said: list[str] = []
-    replaying.say = said.append
-    run, setup = open_run(
-        replaying, replay=replaying.replay, cascade=["b", "a"], sure=SURE, strategy="random", rounds=1
-    )
-    done = run_rounds(replaying, run, setup, 1)
+    project.say = said.append
+    run, setup = open_run(project, replay=replay, cascade=["b", "a"], sure=SURE, strategy="random", rounds=1)
+    done = run_rounds(project, run, setup, 1)
     assert done[-1].fit is not None
     assert any(remark.startswith("run main round 1: asked b of ") for remark in said)
-    chosen = {selection.item_id for selection in replaying.store.runs.selections(run)}
-    assert chosen <= set(replaying.store.verdicts.get(done[-1].fit, list(chosen)))
-    assert {row["source"] for row in labelled_rows(replaying)} == {"gold", "conditional_logit+cascade"}
-    open_run(replaying, cascade=["b", "a"])
+    chosen = {selection.item_id for selection in project.store.runs.selections(run)}
+    assert chosen <= set(project.store.verdicts.get(done[-1].fit, list(chosen)))
+    assert {row["source"] for row in labelled_rows(project)} == {"gold", "conditional_logit+cascade"}
+    open_run(project, cascade=["b", "a"])
     with pytest.raises(InputError, match="cascade"):
-        open_run(replaying, cascade=["a", "b"])
+        open_run(project, cascade=["a", "b"])
 
 
 def test_on_the_command_line(observed: Project, capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,6 +57,8 @@ def test_verdicts_and_choices_are_the_same(observed: Project, monkeypatch: pytes
     assert list(labelled_rows(observed)) == rows
     assert [selection.select(observed, name, 9) for name in ("disagreement", "doubt")] == picks
     monkeypatch.setattr(aggregation, "MOST", 7)
+    observed.store._db.execute("DELETE FROM verdicts")
+    observed.store._db.conn.commit()
     again = aggregation.aggregate(observed, "vote").verdicts
     fields = ("item_id", "label", "confidence", "negatives")
     assert [[getattr(v, name) for name in fields] for v in again] == [

@@ -27,6 +27,7 @@ from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.workflow import annotate as annotation
 from mollia_cli.workflow.create import create, new_settings
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.record import run_record
 from mollia_cli.workflow.report import report
 from mollia_cli.workflow.report.missing import without_folders
 from mollia_cli.workflow.run import run_rounds
@@ -51,6 +52,10 @@ SETUP = RunSetup(
     alpha=0.5,
     lambda_start=0.4,
     lambda_end=1.0,
+    delta=0.0,
+    false_negatives=0.02,
+    unlabelled=0,
+    learner={},
     repeat=1,
 )
 SPAM, HAM = 0, 1
@@ -85,11 +90,11 @@ def by_hand(tmp_path: Path) -> Iterator[Project]:
         panel = annotation.members(project)
         for member in panel:
             batch = [_said(item_id, *answer) for item_id, answer in (SAID[member.name] | FOR_POOL).items()]
-            store.observations.add(member.key, batch, seconds=16.0)
+            store.observations.add(member.key, batch, seconds=16.0, memory=300 << 20)
         fit = store.verdicts.add_fit("digest", "vote", [member.key for member in panel], (0, 0), {})
         probabilities = {SPAM: lambda p: np.array([p, 1 - p]), HAM: lambda p: np.array([1 - p, p])}
         store.verdicts.add(fit.id, [Verdict(i, k, p, probabilities[k](p)) for i, k, p in VERDICTS])
-        store.runs.put("main", asdict(SETUP))
+        store.runs.put("main", asdict(SETUP), run_record(project))
         _round(project, 0, [], {"labelled": 4, "test_micro_f1": 0.5}, fit=None)
         picks = [("p0", 0.0, SPAM), ("p1", 0.0, HAM)]
         _round(project, 1, picks, {"labelled": 6, "test_micro_f1": 0.75, "verdict_accuracy": 0.5}, fit.id)
@@ -114,7 +119,15 @@ def _round(
     runs.start_round("main", number, picks, 1.0)
     model = f"models/main/round-{number:02d}"
     trained = {"trained_on": metrics["labelled"], "validation": "2 cut from the labelled", "epochs": 3}
-    runs.update_round("main", number, fit=fit, model=model, metrics=metrics | trained, seconds={"train": 2.0 * number})
+    runs.update_round(
+        "main",
+        number,
+        fit=fit,
+        model=model,
+        metrics=metrics | trained,
+        seconds={"train": 2.0 * number},
+        memory=900 + number,
+    )
 
 
 def _curve_points(found: Report) -> list[tuple[int, float, float | None]]:
@@ -191,21 +204,21 @@ def test_texts_can_stay_at_home(by_hand: Project) -> None:
 def test_cost_by_hand(by_hand: Project) -> None:
     found = report(by_hand).cost
     assert isinstance(found, Cost)
-    assert [(llm.annotator, llm.items, llm.tokens, llm.in_panel) for llm in found.llms] == [
-        ("ada", 8, 80, True),
-        ("bob", 8, 80, True),
+    assert [(llm.annotator, llm.items, llm.tokens, llm.in_panel, llm.memory) for llm in found.llms] == [
+        ("ada", 8, 80, True, 300 << 20),
+        ("bob", 8, 80, True, 300 << 20),
     ]
     assert (found.base_items, found.base_tokens) == (4, 80)  # the seeds, read by both
     assert found.rounds == (
-        RoundCost(0, 0, 0, (("select", 1.0), ("train", 0.0))),
-        RoundCost(1, 2, 40, (("select", 1.0), ("train", 2.0))),
-        RoundCost(2, 2, 40, (("select", 1.0), ("train", 4.0))),
+        RoundCost(0, 0, 0, (("select", 1.0), ("train", 0.0)), 900),
+        RoundCost(1, 2, 40, (("select", 1.0), ("train", 2.0)), 901),
+        RoundCost(2, 2, 40, (("select", 1.0), ("train", 4.0)), 902),
     )
 
 
 def test_what_is_read_anyway_costs_no_round(by_hand: Project) -> None:
-    settings = by_hand.settings
-    by_hand.settings = replace(settings, aggregate=replace(settings.aggregate, unlabelled=5))
+    by_hand.store._db.execute("UPDATE runs SET settings = json_set(settings, '$.unlabelled', 5)")
+    by_hand.store._db.conn.commit()
     found = report(by_hand).cost
     assert isinstance(found, Cost)
     assert (found.base_items, found.base_tokens) == (8, 160)
@@ -238,6 +251,42 @@ def test_nothing_tells_where_the_project_lies(by_hand: Project) -> None:
     settings = dict(report(by_hand).provenance.settings)
     assert dict(settings["panel"])["models"] == "ada.gguf, bob.gguf"
     assert dict(settings["run main"])["strategy"] == "random"
+
+
+def test_what_a_run_has_recorded_is_shown_whatever_changes(by_hand: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = report(by_hand)
+    prompt = by_hand.root / "prompt.txt"
+    recorded = prompt.read_text()
+    assert before.provenance.prompt == recorded and "Output:" in recorded
+    assert dict(dict(before.provenance.settings)["learner"])["epochs"] == "40"
+
+    prompt.write_text(recorded.replace("Output:", "Answer:"))
+    now = by_hand.settings
+    by_hand.settings = replace(
+        now,
+        noun="letter",
+        task="Say what it is.",
+        learner=replace(now.learner, epochs=3, encoder="all-mpnet-base-v2"),
+        aggregate=replace(now.aggregate, unlabelled=5),
+        panel=replace(now.panel, models=now.panel.models[:1]),
+    )
+    monkeypatch.setattr("mollia_cli.workflow.record.__version__", "9.9")
+    after = report(by_hand)
+    assert after.provenance == before.provenance
+    made_now = {"made": "", "next_step": ""}
+    assert replace(after.overview, **made_now) == replace(before.overview, **made_now)
+    assert (after.cost, after.model, after.panel) == (before.cost, before.model, before.panel)
+    # what a run would be now is what there is to say where there is none
+    by_hand.store.runs.put("next", asdict(SETUP), run_record(by_hand))
+    assert report(by_hand, "next").overview.noun == "letter"
+
+
+def test_of_a_run_without_a_record_nothing_is_made_up(by_hand: Project) -> None:
+    by_hand.store._db.execute("UPDATE runs SET record = NULL")
+    by_hand.store._db.conn.commit()
+    found = report(by_hand).provenance
+    assert "no record" in found.about
+    assert (found.prompt, found.versions, [name for name, _ in found.settings]) == ("", (), ["run main"])
 
 
 @pytest.mark.parametrize(
@@ -290,7 +339,6 @@ def test_a_finished_project_with_real_models(
     project.settings = replace(project.settings, learner=replace(project.settings.learner, epochs=1, steps=1))
     run, setup = open_run(project, strategy="random", rounds=1, replay=str(stored_outputs(project)))
     run_rounds(project, run, setup, 1)
-    project.replay = None  # as when it is opened again: what was replayed is in the store
     found = report(project)
     sections = (found.curves, found.panel, found.examples, found.cost, found.data, found.model, *found.measurements)
     assert not [section for section in sections if isinstance(section, Missing)]

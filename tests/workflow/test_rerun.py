@@ -19,7 +19,7 @@ from mollia_cli.workflow.rerun import rerun
 from mollia_cli.workflow.run import run_rounds
 from mollia_cli.workflow.setup import open_run
 
-NOT_COMPARED = ("at", "seconds", "record", "settings", "identity", "source")
+NOT_COMPARED = ("at", "seconds", "memory", "record", "settings", "identity", "source")
 
 
 def one_thread(project: Project) -> Project:

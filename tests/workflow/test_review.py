@@ -190,7 +190,7 @@ def test_the_thresholds_precision_is_checked_by_people(observed: Project) -> Non
     review = open_review(observed, "random", limit=60)
     for _ in range(60):
         review.label(right_label(observed, review))
-    found = corrections(observed, 0.9)["threshold"]
+    found = corrections(observed, 0.8)["threshold"]
     above = [d for d in review.made if (d.confidence or 0.0) >= found["confidence"]]
     assert found["reviewed"] == len(above) > 5
     assert found["precision"] == pytest.approx(np.mean([not d.contradicts for d in above]))

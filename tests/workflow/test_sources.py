@@ -4,19 +4,23 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from mollia_cli.aggregators.negatives import negative_labels, without_verdicts
 from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError
 from mollia_cli.domain.settings import PanelSettings
 from mollia_cli.workflow import annotate as annotation
+from mollia_cli.workflow.aggregate import negative_rule
 from mollia_cli.workflow.detectors import judged_verdicts
 from mollia_cli.workflow.export import labelled_rows
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.refine import refined_verdicts
+from mollia_cli.workflow.report.subject import fit_panel
 from mollia_cli.workflow.round import finish_round
 from mollia_cli.workflow.run import run_rounds
 from mollia_cli.workflow.select import select
-from mollia_cli.workflow.setup import ablations, open_run
+from mollia_cli.workflow.setup import ablations, open_run, planned_run
 from mollia_cli.workflow.train import Labelled, certain_verdicts, gold_labels, training_examples
 
 MakeProject = Callable[..., Project]
@@ -29,7 +33,7 @@ def test_stored_outputs_stand_for_the_panel(
     path = stored_outputs(project)
     run, setup = open_run(project, "stored", replay=path, strategy="disagreement", rounds=1)
     assert setup.annotator == "replay"
-    annotation.annotate(project, project.store.items.ids("pool"))
+    annotation.annotate(project, project.store.items.ids("pool"), replay=setup.replay)
     done = run_rounds(project, run, setup, 1)
     assert [row["name"] for row in project.store.observations.summary()] == ["a", "b"]
     assert (done[1].metrics or {})["verdict_accuracy"] > 0.5
@@ -44,20 +48,44 @@ def test_stored_outputs_stand_for_the_panel(
 
     # opened again, without the option, the run still replays
     again = Project.open(project.root)
-    open_run(again, "stored")
-    assert [member.name for member in annotation.members(again)] == ["a", "b"]
+    _, setup = open_run(again, "stored")
+    assert [member.name for member in annotation.members(again, setup.replay)] == ["a", "b"]
     again.store.close()
+
+
+def test_a_replay_is_its_runs_alone(observed: Project, stored_outputs: Callable[[Project], Path]) -> None:
+    path = stored_outputs(observed)
+    panel = ["ada", "bob", "cyd"]
+    planned_run(observed, "stored", replay=path)
+    assert [member.name for member in annotation.members(observed)] == panel
+
+    learner = replace(observed.settings.learner, epochs=1, steps=1)
+    observed.settings = replace(observed.settings, learner=learner)
+    fits = []
+    for name, changes in (("stored", {"replay": path}), ("own", {})):
+        run, setup = open_run(observed, name, strategy="random", aggregator="vote", rounds=1, batch=5, **changes)
+        fits.append(observed.store.verdicts.fit(run_rounds(observed, run, setup, 1)[-1].fit or 0))
+    asked = {row["key"]: row["name"] for row in observed.store.observations.summary()}
+    said_by = [[asked[key] for key in fit.panel] for fit in fits if fit is not None]
+    assert said_by == [["a", "b"], panel]
+
+
+def test_stored_outputs_cannot_be_asked_what_is_informative(
+    observed: Project, stored_outputs: Callable[[Project], Path]
+) -> None:
+    with pytest.raises(InputError, match="what is informative"):
+        open_run(observed, replay=stored_outputs(observed), strategy="llm")
 
 
 def test_a_replay_needs_no_llm_of_the_panel(
     make_project: MakeProject, stored_outputs: Callable[[Project], Path], tmp_path: Path
 ) -> None:
     project = make_project()
-    project.replay = stored_outputs(project)
+    replay = str(stored_outputs(project))
     gone = PanelSettings((str(tmp_path / "gone.gguf"),))
     project.settings = replace(project.settings, panel=gone)
     with annotation.models_kept(project):
-        annotation.annotate(project, project.store.items.ids("seed"))
+        annotation.annotate(project, project.store.items.ids("seed"), replay=replay)
         assert len(project.loaded or {}) == 2
     assert project.loaded is None
 
@@ -154,8 +182,17 @@ def test_refined_trains_on_sure_verdicts_of_the_unselected_pool(
     assert fit.aggregator.endswith("+text")
     assert {row["source"] for row in labelled_rows(project)} == {"gold", fit.aggregator}
 
+    # y- is what the LLMs' evidence says, which delta was chosen on: the text model has no veto
+    members = fit_panel(project, fit)
+    sample = sorted(project.store.verdicts.get(fit.id, project.store.items.ids("pool")))
+    made = project.store.verdicts.get(fit.id, sample)
+    expected = negative_labels(annotation.stack(project, members, sample), negative_rule(project, members).delta)
+    expected = without_verdicts(expected, np.array([made[item_id].label for item_id in sample]))
+    assert expected.any()
+    assert [made[i].negatives for i in sample] == [tuple(np.flatnonzero(row).tolist()) for row in expected]
+
     # the same items again: nothing is fitted anew
-    panel = annotation.members(project)
+    panel = annotation.members(project, setup.replay)
     picked = [s.item_id for s in project.store.runs.selections(run)]
     again, verdicts = refined_verdicts(project, setup.aggregator, panel, picked)
     assert again.id == fit.id

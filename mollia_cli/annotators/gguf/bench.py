@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from mollia_cli.annotators.gguf.annotator import GgufAnnotator
-from mollia_cli.annotators.gguf.memory import peak_rss
 from mollia_cli.annotators.gguf.speed import Ceiling, Clock
 from mollia_cli.domain.items import Item
+from mollia_cli.domain.memory import peak_rss
 from mollia_cli.domain.observations import Observation
 
 _CEILING_SHARE = 0.5  # time for the ceiling per time of work, in turns: whatever else the machine does meets both

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from mollia_cli.annotators.gguf.llama import ggml_of_llama, lib
-from mollia_cli.annotators.gguf.memory import available, resident
+from mollia_cli.annotators.gguf.memory import available
 from mollia_cli.annotators.gguf.threads import available as cores
 from mollia_cli.annotators.gguf.threads import candidates
+from mollia_cli.domain.memory import resident
 
 _DEVICE_TYPES = ("CPU", "GPU", "integrated GPU", "accelerator")  # ggml_backend_dev_type
 _OFFLOAD = _DEVICE_TYPES[1:3]  # llama.cpp puts every layer on these, or refuses the model

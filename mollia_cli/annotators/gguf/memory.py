@@ -1,7 +1,6 @@
-"""Memory: what a model and its cache will need, what is free, and what was used."""
+"""Memory and disk: what a model and its cache will need, and what is free."""
 
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,27 +77,6 @@ def disk_free(folder: Path) -> int:
     """Bytes free on the disk of a folder, which need not exist yet."""
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     return shutil.disk_usage(there).free
-
-
-def peak_rss() -> int:
-    """The most resident memory that this process had, in bytes; 0 where it cannot be told."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def resident() -> int | None:
-    """Resident memory of this process now, in bytes, or None where it cannot be told."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except (OSError, ValueError, IndexError):
-        return None
-    import resource
-
-    return pages * resource.getpagesize()
 
 
 def _head_width(header: Header, side: str) -> int:

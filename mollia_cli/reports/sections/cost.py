@@ -1,5 +1,6 @@
 """What the labels cost."""
 
+from mollia_cli.domain.memory import megabytes
 from mollia_cli.domain.report import Cost, Missing, Report
 from mollia_cli.reports.bars import bars_chart
 from mollia_cli.reports.blocks import Advice, Block, Chart, Section, Table, Words
@@ -16,7 +17,19 @@ def cost(report: Report) -> Section:
         blocks += [Words(_explained(found)), _llms(found)]
     if found.rounds:
         blocks.append(rounds_chart(found))
+    measured = [*(llm.memory for llm in found.llms), *(record.memory for record in found.rounds)]
+    if any(memory is not None for memory in measured):
+        blocks.append(Words(_MEMORY))
     return Section("cost", "Cost", blocks)
+
+
+_MEMORY = (
+    "Memory is the most that was resident at once, in MB of 2^20 bytes. An LLM's is what it added to the process: its"
+    " weights (mapped from the file; counted as far as they were read), its cache and its batches. A training's is that"
+    " of the whole process (Python, PyTorch, encoder, optimiser) without LLMs that were kept loaded. Memory of a GPU is"
+    " not counted. Linux measures each piece of work by itself; elsewhere the figures are lower bounds, and some are"
+    " missing."
+)
 
 
 def _explained(found: Cost) -> str:
@@ -38,11 +51,12 @@ def _llms(found: Cost) -> Table:
             llm.tokens,
             llm.seconds,
             llm.tokens / llm.seconds if llm.seconds else None,
+            megabytes(llm.memory),
             llm.truncated,
         ]
         for llm in found.llms
     ]
-    columns = ["LLM", "key", "in the panel", "items", "tokens", "seconds", "tokens/s", "texts cut"]
+    columns = ["LLM", "key", "in the panel", "items", "tokens", "seconds", "tokens/s", "memory (MB)", "texts cut"]
     return Table("By LLM", columns, rows)
 
 
@@ -52,10 +66,17 @@ def rounds_chart(found: Cost) -> Chart:
     steps = list(dict.fromkeys(step for record in fullest for step, _ in record.seconds))
     rows = [(f"round {r.round}", {step: dict(r.seconds).get(step, 0.0) for step in steps}) for r in found.rounds]
     table = [
-        [f"round {r.round}", r.selected, r.tokens, *(dict(r.seconds).get(step) for step in steps)] for r in found.rounds
+        [f"round {r.round}", r.selected, r.tokens, *(dict(r.seconds).get(s) for s in steps), megabytes(r.memory)]
+        for r in found.rounds
     ]
     total = sum(value for _, values in rows for value in values.values())
     title = f"Seconds of each round, {duration(total)} in all"
     described = "; ".join(f"{name} {duration(sum(values.values()))}" for name, values in rows)
-    columns = ["round", "items selected", "tokens for them", *(f"{step} (s)" for step in steps)]
+    columns = [
+        "round",
+        "items selected",
+        "tokens for them",
+        *(f"{step} (s)" for step in steps),
+        "memory of training (MB)",
+    ]
     return bars_chart("rounds", title, f"{described}.", rows, "seconds", Table("By round", columns, table))

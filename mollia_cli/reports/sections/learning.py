@@ -39,6 +39,7 @@ def _explained(curves: tuple[Curve, ...]) -> str:
     words = "A point is a classifier, trained from its pretrained weights on the labels so far."
     if most > 1:
         words += f" The line is the mean over up to {most} repeats of a run, the band one standard deviation each way."
+        words += " Repeats share the seed set: what other seeds would change is not in the band."
     else:
         words += " Each run was made once: its spread is not known (mollia run --repeats 5 shows it)."
     if any(not curve.metric.startswith("test") for curve in curves):

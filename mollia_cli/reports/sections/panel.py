@@ -14,6 +14,7 @@ ANSWERS = {
     "observed": "items read",
     "tokens": "tokens",
     "seconds": "seconds",
+    "memory_mb": "memory (MB)",
 }
 
 
@@ -40,7 +41,8 @@ def _explained(found: PanelQuality, known: list[LLM]) -> str:
         f"Measured on {known[0].items} seeds, where one item is {1 / known[0].items:.3f}. “adds” is what"
         f" {found.aggregator}, cross-fitted, loses in accuracy without the LLM; “mass” the probability that"
         " the LLM gives to the labels at all; “answered” the share of items with any valid answer, “invalid” the share"
-        " of answers that are no label. Tokens and seconds are of everything that was read."
+        " of answers that are no label. Tokens and seconds are of everything that was read, memory is what"
+        " the LLM added to the process at most (see Cost)."
     )
 
 

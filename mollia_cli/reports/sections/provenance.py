@@ -1,7 +1,7 @@
 """What it takes to do the same again."""
 
 from mollia_cli.domain.report import Report
-from mollia_cli.reports.blocks import Block, Code, Section, Table
+from mollia_cli.reports.blocks import Block, Code, Section, Table, Words
 
 
 def provenance(report: Report) -> Section:
@@ -9,6 +9,7 @@ def provenance(report: Report) -> Section:
     found = report.provenance
     settings = [[f"{name}.{key}", value] for name, pairs in found.settings for key, value in pairs]
     blocks: list[Block] = [
+        Words(found.about),
         Table("Digests and keys", ["of", "digest"], [list(pair) for pair in found.digests]),
         Table("Versions", ["software", "version"], [list(pair) for pair in found.versions]),
     ]

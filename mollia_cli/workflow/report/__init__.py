@@ -18,7 +18,14 @@ from mollia_cli.workflow.report.measurements import classifier_on_test, verdicts
 from mollia_cli.workflow.report.missing import or_missing
 from mollia_cli.workflow.report.panel import panel_quality, panel_report
 from mollia_cli.workflow.report.provenance import provenance
-from mollia_cli.workflow.report.subject import finished, reported_run, run_aggregator, run_panel, run_setting
+from mollia_cli.workflow.report.subject import (
+    as_recorded,
+    finished,
+    reported_run,
+    run_aggregator,
+    run_panel,
+    run_setting,
+)
 from mollia_cli.workflow.status import next_step, status
 
 T = TypeVar("T")
@@ -28,14 +35,17 @@ __all__ = ["panel_report", "report"]
 def report(project: Project, name: str = "", texts: bool = True) -> Report:
     """The report on a run (see ``reported_run``) of the project, whatever stage it is at.
 
+    Everything is worked out by the settings that the run has recorded, and not by what they have become.
     Asks no LLM; the best classifier reads the test items once more. Without ``texts`` no text of an
     item is in it. Raises NotFoundError for a run that does not exist.
     """
     run = reported_run(project, name)
+    next_to_type = next_step(status(project))
+    project = as_recorded(project, run)
     aggregator = run_aggregator(project, run)
     panel = or_missing(lambda: run_panel(project, run))
     return Report(
-        overview=_overview(project, run, aggregator),
+        overview=_overview(project, run, aggregator, next_to_type),
         curves=or_missing(lambda: _curves(project)),
         panel=_of_panel(panel, lambda members: panel_quality(project, members, aggregator)),
         measurements=(
@@ -51,7 +61,7 @@ def report(project: Project, name: str = "", texts: bool = True) -> Report:
     )
 
 
-def _overview(project: Project, run: str, aggregator: str) -> Overview:
+def _overview(project: Project, run: str, aggregator: str, next_to_type: str) -> Overview:
     settings = project.settings
     return Overview(
         project=project.root.name,
@@ -68,7 +78,7 @@ def _overview(project: Project, run: str, aggregator: str) -> Overview:
         annotator=run_setting(project, run, "annotator"),
         rounds=len(finished(project, run)),
         people=corrections(project),
-        next_step=next_step(status(project)),
+        next_step=next_to_type,
     )
 
 

@@ -1,4 +1,4 @@
-"""What the labels cost: tokens and seconds, of each LLM and of each round."""
+"""What the labels cost: tokens, seconds and memory, of each LLM and of each round."""
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.report import Cost, LLMCost, RoundCost
@@ -20,6 +20,7 @@ def cost(project: Project, run: str) -> Cost:
             row["tokens"],
             row["truncated"],
             row["seconds"],
+            row["memory"],
         )
         for row in project.store.observations.summary()
         if row["items"] and row["tokens"]
@@ -41,6 +42,7 @@ def cost(project: Project, run: str) -> Cost:
                 len(picked := project.store.runs.selections(run, record.number)),
                 sum(tokens.get(s.item_id, 0) for s in picked if s.item_id not in base),
                 tuple(record.seconds.items()),
+                record.memory,
             )
             for record in rounds
         ),

@@ -78,6 +78,7 @@ def _llms(
             observed=costs[member.key]["items"],
             tokens=costs[member.key]["tokens"],
             seconds=costs[member.key]["seconds"],
+            memory=costs[member.key]["memory"],
         )
         for member, quality, value in zip(panel, found, values, strict=True)
     )

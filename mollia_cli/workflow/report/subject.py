@@ -1,7 +1,7 @@
 """What a report is about: one run, the panel that labelled for it, and its verdicts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.observations import FloatArray, IntArray
@@ -10,7 +10,8 @@ from mollia_cli.store.verdicts import Fit
 from mollia_cli.workflow.annotate import Member, members
 from mollia_cli.workflow.learner import best_round, finished_rounds
 from mollia_cli.workflow.project import Project
-from mollia_cli.workflow.setup import HUMAN, ORACLE
+from mollia_cli.workflow.record import recorded_settings
+from mollia_cli.workflow.setup import HUMAN, ORACLE, RunSetup
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,18 @@ def reported_run(project: Project, name: str = "") -> str:
         raise NotFoundError(f"there is no run {name!r}", f"runs: {known}; start one with `mollia run --name NAME`")
     own = [run for run in names if run_setting(project, run, "annotator") not in (HUMAN, ORACLE)]
     return name or next(iter([*own, *names]), "")
+
+
+def as_recorded(project: Project, run: str) -> Project:
+    """The project as the run saw it, by its record and its setup; as it is where there is no record."""
+    record, stored = project.store.runs.record(run), project.store.runs.settings(run)
+    if record is None or stored is None:
+        return project
+    setup = RunSetup(**{**stored, "cascade": tuple(stored["cascade"])})
+    settings = setup.settings(recorded_settings(record))
+    if settings.labels.names != project.labels.names:  # the present ones are what stored rows are read by
+        settings = replace(settings, labels=project.labels)
+    return project.seen_by_run(settings, setup.repeat)
 
 
 def run_setting(project: Project, run: str, key: str) -> str:
@@ -63,9 +76,9 @@ def run_fit(project: Project, run: str) -> Fit | None:
 
 
 def run_panel(project: Project, run: str) -> tuple[Member, ...]:
-    """The panel behind the run's verdicts, whose files need not be here; before any verdict, the project's."""
+    """The panel behind the run's verdicts, whose files need not be here; before any verdict, the one it will ask."""
     fit = run_fit(project, run)
-    return fit_panel(project, fit) if fit is not None else tuple(members(project))
+    return fit_panel(project, fit) if fit is not None else tuple(members(project, run_setting(project, run, "replay")))
 
 
 def fit_panel(project: Project, fit: Fit) -> tuple[Member, ...]:

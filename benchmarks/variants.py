@@ -1,0 +1,157 @@
+"""DA and PAG beside the other aggregators (the paper's Table 2), on what this machine's LLMs say of texts and variants.
+
+    python benchmarks/variants.py --data DIR --out DIR [--models NAME ...] [--sets 3] [--pool 200] [--json]
+
+DIR holds train.jsonl ("text", "label"). For each seed set, 50 random items are the seeds and --pool others are
+labelled: a project of its own in --out, through the commands' own code, `mollia annotate` and `mollia aggregate
+--with METHOD`. DA learns from 3 word-level variants of each seed; PAG from 3 paraphrases, which the largest of
+--models writes, and it averages over 3 paraphrases of each pool item. The whole panel reads all of them. The true
+labels of the pool are read to measure, and by nothing else. What was observed is kept in --out: stopped, the same
+command goes on.
+
+"same label": how often an LLM's most probable label of a seed's variant is that of the seed itself.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+import numpy as np
+
+from mollia_cli import Project
+from mollia_cli.aggregators.variants import PARAPHRASE, WORDS
+from mollia_cli.domain.rng import stream
+from mollia_cli.workflow.annotate import members, stack
+
+SEED_ITEMS = 50
+# The paper's Table 2 (its "vote-based" is mean_consistency), and mollia's default.
+METHODS = (
+    *("single", "vote", "mean_consistency", "mean_logits", "da", "pag", "snail", "fixmatch", "mol", "molam"),
+    "conditional_logit",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One seed set: accuracy by LLM and by method; by kind of variant, how many are usable, and "same label"."""
+
+    accuracy: dict[str, float]
+    usable: dict[str, int]
+    same_label: dict[str, float]
+
+
+def main() -> None:
+    options = parse()
+    items = read(options.data / "train.jsonl")
+    found = []
+    for number in range(options.sets):
+        found.append(measure(items, number, options))
+        print(f"seed set {number}: {found[-1]}", file=sys.stderr, flush=True)
+    if options.json:
+        print(json.dumps([{name: getattr(one, name) for name in Measured.__slots__} for one in found]))
+    else:
+        print(table(found))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--models", nargs="+", default=["smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct"])
+    parser.add_argument("--methods", nargs="+", default=list(METHODS))
+    parser.add_argument("--sets", type=int, default=3)
+    parser.add_argument("--pool", type=int, default=200)
+    parser.add_argument("--noun", default="question")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+def read(path: Path) -> dict[str, str]:
+    """Labels by text, in the file's order; of texts that stand there twice, the first."""
+    found: dict[str, str] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        found.setdefault(record["text"], record["label"])
+    return found
+
+
+def measure(labels: Mapping[str, str], number: int, options: argparse.Namespace) -> Measured:
+    """One seed set: annotate what is missing, aggregate by each method, and compare with the true labels."""
+    names = sorted(set(labels.values()))
+    texts = list(labels)
+    drawn = stream(number, "variants").permutation(len(texts))[: SEED_ITEMS + options.pool]
+    gold = {str(row): labels[texts[row]] for row in drawn.tolist()}
+    seeds, pool = list(gold)[:SEED_ITEMS], list(gold)[SEED_ITEMS:]
+    with opened(options.out / f"set-{number}", names, number, options) as project:
+        project.import_([{"id": i, "text": texts[int(i)], "label": gold[i]} for i in seeds], "seed")
+        project.import_([{"id": i, "text": texts[int(i)]} for i in pool], "pool")
+        project.annotate(split="seed")
+        seen = project.annotate(split="pool")
+        accuracy = {
+            llm: right(dict(zip(seen.ids, seen.log_probs[:, n].argmax(axis=1), strict=True)), gold, names)
+            for n, llm in enumerate(seen.annotators)
+        }
+        for method in options.methods:
+            verdicts = project.aggregate(method).verdicts
+            accuracy[method] = right({verdict.item_id: verdict.label for verdict in verdicts}, gold, names)
+        usable, same = {}, {}
+        for kind in (WORDS, PARAPHRASE):
+            usable[kind], same[kind] = variants(project, kind, seeds)
+    return Measured(accuracy, usable, same)
+
+
+def opened(root: Path, names: Sequence[str], number: int, options: argparse.Namespace) -> Project:
+    """The project of a seed set, made if there is none."""
+    if (root / "mollia.toml").exists():
+        project = Project.open(root)
+    else:
+        project = Project.create(root, names, panel=options.models, noun=options.noun, seed=number)
+    project.use_threads(options.threads)
+    return project
+
+
+def right(said: Mapping[str, int], gold: Mapping[str, str], names: Sequence[str]) -> float:
+    """The share of labels that are the true ones."""
+    return float(np.mean([names[label] == gold[item_id] for item_id, label in said.items()]))
+
+
+def variants(project: Project, kind: str, seeds: Sequence[str]) -> tuple[int, float]:
+    """(usable variants of the seeds, how often an LLM gives one the label of its original), over all LLMs."""
+    usable = [v for own in project.store.variants.get(kind, seeds).values() for v in own if v.usable]
+    panel = members(project)
+    if not usable:
+        return 0, float("nan")
+    read = stack(project, panel, [variant.id for variant in usable], project.store.variants.observations)
+    originals = stack(project, panel, [variant.item_id for variant in usable])
+    same = read.log_probs.argmax(axis=2) == originals.log_probs.argmax(axis=2)
+    return len(usable), float(same.mean())
+
+
+def table(found: Sequence[Measured]) -> str:
+    """The seed sets as a Markdown table: mean, standard deviation (n - 1) and each set."""
+    lines = ["| method | accuracy | each seed set |", "|---|---|---|"]
+    for method in found[0].accuracy:
+        values = [one.accuracy[method] for one in found]
+        spread = statistics.stdev(values) if len(values) > 1 else 0.0
+        each = " ".join(f"{value:.3f}" for value in values)
+        lines.append(f"| {method} | {statistics.fmean(values):.3f} ± {spread:.3f} | {each} |")
+    lines.append("")
+    for kind in found[0].usable:
+        counts, same = [one.usable[kind] for one in found], [one.same_label[kind] for one in found]
+        lines.append(
+            f"{kind}: {', '.join(map(str, counts))} usable variants of {SEED_ITEMS} seeds; same label"
+            f" {statistics.fmean(same):.3f}"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""The limits of every setting: the last value that is taken on each side, and the first that is not."""
+
+import math
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.settings import SECTIONS, Settings, parse_settings
+
+_ABOVE_0 = ([1e-9, 1e9], [0.0, -1e-9, math.nan, math.inf])
+_COUNT = ([1, 10**6], [0, -1])
+_NATURAL = ([0, 1, 10**6], [-1])
+_SHARE = ([0.0, 1.0], [-1e-9, 1.0 + 1e-9, math.nan])
+_WITHIN = ([1e-9, 1.0 - 1e-9], [0.0, 1.0, -1e-9, 1.0 + 1e-9, math.nan])
+_NOT_NEGATIVE = ([0.0, 1e9], [-1e-9, math.nan, math.inf])
+
+# section.key -> (what is taken, what is not)
+LIMITS: dict[str, tuple[list[Any], list[Any]]] = {
+    "annotate.shots": _NATURAL,
+    "annotate.votes": (["sampled", "exact"], ["both", ""]),
+    "annotate.samples": _COUNT,
+    "annotate.temperature": _ABOVE_0,
+    "annotate.top_p": ([1e-9, 1.0], [0.0, 1.0 + 1e-9, math.nan]),
+    "annotate.context": _NATURAL,
+    "annotate.threads": _NATURAL,
+    "aggregate.unlabelled": _NATURAL,
+    "aggregate.delta": _SHARE,
+    "aggregate.false_negatives": _WITHIN,
+    "learner.max_tokens": ([8, 512], [7, 0]),
+    "learner.learning_rate": _ABOVE_0,
+    "learner.batch_size": _COUNT,
+    "learner.steps": _COUNT,
+    "learner.epochs": _COUNT,
+    "learner.patience": _COUNT,
+    "learner.validation": ([0.0, 1.0 - 1e-9], [-1e-9, 1.0, math.nan]),
+    "learner.validation_cap": _COUNT,
+    "learner.threads": _NATURAL,
+    "run.method": (["mollia", "refined"], ["mollia2", ""]),
+    "run.batch": _COUNT,
+    "run.rounds": _COUNT,
+    "run.sure": _WITHIN,
+    "run.budget_tokens": _NATURAL,
+    "run.budget_minutes": _NOT_NEGATIVE,
+    "run.pool_sample": _NATURAL,
+    "run.alpha": _SHARE,
+    "run.lambda_start": _NOT_NEGATIVE,
+    "run.lambda_end": _NOT_NEGATIVE,
+}
+
+
+def parsed(key: str, value: Any) -> Settings:
+    section, _, name = key.partition(".")
+    return parse_settings({"labels": {"a": "", "b": ""}, section: {name: value}})
+
+
+def test_every_setting_with_a_limit_is_here() -> None:
+    limited = [f"{name}.{f.name}" for name, section in SECTIONS.items() for f in fields(section) if f.metadata]
+    assert list(LIMITS) == limited
+
+
+@pytest.mark.parametrize("key", LIMITS)
+def test_what_is_within_the_limits_is_taken(key: str) -> None:
+    section, _, name = key.partition(".")
+    for value in LIMITS[key][0]:
+        assert getattr(getattr(parsed(key, value), section), name) == value
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, (_, bad) in LIMITS.items() for value in bad])
+def test_what_is_beyond_them_is_refused_with_the_key_and_the_limit(key: str, value: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        parsed(key, value)
+    assert f"{key} is {value!r}" in caught.value.message
+    assert caught.value.hint.startswith("it must be ")
+
+
+@pytest.mark.parametrize("key", [key for key, (good, _) in LIMITS.items() if isinstance(good[0], int)])
+@pytest.mark.parametrize("value", [1.5, "1", True, [1]])
+def test_a_count_is_a_whole_number(key: str, value: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        parsed(key, value)
+    assert caught.value.hint == "it must be a whole number"
