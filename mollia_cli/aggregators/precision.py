@@ -95,9 +95,9 @@ def _binomials(n: int, rate: float) -> FloatArray:
 
 def _clopper_pearson(errors: FloatArray, alpha: float) -> IntArray:
     """[n + 1] the most errors among j that so few have at most, with probability alpha; none at j = 0."""
-    most = (np.cumsum(errors, axis=1) <= alpha).sum(axis=1) - 1
+    most: IntArray = (np.cumsum(errors, axis=1) <= alpha).sum(axis=1, dtype=np.int64) - 1
     most[0] = -1
-    return most.astype(np.int64)
+    return most
 
 
 def _begun(begin: IntArray, target: float) -> FloatArray:

@@ -11,7 +11,8 @@ from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.aggregators.base import Aggregator
 from mollia_cli.aggregators.calibration import Calibration, fit_calibrated, tempered
 from mollia_cli.aggregators.negatives import NegativeRule, negative_labels, rule_for, without_verdicts
-from mollia_cli.aggregators.precision import LEVEL, Threshold, threshold_for
+from mollia_cli.aggregators.precision import LEVEL as LEVEL
+from mollia_cli.aggregators.precision import Threshold, threshold_for
 from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item, Variant
