@@ -22,11 +22,11 @@ def flags() -> frozenset[str]:
 
 
 def check_processor() -> None:
-    """RefusedError for an x86 processor without AVX: numpy and torch, as they are published, end the process there."""
-    if flags() and "avx" not in flags() and platform.machine() in ("x86_64", "AMD64"):
+    """RefusedError for an x86 processor without AVX2: numpy, as it is published, ends the process there."""
+    if flags() and "avx2" not in flags() and platform.machine() in ("x86_64", "AMD64"):
         raise RefusedError(
-            f"this processor ({processor_name()}) has no AVX, which the libraries that mollia computes with need",
-            "use a computer with a processor of 2011 or later",
+            f"this processor ({processor_name()}) has no AVX2, which the libraries that mollia computes with need",
+            "use a computer with a processor of 2015 or later",
         )
 
 

@@ -39,11 +39,11 @@ def test_a_wheel_that_was_compiled_here_needs_what_this_processor_has(wheels: Pa
     unbundle.check_processor(unbundle.verify(made.path))
 
 
-def test_a_portable_wheel_needs_avx_alone(tmp_path: Path) -> None:
+def test_a_portable_wheel_needs_avx2_alone(tmp_path: Path) -> None:
     portable = tmp_path / "llama_cpp_python-1.0-py3-none-any.whl"
     with ZipFile(portable, "w") as archive:
         archive.writestr("llama_cpp/lib/libggml-cpu-haswell.so", b"")
-    assert wheel_needs(portable) == ("avx",)
+    assert wheel_needs(portable) == ("avx2",)
 
 
 def test_a_wheel_that_does_not_run_here_needs_nobody_knows_what(tmp_path: Path) -> None:

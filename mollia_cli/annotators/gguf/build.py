@@ -84,9 +84,8 @@ def ask_system() -> str:
 
 def wrong_processor() -> RefusedError:
     """The error of a build whose instructions this processor does not have."""
-    lacks = "" if "avx2" in flags() else ", which has no AVX2"
     return RefusedError(
-        f"llama.cpp was compiled for another processor than this one ({processor_name()}{lacks}): it was ended by an"
+        f"llama.cpp was compiled for another processor than this one ({processor_name()}): it was ended by an"
         " instruction that is unknown here",
         f"compile it here: {rebuild()}, or get a bundle with portable wheels (docs/processors.md)",
     )
@@ -104,13 +103,13 @@ def rebuild() -> str:
 def wheel_needs(wheel: Path) -> tuple[str, ...]:
     """Processor flags, by Linux's names, without which a llama-cpp-python wheel for x86 does not run.
 
-    AVX alone for a portable wheel, because of the other libraries. What a wheel that was compiled for one processor
+    AVX2 alone for a portable wheel, because of numpy. What a wheel that was compiled for one processor
     needs is asked of its library, in a process of its own: () for one that does not run here, or is for no x86.
     """
     with TemporaryDirectory() as scratch, ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if name.startswith(_IN_WHEEL)]
         if any("ggml-cpu-" in name for name in names):
-            return ("avx",)
+            return ("avx2",)
         archive.extractall(scratch, names)
         with suppress(ChildError, MolliaError):
             system = str(call(__name__, {"library": str(Path(scratch, _IN_WHEEL))}, _SECONDS)["system"])
