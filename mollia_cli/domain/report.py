@@ -73,7 +73,7 @@ class Curve:
 class LLM:
     """One LLM: measured on ``items`` seeds (see ``MemberQuality``), and the cost of all that it observed.
 
-    value: cross-fitted accuracy of the aggregator with the whole panel, less that without this LLM.
+    value: cross-fitted accuracy of the aggregator with the whole panel, less that without this LLM, and its interval.
     """
 
     annotator: str
@@ -86,6 +86,8 @@ class LLM:
     invalid: float | None
     ece: float | None
     value: float | None
+    value_lower: float | None
+    value_upper: float | None
     observed: int
     tokens: int | None
     seconds: float | None
@@ -102,9 +104,13 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class PanelQuality:
-    """The LLMs of a panel and how they agree. ``aggregator``: the one that ``LLM.value`` was measured with."""
+    """The LLMs of a panel and how they agree. ``aggregator``: the one that ``LLM.value`` was measured with.
+
+    on: the items that the LLMs were measured on, in words.
+    """
 
     aggregator: str
+    on: str
     llms: tuple[LLM, ...]
     agreement: Agreement
 
@@ -135,6 +141,7 @@ class PerLabel:
 class Measurement:
     """Labels with a confidence beside true labels: ``who`` gave them, ``on`` which items.
 
+    lower, upper: the interval of the accuracy; None where there are too few items for one.
     counts: [K][K], rows are true labels. ece_before, temperature: where the confidence was calibrated.
     """
 
@@ -143,8 +150,8 @@ class Measurement:
     on: str
     items: int
     accuracy: float
-    lower: float
-    upper: float
+    lower: float | None
+    upper: float | None
     macro_f1: float
     ece: float
     ece_before: float | None

@@ -28,6 +28,7 @@ from mollia_cli.workflow.annotate import (
 )
 from mollia_cli.workflow.human import told_verdicts
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.sample import at_random
 from mollia_cli.workflow.variants import observed_variants, stack_with
 
 MOST = 10_000  # unlabelled items that an aggregator learns from, and items that are judged together
@@ -173,10 +174,10 @@ def _threshold(fitted: Fitted, verdicts: Sequence[Verdict], target: float) -> Th
 
 
 def negative_rule(project: Project, panel: Sequence[Member]) -> NegativeRule:
-    """Eq. 5's rule by the project's settings, measured on the seed items that the panel has observed."""
+    """Eq. 5's rule by the project's settings, on the seed items that the panel has observed."""
     seed, gold = observed_seeds(project, panel)
     settings = project.settings.aggregate
-    return rule_for(seed, gold, settings.delta, settings.false_negatives)
+    return rule_for(seed, gold, settings.delta, settings.false_negatives, at_random(project, seed.ids))
 
 
 def observed_seeds(project: Project, panel: Sequence[Member]) -> tuple[Panel, IntArray]:

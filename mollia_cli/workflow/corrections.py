@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from mollia_cli.aggregators.calibration import Calibration, threshold_for
-from mollia_cli.aggregators.quality import wilson
-from mollia_cli.domain.decisions import IGNORE, LABEL, NOTE, Decision
+from mollia_cli.aggregators.quality import interval
+from mollia_cli.domain.decisions import IGNORE, LABEL, NOTE, RANDOM, Decision
 from mollia_cli.domain.errors import InputError
 from mollia_cli.workflow.project import Project
 
@@ -18,9 +18,9 @@ def corrections(project: Project, target_precision: float = 0.95) -> dict[str, A
     """How many labels people gave, how often they contradicted the verdict, and what that did.
 
     JSON-ready; None for what cannot be known. ``threshold``: whether verdicts that should be right
-    ``target_precision`` of the time were, by the people's labels. ``accuracy``: of the verdicts that
-    the people began with, on items whose true label came with them: as they were, with people's
-    labels in their place, and as the last aggregation concludes now.
+    ``target_precision`` of the time were, by the people's labels of items drawn at random. ``accuracy``: of
+    the verdicts that the people began with, on items whose true label came with them: as they were, with
+    people's labels in their place, and as the last aggregation concludes now.
     """
     decisions = project.store.decisions
     told, judged = decisions.labels(), _judged(project)
@@ -33,7 +33,7 @@ def corrections(project: Project, target_precision: float = 0.95) -> dict[str, A
         "notes": sum(d.act == NOTE for d in log),
         "reviewed": len(judged),
         "contradicted": sum(d.contradicts for d in judged),
-        "threshold": _threshold(project, judged, target_precision),
+        "threshold": _threshold(project, [d for d in judged if d.chosen == RANDOM], target_precision),
         "accuracy": _accuracy(project, judged, told),
     }
 
@@ -75,7 +75,7 @@ def _threshold(project: Project, judged: Sequence[Decision], target: float) -> d
     if confidence is None:
         return None
     agreed = sum(not decision.contradicts for decision in above)
-    lower, upper = wilson(agreed, len(above))
+    lower, upper = interval(agreed, len(above))
     return {
         "target": target,
         "confidence": confidence,

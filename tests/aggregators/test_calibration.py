@@ -84,8 +84,33 @@ def test_reliability_and_ece_by_hand() -> None:
     right = np.array([True, False, True, True])
     bins = reliability(confidence, right)
     assert [(b.n, b.accuracy) for b in bins] == [(2, 0.5), (2, 1.0)]
-    assert expected_calibration_error(confidence, right) == pytest.approx(0.5 * 0.065 + 0.5 * 0.025)
+    # gaps of .065 and .025 where chance alone makes (.565 * .435 / 2) ** .5 and (.975 * .025 / 2) ** .5
+    assert expected_calibration_error(confidence, right) == 0.0
+    wrong = np.zeros(4, dtype=bool)
+    gaps = (0.565**2 - 0.565 * 0.435 / 2) ** 0.5, (0.975**2 - 0.975 * 0.025 / 2) ** 0.5
+    assert expected_calibration_error(confidence, wrong) == pytest.approx(sum(gaps) / 2)
     assert np.isnan(expected_calibration_error(confidence[:0], right[:0]))
+
+
+@pytest.mark.parametrize(("sharpness", "worst"), [(1.0, 0.05), (1.3, 0.04), (2.0, 0.03)])
+@pytest.mark.parametrize("n", [25, 50])
+def test_the_ece_of_few_items_is_hardly_too_large(n: int, sharpness: float, worst: float) -> None:
+    rng = stream(5, "few", n)
+
+    def drawn(size: int) -> tuple[np.ndarray, np.ndarray]:
+        share = rng.beta(4, 1.2, size)
+        odds = (share / (1 - share)) ** sharpness
+        return odds / (1 + odds), rng.random(size) < share
+
+    def plain(confidence: np.ndarray, right: np.ndarray) -> float:
+        bins = reliability(confidence, right)
+        return sum(b.n * abs(b.confidence - b.accuracy) for b in bins) / len(right)
+
+    truth = plain(*drawn(400_000))
+    samples = [drawn(n) for _ in range(300)]
+    bias = np.mean([expected_calibration_error(*sample) for sample in samples]) - truth
+    assert abs(bias) < worst * (50 / n) ** 0.5
+    assert abs(bias) < 0.6 * (np.mean([plain(*sample) for sample in samples]) - truth)
 
 
 def test_threshold_reaches_its_precision_on_new_items() -> None:
