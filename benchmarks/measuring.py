@@ -63,9 +63,10 @@ def choose(data: Dataset, pool: IntArray, way: str, make: Any, rng: np.random.Ge
         return pool[:LABELS], every
     if way == "typical":
         return typical(data.panel, pool, LABELS, rng), every
-    first, rest = pool[:half], pool[half:]
     if way == "half":
-        return np.concatenate([first, typical(data.panel, rest, half, rng)]), every[:half]
+        first = typical(data.panel, pool, half, rng)
+        return np.concatenate([first, pool[~np.isin(pool, first)][: LABELS - half]]), every[half:]
+    first, rest = pool[:half], pool[half:]
     unlabelled = data.panel.take(rest)
     fitted = make().fit(data.panel.take(first), data.labels[first], unlabelled, 0)
     doubt = fitted.predict_proba(unlabelled).max(axis=1).argsort(kind="stable")

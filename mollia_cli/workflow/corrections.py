@@ -33,7 +33,7 @@ def corrections(project: Project, target_precision: float = 0.95) -> dict[str, A
         "notes": sum(d.act == NOTE for d in log),
         "reviewed": len(judged),
         "contradicted": sum(d.contradicts for d in judged),
-        "threshold": _threshold(project, [d for d in judged if d.chosen == RANDOM], target_precision),
+        "threshold": _threshold(project, judged, target_precision),
         "accuracy": _accuracy(project, judged, told),
     }
 
@@ -57,7 +57,10 @@ def _judged(project: Project) -> list[Decision]:
 
 
 def _threshold(project: Project, judged: Sequence[Decision], target: float) -> dict[str, Any] | None:
-    """The target precision's threshold of each fit that people judged: what they say of the verdicts above it."""
+    """The target precision's threshold of each fit that people judged: what they say of the verdicts above it.
+
+    Only items drawn at random count: people look at the least confident ones first.
+    """
     above: list[Decision] = []
     confidence = None
     for number in dict.fromkeys(decision.fit for decision in judged):
@@ -70,8 +73,9 @@ def _threshold(project: Project, judged: Sequence[Decision], target: float) -> d
             confidence = threshold_for(known.confidence, known.right, target, pool).confidence
         except InputError:  # no verdict of this fit is that sure
             continue
+        drawn = [d for d in judged if d.fit == fit.id and d.chosen == RANDOM]
         least = confidence
-        above += [d for d in judged if d.fit == fit.id and d.confidence is not None and d.confidence >= least]
+        above += [d for d in drawn if d.confidence is not None and d.confidence >= least]
     if confidence is None:
         return None
     agreed = sum(not decision.contradicts for decision in above)

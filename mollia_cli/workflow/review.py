@@ -239,31 +239,31 @@ def open_labelling(project: Project, seeds: int, who: str = "") -> Review:
         raise InputError("the pool has no item left to label", "import texts first: mollia import texts.csv")
     chosen = project.store.decisions.seeds_chosen()
     # chosen from what there was before the first label, or the choice would change with every label
-    start = sorted({*free, *chosen, *project.store.decisions.ignored()})
-    drawn = [pick.id for pick in rank(project, RANDOM, start, len(start))]
-    missing, open_ones = seeds - len(have), set(free)
-    typical = [item_id for item_id in _typical(project, drawn, missing, chosen) if item_id in open_ones]
-    random = [item_id for item_id in drawn if item_id in open_ones.difference(typical)][: missing - len(typical)]
-    how = dict.fromkeys(typical, TYPICAL) | dict.fromkeys(random, RANDOM)
+    start, open_ones = sorted({*free, *chosen, *project.store.decisions.ignored()}), set(free)
+    missing = min(seeds - len(have), len(free))
+    typical = [item_id for item_id in _typical(project, start, missing, chosen) if item_id in open_ones]
+    # of all that is left, which is what the panel's labels will be of; what is set aside is replaced at random, too
+    left = open_ones.difference(typical)
+    drawn = (pick.id for pick in rank(project, RANDOM, start, len(start)))
+    random = [item_id for item_id in drawn if item_id in left][: missing - len(typical)]
     queue = [item_id for pair in zip_longest(typical, random) for item_id in pair if item_id is not None]
+    how = dict.fromkeys(typical, TYPICAL) | dict.fromkeys(random, RANDOM)
     others = "; the others are typical of what the LLMs said" if typical else ""
     project.say(f"{len(random)} of {len(queue)} items are drawn at random, and accuracy is measured on those{others}")
     return Review(project, queue, who, TYPICAL if typical else RANDOM, seed=True, chosen=how)
 
 
-def _typical(project: Project, drawn: Sequence[str], missing: int, chosen: Mapping[str, str]) -> list[str]:
-    """Typical items for half of the seed set; none where the panel has not read enough of the pool.
+def _typical(project: Project, start: Sequence[str], missing: int, chosen: Mapping[str, str]) -> list[str]:
+    """Typical items, of ``start``, for half of the seed set; none where the panel has not read enough of the pool.
 
-    drawn: the pool in random order, from whose start the random half is taken. Twice as much is left to it, so that
-    items which are set aside change nothing here.
+    chosen: the seed items that people have labelled already, and how they were chosen.
     """
     wanted = missing + len(chosen)
     half = wanted // 2
-    rest = _observed(project, sorted(drawn[2 * (wanted - half) :]))
-    if half < 1 or len(rest) < half:
+    if half < 1 or len(_observed(project, start)) < wanted:
         return []
     due = max(0, half - sum(how == TYPICAL for how in chosen.values()))
-    return [pick.id for pick in rank(project, TYPICAL, rest, half) if pick.id not in chosen][:due]
+    return [pick.id for pick in rank(project, TYPICAL, start, half) if pick.id not in chosen][:due]
 
 
 def _confidences(project: Project, needed: bool) -> dict[str, float]:

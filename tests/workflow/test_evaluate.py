@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from mollia_cli.aggregators.quality import wilson
 from mollia_cli.cli.rounds import round_cells
 from mollia_cli.domain.decisions import LABEL, Decision
 from mollia_cli.domain.errors import InputError
@@ -44,7 +45,7 @@ def test_an_item_has_no_say_in_its_own_verdict(observed: Project) -> None:
 def test_of_few_items_there_is_no_interval(observed: Project) -> None:
     few, many = (evaluate_panel(observed, "pool", n, ["vote"])[-1] for n in (9, 10))
     assert (few.lower, few.upper) == (None, None)
-    assert many.lower is not None and many.upper is not None and many.lower < many.accuracy < many.upper
+    assert (many.lower, many.upper) == wilson(round(10 * many.accuracy), 10)
 
 
 def test_typical_seeds_are_not_measured_on(observed: Project) -> None:
