@@ -48,7 +48,7 @@ def concluded(data: Dataset, aggregator: str, seeds: int, seed: int) -> tuple[Ca
         data.labels[given],
         data.panel.take(others[:UNLABELLED]),
         seed,
-        seeds,
+        np.arange(seeds),
     )
     found = tempered(fitted.predict_proba(data.panel.take(others)), calibration.temperature)
     return calibration, found.max(axis=1), found.argmax(axis=1) == data.labels[others]

@@ -97,12 +97,12 @@ def _cross_fits(
 
 
 def fit_calibrated(
-    make: Callable[[], Aggregator], seed: Panel, labels: IntArray, pool: Panel, random_seed: int, measured: int
+    make: Callable[[], Aggregator], seed: Panel, labels: IntArray, pool: Panel, random_seed: int, measured: IntArray
 ) -> tuple[Aggregator, Calibration]:
-    """An aggregator fitted on all of ``seed`` and ``pool``, and its calibration by the first ``measured`` rows.
+    """An aggregator fitted on all of ``seed`` and ``pool``, and its calibration by the rows ``measured`` alone.
 
-    Behind them may stand what people reviewed for being doubtful, and variants: they are learned from, as they are
-    in the cross-fits, and nothing is measured on them.
+    The others were chosen for a reason (typical, reviewed for being doubtful, variants): they are learned from, as they
+    are in the cross-fits, and nothing is measured on them.
     """
     fitted = make().fit(seed, labels, pool, random_seed)
     held = np.empty((len(labels), seed.classes))
@@ -112,16 +112,16 @@ def fit_calibrated(
         unlabelled = fold.predict_proba(pool)
         for row in out.tolist():
             others[row] = unlabelled
-    held, labels = held[:measured], labels[:measured]
+    held, labels = held[measured], labels[measured]
     found = calibrate(held, labels)
-    if not len(pool):
+    if not len(pool) or not len(measured):
         return fitted, found
     whole = np.sort(tempered(fitted.predict_proba(pool), found.temperature).max(axis=1))
     _, temperatures = _temperatures(held, labels)
     reached = np.array(
         [
-            int((tempered(others[row], temperatures[row]).max(axis=1) >= found.confidence[row]).sum())
-            for row in range(measured)
+            int((tempered(others[row], temperatures[i]).max(axis=1) >= found.confidence[i]).sum())
+            for i, row in enumerate(measured.tolist())
         ],
         dtype=np.int64,
     )
@@ -179,7 +179,17 @@ def reliability(confidence: FloatArray, right: BoolArray, bins: int = 10) -> lis
 
 
 def expected_calibration_error(confidence: FloatArray, right: BoolArray, bins: int = 10) -> float:
-    """ECE (Naeini et al. 2015): mean gap between confidence and accuracy, weighted by bin; nan for no verdicts."""
+    """ECE (Naeini et al. 2015): mean gap between confidence and accuracy, weighted by bin, less what chance adds.
+
+    Of n verdicts that are right exactly as often as they say, p, the squared gap is p (1 - p) / n on average. That is
+    taken off each bin's squared gap before the root, down to 0 (as Kumar et al. 2019 do with the squared error): the
+    plain mean of gaps is far too large for 50 verdicts. nan for no verdicts.
+    """
     if not len(confidence):
         return float("nan")
-    return sum(b.n * abs(b.confidence - b.accuracy) for b in reliability(confidence, right, bins)) / len(confidence)
+    return sum(b.n * _gap(b) for b in reliability(confidence, right, bins)) / len(confidence)
+
+
+def _gap(found: ReliabilityBin) -> float:
+    by_chance = found.confidence * (1.0 - found.confidence) / found.n
+    return float(np.sqrt(max((found.confidence - found.accuracy) ** 2 - by_chance, 0.0)))

@@ -18,13 +18,15 @@ class NegativeRule:
     """Eq. 5 with its ``delta``, and what it does to ``items`` labelled items.
 
     false_negatives: share of them whose gold label it takes for a negative one (nan for no items);
-    bound: what was promised of new items, None where nothing could be.
+    bound: what that is at most for new items, on average over seed sets; None where it cannot be promised.
+    chosen: delta was chosen on these very items, so that new ones fare worse.
     """
 
     delta: float
     false_negatives: float
     items: int
     bound: float | None
+    chosen: bool
 
 
 def negative_labels(panel: Panel, delta: float = DELTA, rule: Rule = "all") -> BoolArray:
@@ -59,7 +61,8 @@ def choose_delta(panel: Panel, labels: IntArray, bound: float, rule: Rule = "all
     A gold label becomes a negative one where the panel's evidence for it is below delta. With
     delta the j-th smallest evidence of n labelled items, j = floor(bound * (n + 1)), that happens
     to a new exchangeable item with probability at most j / (n + 1) (split conformal prediction;
-    Vovk et al. 2005). Raises InputError where n is too small to promise ``bound``.
+    Vovk et al. 2005). That is on average over sets of n items: for many of them it is more. Raises InputError
+    where n is too small to promise ``bound``.
     """
     if not 0.0 < bound < 1.0:
         raise InputError(f"false-negative bound {bound} is not between 0 and 1", "for example: 0.02")
@@ -74,20 +77,26 @@ def choose_delta(panel: Panel, labels: IntArray, bound: float, rule: Rule = "all
     return float(np.sort(evidence)[rank - 1])
 
 
-def rule_for(panel: Panel, labels: IntArray, delta: float, bound: float) -> NegativeRule:
+def rule_for(
+    panel: Panel, labels: IntArray, delta: float, bound: float, sample: IntArray | slice = slice(None)
+) -> NegativeRule:
     """The rule at ``delta``, or at the delta that keeps ``bound`` where ``delta`` is 0.
 
     Where the labelled items are too few for the bound, it is the paper's delta, or the smallest
-    evidence for a gold label among them if that is less.
+    evidence for a gold label among them if that is less. sample: the rows of the labelled items that are a random
+    sample; a given ``delta`` is measured on these, and a bound is promised only where they are all there are.
     """
     promised: float | None = None
-    if not delta:
+    chosen = not delta
+    if chosen:
         try:
-            delta, promised = choose_delta(panel, labels, bound), bound
+            delta = choose_delta(panel, labels, bound)
+            promised = bound if len(labels[sample]) == len(labels) else None
         except InputError:
             delta = min([DELTA, *_own(_evidence(panel, "all"), labels)])
-    rate = false_negative_rate(negative_labels(panel, delta), labels)
-    return NegativeRule(float(delta), rate, len(labels), promised)
+        sample = slice(None)
+    rate = false_negative_rate(negative_labels(panel, delta)[sample], labels[sample])
+    return NegativeRule(float(delta), rate, len(labels[sample]), promised, chosen)
 
 
 def _evidence(panel: Panel, rule: Rule) -> FloatArray:

@@ -121,7 +121,10 @@ def threshold_for(confidence: FloatArray, right: BoolArray, target: float, level
         if not 0.0 < value < 1.0:
             raise InputError(f"{name} {value} is not between 0 and 1", "for example: 0.9")
     if not len(right):
-        raise InputError("there are no seed labels to promise a precision by", "label some: mollia label --seed 50")
+        raise InputError(
+            "no seed label was drawn at random, so that none can promise a precision",
+            "label some: mollia label --seed 50",
+        )
     order = np.argsort(-confidence, kind="stable")
     wrong = _running_errors(right[order])
     held = error_bounds(len(right), target, level).holds(wrong)

@@ -10,16 +10,17 @@ from mollia_cli.aggregators.calibration import cross_fitted, expected_calibratio
 from mollia_cli.aggregators.features import normalised, scores, votes
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.metrics import cohen_kappa
-from mollia_cli.domain.observations import FloatArray, IntArray, Panel
+from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray, Panel
 
 _Z = 1.959964  # the standard normal's 97.5% quantile
+FEWEST = 10  # items from which on a share is shown with an interval
 
 
 @dataclass(frozen=True, slots=True)
 class MemberQuality:
     """One LLM on the labelled items.
 
-    accuracy of its most probable label, with its 95% interval (Wilson 1927); mass: mean
+    accuracy of its most probable label, with its 95% interval (see ``interval``); mass: mean
     probability on the label set; coverage: share of items with any valid vote; invalid: share of
     generations that were no label; ece: expected calibration error of its normalised probability.
     """
@@ -27,8 +28,8 @@ class MemberQuality:
     annotator: str
     items: int
     accuracy: float
-    lower: float
-    upper: float
+    lower: float | None
+    upper: float | None
     mass: float
     coverage: float
     invalid: float
@@ -36,13 +37,13 @@ class MemberQuality:
 
 
 def member_quality(panel: Panel, labels: IntArray) -> list[MemberQuality]:
-    """Every annotator on labelled items; labels: [n]."""
+    """Every annotator on labelled items, which have to be a random sample; labels: [n]."""
     z, n = scores(panel), len(labels)
     shares, ordered = normalised(z), votes(panel)
     made = []
     for i, annotator in enumerate(panel.annotators):
         right = shares[:, i].argmax(axis=1) == labels
-        lower, upper = wilson(int(right.sum()), n)
+        lower, upper = interval(int(right.sum()), n)
         made.append(
             MemberQuality(
                 annotator,
@@ -67,6 +68,26 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     centre = (share + spread / 2) / (1 + spread)
     half = _Z * np.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2)) / (1 + spread)
     return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+
+
+def interval(successes: int, n: int) -> tuple[float | None, float | None]:
+    """The 95% interval that is shown of a proportion: ``wilson``, or (None, None) of fewer than ``FEWEST`` trials."""
+    return wilson(successes, n) if n >= FEWEST else (None, None)
+
+
+def difference(first: BoolArray, second: BoolArray) -> tuple[float, float | None, float | None]:
+    """How much more often the first is right than the second on the same items, and its 95% interval.
+
+    The interval is Bonett and Price's (2012) of paired proportions: Wald's with half an item added to either kind
+    of disagreement, so that no disagreement among few items is not taken for proof that there is none. Like
+    ``interval`` it is (None, None) for fewer than ``FEWEST`` items.
+    """
+    n, gained, lost = len(first), int((first & ~second).sum()), int((second & ~first).sum())
+    if n < FEWEST:
+        return (gained - lost) / n if n else float("nan"), None, None
+    more, less = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
+    half = _Z * np.sqrt((more + less - (more - less) ** 2) / (n + 2))
+    return (gained - lost) / n, float(max(-1.0, more - less - half)), float(min(1.0, more - less + half))
 
 
 def answers(panel: Panel) -> IntArray:
@@ -103,22 +124,30 @@ def krippendorff_alpha(given: IntArray, classes: int) -> float:
 
 
 def marginal_values(
-    make: Callable[[], Aggregator], seed: Panel, labels: IntArray, pool: Panel, random_seed: int
-) -> list[float]:
-    """What each annotator adds: cross-fitted accuracy with the whole panel less that without it.
+    make: Callable[[], Aggregator],
+    seed: Panel,
+    labels: IntArray,
+    pool: Panel,
+    random_seed: int,
+    measured: IntArray | slice = slice(None),
+) -> list[tuple[float, float | None, float | None]]:
+    """What each annotator adds: cross-fitted accuracy with the whole panel less that without it (``difference``).
 
-    Measured on the seeds: with 50 of them, one item is 0.02. Raises InputError for a panel of one.
+    measured: the rows of the seeds that are a random sample, which alone are counted; all are learned from. The
+    interval is of the choice of these items: that other seeds would have taught otherwise is not in it. Raises
+    InputError for a panel of one.
     """
     if len(seed.annotators) < 2:
         raise InputError("a panel of one has nobody to leave out", "add an LLM: mollia panel add NAME")
 
-    def accuracy(members: Sequence[int]) -> float:
+    def right(members: Sequence[int]) -> BoolArray:
         held = cross_fitted(make, only(seed, members), labels, only(pool, members), random_seed)
-        return float((held.argmax(axis=1) == labels).mean())
+        found: BoolArray = held.argmax(axis=1)[measured] == labels[measured]
+        return found
 
     everyone = range(len(seed.annotators))
-    whole = accuracy(everyone)
-    return [whole - accuracy([j for j in everyone if j != i]) for i in everyone]
+    whole = right(everyone)
+    return [difference(whole, right([j for j in everyone if j != i])) for i in everyone]
 
 
 def only(panel: Panel, members: Sequence[int]) -> Panel:

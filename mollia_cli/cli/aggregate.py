@@ -23,6 +23,7 @@ from mollia_cli.cli.common import (
 from mollia_cli.domain.errors import InputError
 
 if TYPE_CHECKING:
+    from mollia_cli.aggregators.negatives import NegativeRule
     from mollia_cli.domain.verdicts import Verdict
     from mollia_cli.workflow.aggregate import Conclusion
 
@@ -127,13 +128,12 @@ def _account(done: "Conclusion") -> dict[str, Any]:
             "false_negative_rate": rule.false_negatives if rule.items else None,
             "measured_on": rule.items,
             "bound": rule.bound,
+            "chosen_on_them": rule.chosen,
         },
     }
     if calibration is not None:
         account["calibration"] = {
             "temperature": round(calibration.temperature, 4),
-            "ece": round(calibration.ece, 6),
-            "ece_before": round(calibration.raw_ece, 6),
         }
     if threshold is not None:
         account["target"] = {
@@ -154,11 +154,7 @@ def _remark(done: "Conclusion") -> None:
         f"{len(done.verdicts)} verdicts by {fit.aggregator}"
         f" ({fit.seed_items} seed items, {fit.pool_items} unlabelled ones)"
     )
-    measured = (
-        f"; the true label is one for {rule.false_negatives:.1%} of {rule.items} seed items" if rule.items else ""
-    )
-    promised = "" if rule.bound is None else f", at most {rule.bound:.1%} expected of new ones"
-    talk(f"negative labels: every LLM below {rule.delta:.4g}{measured}{promised}")
+    talk(f"negative labels: every LLM below {rule.delta:.4g}{_false_negatives(rule)}")
     if threshold is not None:
         talk(
             f"precision {threshold.target:g} from confidence {threshold.confidence:.4f} on, at a confidence level of"
@@ -167,6 +163,16 @@ def _remark(done: "Conclusion") -> None:
         talk(f"  {len(done.verdicts) - done.below} of {len(done.verdicts)} verdicts; {done.below} fall below")
         if done.below:
             talk(f"  for people: mollia review --below {threshold.confidence:.4f}")
+
+
+def _false_negatives(rule: "NegativeRule") -> str:
+    if not rule.items:
+        return ""
+    measured = f"; the true label is one for {rule.false_negatives:.1%} of {rule.items} seed items"
+    if not rule.chosen:
+        return measured
+    new = "an unknown share" if rule.bound is None else f"at most {rule.bound:.1%} on average over seed sets"
+    return f"{measured}, which chose this; for {new} of new ones"
 
 
 def aggregators(as_json: JsonOption = False, as_jsonl: JsonlOption = False) -> None:

@@ -19,8 +19,9 @@ def evaluate(
 ) -> None:
     """Measure everyone against true labels.
 
-    Each LLM alone, the aggregators (vote, mean logits, MoLAM, the project's) and the trained classifier.
-    Annotates what is missing.
+    Each LLM alone, the aggregators (vote, mean logits, MoLAM, the project's) and the trained classifier, with
+    the accuracy's 95% interval from 10 items on. An aggregator is cross-fitted on items whose labels it learns
+    from; of the seed items, those are taken that were drawn at random or imported. Annotates what is missing.
 
     Example: mollia evaluate --split test
     """
@@ -29,5 +30,5 @@ def evaluate(
     check_split(split)
     with open_project(project, threads) as opened:
         rows = evaluate_panel(opened, split, limit)
-    columns = ["kind", "name", "items", "accuracy", "macro_f1"]
+    columns = ["kind", "name", "items", "accuracy", "lower", "upper", "macro_f1"]
     emit_records((asdict(row) for row in rows), columns, as_json, as_jsonl)

@@ -8,6 +8,7 @@ import typer
 from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, table
 from mollia_cli.cli.people import show_people
 from mollia_cli.domain.report import Measurement, Missing
+from mollia_cli.reports.words import accuracy_words
 
 _COLUMNS = {
     "annotator": "LLM",
@@ -15,6 +16,8 @@ _COLUMNS = {
     "lower": "from",
     "upper": "to",
     "value": "adds",
+    "value_lower": "from",
+    "value_upper": "to",
     "coverage": "answered",
     "invalid": "invalid",
     "mass": "mass",
@@ -35,8 +38,9 @@ def panel(
 ) -> None:
     """Show how good each LLM is, what it adds, what it costs, how far to trust verdicts, and what people changed.
 
-    Accuracy (with its 95% interval), answers and calibration are measured on the seed items; "adds" is
-    what the aggregator's cross-fitted accuracy loses without the LLM.
+    Accuracy (with its 95% interval from 10 items on), answers and calibration are measured on the seed items that
+    were drawn at random or imported; "adds" is what the aggregator's cross-fitted accuracy loses without the LLM,
+    with its 95% interval: where that holds 0, nothing is known to be gained or lost.
 
     Example: mollia report panel
     """
@@ -52,7 +56,7 @@ def panel(
     table(
         list(_COLUMNS.values()),
         [[getattr(llm, name) for name in _COLUMNS] for llm in llms],
-        f"LLMs on {llms[0].items} {'seed' if llms[0].accuracy is not None else 'pool'} items",
+        f"LLMs on {quality.on}",
     )
     title = f"Agreement of pairs beyond chance (Cohen's kappa) on {agreement.items} items"
     kappas = zip(names, agreement.cohen_kappa, strict=True)
@@ -67,7 +71,8 @@ def _show_verdicts(found: Measurement | Missing) -> None:
     if isinstance(found, Missing):
         emit(f"The verdicts are not measured: {found.message} (try: {found.hint})")
         return
-    emit(f"{found.who} on {found.on}: accuracy {found.accuracy:.3f} ({found.lower:.3f} to {found.upper:.3f})")
+    accuracy = accuracy_words(found.accuracy, found.items, found.lower, found.upper)
+    emit(f"{found.who} on {found.on}: accuracy {accuracy}")
     rows = [
         [
             f"{b.lower:.1f} to {b.upper:.1f}",

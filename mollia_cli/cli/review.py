@@ -61,8 +61,9 @@ def label(
 ) -> None:
     """Label the first items: the seed labels that the panel learns from.
 
-    The items are typical ones of what the LLMs said, if they have read the pool
-    (mollia annotate --split pool), else random ones. What machines think of them is not shown.
+    Half of the items are drawn at random, and accuracy is measured on those. The other half are typical
+    ones of what the LLMs said, if they have read the pool (mollia annotate --split pool), else random, too.
+    What machines think of them is not shown.
     Stopped and started again, it goes on where it was.
 
     Example: mollia label --seed 50

@@ -20,7 +20,7 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.printable import printable
 from mollia_cli.workflow.review import Card, Review
 
-ORDERS = {"doubt": "least sure first", "seed": "typical texts first", "random": "random order"}
+ORDERS = {"doubt": "least sure first", "seed": "typical and random texts in turn", "random": "random order"}
 # What is not the labels' on a screen: head, rules, at least five lines of text, two lines at the bottom.
 _OTHER_LINES = 12
 

@@ -17,6 +17,7 @@ from mollia_cli.cli.common import (
     talk,
 )
 from mollia_cli.cli.run_options import RunOptions, with_run_options
+from mollia_cli.reports.words import accuracy_words
 
 if TYPE_CHECKING:
     from mollia_cli.store.runs import Round
@@ -142,11 +143,15 @@ def round_cells(record: "Round") -> list[Any]:
     def share(key: str) -> str | None:
         return f"{metrics[key]:.3f}" if key in metrics else None
 
+    right = None
+    if "verdict_accuracy" in metrics:
+        keys = ("verdict_accuracy", "verdicts_known", "verdict_lower", "verdict_upper")
+        right = accuracy_words(*(metrics[key] for key in keys))
     steps = ", ".join(f"{step} {seconds:.0f}" for step, seconds in record.seconds.items() if seconds >= 0.5)
     return [
         record.number,
         metrics.get("labelled"),
-        share("verdict_accuracy"),
+        right,
         share("test_micro_f1"),
         share("test_macro_f1"),
         metrics.get("epochs"),

@@ -75,8 +75,8 @@ class Curve:
 class LLM:
     """One LLM: measured on ``items`` seeds (see ``MemberQuality``), and the cost of all that it observed.
 
-    value: cross-fitted accuracy of the aggregator with the whole panel, less that without this LLM. memory: bytes that
-    it added to the process at most.
+    value: cross-fitted accuracy of the aggregator with the whole panel, less that without this LLM, and its interval.
+    memory: bytes that it added to the process at most.
     """
 
     annotator: str
@@ -89,6 +89,8 @@ class LLM:
     invalid: float | None
     ece: float | None
     value: float | None
+    value_lower: float | None
+    value_upper: float | None
     observed: int
     tokens: int | None
     seconds: float | None
@@ -111,9 +113,13 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class PanelQuality:
-    """The LLMs of a panel and how they agree. ``aggregator``: the one that ``LLM.value`` was measured with."""
+    """The LLMs of a panel and how they agree. ``aggregator``: the one that ``LLM.value`` was measured with.
+
+    on: the items that the LLMs were measured on, in words.
+    """
 
     aggregator: str
+    on: str
     llms: tuple[LLM, ...]
     agreement: Agreement
 
@@ -144,6 +150,7 @@ class PerLabel:
 class Measurement:
     """Labels with a confidence beside true labels: ``who`` gave them, ``on`` which items.
 
+    lower, upper: the interval of the accuracy; None where there are too few items for one.
     counts: [K][K], rows are true labels. ece_before, temperature: where the confidence was calibrated.
     """
 
@@ -152,8 +159,8 @@ class Measurement:
     on: str
     items: int
     accuracy: float
-    lower: float
-    upper: float
+    lower: float | None
+    upper: float | None
     macro_f1: float
     ece: float
     ece_before: float | None

@@ -55,7 +55,8 @@ class AnnotateSettings:
 
 @dataclass(frozen=True, slots=True)
 class AggregateSettings:
-    """How verdicts are made. ``delta`` 0: chosen so that a true label is negative for ``false_negatives`` at most.
+    """How verdicts are made. ``delta`` 0: chosen so that a true label is negative for ``false_negatives`` at most, on
+    average over seed sets.
 
     unlabelled: pool items annotated for semi-supervised fitting; delta: Eq. 5's threshold (paper: 0.001).
     """

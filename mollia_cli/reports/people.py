@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from mollia_cli.reports.words import accuracy_words
+
 
 def people_lines(found: dict[str, Any]) -> Iterator[str]:
     """A few lines from a ``corrections`` object; none where nobody has decided anything."""
@@ -27,8 +29,9 @@ def people_lines(found: dict[str, Any]) -> Iterator[str]:
         )
         if above["reviewed"]:
             yield (
-                f"{promise}: people agreed with {above['precision']:.3f} of {above['reviewed']}"
-                f" ({above['lower']:.3f} to {above['upper']:.3f})"
+                f"{promise}: people agreed with"
+                f" {accuracy_words(above['precision'], above['reviewed'], above['lower'], above['upper'])}"
+                f" of {above['reviewed']} drawn at random"
             )
         else:
-            yield f"{promise}: nobody has looked at one (mollia review --strategy random)"
+            yield f"{promise}: nobody has looked at one drawn at random (mollia review --strategy random)"

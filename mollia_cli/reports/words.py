@@ -16,6 +16,18 @@ def interval(lower: float | None, upper: float | None) -> str:
     return "unknown" if lower is None or upper is None else f"{lower:.3f} to {upper:.3f}"
 
 
+def ends(lower: float | None, upper: float | None) -> tuple[float, float] | None:
+    """Both ends of an interval, where there is one."""
+    return None if lower is None or upper is None else (lower, upper)
+
+
+def accuracy_words(value: float, items: int, lower: float | None, upper: float | None) -> str:
+    """A share of items with its 95% interval; of too few for one, the numbers themselves."""
+    if lower is None or upper is None:
+        return f"{round(value * items)}/{items}"
+    return f"{value:.3f} ({lower:.3f} to {upper:.3f})"
+
+
 def count(n: int, noun: str) -> str:
     """So many of something: the plural is made with an s, or ies."""
     if n == 1:

@@ -9,7 +9,7 @@ from mollia_cli.domain.labels import LabelSet
 from mollia_cli.store.journal import Journal
 from mollia_cli.store.writing import now
 
-_COLUMNS = "item, act, who, label, note, seed, fit, verdict, confidence, known, made_at, id"
+_COLUMNS = "item, act, who, label, note, seed, chosen, fit, verdict, confidence, known, made_at, id"
 
 
 class DecisionStore:
@@ -31,10 +31,11 @@ class DecisionStore:
             made = replace(decision, known=self._known(decision.item_id), at=now(), id=number)
             with self._journal.entry("decide", {"decisions": [(number,)], "items": [(made.item_id,)]}):
                 self._db.execute(
-                    f"INSERT INTO decisions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    f"INSERT INTO decisions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     [
                         *(made.item_id, made.act, made.who, self._name(made.label), made.note, int(made.seed)),
-                        *(made.fit, self._name(made.verdict), made.confidence, self._name(made.known), made.at, number),
+                        *(made.chosen, made.fit, self._name(made.verdict), made.confidence),
+                        *(self._name(made.known), made.at, number),
                     ],
                 )
                 self._settle(made)
@@ -64,6 +65,10 @@ class DecisionStore:
         query = f"SELECT item, label FROM standing_decisions WHERE act = '{LABEL}' ORDER BY id"
         return {item: self._labels.index(label) for item, label in self._db.execute(query)}
 
+    def seeds_chosen(self) -> dict[str, str]:
+        """By item id: how each item that people made a seed item came before them (``Decision.chosen``)."""
+        return dict(self._db.execute("SELECT item, chosen FROM standing_decisions WHERE seed").fetchall())
+
     def ignored(self) -> set[str]:
         """The items that people have set aside; no split lists them."""
         return {row[0] for row in self._db.execute(f"SELECT item FROM standing_decisions WHERE act = '{IGNORE}'")}
@@ -76,10 +81,10 @@ class DecisionStore:
         rows = self._db.execute(f"SELECT {_COLUMNS} FROM decisions WHERE {condition}", [value])
         return [
             Decision(
-                *(item, act, who, self._index(label), note, bool(seed)),
+                *(item, act, who, self._index(label), note, bool(seed), chosen),
                 *(fit, self._index(verdict), confidence, self._index(known), at, number),
             )
-            for item, act, who, label, note, seed, fit, verdict, confidence, known, at, number in rows
+            for item, act, who, label, note, seed, chosen, fit, verdict, confidence, known, at, number in rows
         ]
 
     def _known(self, item_id: str) -> int | None:

@@ -176,6 +176,7 @@ def m007_decisions(db: Database) -> None:
             label TEXT,
             note TEXT NOT NULL,
             seed INTEGER NOT NULL,
+            chosen TEXT NOT NULL,
             fit INTEGER REFERENCES fits (id),
             verdict TEXT,
             confidence REAL,

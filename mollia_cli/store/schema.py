@@ -15,6 +15,7 @@ _DECISION = {
     "label": "the label given, or null",
     "note": "the note, or empty",
     "seed": "1 if it made the item a seed item",
+    "chosen": "how the item came before the person: `random`, another query strategy, `search`; empty in a run",
     "fit": "`fits.id` of the verdict that the person saw, or null",
     "verdict": "that verdict's label",
     "confidence": "that verdict's confidence",

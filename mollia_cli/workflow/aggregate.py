@@ -32,6 +32,7 @@ from mollia_cli.workflow.annotate import (
 )
 from mollia_cli.workflow.human import told_verdicts
 from mollia_cli.workflow.project import Project
+from mollia_cli.workflow.sample import at_random
 from mollia_cli.workflow.variants import observed_variants, stack_with
 
 MOST = 10_000  # unlabelled items that an aggregator learns from, and items that are judged together
@@ -96,6 +97,10 @@ def fit_aggregator(
     if not kind.learns:
         seed, seed_ids = [], []
     pool_ids = learned_from(project, panel, also, seed_ids) if kind.learns else []
+    # the seeds stand first; what people reviewed is no fair sample
+    measured = (
+        at_random(project, [item.id for item in fit_seeds(project)]) if kind.learns else np.zeros(0, dtype=np.int64)
+    )
     variants = _variants_of(project, kind, panel, seed)
     random_seed = stream_seed(project.settings.seed, "aggregate", name, *project.own_streams)
     rule = negative_rule(project, panel)
@@ -110,7 +115,7 @@ def fit_aggregator(
             "concludes": list(also if concludes is None else concludes),
             "random_seed": random_seed,
             "samples": project.settings.annotate.samples,
-            "calibration": "temperature and ranks of the seeds, cross-fitted" if kind.learns else None,
+            "calibration": ["temperature and ranks of the seeds, cross-fitted", measured.tolist()],
         },
     )
     fit = project.store.verdicts.find_fit(digest)
@@ -125,8 +130,7 @@ def fit_aggregator(
     aggregator: Aggregator
     calibration = None
     if kind.learns:
-        seeds = len(fit_seeds(project))  # they stand first; what people reviewed is no fair sample
-        aggregator, calibration = fit_calibrated(kind, seen, labels, unlabelled, random_seed, seeds)
+        aggregator, calibration = fit_calibrated(kind, seen, labels, unlabelled, random_seed, measured)
     else:
         aggregator = kind().fit(seen, labels, unlabelled, random_seed)
     project.progress(f"fitting {name}", 1, 1)
@@ -204,10 +208,10 @@ def _threshold(fitted: Fitted, target: float, level: float) -> Threshold:
 
 
 def negative_rule(project: Project, panel: Sequence[Member]) -> NegativeRule:
-    """Eq. 5's rule by the project's settings, measured on the seed items that the panel has observed."""
+    """Eq. 5's rule by the project's settings, on the seed items that the panel has observed."""
     seed, gold = observed_seeds(project, panel)
     settings = project.settings.aggregate
-    return rule_for(seed, gold, settings.delta, settings.false_negatives)
+    return rule_for(seed, gold, settings.delta, settings.false_negatives, at_random(project, seed.ids))
 
 
 def observed_seeds(project: Project, panel: Sequence[Member]) -> tuple[Panel, IntArray]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from mollia_cli.aggregators.calibration import Calibration
 from mollia_cli.aggregators.precision import threshold_for
-from mollia_cli.aggregators.quality import wilson
-from mollia_cli.domain.decisions import IGNORE, LABEL, NOTE, Decision
+from mollia_cli.aggregators.quality import interval
+from mollia_cli.domain.decisions import IGNORE, LABEL, NOTE, RANDOM, Decision
 from mollia_cli.domain.errors import InputError
 from mollia_cli.workflow.project import Project
 
@@ -17,9 +17,9 @@ def corrections(project: Project, target_precision: float = 0.95) -> dict[str, A
     """How many labels people gave, how often they contradicted the verdict, and what that did.
 
     JSON-ready; None for what cannot be known. ``threshold``: whether verdicts that should be right
-    ``target_precision`` of the time were, by the people's labels. ``accuracy``: of the verdicts that
-    the people began with, on items whose true label came with them: as they were, with people's
-    labels in their place, and as the last aggregation concludes now.
+    ``target_precision`` of the time were, by the people's labels of items drawn at random. ``accuracy``: of
+    the verdicts that the people began with, on items whose true label came with them: as they were, with
+    people's labels in their place, and as the last aggregation concludes now.
     """
     decisions = project.store.decisions
     told, judged = decisions.labels(), _judged(project)
@@ -56,7 +56,10 @@ def _judged(project: Project) -> list[Decision]:
 
 
 def _threshold(project: Project, judged: Sequence[Decision], target: float) -> dict[str, Any] | None:
-    """The target precision's threshold of each fit that people judged: what they say of the verdicts above it."""
+    """The target precision's threshold of each fit that people judged: what they say of the verdicts above it.
+
+    Only items drawn at random count: people look at the least confident ones first.
+    """
     above: list[Decision] = []
     confidence = None
     for number in dict.fromkeys(decision.fit for decision in judged):
@@ -68,12 +71,13 @@ def _threshold(project: Project, judged: Sequence[Decision], target: float) -> d
             confidence = threshold_for(known.placed, known.right, target).confidence
         except InputError:  # the seeds of this fit cannot promise it
             continue
+        drawn = [d for d in judged if d.fit == fit.id and d.chosen == RANDOM]
         least = confidence
-        above += [d for d in judged if d.fit == fit.id and d.confidence is not None and d.confidence >= least]
+        above += [d for d in drawn if d.confidence is not None and d.confidence >= least]
     if confidence is None:
         return None
     agreed = sum(not decision.contradicts for decision in above)
-    lower, upper = wilson(agreed, len(above))
+    lower, upper = interval(agreed, len(above))
     return {
         "target": target,
         "confidence": confidence,

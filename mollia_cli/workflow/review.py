@@ -1,11 +1,13 @@
 """``mollia review`` and ``mollia label``: a person decides on one item after the other; all is stored at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
+from types import MappingProxyType
 
 import numpy as np
 
-from mollia_cli.domain.decisions import IGNORE, LABEL, NOTE, Decision
+from mollia_cli.domain.decisions import IGNORE, LABEL, NOTE, RANDOM, SEARCH, Decision
 from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import FloatArray
@@ -20,7 +22,7 @@ from mollia_cli.workflow.learner import best_round, current_run, finished_rounds
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.select import rank
 
-DOUBT = "doubt"
+DOUBT, TYPICAL = "doubt", "seed"
 GUIDELINES_FILE = "guidelines.md"
 # The classifier reads so many items at once, the present one and those behind it.
 _AHEAD = 8
@@ -40,10 +42,19 @@ class Card:
 class Review:
     """One person's sitting: a queue of items, the place in it, and what was decided.
 
-    seed: labels make seed items. order: how the queue was made, in a word.
+    seed: labels make seed items. order: how the queue was made, in a word; chosen: how an item came into it, by
+    id, where that is another.
     """
 
-    def __init__(self, project: Project, queue: Sequence[str], who: str, order: str, seed: bool = False) -> None:
+    def __init__(
+        self,
+        project: Project,
+        queue: Sequence[str],
+        who: str,
+        order: str,
+        seed: bool = False,
+        chosen: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.labels = project.labels
         self.title = project.root.name
         self.queue = list(queue)
@@ -53,6 +64,7 @@ class Review:
         self.seed = seed
         self.made: list[Decision] = []
         self.guidelines = _guidelines(project)
+        self._chosen = dict(chosen)
         self._project = project
         self._store = project.store
         self._fit = project.store.verdicts.latest_fit()
@@ -102,6 +114,7 @@ class Review:
             return None
         with self._store.guarded():
             self._store.decisions.take_back(last)
+        self._chosen[last.item_id] = last.chosen
         if last.item_id not in self.queue:
             self.queue.insert(self.position, last.item_id)
         self.position = self.queue.index(last.item_id)
@@ -112,6 +125,8 @@ class Review:
         found = self._store.items.find(words) if words.strip() else []
         if found:
             behind = set(found)
+            # of what is to be labelled anyway, a search changes the order alone
+            self._chosen.update(dict.fromkeys(behind.difference(self.queue if self.seed else ()), SEARCH))
             before = [item_id for item_id in self.queue[: self.position] if item_id not in behind]
             after = [item_id for item_id in self.queue[self.position :] if item_id not in behind]
             self.queue, self.position = [*before, *found, *after], len(before)
@@ -149,7 +164,9 @@ class Review:
 
     def _decide(self, act: str, label: int | None = None, note: str = "") -> Decision:
         item_id = self.queue[self.position]
-        decision = Decision(item_id, act, self.who, label, note, seed=self.seed and act == LABEL)
+        earlier = self._store.decisions.standing(item_id)
+        chosen = earlier.chosen if earlier is not None else self._chosen.get(item_id, self.order)
+        decision = Decision(item_id, act, self.who, label, note, seed=self.seed and act == LABEL, chosen=chosen)
         verdict = self._verdict(item_id)
         if verdict is not None and self._fit is not None:
             decision = replace(decision, fit=self._fit.id, verdict=verdict.label, confidence=verdict.confidence)
@@ -197,7 +214,8 @@ def open_review(
         queue = sorted(candidates, key=lambda item_id: (sure[item_id], item_id))
     else:
         queue = [pick.id for pick in rank(project, strategy, candidates, limit or len(candidates), run_name)]
-    review = Review(project, queue[: limit or None], who, strategy)
+    how = strategy if below is None else f"{strategy}, below {below:g}"
+    review = Review(project, queue[: limit or None], who, strategy, chosen=dict.fromkeys(queue, how))
     review.use_classifier(run_name)
     return review
 
@@ -205,9 +223,10 @@ def open_review(
 def open_labelling(project: Project, seeds: int, who: str = "") -> Review:
     """The items to label so that the project has ``seeds`` labelled seed items.
 
-    Typical items of what the panel said (the strategy "seed") where it has read enough of the pool,
-    else random ones. Asked again with the same number, the choice goes on where it was left.
-    Raises InputError where there are so many already, or the pool is empty.
+    Where the panel has read enough of the pool, half of them are typical of what it said (the strategy "seed") and
+    half are drawn at random: typical ones teach more, and accuracy can be measured on random ones alone. Else all
+    are random. The two kinds take turns, so that whoever stops early has both. Asked again with the same number,
+    the choice goes on where it was left. Raises InputError where there are so many already, or the pool is empty.
     """
     have, told = project.store.items.ids("seed", labelled=True), project.store.decisions.labels()
     if len(have) >= seeds:
@@ -218,15 +237,33 @@ def open_labelling(project: Project, seeds: int, who: str = "") -> Review:
     free = [item_id for item_id in project.store.items.ids("pool") if item_id not in taken]
     if not free:
         raise InputError("the pool has no item left to label", "import texts first: mollia import texts.csv")
-    given = [item_id for item_id in have if item_id in told]
+    chosen = project.store.decisions.seeds_chosen()
     # chosen from what there was before the first label, or the choice would change with every label
-    start = sorted({*free, *given, *project.store.decisions.ignored()})
-    wanted = min(seeds - len(have) + len(given), len(start))
-    order = "seed" if wanted <= len(_observed(project, start)) else "random"
-    picks = [pick.id for pick in rank(project, order, start, wanted)]
-    more = [pick.id for pick in rank(project, "random", free, len(free))]
-    queue = [item_id for item_id in dict.fromkeys([*picks, *more]) if item_id in set(free)]
-    return Review(project, queue[: seeds - len(have)], who, order, seed=True)
+    start, open_ones = sorted({*free, *chosen, *project.store.decisions.ignored()}), set(free)
+    missing = min(seeds - len(have), len(free))
+    typical = [item_id for item_id in _typical(project, start, missing, chosen) if item_id in open_ones]
+    # of all that is left, which is what the panel's labels will be of; what is set aside is replaced at random, too
+    left = open_ones.difference(typical)
+    drawn = (pick.id for pick in rank(project, RANDOM, start, len(start)))
+    random = [item_id for item_id in drawn if item_id in left][: missing - len(typical)]
+    queue = [item_id for pair in zip_longest(typical, random) for item_id in pair if item_id is not None]
+    how = dict.fromkeys(typical, TYPICAL) | dict.fromkeys(random, RANDOM)
+    others = "; the others are typical of what the LLMs said" if typical else ""
+    project.say(f"{len(random)} of {len(queue)} items are drawn at random, and accuracy is measured on those{others}")
+    return Review(project, queue, who, TYPICAL if typical else RANDOM, seed=True, chosen=how)
+
+
+def _typical(project: Project, start: Sequence[str], missing: int, chosen: Mapping[str, str]) -> list[str]:
+    """Typical items, of ``start``, for half of the seed set; none where the panel has not read enough of the pool.
+
+    chosen: the seed items that people have labelled already, and how they were chosen.
+    """
+    wanted = missing + len(chosen)
+    half = wanted // 2
+    if half < 1 or len(_observed(project, start)) < wanted:
+        return []
+    due = max(0, half - sum(how == TYPICAL for how in chosen.values()))
+    return [pick.id for pick in rank(project, TYPICAL, start, half) if pick.id not in chosen][:due]
 
 
 def _confidences(project: Project, needed: bool) -> dict[str, float]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mollia_cli.aggregators.quality import interval
 from mollia_cli.domain.errors import InputError, MolliaError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.metrics import micro_f1
@@ -177,14 +178,20 @@ def _whole_panel(
 
 def _verdict_quality(
     project: Project, selections: Sequence[Selection], verdicts: dict[str, Verdict]
-) -> dict[str, float]:
-    """How often the verdicts on the selected items are right, where their true labels happen to be known."""
-    items: list[Item] = project.store.items.get([selection.item_id for selection in selections])
+) -> dict[str, float | None]:
+    """How often the verdicts on the selected items are right, where their true labels happen to be known.
+
+    What people have labelled is no verdict.
+    """
+    told = project.store.decisions.labels()
+    items: list[Item] = project.store.items.get([s.item_id for s in selections if s.item_id not in told])
     known = [item for item in items if item.label is not None]
     if not known:
         return {}
     gold = np.array([item.label for item in known])
-    return {"verdict_accuracy": micro_f1(gold, np.array([verdicts[item.id].label for item in known]))}
+    right = micro_f1(gold, np.array([verdicts[item.id].label for item in known]))
+    lower, upper = interval(round(right * len(known)), len(known))
+    return {"verdict_accuracy": right, "verdicts_known": len(known), "verdict_lower": lower, "verdict_upper": upper}
 
 
 def _record(project: Project, run: str, number: int, step: str, watch: Stopwatch, memory: int | None = None) -> None:

@@ -88,7 +88,11 @@ def test_reliability_and_ece_by_hand() -> None:
     right = np.array([True, False, True, True])
     bins = reliability(confidence, right)
     assert [(b.n, b.accuracy) for b in bins] == [(2, 0.5), (2, 1.0)]
-    assert expected_calibration_error(confidence, right) == pytest.approx(0.5 * 0.065 + 0.5 * 0.025)
+    # gaps of .065 and .025 where chance alone makes (.565 * .435 / 2) ** .5 and (.975 * .025 / 2) ** .5
+    assert expected_calibration_error(confidence, right) == 0.0
+    wrong = np.zeros(4, dtype=bool)
+    gaps = (0.565**2 - 0.565 * 0.435 / 2) ** 0.5, (0.975**2 - 0.975 * 0.025 / 2) ** 0.5
+    assert expected_calibration_error(confidence, wrong) == pytest.approx(sum(gaps) / 2)
     assert np.isnan(expected_calibration_error(confidence[:0], right[:0]))
 
 
@@ -106,10 +110,31 @@ class SurerWithLabels(MeanLogits):
         return tempered(super()._predict(panel), 1 / self.sharpness)
 
 
+@pytest.mark.parametrize(("sharpness", "worst"), [(1.0, 0.05), (1.3, 0.04), (2.0, 0.03)])
+@pytest.mark.parametrize("n", [25, 50])
+def test_the_ece_of_few_items_is_hardly_too_large(n: int, sharpness: float, worst: float) -> None:
+    rng = stream(5, "few", n)
+
+    def drawn(size: int) -> tuple[np.ndarray, np.ndarray]:
+        share = rng.beta(4, 1.2, size)
+        odds = (share / (1 - share)) ** sharpness
+        return odds / (1 + odds), rng.random(size) < share
+
+    def plain(confidence: np.ndarray, right: np.ndarray) -> float:
+        bins = reliability(confidence, right)
+        return sum(b.n * abs(b.confidence - b.accuracy) for b in bins) / len(right)
+
+    truth = plain(*drawn(400_000))
+    samples = [drawn(n) for _ in range(300)]
+    bias = np.mean([expected_calibration_error(*sample) for sample in samples]) - truth
+    assert abs(bias) < worst * (50 / n) ** 0.5
+    assert abs(bias) < 0.6 * (np.mean([plain(*sample) for sample in samples]) - truth)
+
+
 def test_a_seed_is_placed_where_the_fit_on_all_seeds_ranks_it() -> None:
     panel, gold = made_panel(440)
     seeds, pool = panel.take(range(40)), panel.take(range(40, 440))
-    fitted, found = fit_calibrated(SurerWithLabels, seeds, gold[:40], pool, 0, 40)
+    fitted, found = fit_calibrated(SurerWithLabels, seeds, gold[:40], pool, 0, np.arange(40))
     at_all = tempered(fitted.predict_proba(seeds), found.temperature).max(axis=1)
     # the cross-fits had 32 of the 40 labels, and were less sure as a whole; ranks among the pool are not
     assert np.abs(found.confidence - at_all).mean() > 5 * np.abs(found.placed - at_all).mean()
@@ -133,10 +158,16 @@ def test_what_stands_behind_the_seeds_is_learned_from_and_not_measured() -> None
     rows = panel.take([*seeds, *doubtful])
 
     def known(measured: int) -> Calibration:
-        return fit_calibrated(MeanLogits, rows, labels, panel.take(pool), 0, measured)[1]
+        return fit_calibrated(MeanLogits, rows, labels, panel.take(pool), 0, np.arange(measured))[1]
 
-    alone = fit_calibrated(MeanLogits, panel.take(seeds), gold[:40], panel.take(pool), 0, 40)[1]
+    alone = fit_calibrated(MeanLogits, panel.take(seeds), gold[:40], panel.take(pool), 0, np.arange(40))[1]
     # mean logits learn nothing: what is measured on the seeds is the same, whatever was reviewed
     np.testing.assert_array_equal(known(40).right, alone.right)
     np.testing.assert_array_equal(known(40).placed, alone.placed)
     assert known(40).temperature == alone.temperature != known(60).temperature
+
+
+def test_of_seeds_that_were_all_chosen_nothing_is_measured() -> None:
+    panel, gold = made_panel(100)
+    _, found = fit_calibrated(MeanLogits, panel.take(range(40)), gold[:40], panel.take(range(40, 100)), 0, gold[:0])
+    assert found.temperature == 1.0 and not len(found.placed) and not len(found.right)

@@ -77,6 +77,17 @@ def test_the_rule_that_keeps_a_bound() -> None:
     assert (rule.delta, rule.false_negatives, rule.items, rule.bound) == (pytest.approx(0.05), 0.08, 50, 0.1)
 
 
+def test_a_bound_is_promised_of_a_random_sample_alone() -> None:
+    z = np.linspace(0.01, 0.5, 50)[:, None, None].repeat(2, axis=2)
+    panel, gold = panel_of(z, np.zeros_like(z)), np.zeros(50, dtype=np.int64)
+    half = np.arange(0, 50, 2)
+    chosen = rule_for(panel, gold, 0.0, 0.1, half)
+    assert (chosen.delta, chosen.bound, chosen.items, chosen.chosen) == (pytest.approx(0.05), None, 50, True)
+    # a given delta is measured on the sample: 3 of its 25 are below .06, of all 50 five
+    given = rule_for(panel, gold, 0.0595, 0.1, half)
+    assert (given.false_negatives, given.items, given.chosen) == (3 / 25, 25, False)
+
+
 def test_too_few_seeds_get_the_papers_delta_or_less() -> None:
     gold = np.array([0, 1])
     assert rule_for(PANEL, gold, 0.0, 0.02).delta == 0.001

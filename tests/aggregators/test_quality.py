@@ -1,11 +1,15 @@
 """Panel quality."""
 
+import math
+
 import numpy as np
 import pytest
 
 from mollia_cli.aggregators.mean_logits import MeanLogits
 from mollia_cli.aggregators.quality import (
     answers,
+    difference,
+    interval,
     krippendorff_alpha,
     marginal_values,
     member_quality,
@@ -14,6 +18,7 @@ from mollia_cli.aggregators.quality import (
 )
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.metrics import cohen_kappa
+from mollia_cli.domain.rng import stream
 
 from .panels import made_panel, panel_of
 
@@ -32,7 +37,9 @@ def test_member_quality() -> None:
     assert (first.accuracy, first.coverage, first.invalid) == (1.0, 1.0, pytest.approx(0.0))
     assert first.mass == pytest.approx(0.7)
     assert (second.accuracy, second.coverage, second.invalid) == (0.0, 0.5, pytest.approx(0.75))
-    assert second.lower == 0.0 < second.upper < 1.0
+    assert (second.lower, second.upper) == (None, None)  # two items are too few
+    many, _ = member_quality(panel_of(np.tile(z, (5, 1, 1)), np.tile(votes, (5, 1, 1))), np.array([0, 1] * 5))
+    assert (many.lower, many.upper) == wilson(10, 10)
 
 
 def test_answers_mark_the_silent() -> None:
@@ -68,12 +75,45 @@ def test_krippendorffs_alpha() -> None:
     assert np.isnan(krippendorff_alpha(np.zeros((3, 2), dtype=np.int64), 2))
 
 
+def test_of_few_items_there_is_no_interval() -> None:
+    assert interval(9, 9) == (None, None)
+    assert interval(10, 10) == wilson(10, 10)
+    few = np.array([True, True, False])
+    assert difference(few, ~few) == (pytest.approx(1 / 3), None, None)
+    assert np.isnan(difference(few[:0], few[:0])[0])
+
+
+def _by_hand(gained: int, lost: int, n: int) -> tuple[float, float]:
+    """Bonett and Price 2012, equation 5."""
+    p, q = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
+    half = 1.959964 * math.sqrt((p + q - (p - q) ** 2) / (n + 2))
+    return p - q - half, p - q + half
+
+
+def test_the_interval_of_a_difference_covers_it() -> None:
+    rng = stream(1, "difference")
+    for first, second, n in ((0.9, 0.8, 25), (0.6, 0.6, 25), (0.95, 0.95, 50), (0.8, 0.7, 50)):
+        # the second agrees with the first but for one item in five
+        draws = rng.random((2000, n)) < first
+        other = np.where(rng.random(draws.shape) < 0.8, draws, rng.random(draws.shape) < second)
+        truth = 0.2 * (first - second)
+        ends = [difference(a, b)[1:] for a, b in zip(draws, other, strict=True)]
+        covered = np.mean([lower <= truth <= upper for lower, upper in ends if lower is not None])
+        assert covered > 0.94, (first, second, n)
+
+
 def test_marginal_value_of_a_good_and_a_useless_member() -> None:
     gold = np.arange(40) % 2
     good = np.eye(2)[gold] * 0.9 + 0.05
     even = np.full((40, 2), 0.5)
     panel = panel_of(np.stack([good, even], axis=1), np.stack([good, even], axis=1))
     values = marginal_values(MeanLogits, panel, gold, panel.take([]), 0)
-    assert values == pytest.approx([0.5, 0.0])
+    assert [value for value, *_ in values] == pytest.approx([0.5, 0.0])
+    # good: 20 gained and none lost; useless: nothing changed, which 40 items do not prove
+    (_, *first), (_, *second) = values
+    assert first == pytest.approx(_by_hand(20, 0, 40)) and first[0] > 0
+    assert second == pytest.approx(_by_hand(0, 0, 40)) and second[0] < 0 < second[1]
+    half = marginal_values(MeanLogits, panel, gold, panel.take([]), 0, np.flatnonzero(gold == 1))
+    assert [value for value, *_ in half] == pytest.approx([1.0, 0.0])  # ties go to label 0
     with pytest.raises(InputError, match="panel of one"):
         marginal_values(MeanLogits, panel_of(good[:, None], good[:, None]), gold, panel.take([]), 0)

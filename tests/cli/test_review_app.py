@@ -190,7 +190,7 @@ def test_seed_items_are_labelled_without_a_machines_opinion(observed: Project) -
 
     async def script(app: ReviewApp, pilot: Pilot[None]) -> None:
         assert "ada" not in screen(app) and "▸" not in screen(app)
-        assert "typical texts first" in screen(app)
+        assert "typical and random texts in turn" in screen(app)
         await pilot.press("2")
         assert len(observed.store.items.ids("seed")) == 61
 

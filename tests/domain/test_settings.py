@@ -39,7 +39,7 @@ LIMITS: dict[str, tuple[list[Any], list[Any]]] = {
     "learner.threads": _NATURAL,
     "run.method": (["mollia", "refined"], ["mollia2", ""]),
     "run.batch": _COUNT,
-    "run.rounds": _COUNT,
+    "run.rounds": _NATURAL,
     "run.sure": _WITHIN,
     "run.budget_tokens": _NATURAL,
     "run.budget_minutes": _NOT_NEGATIVE,

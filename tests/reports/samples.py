@@ -92,7 +92,9 @@ def curve(name: str, annotator: str, repeats: int, *means: float) -> Curve:
 def full_report(labels: tuple[str, ...] = LABELS) -> Report:
     """Every section, with texts that try to break out of it."""
     names = ("ada", SCRIPT)
-    llms = tuple(LLM(name, 50, 0.5, 0.4, 0.6, 0.9, 1.0, 0.0, 0.1, -0.02, 70, 1400, 12.5, 300 << 20) for name in names)
+    llms = tuple(
+        LLM(name, 50, 0.5, 0.4, 0.6, 0.9, 1.0, 0.0, 0.1, -0.02, -0.1, 0.06, 70, 1400, 12.5, 300 << 20) for name in names
+    )
     example = Example(
         "i1", f"{SCRIPT} {STEERING}", labels[0], 0.4, labels[1], 0.3, ((names[1], labels[1], 0.6), ("ada", None, 0.0)),
         (("true label", labels[1]),),
@@ -107,7 +109,7 @@ def full_report(labels: tuple[str, ...] = LABELS) -> Report:
     return Report(
         overview(labels),
         (curve("main", "panel", 5, 0.6, 0.7), curve("oracle", "oracle", 1, 0.6, 0.8)),
-        PanelQuality("molam", llms, Agreement(70, 0.25, ((1.0, -0.2), (-0.2, 1.0)))),
+        PanelQuality("molam", "50 seed items (drawn at random)", llms, Agreement(70, 0.25, ((1.0, -0.2), (-0.2, 1.0)))),
         tuple(measurement(kind, labels) for kind in ("seeds", "pool", "test")),
         Examples(100, (example,) * 10, (example,) * 10, (("true label", 7, 50),)),
         Cost(costs, 60, 1000, rounds),

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from mollia_cli.domain.report import Measurement
 from mollia_cli.reports.sections.summary import sentences
 from mollia_cli.reports.words import count, duration, percent
 
@@ -16,7 +17,10 @@ def test_what_is_known_is_said() -> None:
         "The project tells 3 labels apart (spam, ham, other)."
         " It holds 70 queries in the pool, 70 queries in the seed set."
     )
-    assert found[1].startswith("2 LLMs have read 70 queries. Alone, the best of them, ada, is right on 50% of 50 seeds")
+    assert found[1] == (
+        "2 LLMs have read 70 queries. Alone, the best of them, ada, is right on 50% of 50 seed items (drawn at random)"
+        " (95% interval 40% to 60%)."
+    )
     assert "right on 75% of 12 items (50% to 90%)" in found[2] and "10 points off on average (ECE 0.100)" in found[2]
     assert found[-4].startswith(
         "After 1 round and 100 labelled items, test micro-F1 is 0.700: 0.100 more than the 0.600 of the 50 seeds alone."
@@ -31,6 +35,13 @@ def test_a_loss_is_called_a_loss_and_one_run_a_single_one() -> None:
     (said,) = [words for words in sentences(report) if words.startswith("After")]
     assert "0.050 less than the 0.800" in said
     assert "chance alone may explain" in said
+
+
+def test_of_few_items_no_interval_is_said() -> None:
+    report = full_report()
+    few = tuple(replace(m, lower=None, upper=None) for m in report.measurements if isinstance(m, Measurement))
+    found = list(sentences(replace(report, measurements=few)))
+    assert "right on 75% of 12 items." in found[2]
 
 
 def test_of_a_new_project_little_is_said() -> None:

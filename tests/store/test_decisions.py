@@ -40,6 +40,14 @@ def test_the_last_label_holds_until_it_is_taken_back(store: Store) -> None:
     assert rows == [("billing", 1), ("results", 0)]
 
 
+def test_how_a_seed_was_chosen_is_stored(store: Store) -> None:
+    said(store, "b", LABEL, 0, seed=True, chosen="random")
+    said(store, "c", LABEL, 0, seed=True, chosen="seed")
+    said(store, "a", LABEL, 0, chosen="doubt")
+    assert store.decisions.seeds_chosen() == {"b": "random", "c": "seed"}
+    assert [decision.chosen for decision in store.decisions.all()] == ["random", "seed", "doubt"]
+
+
 def test_what_is_ignored_is_in_no_split(store: Store) -> None:
     ignored = said(store, "b", IGNORE)
     assert store.items.ids("pool") == ["a", "c"]

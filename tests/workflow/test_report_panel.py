@@ -3,14 +3,17 @@
 import json
 from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.report import Measurement, Missing
 from mollia_cli.workflow import annotate as annotation
 from mollia_cli.workflow.aggregate import fit_aggregator
+from mollia_cli.workflow.annotate import fit_seeds
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.report import panel_report
+from mollia_cli.workflow.review import open_labelling
 
 
 def test_the_panel_is_reported(observed: Project) -> None:
@@ -30,6 +33,51 @@ def test_the_panel_is_reported(observed: Project) -> None:
 def test_every_llm_adds_something_to_equals(observed: Project) -> None:
     quality, _, _ = panel_report(observed)
     assert sum(llm.value or 0.0 for llm in quality.llms) > 0
+    for llm in quality.llms:
+        assert llm.value is not None and llm.value_lower is not None and llm.value_upper is not None
+        assert llm.value_lower < llm.value < llm.value_upper
+
+
+def label_seeds(project: Project, n: int) -> None:
+    """A person gives n more seed items their true labels."""
+    labelling = open_labelling(project, len(project.store.items.ids("seed")) + n)
+    while labelling.card is not None:
+        assert labelling.card.item.label is not None
+        labelling.label(labelling.card.item.label)
+
+
+def test_what_was_chosen_for_being_typical_is_learned_from_and_not_measured_on(observed: Project) -> None:
+    observed.store._db.execute("UPDATE items SET split = 'pool' WHERE split = 'seed'")
+    label_seeds(observed, 40)
+    quality, found, _ = panel_report(observed)
+    assert isinstance(found, Measurement)
+    assert found.on == "20 of 40 seed items (drawn at random), cross-fitted"
+    assert quality.on == "20 of 40 seed items (drawn at random)"
+    assert found.items == sum(b.n for b in found.reliability) == sum(map(sum, found.counts)) == 20
+    assert {llm.items for llm in quality.llms} == {20} and quality.agreement.items == 20 + 220
+    fitted = fit_aggregator(observed, also=observed.store.items.ids("pool"))
+    known, chosen = fitted.calibration, observed.store.decisions.seeds_chosen()
+    assert known is not None and fitted.fit.seed_items == 40
+    ids = [item.id for item in fit_seeds(observed)]
+    right = [bool(right) for i, right in zip(ids, known.right, strict=True) if chosen[i] == "random"]
+    assert found.accuracy == np.mean(right) != known.right.mean()
+
+
+def test_without_a_random_sample_there_is_no_accuracy(observed: Project) -> None:
+    observed.store._db.execute("UPDATE items SET split = 'pool' WHERE split = 'seed'")
+    label_seeds(observed, 12)
+    observed.store._db.execute("UPDATE decisions SET chosen = 'seed'")
+    quality, found, _ = panel_report(observed)
+    assert isinstance(found, Missing) and "none of the 12 seed items was drawn at random" in found.message
+    assert {(llm.accuracy, llm.lower, llm.value, llm.value_lower) for llm in quality.llms} == {(None,) * 4}
+
+
+def test_imported_and_drawn_seeds_are_measured_on_together(observed: Project) -> None:
+    label_seeds(observed, 10)
+    _, found, _ = panel_report(observed)
+    assert isinstance(found, Measurement)
+    words = "65 of 70 seed items (5 drawn at random, 60 imported and taken as a random sample), cross-fitted"
+    assert found.on == words
 
 
 def test_the_aggregator_is_reported_as_it_was_calibrated(observed: Project) -> None:
@@ -38,6 +86,7 @@ def test_the_aggregator_is_reported_as_it_was_calibrated(observed: Project) -> N
     _, found, _ = panel_report(observed)
     assert known is not None and isinstance(found, Measurement)
     assert (found.who, found.items, found.ece, found.ece_before) == ("conditional_logit", 60, known.ece, known.raw_ece)
+    assert found.on == "60 seed items (imported, taken as a random sample), cross-fitted"
     assert found.accuracy == known.right.mean()
     assert sum(b.n for b in found.reliability) == 60
     # the matrix is of the same cross-fitting as the confidence

@@ -22,7 +22,7 @@ from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.report import panel_report
 from mollia_cli.workflow.review import Review, open_labelling, open_review
 from mollia_cli.workflow.round import finish_round
-from mollia_cli.workflow.select import select
+from mollia_cli.workflow.select import rank, select
 from mollia_cli.workflow.setup import open_run
 
 
@@ -198,6 +198,23 @@ def test_the_thresholds_precision_is_checked_by_people(observed: Project) -> Non
     assert corrections(observed, 0.999999)["threshold"] is None
 
 
+@pytest.mark.parametrize(
+    ("strategy", "below", "found"), [("doubt", None, ""), ("random", 0.9, ""), ("random", None, "text")]
+)
+def test_what_was_not_drawn_at_random_does_not_check_the_threshold(
+    observed: Project, strategy: str, below: float | None, found: str
+) -> None:
+    review = open_review(observed, strategy, below)
+    review.find(found)
+    while review.card is not None:
+        review.label(right_label(observed, review))
+    how = {decision.chosen for decision in review.made}
+    assert how == {"search" if found else "doubt" if below is None else "random, below 0.9"}
+    above = corrections(observed, 0.7)["threshold"]
+    assert (above["reviewed"], above["precision"], above["lower"]) == (0, None, None)
+    assert any((decision.confidence or 0.0) >= above["confidence"] for decision in review.made)
+
+
 def test_the_aggregators_own_accuracy_is_still_that_on_the_seeds(observed: Project) -> None:
     _, before, _ = panel_report(observed)
     review = open_review(observed)
@@ -205,7 +222,7 @@ def test_the_aggregators_own_accuracy_is_still_that_on_the_seeds(observed: Proje
         review.label(right_label(observed, review))
     _, after, people = panel_report(observed)
     assert isinstance(before, Measurement) and isinstance(after, Measurement)
-    assert before.on == after.on == "60 seed items, cross-fitted"
+    assert before.on == after.on == "60 seed items (imported, taken as a random sample), cross-fitted"
     assert abs(after.accuracy - before.accuracy) < 0.1
     assert sum(b.n for b in after.reliability) == 60
     assert people["labels"] == 20
@@ -248,11 +265,59 @@ def test_a_newcomer_labels_random_items_and_goes_on_where_it_stopped(newcomer: P
 
 def test_seed_items_are_typical_of_what_the_panel_said(observed: Project) -> None:
     labelling = open_labelling(observed, 80)
-    assert (labelling.order, len(labelling.queue)) == ("seed", 20)
-    assert labelling.queue == [pick.id for pick in select(observed, "seed", 20)]
+    assert (labelling.order, len(labelling.queue), len(set(labelling.queue))) == ("seed", 20, 20)
+    typical, drawn = labelling.queue[::2], labelling.queue[1::2]
+    pool = sorted(observed.store.items.ids("pool"))
+    assert typical == [pick.id for pick in rank(observed, "seed", pool, 10)]
+    order = [pick.id for pick in rank(observed, "random", pool, 200)]
+    assert drawn == [item_id for item_id in order if item_id not in typical][:10]
     for _ in range(5):
         labelling.label(0)
-    assert open_labelling(observed, 80).queue == labelling.queue[5:]
+    chosen = observed.store.decisions.seeds_chosen()
+    assert chosen == dict.fromkeys(typical[:3], "seed") | dict.fromkeys(drawn[:2], "random")
+    again = open_labelling(observed, 80).queue
+    assert [i for i in again if i in typical] == typical[3:] and [i for i in again if i in drawn] == drawn[2:]
+
+
+def test_what_is_set_aside_is_replaced_at_random(observed: Project) -> None:
+    order = [pick.id for pick in rank(observed, "random", sorted(observed.store.items.ids("pool")), 200)]
+    labelling = open_labelling(observed, 80)
+    typical, drawn = labelling.queue[::2], labelling.queue[1::2]
+    labelling.ignore()
+    labelling.ignore()
+    again = open_labelling(observed, 80).queue
+    assert set(again) == {*typical[1:], *[i for i in order if i not in typical][1:12]}
+    assert set(again) > set(drawn[1:])
+
+
+def test_more_seeds_are_half_random_again(observed: Project) -> None:
+    observed.store._db.execute("UPDATE items SET split = 'pool' WHERE split = 'seed'")
+    for wanted in (20, 41):
+        labelling = open_labelling(observed, wanted)
+        while labelling.card is not None:
+            labelling.label(right_label(observed, labelling))
+        how = list(observed.store.decisions.seeds_chosen().values())
+        assert (how.count("seed"), how.count("random")) == (wanted // 2, wanted - wanted // 2)
+
+
+def test_a_search_among_seeds_to_be_labelled_changes_the_order_alone(observed: Project) -> None:
+    labelling = open_labelling(observed, 80)
+    drawn, [text] = labelling.queue[3], [i.text for i in observed.store.items.get([labelling.queue[3]])]
+    others = [i for i in observed.store.items.ids("pool") if i not in labelling.queue]
+    labelling.find("text")
+    labelled = {}
+    while len(labelled) < 200:
+        made = labelling.label(0)
+        labelled[made.item_id] = made.chosen
+    assert text and labelled[drawn] == "random"
+    assert {labelled[i] for i in others} == {"search"}
+
+
+def test_how_many_are_drawn_at_random_is_said(observed: Project) -> None:
+    said: list[str] = []
+    observed.say = said.append
+    open_labelling(observed, 81)
+    assert said[-1].startswith("11 of 21 items are drawn at random, and accuracy is measured on those; the others")
 
 
 def test_guidelines_are_read_from_the_projects_folder(observed: Project) -> None:

@@ -4,7 +4,7 @@ from mollia_cli.domain.report import LLM, Measurement, Missing, PanelQuality, Re
 from mollia_cli.reports.blocks import Advice, Block, Chart, Section, Table, Words
 from mollia_cli.reports.dots import Dot, DotRow, dots_chart
 from mollia_cli.reports.heatmap import Cell, Matrix, heatmap
-from mollia_cli.reports.words import count, interval, share
+from mollia_cli.reports.words import count, ends, interval, share
 
 ANSWERS = {
     "annotator": "LLM",
@@ -38,8 +38,9 @@ def _explained(found: PanelQuality, known: list[LLM]) -> str:
     if not known:
         return "No seed with a true label was read yet, so that only the form of the answers can be judged."
     return (
-        f"Measured on {known[0].items} seeds, where one item is {1 / known[0].items:.3f}. “adds” is what"
-        f" {found.aggregator}, cross-fitted, loses in accuracy without the LLM; “mass” the probability that"
+        f"Measured on {found.on}, where one item is {1 / known[0].items:.3f}. “adds” is what"
+        f" {found.aggregator}, cross-fitted, loses in accuracy without the LLM, with the 95% interval of that: where it"
+        " holds 0, nothing is known to be gained or lost. “mass” is the probability that"
         " the LLM gives to the labels at all; “answered” the share of items with any valid answer, “invalid” the share"
         " of answers that are no label. Tokens and seconds are of everything that was read, memory is what"
         " the LLM added to the process at most (see Cost)."
@@ -47,18 +48,22 @@ def _explained(found: PanelQuality, known: list[LLM]) -> str:
 
 
 def _quality(known: list[LLM]) -> Table:
-    rows = [[m.annotator, m.accuracy, interval(m.lower, m.upper), m.value, m.ece] for m in known]
-    return Table("Each LLM on the seeds", ["LLM", "accuracy", "95% interval", "adds", "ECE"], rows)
+    rows = [
+        [m.annotator, m.accuracy, interval(m.lower, m.upper), m.value, interval(m.value_lower, m.value_upper), m.ece]
+        for m in known
+    ]
+    columns = ["LLM", "accuracy", "95% interval", "adds", "95% interval of that", "ECE"]
+    return Table("Each LLM on the seeds", columns, rows)
 
 
 def _accuracy(report: Report, known: list[LLM]) -> Chart:
-    table: list[tuple[str, float, float, float]] = [
-        (llm.annotator, llm.accuracy or 0.0, llm.lower or 0.0, llm.upper or 0.0) for llm in known
+    table: list[tuple[str, float, float | None, float | None]] = [
+        (llm.annotator, llm.accuracy or 0.0, llm.lower, llm.upper) for llm in known
     ]
-    rows = [DotRow(name, [Dot(0, accuracy, (lower, upper))]) for name, accuracy, lower, upper in table]
+    rows = [DotRow(name, [Dot(0, accuracy, ends(lower, upper))]) for name, accuracy, lower, upper in table]
     seeds = next((m for m in report.measurements if isinstance(m, Measurement) and m.kind == "seeds"), None)
     if seeds is not None:
-        rows.append(DotRow(f"{seeds.who} (all)", [Dot(1, seeds.accuracy, (seeds.lower, seeds.upper))]))
+        rows.append(DotRow(f"{seeds.who} (all)", [Dot(1, seeds.accuracy, ends(seeds.lower, seeds.upper))]))
         table.append((f"{seeds.who} (all of them)", seeds.accuracy, seeds.lower, seeds.upper))
     title = f"Accuracy on {known[0].items} seeds, with 95% intervals"
     said = "; ".join(f"{row[0]} {share(row[1])}" for row in table)

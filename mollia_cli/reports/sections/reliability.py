@@ -7,8 +7,8 @@ from mollia_cli.reports.reliability import reliability_chart
 _EXPLAINED = (
     "A label with confidence 0.8 should be right 8 times in 10. Points show how often labels of about the same"
     " confidence are right, with 95% intervals; on the dashed line, confidence is what it says. Below the line it says"
-    " too much. The bars show how many labels there are. ECE is the mean gap, weighted by their number; of few labels"
-    " it comes out too large."
+    " too much. The bars show how many labels there are. ECE is the mean gap, weighted by their number,"
+    " less the gap that chance alone makes among so few."
 )
 
 

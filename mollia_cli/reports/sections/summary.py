@@ -49,7 +49,7 @@ def _panel(report: Report) -> Iterator[str]:
     best = max(known, key=lambda llm: llm.accuracy or 0.0)
     yield (
         f"{read}. Alone, the best of them, {best.annotator}, is right on {percent(best.accuracy or 0.0)}"
-        f" of {best.items} seeds (95% interval {_between(best.lower or 0.0, best.upper or 0.0)})."
+        f" of {panel.on}{_between(best.lower, best.upper, '95% interval ')}."
     )
 
 
@@ -58,13 +58,13 @@ def _verdicts(report: Report) -> Iterator[str]:
     if (seeds := found.get("seeds")) is not None:
         yield (
             f"Their answers become one label by {seeds.who}, which is right on {percent(seeds.accuracy)} of"
-            f" {seeds.on} ({_between(seeds.lower, seeds.upper)}). Its confidence is"
+            f" {seeds.on}{_between(seeds.lower, seeds.upper)}. Its confidence is"
             f" {100 * seeds.ece:.0f} points off on average (ECE {share(seeds.ece)})."
         )
     if (pool := found.get("pool")) is not None:
         yield (
             f"The verdicts on {pool.on} are right on {percent(pool.accuracy)} of them"
-            f" ({_between(pool.lower, pool.upper)})."
+            f"{_between(pool.lower, pool.upper)}."
         )
 
 
@@ -72,8 +72,8 @@ def _classifier(report: Report) -> Iterator[str]:
     test = _measured(report).get("test")
     if test is not None:
         yield (
-            f"The {test.who}, is right on {percent(test.accuracy)} of {test.on}"
-            f" ({_between(test.lower, test.upper)}); macro-F1 {share(test.macro_f1)}."
+            f"The {test.who}, is right on {percent(test.accuracy)} of {test.on}{_between(test.lower, test.upper)};"
+            f" macro-F1 {share(test.macro_f1)}."
         )
     if isinstance(report.curves, Missing):
         return
@@ -105,8 +105,8 @@ def _cost(report: Report) -> Iterator[str]:
     yield f"The LLMs have read {sum(llm.tokens for llm in cost.llms):,} tokens{took}, on this machine alone."
 
 
-def _between(lower: float, upper: float) -> str:
-    return f"{percent(lower)} to {percent(upper)}"
+def _between(lower: float | None, upper: float | None, title: str = "") -> str:
+    return "" if lower is None or upper is None else f" ({title}{percent(lower)} to {percent(upper)})"
 
 
 def _measured(report: Report) -> dict[str, Measurement]:

@@ -7,7 +7,7 @@ import numpy as np
 from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.aggregators.base import Aggregator
 from mollia_cli.aggregators.calibration import cross_fitted, expected_calibration_error, reliability
-from mollia_cli.aggregators.quality import wilson
+from mollia_cli.aggregators.quality import interval
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.metrics import confusion, macro_f1
@@ -19,38 +19,49 @@ from mollia_cli.workflow.annotate import Member, observed_by_all, stack
 from mollia_cli.workflow.learner import trained_learner
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.report.subject import classifier_round, concluded
+from mollia_cli.workflow.sample import at_random, sample_words
 from mollia_cli.workflow.train import gold_labels
 
 SEEDS, POOL, TEST = "seeds", "pool", "test"
 
 
 def verdicts_on_seeds(project: Project, panel: Sequence[Member], name: str) -> Measurement:
-    """The aggregator on the seed items, cross-fitted: no item had a say in its own verdict.
+    """The aggregator on the seed items that are a random sample, cross-fitted: no item had a say in its own verdict.
 
-    One that learns from no label is measured as it is. Raises NotFoundError where no seed was annotated.
+    One that learns from no label is measured as it is. Raises NotFoundError where no such seed was annotated.
     """
-    kind: type[Aggregator] = AGGREGATORS.load(name)
     seed, gold = observed_seeds(project, panel)
     if not len(seed):
         raise NotFoundError(
             "no seed item with a true label was annotated by the whole panel yet",
             "mollia import labelled.csv --as seed && mollia annotate",
         )
+    rows = at_random(project, seed.ids)
+    if not len(rows):
+        raise NotFoundError(
+            f"none of the {len(seed)} seed items was drawn at random, so that nothing can be measured on them",
+            f"mollia label --seed {len(seed) + 50}",
+        )
     pool = observed_by_all(project, panel, project.store.items.ids("pool"))
     fitted = fit_aggregator(project, name, panel, also=pool)
-    on = f"{len(seed)} seed items"
-    if fitted.calibration is None:
-        given = fitted.predict_proba(seed)
-        return measured(project.labels, SEEDS, name, on, given.argmax(axis=1), given.max(axis=1), gold)
-    known, n = fitted.calibration, len(gold)
+    on, known = sample_words(project, seed.ids), fitted.calibration
+    if known is None:
+        given = fitted.predict_proba(seed)[rows]
+        return measured(project.labels, SEEDS, name, on, given.argmax(axis=1), given.max(axis=1), gold[rows])
+    held = held_out(project, panel, name, pool)
+    labels = np.array([held[seed.ids[row]] for row in rows], dtype=np.int64)
+    calibrated = (expected_calibration_error(known.raw, known.right), known.temperature)
+    confidence = known.confidence
+    return measured(project.labels, SEEDS, name, f"{on}, cross-fitted", labels, confidence, gold[rows], calibrated)
+
+
+def held_out(project: Project, panel: Sequence[Member], name: str, also: Sequence[str]) -> dict[str, int]:
+    """Labels of the items that ``fit_aggregator(project, name, panel, also)`` learns labels from, cross-fitted."""
+    kind: type[Aggregator] = AGGREGATORS.load(name)
     seen, labels = observed_labelled(project, panel, kind)
-    unlabelled = learned_from(project, panel, pool, set(seen.ids))
-    random_seed = stream_seed(project.settings.seed, "aggregate", name)
-    # what people have labelled is learned from, but was chosen for being doubtful: measured are the seeds
-    held = cross_fitted(kind, seen, labels, stack(project, panel, unlabelled), random_seed)[:n]
-    calibrated = (known.raw_ece, known.temperature)
-    on = f"{on}, cross-fitted"
-    return measured(project.labels, SEEDS, name, on, held.argmax(axis=1), known.confidence[:n], gold, calibrated)
+    unlabelled = stack(project, panel, learned_from(project, panel, also, set(seen.ids)))
+    held = cross_fitted(kind, seen, labels, unlabelled, stream_seed(project.settings.seed, "aggregate", name))
+    return dict(zip(seen.ids, held.argmax(axis=1).tolist(), strict=True))
 
 
 def verdicts_on_pool(project: Project, run: str) -> Measurement:
@@ -95,7 +106,7 @@ def measured(
     """given, confidence, gold: [n], n > 0; calibrated: (ECE before, temperature)."""
     right = np.asarray(given == gold, dtype=np.bool_)
     counts = confusion(gold, given, len(labels))
-    lower, upper = wilson(int(right.sum()), len(gold))
+    lower, upper = interval(int(right.sum()), len(gold))
     ece_before, temperature = calibrated or (None, None)
     return Measurement(
         kind=kind,

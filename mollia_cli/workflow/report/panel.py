@@ -25,6 +25,9 @@ from mollia_cli.workflow.corrections import corrections
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.report.measurements import verdicts_on_seeds
 from mollia_cli.workflow.report.missing import or_missing
+from mollia_cli.workflow.sample import at_random, sample_words
+
+Value = tuple[float | None, float | None, float | None]  # what an LLM adds, and the interval of it
 
 
 def panel_report(
@@ -37,20 +40,25 @@ def panel_report(
 
 
 def panel_quality(project: Project, panel: Sequence[Member], aggregator: str) -> PanelQuality:
-    """Every LLM on the seeds, or without any on what it read of the pool, where its accuracy is not known.
+    """Every LLM on the seeds that are a random sample, or without any on what it read of the pool.
 
-    Agreement is over all observed items of the seed and ``some`` of the pool. Raises NotFoundError where
+    Its accuracy is not known there.
+
+    Agreement is over those seeds and ``some`` of the observed pool. Raises NotFoundError where
     nothing was observed by the whole panel.
     """
     seed, gold = observed_seeds(project, panel)
+    rows = at_random(project, seed.ids)
     pool = stack(project, panel, some(project, observed_by_all(project, panel, project.store.items.ids("pool"))))
-    if not len(seed) and not len(pool):
+    if not len(rows) and not len(pool):
         raise NotFoundError("no item was annotated by the whole panel yet", "mollia annotate")
-    everything = seed.joined(pool)
+    measured = seed.take(rows)
+    everything = measured.joined(pool)
     kappa = pairwise_kappa(everything).tolist()
     return PanelQuality(
         aggregator,
-        _llms(project, panel, seed, gold, pool, _values(project, aggregator, seed, gold, pool)),
+        sample_words(project, seed.ids) if len(rows) else f"{len(pool)} pool items",
+        _llms(project, panel, measured, gold[rows], pool, _values(project, aggregator, seed, gold, pool, rows)),
         Agreement(
             len(everything),
             _known(krippendorff_alpha(answers(everything), everything.classes)),
@@ -65,7 +73,7 @@ def _llms(
     seed: Panel,
     gold: IntArray,
     pool: Panel,
-    values: Sequence[float | None],
+    values: Sequence[Value],
 ) -> tuple[LLM, ...]:
     costs = {row["key"]: row for row in project.store.observations.summary()}
     nobody_knows = np.full(len(pool), -1, dtype=np.int64)
@@ -74,7 +82,9 @@ def _llms(
     return tuple(
         LLM(
             **{name: _known(value) for name, value in asdict(quality).items()} | unknown,
-            value=value,
+            value=value[0],
+            value_lower=value[1],
+            value_upper=value[2],
             observed=costs[member.key]["items"],
             tokens=costs[member.key]["tokens"],
             seconds=costs[member.key]["seconds"],
@@ -84,15 +94,15 @@ def _llms(
     )
 
 
-def _values(project: Project, name: str, seed: Panel, gold: IntArray, pool: Panel) -> list[float | None]:
-    """What each LLM adds to the aggregator; None for a panel of one, or too few seeds."""
-    if len(seed.annotators) < 2 or len(set(gold.tolist())) < 2:
-        return [None] * len(seed.annotators)
+def _values(project: Project, name: str, seed: Panel, gold: IntArray, pool: Panel, rows: IntArray) -> Sequence[Value]:
+    """What each LLM adds to the aggregator, and the interval; None for a panel of one, or too few seeds."""
+    if len(seed.annotators) < 2 or len(set(gold.tolist())) < 2 or not len(rows):
+        return [(None, None, None)] * len(seed.annotators)
     kind = AGGREGATORS.load(name)
     project.progress("leaving out each LLM", 0, 1)
-    values = marginal_values(kind, seed, gold, pool, stream_seed(project.settings.seed, "aggregate", name))
+    values = marginal_values(kind, seed, gold, pool, stream_seed(project.settings.seed, "aggregate", name), rows)
     project.progress("leaving out each LLM", 1, 1)
-    return [*values]
+    return values
 
 
 def _known(value: Any) -> Any:
