@@ -79,8 +79,8 @@ def error_bounds(n: int, target: float, level: float) -> ErrorBounds:
     later = errors * _begun(begin, target)
     # P(e_m <= c), and P(e_m > c and begins below m), for every m and c
     broken = np.cumsum(errors, axis=1) + np.cumsum(later[:, ::-1], axis=1)[:, ::-1] - later
-    go_on = (broken <= alpha + 1e-12).sum(axis=1) - 1
-    return ErrorBounds(begin, go_on.astype(np.int64))
+    go_on: IntArray = (broken <= alpha + 1e-12).sum(axis=1, dtype=np.int64) - 1
+    return ErrorBounds(begin, go_on)
 
 
 def _binomials(n: int, rate: float) -> FloatArray:
