@@ -10,6 +10,7 @@ from sqlite_utils import Database
 
 from mollia_cli import __version__
 from mollia_cli.domain.errors import RefusedError
+from mollia_cli.domain.files import new_file
 from mollia_cli.store.errors import ExplainingConnection, explained
 from mollia_cli.store.migrations import migrations
 from mollia_cli.store.writing import Connection
@@ -115,16 +116,15 @@ def _migrate(db: Connection, path: Path, say: Say) -> None:
 
 
 def _copy(path: Path, target: Path) -> None:
-    """A copy of what is committed, for its owner alone; it appears whole or not at all."""
-    unfinished = target.with_name(f"{target.name}.part")
-    os.close(os.open(unfinished, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
-    try:
-        with explained(path), closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(unfinished)) as copy:
-            source.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE")
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    """A copy of what is committed."""
+    with (
+        new_file(target) as unfinished,
+        explained(path),
+        closing(sqlite3.connect(path)) as source,
+        closing(sqlite3.connect(unfinished)) as copy,
+    ):
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")
 
 
 def _refuse_unknown(db: Database, path: Path) -> None:

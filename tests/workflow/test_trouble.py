@@ -89,7 +89,7 @@ def test_a_full_disk(observed: Project, tmp_path: Path, mounted: Callable[..., s
     )
     assert said.count("the disk is full") == 3
     assert '{"count(*)": 260}' in said and '{"count(*)": 261}' in said
-    assert "labels.csv.unfinished" not in said
+    assert ".part" not in said
 
 
 def test_a_project_that_can_only_be_read(observed: Project, tmp_path: Path, mounted: Callable[..., str]) -> None:
