@@ -7,9 +7,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import mollia_cli
 from mollia_cli.workflow import annotate as annotation
 from mollia_cli.workflow.project import Project
+
+pytestmark = pytest.mark.proof
 
 # Ctrl-C as soon as the first batch is stored.
 STOPPED = """
