@@ -26,6 +26,7 @@ def probabilities(path: Path) -> np.ndarray:
     return np.exp(np.array([found[item.id] for item in ITEMS]))
 
 
+@pytest.mark.proof
 def test_bf16_keeps_the_values(test_llm: Path, precise_llm: Path, tmp_path: Path) -> None:
     bf16, q4_0 = tmp_path / "b.gguf", tmp_path / "q.gguf"
     reencode(test_llm, bf16, "BF16", threads=1)
@@ -112,6 +113,7 @@ def test_threads_are_measured(shallow_llm: Path) -> None:
     assert rates[1] > 0
 
 
+@pytest.mark.proof
 def test_bench_numbers(test_llm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mollia_cli.annotators.gguf.bench._CEILING_SHARE", 0.0)
     stored: list[Observation] = []

@@ -14,6 +14,8 @@ from mollia_cli.annotators.gguf import annotator
 from mollia_cli.workflow import annotate as annotation
 from mollia_cli.workflow.project import Project
 
+pytestmark = pytest.mark.proof
+
 # A few texts a batch, as if there were more of them.
 SMALL = "from mollia_cli.annotators.gguf import annotator; annotator._TOGETHER = 1000\n"
 # Ctrl-C as soon as the first batch is stored.
