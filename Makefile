@@ -9,12 +9,13 @@ AIRGAP := mollia-airgap
 # What llama.cpp is compiled with; the quotes inside are for a path with spaces.
 export CMAKE_ARGS ?= -DCMAKE_PROJECT_INCLUDE="$(CURDIR)/release/llama.cmake"
 
-.PHONY: help demo airgap-demo test lint lock release audit pictures clean
+.PHONY: help demo airgap-demo test proofs lint lock release audit pictures clean
 
 help:
 	@echo "make demo   install into .venv, fetch the demo's models, run the whole job (about 6 minutes the first time)"
 	@echo "make airgap-demo   the same from a bundle, without a network (Linux; about 15 minutes the first time)"
-	@echo "make test   install into .venv, fetch the tests' models, run the test suite"
+	@echo "make test   install into .venv, fetch the tests' models, run the test suite without its slow proofs"
+	@echo "make proofs   the slow proofs: kill -9, strace, namespaces, builds, memory, the real browser and terminal"
 	@echo "make lint   ruff and mypy"
 	@echo "make pictures PROJECT=folder   the documentation's pictures, from the tutorial's project (needs chromium)"
 	@echo "make release   wheel, source archive, SBOM and SHA256SUMS of the last commit into dist/, the same bytes every time"
@@ -46,7 +47,12 @@ airgap-demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	$(BIN)/mollia models pull $(TEST_MODELS)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@echo "the tests without the slow proofs (kill -9, strace, namespaces, builds ...), which run with: make proofs"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not proof"
+
+proofs: $(VENV)/.installed-test
+	$(BIN)/mollia models pull $(TEST_MODELS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m proof
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

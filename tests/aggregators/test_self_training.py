@@ -48,6 +48,7 @@ def test_no_tree_judges_what_it_trained_on(boosted: Calls) -> None:
 
 def test_seeds_weigh_one_each_and_a_fifth_of_the_pools_verdicts_together(boosted: Calls) -> None:
     ConditionalLogit().fit(SEED, GOLD[:20], POOL, 3)
+    assert boosted
     for call in boosted:
         rows = len(call["features"]) - 20
         np.testing.assert_allclose(call["weights"][:20], 1.0 + 0.2 * rows / 20)
@@ -110,6 +111,7 @@ def test_what_is_held_out_stands_in_the_unlabelled_pool(with_variants: tuple[Pan
     panel, labels = with_variants
     Watched.fits.clear()
     cross_fitted(Watched, panel, labels, POOL, 0)
+    assert len(Watched.fits) > 1
     for _, pool, judged in Watched.fits:
         assert list(pool.ids) == [*POOL.ids, *judged]
 

@@ -13,6 +13,8 @@ from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.prompting import Decoding
 from mollia_cli.workflow.bench import bench_prompt
 
+pytestmark = pytest.mark.proof
+
 LABELS = LabelSet(("abbreviation", "entity", "description", "human", "location", "numeric"))
 ASKED = (
     "What is {}?",

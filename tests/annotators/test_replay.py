@@ -55,7 +55,9 @@ def test_lines_give_what_the_array_gives(array: Path, tmp_path: Path, labels: La
                         "votes": dict(zip(reversed(labels.names), seen.votes[::-1].tolist(), strict=True)),
                     }
                     handle.write(json.dumps(record) + "\n")
-    for stored, read in zip(ReplayAnnotator.panel(array, labels), ReplayAnnotator.panel(lines, labels), strict=True):
+    panel = ReplayAnnotator.panel(array, labels)
+    assert [annotator.name for annotator in panel] == ["llm1", "llm2"]
+    for stored, read in zip(panel, ReplayAnnotator.panel(lines, labels), strict=True):
         assert stored.name == read.name
         for a, b in zip(*(next(x.annotate([Item("1", "")])) for x in (stored, read)), strict=True):
             np.testing.assert_allclose(np.exp(a.log_probs), np.exp(b.log_probs))

@@ -89,6 +89,7 @@ def test_a_sound_file_is_tried_once(shallow_llm: Path, home: Path, monkeypatch: 
     assert tried == [shallow_llm] * 3
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     "failure",
     ["os.kill(os.getpid(), signal.SIGSEGV)", "os.kill(os.getpid(), signal.SIGILL)", "found[:] = found[::-1].copy()"],
@@ -129,6 +130,7 @@ def test_a_library_that_does_not_even_start_here_is_a_sentence(
     assert not found["ok"] and "compiled for another processor" in found["problems"][0]
 
 
+@pytest.mark.proof
 def test_a_file_that_crashes_the_engine_is_a_message(patched: Patch, home: Path) -> None:
     """Had it been loaded here, this test run would be over."""
     path = patched(EPSILON, "<f", float("nan"))  # a failed assertion in llama.cpp ends the process

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.proof
+
 
 @pytest.fixture(scope="module")
 def faults(load_benchmark: Callable[[str], ModuleType]) -> Any:

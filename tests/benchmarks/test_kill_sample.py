@@ -9,6 +9,8 @@ import pytest
 
 import mollia_cli
 
+pytestmark = pytest.mark.proof
+
 KILL = Path(__file__).parents[2] / "benchmarks" / "kill.py"
 
 

@@ -22,6 +22,8 @@ from mollia_cli.workflow.create import create, new_settings
 from mollia_cli.workflow.ingest import ingest
 from mollia_cli.workflow.project import Project
 
+pytestmark = pytest.mark.proof
+
 COMMAND = [sys.executable, "-c", "from mollia_cli.cli.main import main; main()"]
 ESCAPES = re.compile(r"\x1b(\[[0-9;?<>=]*[a-zA-Z]|[=>])")
 COLOURS = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;[0-9;]*)?m")

@@ -14,6 +14,7 @@ from mollia_cli.domain.errors import InputError
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 
 
+@pytest.mark.proof
 def test_every_block_runs(
     test_llm: Path,
     test_encoder: Path,

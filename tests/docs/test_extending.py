@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from mollia_cli.cli.docs import page
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +32,7 @@ def command(line: str, folder: Path, home: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.proof
 def test_extending_is_as_easy_as_it_says(tmp_path: Path) -> None:
     for part in ("mollia_cli", "tests", "pyproject.toml"):
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy

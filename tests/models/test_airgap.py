@@ -33,7 +33,10 @@ def namespaces_work() -> bool:
         return False
 
 
-pytestmark = pytest.mark.skipif(not namespaces_work(), reason="this system lets nobody make a network namespace")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.skipif(not namespaces_work(), reason="this system lets nobody make a network namespace"),
+]
 
 
 def isolated(folder: Path, *command: object, stdin: str = "", path: Path = PACKAGE) -> str:

@@ -31,6 +31,7 @@ def wheels(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.proof
 @pytest.mark.skipif(sys.platform != "linux" or not flags() & {"avx"}, reason="x86 on Linux")
 def test_a_wheel_that_was_compiled_here_needs_what_this_processor_has(wheels: Path, tmp_path: Path) -> None:
     made, needs = bundle(tmp_path / "out.tar", wheels=wheels)
@@ -53,6 +54,7 @@ def test_a_wheel_that_does_not_run_here_needs_nobody_knows_what(tmp_path: Path) 
     assert wheel_needs(foreign) == ()
 
 
+@pytest.mark.proof
 def test_an_older_processor_is_told_before_anything_is_installed(
     wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,9 @@ def test_sound_weights(tmp_path: Path, test_encoder: Path) -> None:
     path = tmp_path / "w.safetensors"
     path.write_bytes(written({"__metadata__": {"format": "pt"}, "w": WHOLE}))
     check_safetensors(path)
+    path.write_bytes(path.read_bytes()[:-1])  # one byte less, and it is no longer sound
+    with pytest.raises(RefusedError):
+        check_safetensors(path)
 
 
 LIES = {

@@ -248,6 +248,7 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
 
 
 def test_every_format_has_its_file() -> None:
+    assert {"csv", "jsonl", "parquet"} <= set(FORMATS)
     for format in FORMATS:
         assert callable(FORMATS.load(format))
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 EPOCH = "1700000000"
 
@@ -25,6 +27,7 @@ def copied(target: Path, modified: int) -> Path:
     return target
 
 
+@pytest.mark.proof
 def test_two_builds_are_the_same_bytes(load_release: Callable[[str], ModuleType], tmp_path: Path) -> None:
     build = load_release("build")
     one, other = (build.build(copied(tmp_path / name, modified), EPOCH) for name, modified in (("a", 1), ("b", 10**9)))

@@ -15,7 +15,10 @@ from .samples import full_report
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BROWSER = next((found for name in NAMES if (found := shutil.which(name))), "")
-pytestmark = pytest.mark.skipif(not BROWSER, reason=f"no browser on this machine (looked for {', '.join(NAMES)})")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.skipif(not BROWSER, reason=f"no browser on this machine (looked for {', '.join(NAMES)})"),
+]
 OFFLINE = ("--host-resolver-rules=MAP * ~NOTFOUND", "--no-first-run", "--disable-background-networking")
 MEASURE = """<script>addEventListener("load", () => {
   const page = document.querySelector("iframe").contentDocument;

@@ -279,4 +279,7 @@ def test_init_goes_on_after_one_that_was_killed(tmp_path: Path, labels: LabelSet
     store.close()
     with pytest.raises(RefusedError, match="holds items"):
         Store(tmp_path, labels, create=True)
-    Store(tmp_path, labels).close()
+    store = Store(tmp_path, labels)
+    assert [item.text for item in store.items.in_split("pool")] == ["a text"]
+    assert store.damage() == []
+    store.close()

@@ -47,6 +47,14 @@ def pick(strategy: Strategy, ids: tuple[str, ...], values: dict[str, np.ndarray]
     return strategy.select(Signals(ids, labelled_embeddings=labelled, **needed), n, stream(6, "select"))
 
 
+# Each strategy with each signal that it declares.
+NEEDED = [(name, signal) for name in STRATEGIES for signal in sorted(STRATEGIES.load(name).needs)]
+
+
+def all_but(exception: str) -> list[str]:
+    return [name for name in STRATEGIES if name != exception]
+
+
 @pytest.fixture(params=list(STRATEGIES))
 def strategy(request: pytest.FixtureRequest) -> Strategy:
     return STRATEGIES.load(request.param)()
@@ -68,10 +76,10 @@ class TestContract:
         assert {chosen.id for chosen in picks} <= set(ids)
         assert all(type(chosen.score) is float and np.isfinite(chosen.score) for chosen in picks)
 
+    @pytest.mark.parametrize("strategy", all_but("badge"), indirect=True)  # it draws: a later one may be farther away
     def test_the_best_comes_first(self, strategy: Strategy) -> None:
         scores = [chosen.score for chosen in pick(strategy, ids_for(SIZE), make_signals(), 20)]
-        if strategy.name != "badge":  # which draws its picks: a later one may be farther away
-            assert scores == sorted(scores, reverse=True)
+        assert scores == sorted(scores, reverse=True)
 
     def test_takes_all_where_fewer_are_left(self, strategy: Strategy) -> None:
         ids = ids_for(5)
@@ -93,11 +101,11 @@ class TestContract:
             assert [chosen.id for chosen in found] == [chosen.id for chosen in expected]
             np.testing.assert_allclose([c.score for c in found], [c.score for c in expected], rtol=1e-9)
 
+    @pytest.mark.parametrize("strategy", all_but("random"), indirect=True)
     def test_ties_go_to_the_lowest_id(self, strategy: Strategy) -> None:
         same = take(make_signals(), np.zeros(SIZE, dtype=int))
         picks = pick(strategy, ids_for(SIZE), same, 10)
-        if strategy.name != "random":
-            assert [chosen.id for chosen in picks] == sorted(ids_for(SIZE))[:10]
+        assert [chosen.id for chosen in picks] == sorted(ids_for(SIZE))[:10]
 
     def test_doubled_items_do_not_break_the_order_of_candidates(self, strategy: Strategy) -> None:
         rows = np.arange(SIZE) // 2
@@ -118,23 +126,32 @@ class TestContract:
         values = make_signals()
         for array in values.values():
             array.flags.writeable = False
-        pick(strategy, ids_for(SIZE), values, 9)
+        pick(strategy, ids_for(SIZE), values, 9)  # to write there raises ValueError
+        for name, array in make_signals().items():
+            np.testing.assert_array_equal(values[name], array)
 
-    def test_a_signal_that_was_not_computed_is_named(self, strategy: Strategy) -> None:
-        for name in strategy.needs:
-            rest = {other: array for other, array in make_signals().items() if other != name}
-            with pytest.raises(InputError, match=name):
-                strategy.select(Signals(ids_for(SIZE), **rest), 5, stream(6, "select"))
+    @pytest.mark.parametrize(("strategy", "name"), NEEDED, indirect=["strategy"])
+    def test_a_signal_that_was_not_computed_is_named(self, strategy: Strategy, name: str) -> None:
+        rest = {other: array for other, array in make_signals().items() if other != name}
+        with pytest.raises(InputError, match=name):
+            strategy.select(Signals(ids_for(SIZE), **rest), 5, stream(6, "select"))
 
     @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-    def test_nan_and_infinity_are_refused(self, strategy: Strategy, value: float) -> None:
-        for name in strategy.needs:
-            values = make_signals()
-            values[name].flat[17] = value
-            with pytest.raises(InputError, match=f"{name!r} holds NaN or infinity"):
-                pick(strategy, ids_for(SIZE), values, 5)
+    @pytest.mark.parametrize(("strategy", "name"), NEEDED, indirect=["strategy"])
+    def test_nan_and_infinity_are_refused(self, strategy: Strategy, name: str, value: float) -> None:
+        values = make_signals()
+        values[name].flat[17] = value
+        with pytest.raises(InputError, match=f"{name!r} holds NaN or infinity"):
+            pick(strategy, ids_for(SIZE), values, 5)
 
-    def test_signals_of_another_length_are_refused(self, strategy: Strategy) -> None:
-        if strategy.needs:
-            with pytest.raises(InputError, match="for 60 items"):
-                pick(strategy, ids_for(SIZE), make_signals(SIZE - 1), 5)
+    @pytest.mark.parametrize(("strategy", "name"), NEEDED, indirect=["strategy"])
+    def test_signals_of_another_length_are_refused(self, strategy: Strategy, name: str) -> None:
+        values = make_signals() | {name: make_signals(SIZE - 1)[name]}
+        with pytest.raises(InputError, match="for 60 items"):
+            pick(strategy, ids_for(SIZE), values, 5)
+
+    @pytest.mark.parametrize(
+        "strategy", [name for name in STRATEGIES if not STRATEGIES.load(name).needs], indirect=True
+    )
+    def test_who_needs_nothing_looks_at_nothing(self, strategy: Strategy) -> None:
+        assert pick(strategy, ids_for(SIZE), {}, 9) == pick(strategy, ids_for(SIZE), make_signals(), 9)

@@ -41,6 +41,7 @@ def end(process: Started, answers: str = "", code: int = 0) -> str:
     return out + said
 
 
+@pytest.mark.proof
 def test_two_annotate_status_and_review(
     make_project: Callable[..., Project], shallow_llm: Path, tmp_path: Path
 ) -> None:

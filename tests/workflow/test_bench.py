@@ -16,6 +16,7 @@ KEYS = {
 }
 
 
+@pytest.mark.proof
 def test_the_command_prints_one_object(test_llm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mollia_cli.annotators.gguf.bench._CEILING_SHARE", 0.0)
     arguments = ["bench", "annotate", str(test_llm), "--limit", "12", "--threads", "1", "--json"]

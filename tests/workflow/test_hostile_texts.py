@@ -102,6 +102,7 @@ def test_an_llm_reads_them_all(shallow_llm: Path) -> None:
     assert 0 < said(shallow_llm, SCRIPTS, ["hello"])[0] <= 1 + 1e-6
 
 
+@pytest.mark.proof
 def test_ten_thousand_labels(imported: Callable[..., tuple[Project, ImportReport]], shallow_llm: Path) -> None:
     labels = tuple(f"label {number}" for number in range(10_000))
     rows = [{"text": f"text {number}", "label": labels[number]} for number in (0, 9_999)]

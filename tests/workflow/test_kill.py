@@ -7,8 +7,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import mollia_cli
 from mollia_cli.workflow.project import Project
+
+pytestmark = pytest.mark.proof
 
 MakeProject = Callable[..., Project]
 PHASES = ("train", "save", "evaluate", "select", "selected", "annotate", "fit", "conclude")

@@ -26,7 +26,10 @@ from mollia_cli.workflow.train import Labelled, train_learner
 
 MakeProject = Callable[..., Project]
 MB = 2**20
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel's mark cannot be set back")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel's mark cannot be set back"),
+]
 
 
 def memory_of(project: Project) -> dict[str, int]:

@@ -51,6 +51,7 @@ def uses_of_network(log: Path) -> list[str]:
     return [line for line in log.read_text(errors="replace").splitlines() if USES_NETWORK.search(line)]
 
 
+@pytest.mark.proof
 @pytest.mark.skipif(not can_watch(), reason="this system has no strace, or lets nobody make a network namespace")
 def test_the_whole_main_job_makes_no_use_of_a_network(tmp_path: Path, shallow_llm: Path, test_encoder: Path) -> None:
     root, log = tmp_path / "project", tmp_path / "strace.log"

@@ -123,6 +123,7 @@ def test_what_is_printed_can_be_parsed(mollia: Piped, commands: dict[str, Any]) 
             assert all(isinstance(json.loads(line), dict) for line in done["stdout"].splitlines()), where
 
 
+@pytest.mark.proof
 def test_nobody_reads(mollia: Piped) -> None:
     asked = {name: arguments(name) for name in PRINTS} | {"help": ["--help"], "help of one": ["run", "--help"]}
     found = mollia(*({"arguments": words, "stdin": "i000\n", "closed": True} for words in asked.values()))

@@ -47,7 +47,9 @@ def test_annotators_answers_in_words(observed: Project) -> None:
 
 
 def test_without_a_query_the_tables_are_listed(observed: Project) -> None:
-    for row in list(tables().rows):
+    rows = list(tables().rows)
+    assert {"items", "observations", "verdicts"} <= {row["name"] for row in rows}
+    for row in rows:
         found = ask(observed, f"select * from {row['name']} limit 1")
         assert list(found.columns) == row["columns"]
         list(found.rows)

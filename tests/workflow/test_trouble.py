@@ -69,6 +69,7 @@ def mounted(tmp_path: Path) -> Callable[..., str]:
     return run
 
 
+@pytest.mark.proof
 def test_a_full_disk(observed: Project, tmp_path: Path, mounted: Callable[..., str]) -> None:
     observed.store.close()
     rows = (json.dumps({"text": f"text {n} " * 40}) for n in range(10_000))
@@ -92,6 +93,7 @@ def test_a_full_disk(observed: Project, tmp_path: Path, mounted: Callable[..., s
     assert ".part" not in said
 
 
+@pytest.mark.proof
 def test_a_project_that_can_only_be_read(observed: Project, tmp_path: Path, mounted: Callable[..., str]) -> None:
     observed.store.close()
     assert not (observed.root / "mollia.db-wal").exists()
@@ -109,6 +111,7 @@ def test_a_project_that_can_only_be_read(observed: Project, tmp_path: Path, moun
     assert "cannot be written" in said and "check the permissions" in said
 
 
+@pytest.mark.proof
 def test_no_permission(observed: Project) -> None:
     observed.store.close()
     powerless = ["setpriv", "--bounding-set=-all"] if os.geteuid() == 0 else []
@@ -122,6 +125,7 @@ def test_no_permission(observed: Project) -> None:
     assert "260" not in said and "ada" in mollia("status", "-p", observed.root)
 
 
+@pytest.mark.proof
 def test_no_memory_for_a_model(make_project: Callable[..., Project]) -> None:
     root = make_project().root
     limit = 256 << 20
@@ -169,6 +173,7 @@ def test_a_database_of_an_older_version_is_kept_beside_the_new_one(observed: Pro
     assert "kept as" not in mollia("status", "-p", observed.root, program=LATER)
 
 
+@pytest.mark.proof
 def test_an_older_database_that_cannot_be_written_is_left_alone(observed: Project, mounted: Callable[..., str]) -> None:
     observed.store.close()
     before = observed.store.path.read_bytes()
