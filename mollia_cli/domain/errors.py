@@ -43,4 +43,4 @@ class RefusedError(MolliaError):
 
 
 class StoreError(MolliaError):
-    """The project's database cannot be read or written: no part of the work that can be done without."""
+    """The project's database cannot be used: damaged, locked, its disk full. No report does without it."""

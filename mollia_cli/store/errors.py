@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
-from mollia_cli.domain.errors import RefusedError, StoreError
+from mollia_cli.domain.errors import MolliaError, RefusedError, StoreError
 
 BUSY_SECONDS = 600.0  # another process may be in the middle of a large import
 _ROOM = 1 << 20  # bytes free on a disk with less than which it is as good as full
@@ -25,7 +25,7 @@ class LockedError(StoreError):
     """Another process writes, and has not ended in time."""
 
 
-def database_error(path: Path, error: sqlite3.Error) -> StoreError:
+def database_error(path: Path, error: sqlite3.Error) -> MolliaError:
     """What went wrong in SQLite, in words that a user can act on."""
     text = str(error)
     if "not a database" in text or "malformed" in text:
@@ -45,7 +45,8 @@ def database_error(path: Path, error: sqlite3.Error) -> StoreError:
             "check that its disk is there and has free space, then run the same command again",
         )
     if "readonly" in text or "unable to open" in text:
-        return StoreError(f"{path} cannot be written ({text})", "check the permissions of the file and its folder")
+        # no StoreError: a report of a project that may only be read does without what it would have stored
+        return MolliaError(f"{path} cannot be written ({text})", "check the permissions of the file and its folder")
     if "locked" in text:
         return LockedError(
             f"{path} was locked by another process for over {BUSY_SECONDS / 60:.0f} minutes",
@@ -56,11 +57,19 @@ def database_error(path: Path, error: sqlite3.Error) -> StoreError:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Within, errors of SQLite's raise StoreError."""
+    """Within, errors of SQLite's raise MolliaError."""
     try:
         yield
     except sqlite3.Error as error:
         raise database_error(path, error) from error
+
+
+def _explain(source: Any, error: sqlite3.Error) -> NoReturn:
+    """Raise a connection's or cursor's error as a MolliaError, where the connection's file is known."""
+    path: Path | None = getattr(source, "connection", source).path
+    if path is None:
+        raise error
+    raise database_error(path, error) from error
 
 
 def _explaining(method: Callable[P, R]) -> Callable[P, R]:
@@ -68,13 +77,10 @@ def _explaining(method: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(method)
     def call(*args: P.args, **options: P.kwargs) -> R:
-        try:  # no context manager: this runs for each row
+        try:
             return method(*args, **options)
         except sqlite3.Error as error:
-            path = getattr(args[0], "connection", args[0]).path
-            if path is None:
-                raise
-            raise database_error(path, error) from error
+            _explain(args[0], error)
 
     return call
 
@@ -85,11 +91,17 @@ class _Cursor(sqlite3.Cursor):
     fetchone = _explaining(sqlite3.Cursor.fetchone)
     fetchmany = _explaining(sqlite3.Cursor.fetchmany)
     fetchall = _explaining(sqlite3.Cursor.fetchall)
-    __next__ = _explaining(sqlite3.Cursor.__next__)
+
+    def __next__(self) -> Any:
+        """The next row."""
+        try:
+            return super().__next__()
+        except sqlite3.Error as error:
+            _explain(self, error)
 
 
 class ExplainingConnection(sqlite3.Connection):
-    """A connection whose errors are StoreErrors once ``path`` says of which file."""
+    """A connection whose errors are MolliaErrors once ``path`` says of which file."""
 
     path: Path | None = None
 

@@ -28,7 +28,7 @@ _IMPORT_CACHE = 64 << 10  # KiB, taken as they are needed
 class Store:
     """The open database of a project, one attribute for each group of tables; see ``open_database`` for ``say``.
 
-    Whatever SQLite cannot do is a StoreError; see store/errors.py.
+    Whatever SQLite cannot do is a MolliaError; see store/errors.py.
     """
 
     def __init__(self, root: Path, labels: LabelSet, create: bool = False, say: Say = lambda remark: None) -> None:

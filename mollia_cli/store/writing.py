@@ -13,7 +13,7 @@ from mollia_cli.store.errors import BUSY_SECONDS, ExplainingConnection, LockedEr
 
 
 class Connection(Database):
-    """A database whose transactions ask for the right to write at their start, and whose errors are StoreErrors.
+    """A database whose transactions ask for the right to write at their start, and whose errors are MolliaErrors.
 
     SQLite lets one that has read first wait for nobody: if another process has written since, it fails at once.
     """

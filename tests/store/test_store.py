@@ -238,7 +238,7 @@ def commits(store: Store) -> None:
 @pytest.mark.parametrize(
     ("does", "named"),
     [
-        (lambda store: store._db.execute("SELECT nothing FROM items"), "no such column: nothing"),
+        (lambda store: store._db.execute("SELECT worth FROM items"), "no such column: worth"),
         (lambda store: store._db.conn.executemany("INSERT INTO items VALUES (?)", [(1,)]), "8 columns"),
         (lambda store: list(store._db.execute("SELECT unreadable(text) FROM items")), "user-defined function"),
         (lambda store: store._db.execute("SELECT unreadable(text) FROM items").fetchone(), "user-defined function"),

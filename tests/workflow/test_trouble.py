@@ -201,4 +201,5 @@ def test_a_damaged_page(observed: Project) -> None:
     said = mollia("status", "-p", observed.root, code=4)
     assert "is damaged" in said and "restore it from a backup" in said and "mollia doctor" in said
     assert "problem: the project" in mollia("doctor", "-p", observed.root, code=1)
+    assert "is damaged" in mollia("report", "--json", "-p", observed.root, code=4)  # and not a report with holes
     assert database.read_bytes() == raw
