@@ -40,3 +40,7 @@ class RefusedError(MolliaError):
     """Something exists but must not be used: a digest differs, another version wrote it."""
 
     exit_code = EXIT_REFUSED
+
+
+class StoreError(MolliaError):
+    """The project's database cannot be read or written: no part of the work that can be done without."""

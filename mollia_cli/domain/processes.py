@@ -18,10 +18,11 @@ def _runs(pid: int) -> bool:
     return True
 
 
-def sweep(folder: Path, pattern: str) -> None:
-    """Remove what matches ``pattern``, whose ``*`` begins with a process's id, where that process has ended."""
-    before, _, _ = pattern.partition("*")
-    for left in folder.glob(pattern):
+def sweep(folder: Path, before: str, after: str = "") -> None:
+    """Remove what is called ``before``, a process's id, anything, ``after``, where that process has ended."""
+    for left in folder.iterdir():
+        if not (left.name.startswith(before) and left.name.endswith(after)):
+            continue
         pid = left.name.removeprefix(before).replace(".", "-").partition("-")[0]
         if not pid.isdigit() or _runs(int(pid)):
             continue

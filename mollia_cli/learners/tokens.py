@@ -1,7 +1,6 @@
 """Texts as token ids: each text tokenised once, kept ragged, padded only within a batch."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -14,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from mollia_cli.domain.digest import digest_of
+from mollia_cli.domain.files import new_file
 from mollia_cli.domain.observations import IntArray
-from mollia_cli.domain.processes import sweep
 
 Ids = NDArray[np.int32]
 _CHUNK = 4096
@@ -145,11 +144,8 @@ class TokenStore:
         keys = np.frombuffer(b"".join(self._rows), dtype=np.uint8).reshape(-1, _KEY_BYTES)
         tensors = {"ids": self._flat, "lengths": self._lengths, "keys": keys}
         path.parent.mkdir(parents=True, exist_ok=True)
-        sweep(path.parent, f"{path.name}.*.part")
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
-        save_file(tensors, unfinished, metadata={"identity": self._identity})
-        unfinished.chmod(0o600)  # tokens are texts
-        unfinished.replace(path)
+        with new_file(path) as unfinished:
+            save_file(tensors, unfinished, metadata={"identity": self._identity})
 
 
 def _identity(tokenizer: Any, max_tokens: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 from torch import nn
 
 from mollia_cli.domain.errors import InputError, RefusedError
+from mollia_cli.domain.files import new_folder
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.progress import Progress
@@ -150,17 +151,15 @@ class TransformerLearner(Learner):
     def save(self, folder: Path) -> None:
         """Write config.json, model.safetensors and the tokenizer; the folder appears whole or not at all."""
         model: Any = self._trained()
-        unfinished = folder.with_name(folder.name + ".part")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        model.save_pretrained(unfinished, safe_serialization=True)
         # A pipeline that is asked to truncate then cuts where training did.
         self._tokenizer.model_max_length = self._max_tokens
         # How it was called last is saved too, and after a stop, when all tokens are known, it was not called.
         self._tokenizer.backend_tokenizer.no_truncation()
         self._tokenizer.backend_tokenizer.no_padding()
-        self._tokenizer.save_pretrained(unfinished)
-        shutil.rmtree(folder, ignore_errors=True)
-        unfinished.replace(folder)
+        with new_folder(folder) as unfinished:
+            model.save_pretrained(unfinished, safe_serialization=True)
+            self._tokenizer.save_pretrained(unfinished)
+            shutil.rmtree(folder, ignore_errors=True)
 
     @classmethod
     def load(cls, folder: Path, **settings: Any) -> Self:

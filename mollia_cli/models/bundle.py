@@ -17,6 +17,7 @@ from pathlib import Path
 from mollia_cli import __version__
 from mollia_cli.domain.digest import digest_file
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
+from mollia_cli.domain.files import new_file
 from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.models import catalogue, unbundle
 from mollia_cli.models.home import make_folders, models_folder, partial_folder
@@ -62,8 +63,7 @@ def pack(
     manifest = _manifest(files, chosen, needs)
     with _refusing():
         unbundle.make_room(out.absolute().parent, sum(file.size for file in files.values()))
-    unfinished = out.with_name(f".{out.name}.unfinished")
-    try:
+    with new_file(out) as unfinished:
         with tarfile.open(unfinished, "w", format=tarfile.GNU_FORMAT) as tar:
             tar.addfile(_header(MANIFEST, len(manifest)), io.BytesIO(manifest))
             members = {unbundle.member(path, files[path]): source for path, source in sources.items()}
@@ -74,9 +74,6 @@ def pack(
         progress(f"packing {out.name}", len(members), len(members))
         with _refusing("mollia models check"):
             unbundle.verify(unfinished)
-        unfinished.replace(out)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return _about(out, unbundle.Manifest(files, {m.name: {} for m in chosen}, {}, hashlib.sha256(manifest).hexdigest()))
 
 

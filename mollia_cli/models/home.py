@@ -12,6 +12,7 @@ from typing import Any
 import platformdirs
 
 from mollia_cli.domain.errors import RefusedError
+from mollia_cli.domain.files import write_private
 from mollia_cli.domain.processes import sweep
 
 _PARTIAL = ".partial-"
@@ -35,10 +36,9 @@ def make_folders() -> None:
 
 
 def clear_partial() -> None:
-    """Make the folders, and remove what killed processes have left in them."""
+    """Make the folders, and remove what killed processes have left of pulls."""
     make_folders()
-    for folder in (home(), models_folder()):
-        sweep(folder, f"{_PARTIAL}*")
+    sweep(models_folder(), _PARTIAL)
 
 
 @contextmanager
@@ -67,13 +67,4 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Replace a JSON file in one step."""
-    text = json.dumps(value, ensure_ascii=False, indent=1)
-    prefix = f"{_PARTIAL}{os.getpid()}-"
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=prefix, delete=False, encoding="utf-8") as new:
-        try:
-            new.write(text)
-            new.close()
-            Path(new.name).replace(path)
-        except OSError:
-            Path(new.name).unlink()
-            raise
+    write_private(path, json.dumps(value, ensure_ascii=False, indent=1))

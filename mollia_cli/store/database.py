@@ -1,7 +1,6 @@
 """Opening and creating the project's database file."""
 
 import os
-import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -10,13 +9,14 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from mollia_cli import __version__
-from mollia_cli.domain.errors import MolliaError, RefusedError
+from mollia_cli.domain.errors import RefusedError
+from mollia_cli.domain.files import new_file
+from mollia_cli.store.errors import ExplainingConnection, explained
 from mollia_cli.store.migrations import migrations
-from mollia_cli.store.writing import BUSY_SECONDS, Connection
+from mollia_cli.store.writing import Connection
 
 DATABASE_FILE = "mollia.db"
 _WAIT_SECONDS = 10.0  # that SQLite waits by itself, when Ctrl-C cannot be heard
-_ROOM = 1 << 20  # bytes free on a disk with less than which it is as good as full
 
 Say = Callable[[str], None]
 
@@ -25,12 +25,9 @@ def _remove_unfinished(path: Path) -> None:
     """Remove the database that an ``init`` has left behind when it was killed; one with items raises RefusedError."""
     if not path.exists():
         return
-    try:
-        with closing(connect_to_read(path)) as connection:
-            tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'items'").fetchone()[0]
-            used = tables and connection.execute("SELECT 1 FROM items LIMIT 1").fetchone()
-    except sqlite3.Error as error:
-        raise database_error(path, error) from error
+    with explained(path), closing(connect_to_read(path)) as connection:
+        tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'items'").fetchone()[0]
+        used = tables and connection.execute("SELECT 1 FROM items LIMIT 1").fetchone()
     if used:
         raise RefusedError(f"{path} holds items, and mollia.toml is missing", "restore mollia.toml, or move the file")
     for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
@@ -52,19 +49,17 @@ def open_database(path: Path, say: Say = lambda remark: None) -> Connection:
     """
     if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
         return _open_to_read(path)
-    connection = sqlite3.connect(path, timeout=_WAIT_SECONDS)
+    with explained(path):
+        connection = sqlite3.connect(path, timeout=_WAIT_SECONDS, factory=ExplainingConnection)
+    db = Connection(connection, path)
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         keep_temporaries(connection, path.parent)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        db = Connection(connection)
         _refuse_unknown(db, path)
         if migrations.pending(db):
             _migrate(db, path, say)
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        raise database_error(path, error) from error
     except BaseException:
         connection.close()
         raise
@@ -77,10 +72,10 @@ def keep_temporaries(connection: sqlite3.Connection, folder: Path) -> None:
     connection.execute(f"PRAGMA temp_store_directory = '{quoted}'")
 
 
-def connect_to_read(path: Path) -> sqlite3.Connection:
+def connect_to_read(path: Path) -> ExplainingConnection:
     """A connection that cannot write, also where the folder may not be written; raises sqlite3.Error."""
     name = f"{path.absolute().as_uri()}?mode=ro"
-    connection = sqlite3.connect(name, uri=True, timeout=_WAIT_SECONDS)
+    connection = sqlite3.connect(name, uri=True, timeout=_WAIT_SECONDS, factory=ExplainingConnection)
     try:
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     except sqlite3.OperationalError:
@@ -89,7 +84,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
         log = path.with_name(f"{path.name}-wal")
         if os.access(path.parent, os.W_OK) or (log.exists() and log.stat().st_size):
             raise
-        connection = sqlite3.connect(f"{name}&immutable=1", uri=True)
+        connection = sqlite3.connect(f"{name}&immutable=1", uri=True, factory=ExplainingConnection)
     if os.access(path.parent, os.W_OK):
         keep_temporaries(connection, path.parent)
     connection.execute("PRAGMA query_only = ON")
@@ -97,14 +92,11 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
 
 
 def _open_to_read(path: Path) -> Connection:
-    try:
-        db = Connection(connect_to_read(path))
-        db.read_only = True
-        _refuse_unknown(db, path)
-        pending = migrations.pending(db)
-    except sqlite3.Error as error:
-        raise database_error(path, error) from error
-    if pending:
+    with explained(path):
+        db = Connection(connect_to_read(path), path)
+    db.read_only = True
+    _refuse_unknown(db, path)
+    if migrations.pending(db):
         raise RefusedError(
             f"{path} was written by an older mollia and cannot be brought up to date, because it cannot be written",
             "copy the project's folder to where you may write, and use the copy",
@@ -124,45 +116,15 @@ def _migrate(db: Connection, path: Path, say: Say) -> None:
 
 
 def _copy(path: Path, target: Path) -> None:
-    """A copy of what is committed, for its owner alone; it appears whole or not at all."""
-    unfinished = target.with_name(f"{target.name}.part")
-    os.close(os.open(unfinished, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
-    try:
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(unfinished)) as copy:
-            source.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE")
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def database_error(path: Path, error: sqlite3.Error) -> MolliaError:
-    """What went wrong in SQLite, in words that a user can act on."""
-    text = str(error)
-    if "not a database" in text or "malformed" in text:
-        return RefusedError(
-            f"{path} is damaged or no database ({text})",
-            f"restore it from a backup; `mollia doctor -p {path.parent}` says what is damaged, and"
-            f" `sqlite3 {path.name} .recover` saves what can be read",
-        )
-    if "full" in text or ("disk I/O" in text and shutil.disk_usage(path.parent).free < _ROOM):
-        return MolliaError(
-            f"the disk is full: {path} could not be written",
-            "free some space and run the same command again; everything up to the last finished batch is kept",
-        )
-    if "disk I/O" in text:
-        return MolliaError(
-            f"{path} could not be read or written ({text})",
-            "check that its disk is there and has free space, then run the same command again",
-        )
-    if "readonly" in text or "unable to open" in text:
-        return MolliaError(f"{path} cannot be written ({text})", "check the permissions of the file and its folder")
-    if "locked" in text:
-        return MolliaError(
-            f"{path} was locked by another process for over {BUSY_SECONDS / 60:.0f} minutes",
-            "wait until the other mollia command has ended, then run this one again",
-        )
-    return MolliaError(f"{path}: {text}", "run the command again with --debug for details")
+    """A copy of what is committed."""
+    with (
+        new_file(target) as unfinished,
+        explained(path),
+        closing(sqlite3.connect(path)) as source,
+        closing(sqlite3.connect(unfinished)) as copy,
+    ):
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")
 
 
 def _refuse_unknown(db: Database, path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import tomlkit
 
 from mollia_cli.domain.errors import InputError, NotFoundError
+from mollia_cli.domain.files import write_private
 from mollia_cli.domain.settings import SECTIONS, SETTINGS_FILE, Settings, parse_settings
 
 PROJECT_VARIABLE = "MOLLIA_PROJECT"
@@ -77,12 +78,3 @@ def _section(values: Any, section: type) -> Any:
         value = getattr(values, key)
         table.add(key, list(value) if isinstance(value, tuple) else value)
     return table
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file whole or not at all, readable by its owner only."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.touch(mode=0o600)
-    temporary.chmod(0o600)
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mollia_cli.domain.errors import InputError, MolliaError, RefusedError
-from mollia_cli.store.database import connect_to_read, database_error
+from mollia_cli.store.database import connect_to_read
+from mollia_cli.store.errors import database_error, explained
 from mollia_cli.store.schema import TABLES
 
 _READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
@@ -32,10 +33,8 @@ def query(path: Path, sql: str) -> Answer:
     Raises InputError for SQL that SQLite does not understand, and RefusedError for anything that
     would write, attach another file or change the connection.
     """
-    try:
+    with explained(path):
         connection = connect_to_read(path)
-    except sqlite3.Error as error:
-        raise database_error(path, error) from None
     try:
         connection.set_authorizer(_allowed)
         connection.set_progress_handler(lambda: 0, _STEPS)

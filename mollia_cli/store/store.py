@@ -1,6 +1,5 @@
 """A project's stored data behind one door."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,8 +7,9 @@ from typing import Any
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.labels import LabelSet
-from mollia_cli.store.database import DATABASE_FILE, Say, create_database, database_error, open_database
+from mollia_cli.store.database import DATABASE_FILE, Say, create_database, open_database
 from mollia_cli.store.decisions import DecisionStore
+from mollia_cli.store.errors import LockedError
 from mollia_cli.store.forget import forget, rows_of
 from mollia_cli.store.items import ItemStore
 from mollia_cli.store.journal import Journal
@@ -26,7 +26,10 @@ _IMPORT_CACHE = 64 << 10  # KiB, taken as they are needed
 
 
 class Store:
-    """The open database of a project, one attribute for each group of tables; see ``open_database`` for ``say``."""
+    """The open database of a project, one attribute for each group of tables; see ``open_database`` for ``say``.
+
+    Whatever SQLite cannot do is a StoreError; see store/errors.py.
+    """
 
     def __init__(self, root: Path, labels: LabelSet, create: bool = False, say: Say = lambda remark: None) -> None:
         self.path = root / DATABASE_FILE
@@ -42,8 +45,7 @@ class Store:
         self.variants = VariantStore(self._db)
         self.decisions = DecisionStore(self._db, labels)
         if not self._db.read_only:
-            with self.guarded():
-                self._record_labels(labels)
+            self._record_labels(labels)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -62,40 +64,23 @@ class Store:
         finally:
             self._db.execute(f"PRAGMA cache_size = {before}")
 
-    @contextmanager
-    def guarded(self) -> Iterator[None]:
-        """Turns SQLite's errors into messages."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            self.explain(error)
-
-    def explain(self, error: BaseException | None) -> None:
-        """Raise what a user can act on in place of an error of SQLite's; any other is left alone."""
-        if isinstance(error, sqlite3.Error):
-            raise database_error(self.path, error) from error
-
     def damage(self) -> list[str]:
         """What SQLite finds wrong with the file and with references between its rows; reads all of it."""
-        with self.guarded():
-            found = [str(line) for (line,) in self._db.execute("PRAGMA integrity_check(5)") if line != "ok"]
-            broken = self._db.execute('SELECT "table", count(*) FROM pragma_foreign_key_check GROUP BY 1').fetchall()
+        found = [str(line) for (line,) in self._db.execute("PRAGMA integrity_check(5)") if line != "ok"]
+        broken = self._db.execute('SELECT "table", count(*) FROM pragma_foreign_key_check GROUP BY 1').fetchall()
         return found + [f"{count} rows of {table} refer to rows that are missing" for table, count in broken]
 
     def verify(self, head: str = "") -> Verification:
         """Compare the tables with the journal; ``head``: a hash that was noted, and that the journal must hold."""
-        with self.guarded():
-            return verify(self._db, head)
+        return verify(self._db, head)
 
     def trace(self, item_id: str) -> dict[str, Any]:
         """Everything that is known of an item, as plain rows; see store/trace.py."""
-        with self.guarded():
-            return trace(self._db, item_id)
+        return trace(self._db, item_id)
 
     def copy_without_runs(self, path: Path, without_observations: bool = False) -> None:
         """A copy of the database, to repeat a run in; see store/scratch.py."""
-        with self.guarded():
-            copy_without_runs(self._db, path, without_observations)
+        copy_without_runs(self._db, path, without_observations)
 
     def rows_of(self, ids: Sequence[str]) -> dict[str, int]:
         """How many rows of each table `forget` would delete with these items."""
@@ -106,20 +91,17 @@ class Store:
 
         False if another process has the file open, which keeps a log with the old rows until it ends.
         """
-        with self.guarded():
-            self._db.execute("PRAGMA secure_delete = ON")
-            with self.transaction():
-                forget(self._db, ids)
-            return self._compact()
+        self._db.execute("PRAGMA secure_delete = ON")
+        with self.transaction():
+            forget(self._db, ids)
+        return self._compact()
 
     def _compact(self) -> bool:
         """Write the file anew, without what was deleted, and empty its log."""
         try:
             self._db.execute("VACUUM")
             [(busy, _, _)] = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error):
-                raise
+        except LockedError:
             return False
         return not busy
 

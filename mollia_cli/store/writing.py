@@ -1,24 +1,28 @@
 """How rows are written: one writer at a time, and stamped."""
 
 import datetime
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlite_utils import Database
 
-BUSY_SECONDS = 600.0  # another process may be in the middle of a large import
+from mollia_cli.store.errors import BUSY_SECONDS, ExplainingConnection, LockedError
 
 
 class Connection(Database):
-    """A database whose transactions ask for the right to write at their start.
+    """A database whose transactions ask for the right to write at their start, and whose errors are StoreErrors.
 
     SQLite lets one that has read first wait for nobody: if another process has written since, it fails at once.
     """
 
     read_only = False
+
+    def __init__(self, connection: ExplainingConnection, path: Path) -> None:
+        connection.path = path
+        super().__init__(connection)
 
     @contextmanager
     def atomic(self) -> Iterator[Database]:
@@ -36,8 +40,8 @@ class Connection(Database):
         while True:
             try:
                 self.conn.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() >= end:
+            except LockedError:
+                if time.monotonic() >= end:
                     raise
             else:
                 return

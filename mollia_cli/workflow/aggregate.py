@@ -134,15 +134,14 @@ def fit_aggregator(
     else:
         aggregator = kind().fit(seen, labels, unlabelled, random_seed)
     project.progress(f"fitting {name}", 1, 1)
-    with project.store.guarded():
-        fit = project.store.verdicts.add_fit(
-            digest,
-            name,
-            [member.key for member in panel],
-            (len(seed_ids), len(pool_ids)),
-            aggregator.to_json(),
-            calibration.to_json() if calibration else None,
-        )
+    fit = project.store.verdicts.add_fit(
+        digest,
+        name,
+        [member.key for member in panel],
+        (len(seed_ids), len(pool_ids)),
+        aggregator.to_json(),
+        calibration.to_json() if calibration else None,
+    )
     return Fitted(fit, aggregator, panel, rule, calibration)
 
 
@@ -289,8 +288,7 @@ def _conclude(project: Project, fitted: Fitted, ids: Sequence[str]) -> None:
         for part in chunks([item_id for item_id in ids if item_id not in known], MOST)
         for verdict in judged(project, fitted, part)  # a part's features take far more memory than its verdicts
     ]
-    with project.store.guarded():
-        project.store.verdicts.add(fitted.fit.id, made)
+    project.store.verdicts.add(fitted.fit.id, made)
 
 
 def verdicts_of(probabilities: FloatArray, panel: Panel, delta: float) -> list[Verdict]:

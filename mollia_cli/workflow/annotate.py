@@ -110,9 +110,8 @@ def _store_batches(
     project.progress(task, 0, total)
     begin = perf_counter()
     for batch in chain.from_iterable(map(annotator.annotate, parts)):
-        with project.store.guarded():
-            store.add(key, batch, perf_counter() - begin, peak.added if annotator.size else None)
-            store.keep_answers(key, batch)
+        store.add(key, batch, perf_counter() - begin, peak.added if annotator.size else None)
+        store.keep_answers(key, batch)
         begin = perf_counter()
         done += len(batch)
         project.progress(task, done, total)

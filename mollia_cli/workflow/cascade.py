@@ -125,7 +125,7 @@ def _record(
     """
     last, keys = fits[-1].fit, [member.key for member in panel]
     digest = digest_of({CASCADE: [fitted.fit.id for fitted in fits], "sure": sure, "readers": sorted(readers.items())})
-    with project.store.guarded(), project.store.transaction():
+    with project.store.transaction():
         fit = project.store.verdicts.add_fit(
             digest,
             f"{last.aggregator}+{CASCADE}",

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from mollia_cli import models
 from mollia_cli.domain.errors import InputError, RefusedError
+from mollia_cli.domain.files import write_private
 from mollia_cli.domain.labels import LabelSet, parse_labels
 from mollia_cli.domain.settings import SETTINGS_FILE, LearnerSettings, PanelSettings, Settings
 from mollia_cli.prompts import builtin_template, render
-from mollia_cli.store.project_files import write_private, write_settings
+from mollia_cli.store.project_files import write_settings
 from mollia_cli.store.store import Store
 
 PROMPT_FILE = "prompt.txt"

@@ -218,8 +218,7 @@ def _read(project: Project, annotator: Annotator, key: str, items: Sequence[Item
         for part in (items[:1], items[1:]):
             begin = perf_counter()
             for batch in annotator.annotate(part):
-                with project.store.guarded():
-                    project.store.observations.add(key, batch)
+                project.store.observations.add(key, batch)
                 tokens.append(sum(seen.tokens for seen in batch))
             spent.append(perf_counter() - begin)
     finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
+from mollia_cli.domain.files import new_file, new_folder
 from mollia_cli.store.items import chunks
 from mollia_cli.store.runs import Round
 from mollia_cli.workflow.project import Project
@@ -49,15 +50,11 @@ def write_rows(
     binary = name in BINARY
     if not isinstance(out, Path):
         return write(rows, out.buffer if binary and hasattr(out, "buffer") else out, target)
-    unfinished = out.with_name(f".{out.name}.unfinished")
-    try:
-        unfinished.touch(mode=0o600)
-        with unfinished.open("wb") if binary else unfinished.open("w", encoding="utf-8", newline="") as handle:
-            count = write(rows, handle, target)
-        unfinished.replace(out)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return count
+    with (
+        new_file(out) as unfinished,
+        unfinished.open("wb") if binary else unfinished.open("w", encoding="utf-8", newline="") as handle,
+    ):
+        return write(rows, handle, target)
 
 
 def export_labels(
@@ -112,18 +109,12 @@ def _gold_rows(project: Project, split: str, told: Container[str] = ()) -> Itera
 
 @contextmanager
 def _new_folder(out: Path) -> Iterator[Path]:
-    """A folder to fill that becomes ``out`` at the end, whole or not at all. Raises RefusedError if ``out`` exists."""
+    """``new_folder``, in a place that is made. Raises RefusedError if ``out`` exists."""
     if out.exists():
         raise RefusedError(f"{out} exists already", "give the name of a new folder")
     out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(f".{out.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    try:
-        unfinished.mkdir(mode=0o700)
+    with new_folder(out) as unfinished:
         yield unfinished
-        unfinished.rename(out)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _row(item_id: str, text: str, label: str, confidence: float, source: str, negatives: list[str]) -> dict[str, Any]:

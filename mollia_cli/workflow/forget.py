@@ -24,8 +24,7 @@ def consequences(project: Project, ids: Sequence[str]) -> dict[str, Any]:
     that the items were imported from. JSON-ready.
     """
     items = project.store.items.get(ids)
-    with project.store.guarded():
-        rows = project.store.rows_of(ids)
+    rows = project.store.rows_of(ids)
     return {
         "items": [item.id for item in items],
         "rows": rows,
@@ -45,8 +44,7 @@ def forget(project: Project, ids: Sequence[str]) -> dict[str, Any]:
     """
     items = project.store.items.get(ids)
     said = consequences(project, ids)
-    with project.store.guarded():
-        wiped = project.store.forget(ids)
+    wiped = project.store.forget(ids)
     return {**said, "files": list(_delete_side_files(project)), "wiped": wiped, "left": list(_left(project, items))}
 
 

@@ -68,10 +68,9 @@ def generate(project: Project, label: str, n: int, writer: str = "") -> Generate
         new = _unlike(project, long)[: n - len(made)]
         short, similar = short + len(batch) - len(long), similar + len(long) - len(new)
         fresh = [Synthetic(f"synthetic-{content_id(text)}", text, index, file.name) for text in new]
-        with project.store.guarded():
-            recipe = {"model": file.sha256, "seed": writing.seed, "rule": "seed-style/1"}
-            # whoever forgets one of these items forgets these texts, too
-            project.store.synthetic.add(fresh, recipe | {"shown": [item.id for item in items]})
+        recipe = {"model": file.sha256, "seed": writing.seed, "rule": "seed-style/1"}
+        # whoever forgets one of these items forgets these texts, too
+        project.store.synthetic.add(fresh, recipe | {"shown": [item.id for item in items]})
         made += fresh
         project.progress(f"writing {label}", len(made), n)
         if len(made) >= n:

@@ -20,8 +20,7 @@ def ask_person(project: Project, items: Sequence[Item]) -> IntArray:
     who, told = user_name(), project.store.decisions.labels()
     person = ANNOTATORS.load("human")(project.labels, project.ask)
     for [seen] in person.annotate([item for item in items if item.id not in told]):
-        with project.store.guarded():
-            project.store.decisions.add(Decision(seen.item_id, LABEL, who, int(seen.votes.argmax())))
+        project.store.decisions.add(Decision(seen.item_id, LABEL, who, int(seen.votes.argmax())))
     told = project.store.decisions.labels()
     return np.array([told[item.id] for item in items], dtype=np.int64)
 

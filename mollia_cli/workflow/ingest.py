@@ -60,7 +60,7 @@ def ingest(
         raw=raw,
     )
     store = project.store
-    with store.guarded(), store.import_transaction():
+    with store.import_transaction():
         batches = _batches(_new_items(project, records, report))
         for batch in batches:
             store.items.add(batch, name)

@@ -101,7 +101,6 @@ class Project(AbstractContextManager["Project"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.store.close()
-        self.store.explain(error)
 
 
 def _unheard(remark: str) -> None:

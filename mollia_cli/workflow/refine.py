@@ -86,7 +86,7 @@ def _fit(project: Project, name: str, panel: Sequence[Member], ids: Sequence[str
     probabilities = refined.aggregator.predict_proba(refined.pool)
     # y- by the LLMs alone: delta was chosen on their evidence, and a text model on few texts hardly ever goes below it
     made = verdicts_of(probabilities, said, rule.delta)
-    with project.store.guarded(), project.store.transaction():
+    with project.store.transaction():
         sizes = (len(seed), len(ids))
         fit = project.store.verdicts.add_fit(digest, f"{name}+{TEXT}", keys, sizes, refined.aggregator.to_json())
         project.store.verdicts.add(fit.id, made)

@@ -13,10 +13,11 @@ import numpy as np
 
 from mollia_cli.domain.digest import digest_file
 from mollia_cli.domain.errors import NotFoundError
+from mollia_cli.domain.files import write_private
 from mollia_cli.domain.processes import sweep
 from mollia_cli.domain.settings import SETTINGS_FILE
 from mollia_cli.store.database import DATABASE_FILE
-from mollia_cli.store.project_files import write_private, write_settings
+from mollia_cli.store.project_files import write_settings
 from mollia_cli.store.runs import Round
 from mollia_cli.workflow.create import PROMPT_FILE
 from mollia_cli.workflow.learner import finished_rounds
@@ -169,7 +170,7 @@ def _remarks(project: Project, run: str, record: dict[str, Any] | None) -> Itera
 @contextmanager
 def _scratch(project: Project, record: dict[str, Any] | None, ask_again: bool) -> Iterator[Project]:
     """The project as it was before its runs, in a folder of it that is gone afterwards."""
-    sweep(project.root, f"{_SCRATCH}*")
+    sweep(project.root, _SCRATCH)
     settings = project.settings if record is None else recorded_settings(record)
     template = read_template(project)[0] if record is None or record["template"] is None else record["template"]
     with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-", dir=project.root) as folder:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from mollia_cli.domain.decisions import IGNORE, LABEL, NOTE, RANDOM, SEARCH, Decision
-from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError
+from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError, StoreError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.verdicts import Verdict
@@ -112,8 +112,7 @@ class Review:
         last = self.made.pop() if self.made else self._store.decisions.last(self.who)
         if last is None:
             return None
-        with self._store.guarded():
-            self._store.decisions.take_back(last)
+        self._store.decisions.take_back(last)
         self._chosen[last.item_id] = last.chosen
         if last.item_id not in self.queue:
             self.queue.insert(self.position, last.item_id)
@@ -170,8 +169,7 @@ class Review:
         verdict = self._verdict(item_id)
         if verdict is not None and self._fit is not None:
             decision = replace(decision, fit=self._fit.id, verdict=verdict.label, confidence=verdict.confidence)
-        with self._store.guarded():
-            made = self._store.decisions.add(decision)
+        made = self._store.decisions.add(decision)
         self.made.append(made)
         if act != NOTE:
             self.skip()
@@ -278,6 +276,8 @@ def _confidences(project: Project, needed: bool) -> dict[str, float]:
                 "there are no verdicts to review: no pool item was annotated yet",
                 "annotate the pool first: mollia annotate --split pool, or mollia run",
             )
+    except StoreError:
+        raise
     except MolliaError:
         if needed:
             raise

@@ -60,8 +60,7 @@ def start_round(project: Project, run: str, setup: RunSetup, number: int) -> boo
             return False
         said = opinions(project, run, [pick.id for pick in chosen])
         picks = [(pick.id, pick.score, label) for pick, label in zip(chosen, said, strict=True)]
-    with project.store.guarded():
-        project.store.runs.start_round(run, number, picks, watch.lap())
+    project.store.runs.start_round(run, number, picks, watch.lap())
     return True
 
 
@@ -97,8 +96,7 @@ def finish_round(project: Project, run: str, setup: RunSetup, number: int) -> Ro
     _record(project, run, number, "evaluate", watch)
     metrics |= {"selected": sum(s.round == number for s in selections), **training, **scores, "people": len(told)}
     metrics["of_rounds"] = setup.rounds  # lambda grows towards the last of them, and they may become more
-    with project.store.guarded():
-        project.store.runs.update_round(run, number, model=model, metrics=metrics)
+    project.store.runs.update_round(run, number, model=model, metrics=metrics)
     return project.store.runs.rounds(run)[number]
 
 
@@ -135,8 +133,7 @@ def _label(
         fit, verdicts = done.fit, {item_id: done.verdicts[item_id] for item_id in ids}
     else:
         fit, verdicts = _whole_panel(project, run, setup, number, ids)
-    with project.store.guarded():
-        project.store.runs.update_round(run, number, fit=fit.id)
+    project.store.runs.update_round(run, number, fit=fit.id)
     return verdicts | {item_id: told[item_id] for item_id in selected if item_id in told}
 
 
@@ -195,8 +192,7 @@ def _verdict_quality(
 
 
 def _record(project: Project, run: str, number: int, step: str, watch: Stopwatch, memory: int | None = None) -> None:
-    with project.store.guarded():
-        project.store.runs.update_round(run, number, seconds={step: watch.lap()}, memory=memory)
+    project.store.runs.update_round(run, number, seconds={step: watch.lap()}, memory=memory)
 
 
 def train_now(project: Project, name: str = "") -> Round:
@@ -229,7 +225,7 @@ def _train_further(project: Project, run: str, setup: RunSetup) -> Round:
             "select, annotate and aggregate more items first, or use `mollia round` or `mollia review`",
         )
     picks = [(item_id, 0.0, said) for item_id, said in zip(fresh, opinions(project, run, fresh), strict=True)]
-    with project.store.guarded(), project.store.transaction():
+    with project.store.transaction():
         project.store.runs.start_round(run, len(rounds), picks, 0.0)
         project.store.runs.update_round(run, len(rounds), fit=None if fit is None else fit.id)
     return finish_round(project, run, setup, len(rounds))

@@ -59,8 +59,7 @@ def run_repeats(
         run, own = first, setup
         if repeat > 1:
             run, own = open_run(project, repeat_name(first, repeat), **{**asdict(setup), "repeat": repeat})
-            with project.store.guarded():
-                project.store.runs.put(first, asdict(setup))
+            project.store.runs.put(first, asdict(setup))
         rounds = run_rounds(project, run, own, changes.get("rounds") or setup.rounds, done)
         finished[run] = Finished(rounds, project.store.runs.stopped(run))
     return finished

@@ -39,8 +39,7 @@ def informative(project: Project, ids: Sequence[str]) -> FloatArray:
     done = 0
     try:
         for batch in annotator.annotate(items):
-            with project.store.guarded():
-                project.store.observations.add(key, batch)
+            project.store.observations.add(key, batch)
             done += len(batch)
             project.progress(f"asking {file.name} what is informative", done, len(items))
     finally:

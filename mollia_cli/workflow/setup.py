@@ -89,7 +89,7 @@ def open_run(project: Project, name: str = "", **changes: Any) -> tuple[str, Run
     """
     run, setup = planned_run(project, name, **changes)
     record = run_record(project) if project.store.runs.settings(run) is None else None
-    with project.hold(run), project.store.guarded():
+    with project.hold(run):
         project.store.runs.put(run, asdict(setup), record)
     for remark in _changed_since(project, run):
         project.say(remark)

@@ -29,8 +29,7 @@ def stop_reason(project: Project, run: str, setup: RunSetup, rounds: Sequence[Ro
     reason = ""
     for criterion in (budget, chosen):
         reason = reason or criterion.reason(history(project, run, setup, rounds, criterion))
-    with project.store.guarded():
-        project.store.runs.stop(run, reason)
+    project.store.runs.stop(run, reason)
     if reason:
         project.say(f"run {run} ends after round {rounds[-1].number}: {reason}")
     return reason
@@ -68,8 +67,7 @@ def _opinions(project: Project, run: str, rounds: Sequence[Round]) -> FloatArray
         if missing := [item_id for item_id in wanted if item_id not in known]:
             texts = [item.text for item in project.store.items.get(missing)]
             found = trained_learner(project, record).predict_proba(texts, project.progress)
-            with project.store.guarded():
-                project.store.runs.add_opinions(run, record.number, dict(zip(missing, found, strict=True)))
+            project.store.runs.add_opinions(run, record.number, dict(zip(missing, found, strict=True)))
             known = project.store.runs.opinions(run, record.number)
         said.append([known[item_id] for item_id in wanted])
     return np.array(said, dtype=np.float64).reshape(len(rounds), len(wanted), len(project.labels))

@@ -57,10 +57,9 @@ def _change_words(project: Project, items: Sequence[Item]) -> None:
     vocabulary = sorted({word for item in seeds for word in item.text.split()})
     seed = project.settings.seed
     recipe = {"rule": "words/1", "seed": seed, "vocabulary": digest_of(vocabulary)}
-    with project.store.guarded():
-        for item in items:
-            texts = [vary(item.text, vocabulary, stream(seed, WORDS, item.id, number)) for number in range(EACH)]
-            project.store.variants.add(_variants(item, WORDS, texts), recipe)
+    for item in items:
+        texts = [vary(item.text, vocabulary, stream(seed, WORDS, item.id, number)) for number in range(EACH)]
+        project.store.variants.add(_variants(item, WORDS, texts), recipe)
 
 
 def _paraphrase(project: Project, items: Sequence[Item]) -> None:
@@ -86,8 +85,7 @@ def _paraphrase(project: Project, items: Sequence[Item]) -> None:
     task = f"paraphrasing with {file.name}"
     project.progress(task, 0, len(items))
     for done, (item, texts) in enumerate(zip(items, written, strict=True), 1):
-        with project.store.guarded():
-            project.store.variants.add(_variants(item, PARAPHRASE, texts), recipe)
+        project.store.variants.add(_variants(item, PARAPHRASE, texts), recipe)
         project.progress(task, done, len(items))
 
 

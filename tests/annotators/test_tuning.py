@@ -36,7 +36,7 @@ def test_bf16_keeps_the_values(test_llm: Path, precise_llm: Path, tmp_path: Path
     kept, coarse = (np.abs(probabilities(path) - exact).max() for path in (bf16, q4_0))
     assert kept < 0.05
     assert coarse > 2 * kept
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_a_failed_reencoding_leaves_nothing(shallow_llm: Path, tmp_path: Path) -> None:

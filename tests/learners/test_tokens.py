@@ -66,7 +66,7 @@ def test_what_a_killed_process_has_not_finished_is_removed(tokenizer, tmp_path):
     dead.wait()
     path = tmp_path / "tokens.safetensors"
     for pid in (dead.pid, os.getpid()):
-        path.with_name(f"{path.name}.{pid}.part").write_text("half")
+        path.with_name(f".{path.name}.{pid}.part").write_text("half")
     TokenStore(tokenizer, 20, path).encode(["w1"])
     assert [file.name for file in tmp_path.iterdir()] == ["tokens.safetensors"]
 

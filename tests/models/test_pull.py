@@ -195,10 +195,10 @@ def test_what_a_killed_pull_left_is_cleared_at_the_next(
     for pid in (dead.pid, os.getpid()):
         (home / "models" / f".partial-{pid}-x").mkdir(parents=True)
         (home / "models" / f".partial-{pid}-x" / "half.gguf").write_bytes(b"GGUF")
-    (home / f".partial-{dead.pid}-digests").write_text("half")
+    (home / f".digests.json.{dead.pid}.part").write_text("half")
     assert models.installed_names() == []
     pull("tiny")
-    assert not list(home.glob(".partial*"))
+    assert not list(home.glob("*.part"))
     partial = [name for name in left_behind(home) if name.startswith(".partial")]
     assert partial == [f".partial-{os.getpid()}-x", f".partial-{os.getpid()}-x/half.gguf"]
 

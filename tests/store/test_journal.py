@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mollia_cli.domain.decisions import LABEL, NOTE, Decision
+from mollia_cli.domain.errors import MolliaError
 from mollia_cli.domain.items import Item, Synthetic, Variant
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
@@ -196,7 +197,7 @@ def test_a_batch_is_one_entry(store: Store) -> None:
 
 def test_a_failed_batch_leaves_neither_rows_nor_entry(store: Store) -> None:
     head = store.journal.head()
-    with pytest.raises(sqlite3.IntegrityError), store.transaction():
+    with pytest.raises(MolliaError, match="UNIQUE constraint failed: items"), store.transaction():
         store.items.add([Item("x", "new"), Item("y", "one")], "more.csv")
     assert store.journal.head() == head
     assert store.verify().findings == []

@@ -2,14 +2,14 @@
 
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sqlite_utils import Database, Migrations
 
-from mollia_cli.domain.errors import NotFoundError, RefusedError
+from mollia_cli.domain.errors import MolliaError, NotFoundError, RefusedError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
@@ -163,7 +163,7 @@ def test_the_run_used_last_comes_first(store: Store) -> None:
 def test_a_selection_cannot_be_made_twice(store: Store) -> None:
     store.runs.put("main", {})
     store.runs.start_round("main", 0, [("b", 1.0, None)], 0.0)
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(MolliaError, match="UNIQUE constraint failed: selections"):
         store.runs.start_round("main", 1, [("b", 1.0, None)], 0.0)
     assert [record.number for record in store.runs.rounds("main")] == [0]
 
@@ -218,13 +218,57 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path, la
 
 
 def test_a_full_disk_has_a_message(store: Store) -> None:
-    from mollia_cli.domain.errors import MolliaError
-
     store._db.execute("PRAGMA max_page_count = 40")
-    with pytest.raises(MolliaError, match="the disk is full") as caught, store.guarded(), store.transaction():
+    with pytest.raises(MolliaError, match="the disk is full") as caught, store.transaction():
         store.items.add((Item(str(n), f"text {n} " * 200) for n in range(1000)), "big.csv")
     assert "same command again" in caught.value.hint
     assert store.items.ids("pool") == ["b", "c"]
+
+
+def unreadable(text: str) -> str:
+    raise ValueError(text)
+
+
+def commits(store: Store) -> None:
+    with store.transaction():
+        store._db.execute("PRAGMA defer_foreign_keys = ON")
+        store._db.execute("INSERT INTO opinions VALUES ('no run', 0, 'a', '[]')")
+
+
+@pytest.mark.parametrize(
+    ("does", "named"),
+    [
+        (lambda store: store._db.execute("SELECT nothing FROM items"), "no such column: nothing"),
+        (lambda store: store._db.conn.executemany("INSERT INTO items VALUES (?)", [(1,)]), "8 columns"),
+        (lambda store: list(store._db.execute("SELECT unreadable(text) FROM items")), "user-defined function"),
+        (lambda store: store._db.execute("SELECT unreadable(text) FROM items").fetchone(), "user-defined function"),
+        (lambda store: store._db.execute("SELECT unreadable(text) FROM items").fetchall(), "user-defined function"),
+        (lambda store: store._db.execute("SELECT unreadable(text) FROM items").fetchmany(2), "user-defined function"),
+        (commits, "FOREIGN KEY constraint failed"),
+    ],
+)
+def test_whatever_sqlite_cannot_do_is_a_message(store: Store, does: Callable[[Store], object], named: str) -> None:
+    """Wherever it happens: asking, reading a row, or at the end of a transaction."""
+    store._db.conn.create_function("unreadable", 1, unreadable)
+    with pytest.raises(MolliaError, match=named) as caught:
+        does(store)
+    assert str(store.path) in caught.value.message
+    assert "--debug" in caught.value.hint
+    assert isinstance(caught.value.__cause__, sqlite3.Error)
+    assert store.items.ids("pool") == ["b", "c"]
+
+
+def test_who_waits_too_long_for_another_writer_is_told(
+    tmp_path: Path, labels: LabelSet, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mollia_cli.store.writing.BUSY_SECONDS", 0.2)
+    other = Store(tmp_path, labels)
+    other._db.execute("PRAGMA busy_timeout = 50")
+    with store.transaction(), pytest.raises(MolliaError, match="locked by another process") as caught:
+        other.runs.put("main", {})
+    assert "wait until the other" in caught.value.hint
+    other.runs.put("main", {})
+    other.close()
 
 
 def test_init_goes_on_after_one_that_was_killed(tmp_path: Path, labels: LabelSet) -> None:

@@ -90,7 +90,7 @@ def test_a_full_disk(observed: Project, tmp_path: Path, mounted: Callable[..., s
     )
     assert said.count("the disk is full") == 3
     assert '{"count(*)": 260}' in said and '{"count(*)": 261}' in said
-    assert "labels.csv.unfinished" not in said
+    assert ".part" not in said
 
 
 @pytest.mark.proof

@@ -10,6 +10,7 @@ from pathlib import Path
 from mollia_cli.annotators.gguf.header import read_header
 from mollia_cli.annotators.gguf.llama import lib
 from mollia_cli.domain.errors import InputError, MolliaError
+from mollia_cli.domain.files import new_file
 
 # name -> llama_ftype
 _FILE_TYPES = {"F32": 0, "F16": 1, "BF16": 32, "Q8_0": 7, "Q4_0": 2, "Q4_1": 3}
@@ -37,14 +38,10 @@ def reencode(source: Path, target: Path, name: str, *, threads: int = 0, layers:
     prune = (ctypes.c_int32 * (len(dropped) + 1))(*dropped, -1)
     if len(dropped):
         params.prune_layers = ctypes.cast(prune, ctypes.POINTER(ctypes.c_int32))
-    partial = target.with_name(target.name + ".partial")
-    try:
-        status = api.llama_model_quantize(str(source).encode(), str(partial).encode(), ctypes.byref(params))
+    with new_file(target) as unfinished:
+        status = api.llama_model_quantize(str(source).encode(), str(unfinished).encode(), ctypes.byref(params))
         if status != 0:
             raise MolliaError(f"llama.cpp cannot write {source.name} as {name}", "see the log file; is the disk full?")
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def size_as(elements: int, name: str) -> int:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mollia_cli.domain.digest import digest_file
-from mollia_cli.domain.errors import MolliaError, NotFoundError
+from mollia_cli.domain.errors import MolliaError, NotFoundError, StoreError
 from mollia_cli.domain.items import SPLITS
 from mollia_cli.domain.report import DataCard, ModelCard, Source, Split
 from mollia_cli.workflow.project import Project
@@ -20,6 +20,8 @@ def data_card(project: Project, run: str) -> DataCard:
         raise NotFoundError("the project holds no texts yet", "mollia import texts.csv --as pool")
     try:
         given = concluded(project, run).labels
+    except StoreError:
+        raise
     except MolliaError:
         given = np.zeros(0, dtype=np.int64)
     verdicts = np.bincount(given, minlength=len(project.labels))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from mollia_cli.domain.errors import MolliaError
+from mollia_cli.domain.errors import MolliaError, StoreError
 from mollia_cli.domain.report import Missing
 
 T = TypeVar("T")
@@ -13,9 +13,11 @@ _FOLDERS = re.compile(r"(?<![\w.~-])(?:~|[A-Za-z]:)?(?:[\\/][^\s\\/]+)*[\\/](?=[
 
 
 def or_missing(gather: Callable[[], T]) -> T | Missing:
-    """What ``gather`` returns, or its MolliaError in words."""
+    """What ``gather`` returns, or its MolliaError in words; without the database there is no report."""
     try:
         return gather()
+    except StoreError:
+        raise
     except MolliaError as error:
         return Missing(without_folders(error.message), without_folders(error.hint))
 
