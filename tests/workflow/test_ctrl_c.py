@@ -28,8 +28,8 @@ ObservationStore.add = add_and_stop
 PROGRAM = "from mollia_cli.cli.main import main; main()"
 
 
-def test_annotation_is_stopped_and_goes_on(make_project: Callable[..., Project]) -> None:
-    project = make_project()
+def test_annotation_is_stopped_and_goes_on(make_real_project: Callable[..., Project]) -> None:
+    project = make_real_project()
     (member,) = annotation.members(project)
     ids = [item_id for split in ("seed", "pool", "test") for item_id in project.store.items.ids(split)]
     arguments = ["annotate", "-", "-p", str(project.root), "--threads", "1"]
