@@ -112,7 +112,9 @@ def run_(
 
     ends = {"rounds": rounds, "stop": stop, "budget_tokens": budget_tokens, "budget_minutes": budget_minutes}
     with open_project(project, threads) as opened:
-        done = run_repeats(opened, name, repeats, lambda record: talk(finished(record)), **options.changes(), **ends)
+        done = run_repeats(
+            opened, name, repeats, lambda record: talk(summary_of_run(record)), **options.changes(), **ends
+        )
     if as_json or repeats == 1:
         records = [record for finished in done.values() for record in finished.rounds]
         show_rounds(records, as_json, stopped={run: finished.stopped for run, finished in done.items()})
@@ -121,7 +123,7 @@ def run_(
             show_rounds(finished.rounds, False, f"run {run}")
 
 
-def finished(record: "Round") -> str:
+def summary_of_run(record: "Round") -> str:
     """One line about a round of a run, and what is left of the run at that round's pace."""
     left = (record.metrics or {}).get("of_rounds", 0) - record.number
     time = duration(left * sum(record.seconds.values()))

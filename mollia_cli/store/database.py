@@ -47,8 +47,8 @@ def create_database(path: Path) -> Connection:
 def open_database(path: Path, say: Say = lambda remark: None) -> Connection:
     """Open an existing database and bring its schema up to date; the old file is kept beside it, which ``say`` hears.
 
-    One that may not be written is opened to be read. A file that is no database or was written by a newer
-    mollia raises RefusedError.
+    One that may not be written is opened to be read. A file that is no database, or was written by a newer mollia
+    or one from before the first release, raises RefusedError.
     """
     if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
         return _open_to_read(path)
@@ -59,7 +59,7 @@ def open_database(path: Path, say: Say = lambda remark: None) -> Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         db = Connection(connection)
-        _refuse_newer(db, path)
+        _refuse_unknown(db, path)
         if migrations.pending(db):
             _migrate(db, path, say)
     except sqlite3.DatabaseError as error:
@@ -100,7 +100,7 @@ def _open_to_read(path: Path) -> Connection:
     try:
         db = Connection(connect_to_read(path))
         db.read_only = True
-        _refuse_newer(db, path)
+        _refuse_unknown(db, path)
         pending = migrations.pending(db)
     except sqlite3.Error as error:
         raise database_error(path, error) from error
@@ -165,9 +165,16 @@ def database_error(path: Path, error: sqlite3.Error) -> MolliaError:
     return MolliaError(f"{path}: {text}", "run the command again with --debug for details")
 
 
-def _refuse_newer(db: Database, path: Path) -> None:
+def _refuse_unknown(db: Database, path: Path) -> None:
+    """Raises RefusedError where the tables are not those that some of the migrations have made."""
     known = [migration.name for migration in migrations._migrations]
-    newer = [applied.name for applied in migrations.applied(db) if applied.name not in known]
+    applied = [migration.name for migration in migrations.applied(db)]
+    if applied and applied[0] != known[0]:
+        raise RefusedError(
+            f"{path} was written by a mollia from before its first release, whose tables were others",
+            "make a new project with `mollia init` and import the texts again; the file is left as it is",
+        )
+    newer = [name for name in applied if name not in known]
     if newer:
         raise RefusedError(
             f"{path} was written by a newer mollia: its version is {_number(newer[-1])}, and mollia {__version__}"

@@ -70,21 +70,6 @@ def _borrowed(db: Database, ids: Sequence[str]) -> list[Key]:
 
 
 def _written(db: Database, ids: Sequence[str]) -> list[Key]:
-    """Synthetic texts of a prompt that showed one of the items.
-
-    Where an older version has not noted what a prompt showed: all of a label of which a seed item goes.
-    """
-    forgotten = set(ids)
-    labels = {
-        label
-        for chunk in chunks(ids)
-        for (label,) in db.execute(
-            f"SELECT label FROM items WHERE split = 'seed' AND id IN ({','.join('?' * len(chunk))})", chunk
-        )
-    }
-    found: list[Key] = []
-    for text_id, label, recipe in db.execute("SELECT id, label, recipe FROM synthetic"):
-        shown = json.loads(recipe).get("shown")
-        if label in labels if shown is None else forgotten.intersection(shown):
-            found.append((text_id,))
-    return found
+    """Synthetic texts of a prompt that showed one of the items."""
+    rows = db.execute("SELECT id, recipe FROM synthetic")
+    return [(text_id,) for text_id, recipe in rows if set(ids).intersection(json.loads(recipe)["shown"])]

@@ -40,11 +40,9 @@ KEYS: dict[str, tuple[str, ...]] = {
 """By table: the columns that name a row. Every table that the journal covers."""
 
 FORGET = "forget"
-ADOPT = "adopt"
 FIRST = ""  # stands for the entry before the first
 _HEX = 32  # digits of a row's digest: 128 bits
 _PARAMETERS = 900  # in one statement; older SQLite takes 999
-_ADOPTED = 2000  # rows an entry
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=bytes.hex).encode
 
 
@@ -96,18 +94,6 @@ class Journal:
                         changes.append((table, key, *change))
             if changes:
                 self._append(verb, changes)
-
-    def adopt(self) -> None:
-        """Enter every row that is there already, as it is."""
-        for table in KEYS:
-            found: list[Change] = []
-            for key, digest in self.digests(table):
-                found.append((table, key, "", digest))
-                if len(found) == _ADOPTED:
-                    self._append(ADOPT, found)
-                    found = []
-            if found:
-                self._append(ADOPT, found)
 
     def entries(self) -> Iterator[Entry]:
         """Every entry in its order."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from mollia_cli.store.journal import ADOPT, Journal
+from mollia_cli.store.journal import Journal
 
 Rows = list[dict[str, Any]]
 
@@ -36,10 +36,10 @@ _DECISIONS = """
 def trace(db: Database, item_id: str) -> dict[str, Any]:
     """observations, verdicts, selections, decisions, variants (how many of each kind) and journal, each oldest first.
 
-    An observation's and a verdict's ``at`` is the time of its journal entry, None where it is older than the journal.
+    An observation's and a verdict's ``at`` is the time of its journal entry, None where it has none.
     """
     journal = _journal(db, item_id)
-    written = {(row["table"], *row["key"]): row["at"] for row in journal if row["verb"] != ADOPT}
+    written = {(row["table"], *row["key"]): row["at"] for row in journal}
     observations = _read(db, _OBSERVATIONS, item_id, "identity", "log_probs", "votes", "answers")
     for row in observations:
         row["labels"] = _labels(db, row["identity"].get("labels", ""))

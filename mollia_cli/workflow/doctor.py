@@ -38,6 +38,8 @@ def doctor(folder: Path | None = None) -> dict[str, Any]:
         engine = doctor_info()
     except MolliaError as error:
         problems.append(f"{error.message}; {error.hint}")
+    except (ImportError, OSError, RuntimeError) as error:
+        problems.append(f"llama.cpp cannot be loaded: {error}; install it again: {rebuild()}")
     else:
         warnings.extend(filter(None, [unused_gpu()]))
     llms = models.installed_names("llm", tuned=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mollia_cli.store.query import query
-from mollia_cli.store.schema import TABLES, is_view
+from mollia_cli.store.schema import TABLES
 from mollia_cli.workflow.project import Project
 
 
@@ -28,7 +28,7 @@ def tables() -> Records:
     rows = (
         {
             "name": name,
-            "kind": "view" if is_view(name) else "table",
+            "kind": "view" if table.is_view else "table",
             "columns": list(table.columns),
             "about": table.about,
         }

@@ -51,7 +51,7 @@ def test_tune_keeps_the_winner_beside_the_original(
     test_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     speeds = {"Q4_1": 500.0, "BF16": 2000.0, "F16": 900.0}
-    monkeypatch.setattr(tuning, "_race", lambda files, threads: {name: speeds[name] for name in files})
+    monkeypatch.setattr(tuning, "_race", lambda files, threads, extra_buffers: {name: speeds[name] for name in files})
     said: list[str] = []
     trial = Trial(ITEMS[:12], LABELS, PROMPT)
     found = tune(test_llm, tmp_path, trial=trial, threads=1, say=said.append)
@@ -70,7 +70,9 @@ def test_tune_keeps_the_winner_beside_the_original(
 def test_tune_leaves_nothing_when_the_original_is_best(
     shallow_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuning, "_race", lambda files, threads: {name: 1.0 + (name == "Q4_1") for name in files})
+    monkeypatch.setattr(
+        tuning, "_race", lambda files, threads, extra_buffers: {name: 1.0 + (name == "Q4_1") for name in files}
+    )
     found = tune(shallow_llm, tmp_path, threads=1)
     assert found.best is found.original
     assert found.change is None
@@ -87,7 +89,9 @@ def test_an_original_in_a_coarse_format_keeps_its_own_values() -> None:
 def test_coarser_formats_only_when_asked_for(
     shallow_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuning, "_race", lambda files, threads: {name: 1.0 + (name == "Q4_0") for name in files})
+    monkeypatch.setattr(
+        tuning, "_race", lambda files, threads, extra_buffers: {name: 1.0 + (name == "Q4_0") for name in files}
+    )
     assert "Q4_0" not in tune(shallow_llm, tmp_path, threads=1).trials
     found = tune(shallow_llm, tmp_path, coarser=True, threads=1, trial=Trial(ITEMS[:6], LABELS, PROMPT))
     assert found.best.format == "Q4_0"
@@ -97,7 +101,7 @@ def test_coarser_formats_only_when_asked_for(
 
 
 def test_formats_that_do_not_fit_are_skipped(test_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "_race", lambda files, threads: dict.fromkeys(files, 1.0))
+    monkeypatch.setattr(tuning, "_race", lambda files, threads, extra_buffers: dict.fromkeys(files, 1.0))
     monkeypatch.setattr(tuning, "available", lambda: 200 << 20)
     found = tune(test_llm, tmp_path, coarser=True, threads=1)
     assert "GiB of memory" in found.skipped["BF16"]

@@ -100,7 +100,12 @@ def test_logs_hold_no_texts(job: Job) -> None:
 
 
 def test_files_are_written_in_the_project_and_nowhere_else(job: Job) -> None:
-    ours = (str(job.root), str(job.home), os.devnull)
+    ours = (
+        str(job.root),
+        str(job.home),
+        os.devnull,
+        "/proc/self/clear_refs",
+    )  # no file: it sets back the peak of memory
     assert len(job.written) > 10
     assert {path for path in job.written if not path.startswith(ours)} == set()
     assert [path for path in job.temporary.rglob("*") if path.is_file()] == []

@@ -3,7 +3,7 @@
 import pytest
 
 from mollia_cli.cli.common import duration, time_left
-from mollia_cli.cli.rounds import finished
+from mollia_cli.cli.rounds import summary_of_run
 from mollia_cli.store.runs import Round
 
 
@@ -26,6 +26,6 @@ def test_a_run_says_what_is_left_at_the_pace_of_its_rounds() -> None:
         seconds = {"select": 10.0, "train": 50.0}
         return Round("main", number, None, seconds=seconds, metrics={"of_rounds": 3})  # type: ignore[call-arg]
 
-    assert "left" not in finished(done(0))
-    assert finished(done(1)).endswith("; 2 rounds left, about 2 min")
-    assert "left" not in finished(done(3))
+    assert "left" not in summary_of_run(done(0))
+    assert summary_of_run(done(1)).endswith("; 2 rounds left, about 2 min")
+    assert "left" not in summary_of_run(done(3))

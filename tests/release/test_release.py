@@ -35,7 +35,9 @@ def test_two_builds_are_the_same_bytes(load_release: Callable[[str], ModuleType]
     assert one == other
     wheel, archive = one.values()
     names = zipfile.ZipFile(io.BytesIO(wheel)).namelist()
-    assert {"mollia_cli/models.toml", "mollia_cli/py.typed", "mollia_cli/demo/messages.jsonl"} <= set(names)
+    assert {
+        f"mollia_cli/{name}" for name in ("models.toml", "py.typed", "store/schema.sql", "demo/messages.jsonl")
+    } <= set(names)
     assert not [name for name in names if name.split("/")[0] not in ("mollia_cli", "mollia-0.1.0.dist-info")]
     with tarfile.open(fileobj=io.BytesIO(archive)) as source:
         assert {(member.mtime, member.uid, member.uname) for member in source.getmembers()} == {(int(EPOCH), 0, "")}

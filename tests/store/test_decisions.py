@@ -1,6 +1,5 @@
 """People's decisions: a log that is only added to, and what holds by it."""
 
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -97,15 +96,3 @@ def test_texts_are_found_in_any_case(store: Store) -> None:
     said(store, "b", IGNORE)
     assert store.items.find("t") == ["b", "c"]  # what was decided can be found again
     assert store.items.find("%") == []
-
-
-def test_an_older_database_gets_the_table(tmp_path: Path, labels: LabelSet, store: Store) -> None:
-    store.close()
-    with sqlite3.connect(store.path) as connection:
-        connection.execute("DROP VIEW standing_decisions")
-        connection.execute("DROP TABLE decisions")
-        connection.execute("DELETE FROM _sqlite_migrations WHERE name LIKE '%_decisions'")
-    again = Store(tmp_path, labels)
-    assert again.items.ids("pool") == ["a", "b", "c"]
-    assert said(again, "a", LABEL, 1).id == 1
-    again.close()

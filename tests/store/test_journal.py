@@ -14,7 +14,6 @@ from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.store.journal import KEYS, Journal, Key
-from mollia_cli.store.migrations import migrations
 from mollia_cli.store.store import Store
 from mollia_cli.store.verify import Finding
 
@@ -148,7 +147,7 @@ def test_an_alteration_is_not_washed_away_by_what_mollia_writes_next(store: Stor
 @pytest.mark.parametrize(
     "sql",
     [
-        "UPDATE journal SET verb = 'adopt' WHERE seq = 3",
+        "UPDATE journal SET verb = 'fit' WHERE seq = 3",
         "UPDATE journal SET at = '2020-01-01T00:00:00+00:00' WHERE seq = 3",
         "UPDATE journal SET count = count + 1 WHERE seq = 3",
         "UPDATE journal SET rows = (SELECT rows FROM journal WHERE seq = 4) WHERE seq = 3",
@@ -201,19 +200,6 @@ def test_a_failed_batch_leaves_neither_rows_nor_entry(store: Store) -> None:
         store.items.add([Item("x", "new"), Item("y", "one")], "more.csv")
     assert store.journal.head() == head
     assert store.verify().findings == []
-
-
-def test_rows_from_before_the_journal_are_adopted(tmp_path: Path, store: Store, labels: LabelSet) -> None:
-    behind(store, "DROP TABLE journal")
-    behind(store, "ALTER TABLE runs DROP COLUMN record")
-    behind(store, "DELETE FROM _sqlite_migrations WHERE name = 'm011_journal_and_records'")
-    assert "m011_journal_and_records" in {migration.name for migration in migrations._migrations}
-    again = Store(tmp_path, labels)
-    found = again.verify()
-    assert {entry.verb for entry in again.journal.entries()} == {"adopt"}
-    assert found.findings == []
-    assert all(found.rows.values())
-    again.close()
 
 
 def test_two_writers_take_turns(tmp_path: Path, store: Store, labels: LabelSet) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlite_utils import Database
+from sqlite_utils import Database, Migrations
 
 from mollia_cli.domain.errors import NotFoundError, RefusedError
 from mollia_cli.domain.items import Item
@@ -17,7 +17,6 @@ from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.store.database import DATABASE_FILE
 from mollia_cli.store.migrations import migrations
 from mollia_cli.store.store import Store
-from mollia_cli.store.verdicts import Fit
 
 
 @pytest.fixture
@@ -86,25 +85,6 @@ def test_the_memory_of_an_annotator_is_the_most_of_its_batches(store: Store) -> 
         store.observations.add(key, [observation(item_id, 0.5)], memory=memory)
     assert store.observations.summary()[0]["memory"] == 500
     assert store._db.execute("SELECT memory FROM annotator_costs").fetchone() == (500,)
-
-
-def test_a_database_of_the_first_version_gets_the_new_columns(tmp_path: Path, labels: LabelSet) -> None:
-    old = Database(tmp_path / DATABASE_FILE)
-    migrations.apply(old, stop_before="m004_calibration_conclusions_and_seconds")
-    old.executescript(
-        """
-        INSERT INTO items VALUES (1, 'b', 'two', 'digest', 'pool', NULL, 'file.csv', '2026');
-        INSERT INTO fits VALUES (1, 'digest', 'vote', '["k1"]', 3, 0, '{}', '2026');
-        INSERT INTO verdicts VALUES (1, 'b', 'results', 0.75, '[0.1, 0.75, 0.15]', '[]');
-        INSERT INTO fits VALUES (2, 'other', 'mol', '["k1"]', 3, 0, '{}', '2026');
-        """
-    )
-    old.close()
-    again = Store(tmp_path, labels)
-    assert again.verdicts.latest_fit() == Fit(1, "vote", ("k1",), 3, 0, {})
-    assert again.verdicts.fit(2) == Fit(2, "mol", ("k1",), 3, 0, {})
-    assert again.verdicts.get(1, ["b"])["b"].label == 1
-    again.close()
 
 
 def test_zero_probability_survives(store: Store) -> None:
@@ -196,6 +176,37 @@ def test_a_database_of_a_newer_mollia_is_refused(tmp_path: Path, labels: LabelSe
         )
     with pytest.raises(RefusedError, match="newer"):
         Store(tmp_path, labels)
+
+
+def test_a_database_from_before_the_first_release_is_refused_and_left_alone(tmp_path: Path, labels: LabelSet) -> None:
+    """Its layout: another first migration, of the same migrations' name."""
+    path = tmp_path / DATABASE_FILE
+    old = Database(path)
+    old.enable_wal()
+    before = Migrations("mollia")
+    before(name="m001_items_and_observations")(lambda db: db.execute("CREATE TABLE items (id TEXT, text TEXT)"))
+    before.apply(old)
+    old.close()
+    kept = path.read_bytes()
+    with pytest.raises(RefusedError, match="before its first release") as caught:
+        Store(tmp_path, labels)
+    assert "mollia init" in caught.value.hint
+    assert path.read_bytes() == kept
+
+
+def test_a_later_migration_is_applied_after_a_copy(
+    tmp_path: Path, labels: LabelSet, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.close()
+    monkeypatch.setattr(migrations, "_migrations", [*migrations._migrations])
+    migrations(name="m002_made_up")(lambda db: db.execute("ALTER TABLE items ADD COLUMN made_up TEXT"))
+    said: list[str] = []
+    again = Store(tmp_path, labels, say=said.append)
+    assert again._db.execute("SELECT id, made_up FROM items WHERE id = 'a'").fetchall() == [("a", None)]
+    assert again.verify().findings == []
+    again.close()
+    [remark] = said
+    assert remark.endswith("it is kept as " + str(store.path.with_name(f"{DATABASE_FILE}.before-m002")))
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path, labels: LabelSet) -> None:

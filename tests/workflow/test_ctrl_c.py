@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 import mollia_cli
+from mollia_cli.annotators.gguf import annotator
 from mollia_cli.workflow import annotate as annotation
 from mollia_cli.workflow.project import Project
 
 pytestmark = pytest.mark.proof
 
+# A few texts a batch, as if there were more of them.
+SMALL = "from mollia_cli.annotators.gguf import annotator; annotator._TOGETHER = 1000\n"
 # Ctrl-C as soon as the first batch is stored.
 STOPPED = """
 import os, signal
@@ -28,7 +31,10 @@ ObservationStore.add = add_and_stop
 PROGRAM = "from mollia_cli.cli.main import main; main()"
 
 
-def test_annotation_is_stopped_and_goes_on(make_real_project: Callable[..., Project]) -> None:
+def test_annotation_is_stopped_and_goes_on(
+    make_real_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(annotator, "_TOGETHER", 1000)  # a part of what observations are known by
     project = make_real_project()
     (member,) = annotation.members(project)
     ids = [item_id for split in ("seed", "pool", "test") for item_id in project.store.items.ids(split)]
@@ -36,7 +42,7 @@ def test_annotation_is_stopped_and_goes_on(make_real_project: Callable[..., Proj
 
     def mollia(program: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-c", program, *arguments],
+            [sys.executable, "-c", SMALL + program, *arguments],
             **{"input": "\n".join(ids), "capture_output": True, "text": True, "check": False},
             env={**os.environ, "PYTHONPATH": str(Path(mollia_cli.__file__).parents[1])},
         )

@@ -44,7 +44,6 @@ def told(observed: Project, request: pytest.FixtureRequest) -> Project:
     store.decisions.add(Decision("secret-1", NOTE, "ann", note=f"{CANARY} is known to me"))
     store.synthetic.add([Synthetic("s1", f"{CANARY} wrote", 1, "llm")], {"shown": ["secret-1", "i000"]})
     store.synthetic.add([Synthetic("s2", "nobody wrote", 1, "llm")], {"shown": ["i001"]})
-    store.synthetic.add([Synthetic("s3", "somebody wrote", 1, "llm")], {"rule": "of an older version"})
     borrowed = "plain Zephyrine" if request.param == "seed" else "plain 17"  # words of seeds alone are borrowed
     made = [("secret-1", f"{CANARY} varied"), ("other-1", borrowed), ("i001", "text two")]
     store.variants.add([Variant(f"{i}~words~0", i, "words", 0, text, True) for i, text in made], {})
@@ -78,7 +77,7 @@ def test_what_was_made_of_others_stays(told: Project) -> None:
         told.store.items.get(["secret-1"])
     assert len(told.store.observations.of_item("other-1")) == 1
     assert [s.item_id for s in told.store.runs.selections("main")] == ["other-1"]
-    assert [text.id for text in told.store.synthetic.all()] == (["s2"] if is_seed else ["s2", "s3"])
+    assert [text.id for text in told.store.synthetic.all()] == ["s2"]
     variants = told.store.variants.get("words", ["other-1", "i001"])
     assert list(variants) == (["i001"] if is_seed else ["other-1", "i001"])
 

@@ -18,13 +18,20 @@ import mollia_cli
 from mollia_cli.store.migrations import migrations
 from mollia_cli.workflow.project import Project
 
-MOLLIA = [sys.executable, "-c", "from mollia_cli.cli.main import main; main()"]
+MAIN = "from mollia_cli.cli.main import main; main()"
+# mollia with one migration more than it has
+LATER = (
+    "from mollia_cli.store.migrations import migrations;"
+    " migrations(name='m002_made_up')(lambda db: db.execute('ALTER TABLE items ADD COLUMN made_up TEXT')); " + MAIN
+)
 THIS_TREE = {**os.environ, "PYTHONPATH": str(Path(mollia_cli.__file__).parents[1])}
 
 
-def mollia(*arguments: object, code: int = 0, before: Sequence[str] = (), **options: object) -> str:
-    """What the command prints on both streams; ``before``: programs that run it."""
-    command = [*before, *MOLLIA, *map(str, arguments)]
+def mollia(
+    *arguments: object, code: int = 0, before: Sequence[str] = (), program: str = MAIN, **options: object
+) -> str:
+    """What the command prints on both streams; ``before``: programs that run it; ``program``: its Python."""
+    command = [*before, sys.executable, "-c", program, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=THIS_TREE, **options)  # type: ignore[call-overload]
     said = str(done.stdout + done.stderr)
     assert done.returncode == code, said
@@ -38,17 +45,19 @@ def works(*command: str) -> bool:
 
 @pytest.fixture
 def mounted(tmp_path: Path) -> Callable[..., str]:
-    """Runs a shell script that mounts, in a namespace of its own; $MOLLIA is the command."""
+    """Runs a shell script that mounts, in a namespace of its own; $MOLLIA is the command, $LATER that of tomorrow."""
     point = tmp_path / "mounted"
     point.mkdir()
     if not works("unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", str(point)):
         pytest.skip("this system lets nobody mount a file system in a namespace")
-    program = tmp_path / "mollia"
-    program.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'from mollia_cli.cli.main import main; main()' \"$@\"\n")
-    program.chmod(0o700)
+    programs = {"MOLLIA": tmp_path / "mollia", "LATER": tmp_path / "later"}
+    for file, python in zip(programs.values(), (MAIN, LATER), strict=True):
+        file.with_suffix(".py").write_text(python)
+        file.write_text(f'#!/bin/sh\nexec {sys.executable} {file.with_suffix(".py")} "$@"\n')
+        file.chmod(0o700)
 
     def run(script: str) -> str:
-        own = {**THIS_TREE, "MOLLIA": str(program), "HERE": str(point)}
+        own = {**THIS_TREE, **{name: str(file) for name, file in programs.items()}, "HERE": str(point)}
         done = subprocess.run(
             ["unshare", "-rm", "sh", "-ec", script], capture_output=True, text=True, check=False, env=own, cwd=tmp_path
         )
@@ -140,50 +149,42 @@ def test_a_database_of_a_newer_version(observed: Project) -> None:
     connection.close()
     before = database.read_bytes()
     said = mollia("status", "-p", observed.root, code=4)
-    assert "its version is m999" in said and f"mollia {mollia_cli.__version__} reads m0" in said
+    assert "its version is m999" in said and f"mollia {mollia_cli.__version__} reads m001 at most" in said
     assert "pip install --upgrade mollia" in said
     assert database.read_bytes() == before
 
 
-def old_database(project: Project) -> Path:
-    """The project's database as it was before m010, with one item."""
-    project.store.close()
-    path = project.root / "mollia.db"
-    path.unlink()
-    old = Database(path)
-    migrations.apply(old, stop_before="m010_variants")
-    with old.atomic():
-        old.execute("INSERT INTO items VALUES (1, 'b', 'two', 'digest', 'pool', NULL, 'file.csv', '2026')")
-    old.close()
-    return path
-
-
 def test_a_database_of_an_older_version_is_kept_beside_the_new_one(observed: Project) -> None:
-    path = old_database(observed)
-    kept = path.with_name("mollia.db.before-m010")
-    said = mollia("status", "-p", observed.root)
+    observed.store.close()
+    path = observed.store.path
+    kept = path.with_name("mollia.db.before-m002")
+    said = mollia("status", "-p", observed.root, program=LATER)
     assert f"it is kept as {kept}" in said
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     copy = Database(kept)
-    assert [applied.name for applied in migrations.applied(copy)][-1] == "m008_label_sets_and_views"
-    assert copy.execute("SELECT id FROM items").fetchall() == [("b",)]
+    assert [applied.name for applied in migrations.applied(copy)] == ["m001_schema"]
+    assert "made_up" not in copy["items"].columns_dict and copy["items"].count == 260
     copy.close()
+    new = Database(path)
+    assert [applied.name for applied in migrations.applied(new)] == ["m001_schema", "m002_made_up"]
+    assert "made_up" in new["items"].columns_dict and new["items"].count == 260
+    new.close()
     assert sorted(file.name for file in path.parent.glob("mollia.db*")) == ["mollia.db", kept.name]
-    assert "kept as" not in mollia("status", "-p", observed.root)
+    assert "kept as" not in mollia("status", "-p", observed.root, program=LATER)
 
 
 @pytest.mark.proof
 def test_an_older_database_that_cannot_be_written_is_left_alone(observed: Project, mounted: Callable[..., str]) -> None:
-    path = old_database(observed)
-    before = path.read_bytes()
+    observed.store.close()
+    before = observed.store.path.read_bytes()
     said = mounted(
         """
         mount --bind observed $HERE; mount -o remount,ro,bind $HERE
-        $MOLLIA status -p $HERE && exit 1 || true
+        $LATER status -p $HERE && exit 1 || true
         """
     )
     assert "was written by an older mollia" in said and "copy the project's folder" in said
-    assert path.read_bytes() == before
+    assert observed.store.path.read_bytes() == before
 
 
 def test_a_damaged_page(observed: Project) -> None:

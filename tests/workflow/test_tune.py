@@ -21,8 +21,8 @@ Speeds = dict[str, float]
 def speeds(monkeypatch: pytest.MonkeyPatch) -> Speeds:
     """How fast this machine reads each format."""
     speeds = {"Q4_1": 1.0, "BF16": 3.0, "F16": 2.0, "Q8_0": 2.0, "Q4_0": 4.0}
-    monkeypatch.setattr(tuning, "_race", lambda files, threads: {name: speeds[name] for name in files})
-    monkeypatch.setattr(tuning, "measure_threads", lambda path, counts: {1: 1.0})
+    monkeypatch.setattr(tuning, "_race", lambda files, threads, extra_buffers: {name: speeds[name] for name in files})
+    monkeypatch.setattr(tuning, "measure_threads", lambda path, counts, extra_buffers: {1: 1.0})
     return speeds
 
 

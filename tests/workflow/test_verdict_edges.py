@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mollia_cli.domain.decisions import LABEL, Decision
+from mollia_cli.domain.decisions import LABEL, RANDOM, Decision
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.workflow import corrections as correcting
 from mollia_cli.workflow.aggregate import Conclusion, aggregate, fit_aggregator, judge
@@ -20,7 +20,7 @@ from mollia_cli.workflow.review import open_review
 def test_a_verdict_at_the_threshold_is_above_it() -> None:
     verdicts = [Verdict(f"i{n}", 0, sure, np.eye(2)[0]) for n, sure in enumerate((0.7, 0.8, 0.9, 0.8))]
     threshold: Any = SimpleNamespace(confidence=0.8)
-    parts: Any = {"fitted": None, "negatives": None, "verdicts": verdicts}
+    parts: Any = {"fitted": None, "verdicts": verdicts}
     assert Conclusion(**parts, threshold=threshold).below == 1
     assert Conclusion(**parts, threshold=None).below == 0
 
@@ -43,9 +43,10 @@ def test_peoples_check_of_a_threshold_takes_in_the_verdict_at_it(
     fit = observed.store.verdicts.latest_fit()
     assert fit is not None
     judged = [
-        Decision(item_id, LABEL, "anna", 1, fit=fit.id, verdict=1, confidence=confidence)
+        Decision(item_id, LABEL, "anna", 1, fit=fit.id, verdict=1, confidence=confidence, chosen=RANDOM)
         for item_id, confidence in zip(pool, (0.79, 0.8, 0.81), strict=False)
     ]
+    judged.append(Decision(pool[4], LABEL, "anna", 1, fit=fit.id, verdict=1, confidence=0.9, chosen="doubt"))
     found = correcting._threshold(observed, judged, 0.9)
     assert found is not None and found["reviewed"] == 2
 

@@ -96,7 +96,8 @@ class GgufAnnotator:
 
     @property
     def _together(self) -> int:
-        return _TOGETHER if self._path.stat().st_size <= _QUICK_FILE else _TOGETHER_IF_SLOW
+        slow = self._path.exists() and self._path.stat().st_size > _QUICK_FILE
+        return _TOGETHER_IF_SLOW if slow else _TOGETHER
 
     @property
     def identity(self) -> Mapping[str, Any]:

@@ -1,0 +1,356 @@
+-- A project's whole database (migration m001), and what every column means: docs/database.md and `mollia sql` without
+-- a query are made of this file. A blank line ends a statement; the comment above a table or view is about it, the one
+-- behind a column (which may go on in the next line) about that column.
+-- From the 0.1.0 tag on this file stays as it is: what comes later is a migration of its own, in migrations.py.
+
+-- Every label there is: gold seeds, then the pool as people or else the last aggregation labelled it.
+-- The same rows as `mollia export labels`.
+CREATE VIEW labelled_items (
+    id, -- `items.id`
+    text, -- the text
+    label, -- the label's name
+    confidence, -- 0 to 1; 1 for gold and human labels
+    source, -- `gold`, `human` or the aggregator's name
+    negatives -- JSON array: names of the labels that it is not (Eq. 5)
+) AS
+SELECT i.id, i.text, i.label, 1.0, CASE WHEN d.id IS NULL THEN 'gold' ELSE 'human' END, '[]'
+FROM items i LEFT JOIN standing_decisions d ON d.item = i.id
+WHERE i.split = 'seed' AND i.label IS NOT NULL AND coalesce(d.act, 'label') = 'label'
+UNION ALL
+SELECT
+    i.id, i.text, coalesce(d.label, v.label), CASE WHEN d.label IS NULL THEN v.confidence ELSE 1.0 END,
+    CASE WHEN d.label IS NULL THEN v.aggregator ELSE 'human' END,
+    CASE WHEN d.label IS NULL THEN v.negatives ELSE '[]' END
+FROM items i
+LEFT JOIN standing_decisions d ON d.item = i.id
+LEFT JOIN current_verdicts v ON v.item = i.id
+WHERE i.split = 'pool' AND coalesce(d.label, v.label) IS NOT NULL AND coalesce(d.act, 'label') = 'label';
+
+-- What each annotator said of each item, in words.
+CREATE VIEW annotator_answers (
+    item, -- `items.id`
+    text, -- the text
+    split, -- `items.split`
+    annotator, -- the LLM's name
+    kind, -- `gguf` (an LLM) or `replay` (stored outputs)
+    label, -- its most probable label; null where its label set is not known
+    log_prob, -- natural log of that label's probability, whole label string
+    vote_share, -- share of its answers that were that label
+    mass, -- probability on all labels together
+    invalid, -- share of its answers that were no label
+    answers, -- JSON array: those answers, where they were decoded
+    true_label, -- the item's known label, or null
+    is_right, -- 1 or 0; null where no true label is known
+    tokens, -- tokens decoded for this item
+    seconds -- its share of the batch's time; null where it was not measured
+) AS
+SELECT
+    o.item, i.text, i.split, a.name, json_extract(a.identity, '$.annotator'), l.name,
+    json_extract(o.log_probs, '$[' || o.best || ']'), json_extract(o.votes, '$[' || o.best || ']'),
+    o.mass, o.invalid, o.answers, i.label, l.name = i.label, o.tokens, o.seconds
+FROM (
+    SELECT *, (SELECT key FROM json_each(log_probs) ORDER BY value DESC, key LIMIT 1) AS best
+    FROM observations
+) o
+JOIN annotators a ON a.key = o.annotator
+JOIN items i ON i.id = o.item
+LEFT JOIN label_sets l ON l.digest = json_extract(a.identity, '$.labels') AND l.position = o.best;
+
+-- The verdicts of the last aggregation.
+CREATE VIEW current_verdicts (
+    item, -- `items.id`
+    text, -- the text
+    label, -- the label concluded (y+)
+    confidence, -- its calibrated probability
+    negatives, -- JSON array: names of the labels that it is not (y-, Eq. 5)
+    aggregator, -- the aggregator's name
+    true_label, -- the item's known label, or null
+    is_right -- 1 or 0; null where no true label is known
+) AS
+SELECT v.item, i.text, v.label, v.confidence, v.negatives, f.aggregator, i.label, v.label = i.label
+FROM verdicts v
+JOIN fits f ON f.id = v.fit
+JOIN items i ON i.id = v.item
+WHERE f.concluded = (SELECT max(concluded) FROM fits);
+
+-- One row for each round of each run, with what was measured.
+CREATE VIEW round_results (
+    run, -- `runs.name`
+    round, -- 0 trains on the seed set alone
+    strategy, -- the run's query strategy
+    annotator, -- who labelled: panel, replay, human or oracle
+    aggregator, -- the run's aggregator
+    labelled, -- items that the classifier was trained on
+    verdict_accuracy, -- share of right verdicts, where true labels of the pool are known
+    validation_f1, -- micro-F1 on the validation items
+    test_micro_f1, -- micro-F1 on the test items
+    test_macro_f1, -- macro-F1 on the test items
+    seconds, -- wall-clock of all steps
+    memory, -- `rounds.memory`
+    model, -- `rounds.model`
+    started_at, -- UTC, ISO 8601
+    finished_at -- UTC, ISO 8601; null while the round is unfinished
+) AS
+SELECT
+    r.run, r.round, json_extract(s.settings, '$.strategy'), json_extract(s.settings, '$.annotator'),
+    json_extract(s.settings, '$.aggregator'), json_extract(r.metrics, '$.labelled'),
+    json_extract(r.metrics, '$.verdict_accuracy'), json_extract(r.metrics, '$.validation_f1'),
+    json_extract(r.metrics, '$.test_micro_f1'), json_extract(r.metrics, '$.test_macro_f1'),
+    (SELECT sum(value) FROM json_each(r.seconds)), r.memory, r.model, r.started_at, r.finished_at
+FROM rounds r JOIN runs s ON s.name = r.run;
+
+-- Of each item that people have decided on, the decision that holds.
+CREATE VIEW standing_decisions (
+    id, -- `decisions.id`
+    item, -- `items.id`
+    act, -- `label`, `ignore` or `note`
+    label, -- the label given, or null
+    note, -- the note, or empty
+    seed, -- 1 if it made the item a seed item
+    chosen, -- how the item came before the person: `random`, another query strategy, `search`; empty in a run
+    fit, -- `fits.id` of the verdict that the person saw, or null
+    verdict, -- that verdict's label
+    confidence, -- that verdict's confidence
+    known, -- the label that the item came with, or null
+    who, -- the person's name
+    made_at, -- UTC, ISO 8601
+    undone_at -- when it was taken back, or null
+) AS
+SELECT
+    id, item, act, label, note, seed, chosen, fit, verdict, confidence, known, who, made_at, undone_at
+FROM decisions
+WHERE id IN (SELECT max(id) FROM decisions WHERE act <> 'note' AND undone_at IS NULL GROUP BY item);
+
+-- What each annotator has done so far.
+CREATE VIEW annotator_costs (
+    annotator, -- its name; once for each identity (another prompt is another annotator)
+    items, -- items observed
+    mass, -- mean probability on the labels
+    invalid, -- mean share of answers that were no label
+    tokens, -- tokens decoded
+    seconds, -- wall-clock, where it was measured
+    memory, -- bytes that it added to the process at most, its weights and cache included
+    truncated, -- texts that were cut to fit the context
+    created_at, -- first use; UTC, ISO 8601
+    key -- `annotators.key`
+) AS
+SELECT
+    a.name, count(o.item), avg(o.mass), avg(o.invalid), sum(o.tokens), sum(o.seconds), max(o.memory),
+    sum(o.truncated), a.created_at, a.key
+FROM annotators a LEFT JOIN observations o ON o.annotator = a.key
+GROUP BY a.key;
+
+-- The texts.
+CREATE TABLE items (
+    position INTEGER PRIMARY KEY, -- order of import
+    id TEXT NOT NULL UNIQUE, -- your own id, or 16 digits of the text's SHA-256
+    text TEXT NOT NULL, -- the text
+    text_digest TEXT NOT NULL UNIQUE, -- SHA-256 of the text
+    split TEXT NOT NULL CHECK (split IN ('pool', 'seed', 'validation', 'test')),
+    -- `pool`, `seed`, `validation` or `test`
+    label TEXT, -- the known (gold) label's name, or null; of pool items for evaluation only
+    source TEXT NOT NULL, -- the file that it came from
+    imported_at TEXT NOT NULL -- UTC, ISO 8601
+);
+
+CREATE INDEX items_by_split ON items (split, position);
+
+-- The label sets that the project has had; JSON arrays elsewhere follow their order.
+CREATE TABLE label_sets (
+    digest TEXT NOT NULL, -- identity of the set: names, order, descriptions
+    position INTEGER NOT NULL, -- 0, 1, ...
+    name TEXT NOT NULL, -- the label
+    description TEXT NOT NULL, -- what it means, as in mollia.toml
+    PRIMARY KEY (digest, position)
+) WITHOUT ROWID;
+
+-- Who observed: an LLM with its prompt and decoding, stored outputs, or a person.
+CREATE TABLE annotators (
+    key TEXT PRIMARY KEY, -- digest of `identity`
+    name TEXT NOT NULL, -- what it is called
+    identity TEXT NOT NULL, -- JSON: everything that its observations depend on
+    created_at TEXT NOT NULL -- first use; UTC, ISO 8601
+) WITHOUT ROWID;
+
+-- What one annotator said of one item.
+CREATE TABLE observations (
+    annotator TEXT NOT NULL REFERENCES annotators (key), -- `annotators.key`
+    item TEXT NOT NULL REFERENCES items (id), -- `items.id`
+    log_probs TEXT NOT NULL,
+    -- JSON array in the label set's order: natural log of each whole label's probability; -10000 for none
+    votes TEXT NOT NULL, -- JSON array in the label set's order: share of the answers that were it
+    mass REAL NOT NULL, -- probability on all labels together
+    invalid REAL NOT NULL, -- share of the answers that were no label
+    slack REAL NOT NULL, -- upper bound of the probability that pruning left out of `mass`
+    answers TEXT NOT NULL, -- JSON array: answers that were no label, where they were decoded
+    tokens INTEGER NOT NULL, -- tokens decoded for this item
+    truncated INTEGER NOT NULL, -- 1 if the text was cut to fit the context
+    seconds REAL, -- its share of the batch's time
+    memory INTEGER, -- bytes that the LLM had added to the process at most by then; null where it cannot be told
+    PRIMARY KEY (annotator, item)
+) WITHOUT ROWID;
+
+-- Fitted aggregators.
+CREATE TABLE fits (
+    id INTEGER PRIMARY KEY, -- number
+    digest TEXT NOT NULL UNIQUE,
+    -- digest of everything that the fit and its verdicts depend on: mollia's version, the aggregator's settings,
+    -- Eq. 5's rule, the panel, labels, items
+    aggregator TEXT NOT NULL, -- its name
+    panel TEXT NOT NULL, -- JSON array of `annotators.key`
+    seed_items INTEGER NOT NULL, -- labelled items that it learned from
+    pool_items INTEGER NOT NULL, -- unlabelled items that it learned from
+    state TEXT NOT NULL, -- JSON: what it has learned
+    calibration TEXT NOT NULL, -- JSON: temperature and reliability, or null
+    concluded INTEGER, -- the fit that verdicts were made by last has the highest
+    created_at TEXT NOT NULL -- UTC, ISO 8601
+);
+
+-- What each fit concluded of each item. Rows are added only.
+CREATE TABLE verdicts (
+    fit INTEGER NOT NULL REFERENCES fits (id), -- `fits.id`
+    item TEXT NOT NULL REFERENCES items (id), -- `items.id`
+    label TEXT NOT NULL, -- the label concluded (y+)
+    confidence REAL NOT NULL, -- its calibrated probability
+    probabilities TEXT NOT NULL, -- JSON array in the label set's order
+    negatives TEXT NOT NULL, -- JSON array: names of the labels that it is not (y-, Eq. 5)
+    PRIMARY KEY (fit, item)
+) WITHOUT ROWID;
+
+-- Runs of active learning.
+CREATE TABLE runs (
+    name TEXT PRIMARY KEY, -- the run's name
+    settings TEXT NOT NULL, -- JSON: fixed when the run was opened
+    record TEXT, -- JSON: what it takes to repeat it (`mollia rerun`): settings file, prompt, digests, versions
+    created_at TEXT NOT NULL, -- UTC, ISO 8601
+    used_at TEXT NOT NULL, -- UTC, ISO 8601, with a counter; the highest is the current run
+    stopped TEXT -- why it ended before its number of rounds; null while it has not
+) WITHOUT ROWID;
+
+-- Rounds of the runs.
+CREATE TABLE rounds (
+    run TEXT NOT NULL REFERENCES runs (name), -- `runs.name`
+    round INTEGER NOT NULL, -- 0, 1, ...
+    fit INTEGER REFERENCES fits (id), -- `fits.id` that its verdicts are from
+    model TEXT, -- the trained model's folder, within the project
+    metrics TEXT, -- JSON: what was measured; null until the round is finished
+    seconds TEXT NOT NULL, -- JSON: wall-clock by step
+    memory INTEGER, -- bytes: the process's peak while it trained, without LLMs that were kept loaded
+    started_at TEXT NOT NULL, -- UTC, ISO 8601
+    finished_at TEXT, -- UTC, ISO 8601
+    PRIMARY KEY (run, round)
+) WITHOUT ROWID;
+
+-- What people said of items. Rows are added only; `standing_decisions` says what holds.
+CREATE TABLE decisions (
+    id INTEGER PRIMARY KEY, -- number, in their order
+    item TEXT NOT NULL REFERENCES items (id), -- `items.id`
+    act TEXT NOT NULL CHECK (act IN ('label', 'ignore', 'note')), -- `label`, `ignore` or `note`
+    label TEXT, -- the label given, or null
+    note TEXT NOT NULL, -- the note, or empty
+    seed INTEGER NOT NULL, -- 1 if it made the item a seed item
+    chosen TEXT NOT NULL,
+    -- how the item came before the person: `random`, another query strategy, `search`; empty in a run
+    fit INTEGER REFERENCES fits (id), -- `fits.id` of the verdict that the person saw, or null
+    verdict TEXT, -- that verdict's label
+    confidence REAL, -- that verdict's confidence
+    known TEXT, -- the label that the item came with, or null
+    who TEXT NOT NULL, -- the person's name
+    made_at TEXT NOT NULL, -- UTC, ISO 8601
+    undone_at TEXT -- when it was taken back, or null
+);
+
+CREATE INDEX decisions_by_item ON decisions (item, id);
+
+-- Items that the rounds selected.
+CREATE TABLE selections (
+    run TEXT NOT NULL, -- `runs.name`
+    round INTEGER NOT NULL, -- `rounds.round`
+    item TEXT NOT NULL REFERENCES items (id), -- `items.id`
+    rank INTEGER NOT NULL, -- 0 was picked first
+    score REAL NOT NULL, -- the query strategy's score
+    opinion TEXT, -- what the previous round's classifier said, before it was trained on the item
+    PRIMARY KEY (run, item),
+    FOREIGN KEY (run, round) REFERENCES rounds (run, round)
+) WITHOUT ROWID;
+
+-- What the classifiers of runs with a stopping criterion say of the stop set.
+CREATE TABLE opinions (
+    run TEXT NOT NULL, -- `runs.name`
+    round INTEGER NOT NULL, -- `rounds.round`
+    item TEXT NOT NULL REFERENCES items (id), -- `items.id`
+    probabilities TEXT NOT NULL, -- JSON array in the label set's order
+    PRIMARY KEY (run, round, item),
+    FOREIGN KEY (run, round) REFERENCES rounds (run, round)
+) WITHOUT ROWID;
+
+-- Texts that LLMs wrote (`mollia generate`); never in a split.
+CREATE TABLE synthetic (
+    position INTEGER PRIMARY KEY, -- order of writing
+    id TEXT NOT NULL UNIQUE, -- 16 digits of the text's SHA-256
+    text TEXT NOT NULL, -- the text
+    text_digest TEXT NOT NULL UNIQUE, -- SHA-256 of the text
+    label TEXT NOT NULL, -- the label that was asked for
+    writer TEXT NOT NULL, -- the LLM's name
+    recipe TEXT NOT NULL, -- JSON: everything that the text depends on
+    created_at TEXT NOT NULL -- UTC, ISO 8601
+);
+
+-- Texts made from items for the aggregators `da` and `pag` to learn from; never in a split.
+CREATE TABLE variants (
+    id TEXT PRIMARY KEY, -- the item's id, `~`, kind and number
+    item TEXT NOT NULL REFERENCES items (id), -- `items.id`
+    kind TEXT NOT NULL CHECK (kind IN ('words', 'paraphrase')),
+    -- `words` (words changed at random) or `paraphrase` (written by an LLM)
+    number INTEGER NOT NULL, -- 0, 1, ...
+    text TEXT NOT NULL, -- the text
+    usable INTEGER NOT NULL,
+    -- 0 where it is empty, cut off, far too long or nothing new; the panel does not read it then
+    recipe TEXT NOT NULL, -- JSON: everything that the text depends on
+    created_at TEXT NOT NULL, -- UTC, ISO 8601
+    UNIQUE (item, kind, number)
+) WITHOUT ROWID;
+
+-- What one annotator said of one variant; apart from `observations`, so that none is counted.
+CREATE TABLE variant_observations (
+    annotator TEXT NOT NULL REFERENCES annotators (key), -- `annotators.key`
+    item TEXT NOT NULL REFERENCES variants (id), -- `variants.id`
+    log_probs TEXT NOT NULL,
+    -- JSON array in the label set's order: natural log of each whole label's probability; -10000 for none
+    votes TEXT NOT NULL, -- JSON array in the label set's order: share of the answers that were it
+    mass REAL NOT NULL, -- probability on all labels together
+    invalid REAL NOT NULL, -- share of the answers that were no label
+    slack REAL NOT NULL, -- upper bound of the probability that pruning left out of `mass`
+    answers TEXT NOT NULL, -- JSON array: answers that were no label, where they were decoded
+    tokens INTEGER NOT NULL, -- tokens decoded for this item
+    truncated INTEGER NOT NULL, -- 1 if the text was cut to fit the context
+    seconds REAL, -- its share of the batch's time
+    memory INTEGER, -- bytes that the LLM had added to the process at most by then; null where it cannot be told
+    PRIMARY KEY (annotator, item)
+) WITHOUT ROWID;
+
+-- What was written when, as a chain of digests (`mollia verify`): one entry for each batch. Only added to.
+CREATE TABLE journal (
+    seq INTEGER PRIMARY KEY, -- 1, 2, ...
+    at TEXT NOT NULL, -- UTC, ISO 8601
+    verb TEXT NOT NULL, -- what mollia did: `import`, `annotate`, `decide`, ...
+    what TEXT NOT NULL, -- the tables, with commas
+    count INTEGER NOT NULL, -- rows that were added, changed or removed
+    digest TEXT NOT NULL, -- SHA-256 over the rows' digests, before and after
+    previous TEXT NOT NULL, -- the previous entry's `hash`; empty in the first
+    hash TEXT NOT NULL UNIQUE, -- SHA-256 over the columns above
+    rows BLOB NOT NULL
+    -- zlib: JSON array of [table, key, digest before, digest after]; the keys of forgotten rows are []
+);
+
+CREATE TRIGGER journal_entries_stay BEFORE DELETE ON journal
+BEGIN SELECT raise(ABORT, 'the journal is only added to'); END;
+
+CREATE TRIGGER journal_entries_do_not_change
+BEFORE UPDATE OF seq, at, verb, what, count, digest, previous, hash ON journal
+BEGIN SELECT raise(ABORT, 'the journal is only added to'); END;
+
+-- Blanking the keys of what was forgotten, in the transaction that has entered the forgetting.
+CREATE TRIGGER journal_rows_change_only_when_forgetting BEFORE UPDATE OF rows ON journal
+WHEN (SELECT verb FROM journal ORDER BY seq DESC LIMIT 1) <> 'forget'
+BEGIN SELECT raise(ABORT, 'the journal is only added to'); END;
