@@ -1,4 +1,4 @@
-"""Small projects with a real LLM and encoder, and stored outputs."""
+"""Small projects, with doubles of an LLM and a classifier or with real ones, and stored outputs."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from doubles import FakeLLM, TinyLearner, fake_file, tiny_encoder
 
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.workflow.create import create, new_settings
@@ -31,13 +32,27 @@ def small_settings(root: Path) -> None:
 
 
 @pytest.fixture
-def make_project(tmp_path: Path, test_llm: Path, test_encoder: Path) -> Iterator[Callable[..., Project]]:
+def make_project(
+    tmp_path: Path, fake_llm: type[FakeLLM], tiny_learner: type[TinyLearner]
+) -> Iterator[Callable[..., Project]]:
+    """Makes projects whose LLM and classifier are doubles: for what is between them."""
+    yield from projects(tmp_path, fake_file(tmp_path, "fake-llm"), tiny_encoder(tmp_path / "tiny-encoder"))
+
+
+@pytest.fixture
+def make_real_project(tmp_path: Path, test_llm: Path, test_encoder: Path) -> Iterator[Callable[..., Project]]:
+    """Makes projects with a real LLM and encoder."""
+    yield from projects(tmp_path, test_llm, test_encoder)
+
+
+def projects(tmp_path: Path, llm: Path, encoder: Path) -> Iterator[Callable[..., Project]]:
+    """One function that makes projects of a few of the demo's messages; they are closed at the end."""
     opened: list[Project] = []
 
     def make(name: str = "project") -> Project:
         root = tmp_path / name
         labels = LabelSet(tuple(LABELS), tuple(LABELS.values()))
-        create(root, new_settings(labels, "message", "", [str(test_llm)], str(test_encoder)))
+        create(root, new_settings(labels, "message", "", [str(llm)], str(encoder)))
         small_settings(root)
         project = Project.open(root)
         opened.append(project)
