@@ -26,4 +26,5 @@ AGGREGATORS = Registry(
         "snail": Entry("SNAIL", "attention over the seeds, trained by episodes (Mishra et al. 2018)"),
         "fixmatch": Entry("FixMatch", "consistency of sure pseudo-labels under noise (Sohn et al. 2020)"),
     },
+    contract="Aggregator",
 )

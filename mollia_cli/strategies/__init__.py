@@ -20,4 +20,5 @@ STRATEGIES = Registry(
         "llm": Entry("Llm", "what an LLM of the panel calls most informative (Bayer et al. 2024)"),
         "seed": Entry("Seed", "typical items of the panel's opinions, to label first: clustering (Zhu et al. 2008)"),
     },
+    contract="Strategy",
 )
