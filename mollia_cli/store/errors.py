@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from mollia_cli.domain.errors import RefusedError, StoreError
 
 BUSY_SECONDS = 600.0  # another process may be in the middle of a large import
 _ROOM = 1 << 20  # bytes free on a disk with less than which it is as good as full
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 
@@ -63,11 +62,11 @@ def explained(path: Path) -> Iterator[None]:
         raise database_error(path, error) from error
 
 
-def _explaining(method: Callable[P, R]) -> Callable[P, R]:
+def _explaining(method: Callable[..., R]) -> Callable[..., R]:
     """The method of a connection or cursor, with its errors translated."""
 
     @wraps(method)
-    def call(*args: P.args, **options: P.kwargs) -> R:
+    def call(*args: Any, **options: Any) -> R:
         try:  # no context manager: this runs for each row
             return method(*args, **options)
         except sqlite3.Error as error:
