@@ -94,11 +94,13 @@ class ExplainingConnection(sqlite3.Connection):
 
     def execute(self, *query: Any) -> sqlite3.Cursor:
         """As sqlite3's, by a cursor that explains errors of reading, too."""
-        return self.cursor(_Cursor).execute(*query)
+        cursor: sqlite3.Cursor = self.cursor(_Cursor).execute(*query)
+        return cursor
 
     def executemany(self, *query: Any) -> sqlite3.Cursor:
         """As sqlite3's."""
-        return self.cursor(_Cursor).executemany(*query)
+        cursor: sqlite3.Cursor = self.cursor(_Cursor).executemany(*query)
+        return cursor
 
     commit = _explaining(sqlite3.Connection.commit)
     rollback = _explaining(sqlite3.Connection.rollback)
