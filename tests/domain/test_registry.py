@@ -88,7 +88,7 @@ BROKEN = {
     "a value that is no place": ("theirs = acme code::x", GOOD, "cannot be loaded"),
     "code that fails": ("theirs = acme_code:Theirs", "1 / 0", "ZeroDivisionError: division by zero"),
     "no class": ("theirs = acme_code:Theirs", "Theirs = 7", "is no class but 7"),
-    "no strategy": ("theirs = acme_code:Theirs", "class Theirs: pass", "lacks name, needs, select, source"),
+    "no strategy": ("theirs = acme_code:Theirs", "class Theirs: pass", "lacks name, needs, question, select, source"),
     "half a strategy": ("theirs = acme_code:Theirs", GOOD.replace("def select", "def choose"), "lacks select"),
     "another name": ("theirs = acme_code:Theirs", GOOD.replace('"theirs"', '"ours"'), "is called 'ours' by its class"),
 }

@@ -1,6 +1,7 @@
 """Small projects, with doubles of an LLM and a classifier or with real ones, and stored outputs."""
 
 import json
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,6 +30,19 @@ def small_settings(root: Path) -> None:
         assert old in text
         text = text.replace(old, new)
     path.write_text(text)
+
+
+@pytest.fixture
+def llm_selector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The strategy ``llm`` of examples/mollia-llm-selector, as if it were installed."""
+    example = Path(__file__).parents[2] / "examples" / "mollia-llm-selector"
+    about = tomllib.loads((example / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (info := tmp_path / "site" / "mollia_llm_selector.dist-info").mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {about['name']}\nVersion: {about['version']}\n")
+    ((name, place),) = about["entry-points"]["mollia.strategies"].items()
+    (info / "entry_points.txt").write_text(f"[mollia.strategies]\n{name} = {place}\n")
+    for folder in (example, info.parent):
+        monkeypatch.syspath_prepend(folder)
 
 
 @pytest.fixture

@@ -98,12 +98,13 @@ def test_off_by_default_and_never_held_out(make_project: MakeProject) -> None:
     assert len(synthetic_examples(project).texts) == 5
 
 
-def test_an_llm_chooses(make_real_project: MakeProject) -> None:
+@pytest.mark.usefixtures("llm_selector")
+def test_an_llm_answers_a_strategys_question(make_real_project: MakeProject) -> None:
     project = make_real_project()
     picks = select(project, "llm", 2)
     assert len(picks) == 2
     assert all(0 < pick.score < 1 for pick in picks)
     (said,) = project.store.observations.summary()
-    assert said["name"].endswith(" (selector)")
+    assert said["name"].endswith(" (llm)")
     assert said["items"] == 20  # ten candidates for each pick
     assert select(project, "llm", 2) == picks

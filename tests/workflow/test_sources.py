@@ -72,10 +72,11 @@ def test_a_replay_is_its_runs_alone(
     assert said_by == [["a", "b"], panel]
 
 
-def test_stored_outputs_cannot_be_asked_what_is_informative(
+@pytest.mark.usefixtures("llm_selector")
+def test_stored_outputs_cannot_answer_a_strategys_question(
     observed: Project, stored_outputs: Callable[[Project], Path]
 ) -> None:
-    with pytest.raises(InputError, match="what is informative"):
+    with pytest.raises(InputError, match="stored outputs cannot answer it"):
         open_run(observed, replay=stored_outputs(observed), strategy="llm")
 
 
