@@ -39,8 +39,8 @@ class ListError(Exception):
 class Fault:
     """One fault: ``old`` stands exactly once in ``module``, and becomes ``new``; ``tests`` should fail then.
 
-    ``module``: a file below the package; ``tests``: names of test files, each with ``::test`` behind it or not.
-    ``harmless``: why nothing can notice it.
+    ``module``: a file below the package or the repository; ``tests``: names of test files, each with ``::test`` behind
+    it or not. ``harmless``: why nothing can notice it.
     """
 
     name: str
@@ -70,7 +70,8 @@ def find_module(fault: Fault, root: Path) -> Path:
 
     Raises ListError where none does, or the text stands there more than once.
     """
-    given = root / PACKAGE / fault.module
+    below = [root / PACKAGE / fault.module, root / fault.module]
+    given = next((path for path in below if path.is_file()), below[0])
     places = [given] if given.is_file() else sorted((root / PACKAGE).rglob("*.py"))
     found = {path: count for path in places if (count := path.read_text(encoding="utf-8").count(fault.old))}
     where = fault.module if given.is_file() else f"{fault.module}, which is gone, nor in any other file"

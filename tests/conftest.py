@@ -1,20 +1,24 @@
-"""Fixtures: real models from MOLLIA_HOME (``make test`` fetches them), and small projects."""
+"""Fixtures: real models from MOLLIA_HOME (``make test`` fetches them), doubles of them, and small projects."""
 
 import importlib.util
 import os
 import signal
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from doubles import FakeLLM, TinyLearner, stand_in
 
+from mollia_cli.annotators import ANNOTATORS
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
 from mollia_cli.domain.rng import stream
+from mollia_cli.learners import LEARNERS
 from mollia_cli.workflow import annotate as annotation
 from mollia_cli.workflow.create import create, new_settings
 from mollia_cli.workflow.project import Project
@@ -59,6 +63,22 @@ def test_encoder() -> Path:
 
     assert models.is_installed(TEST_ENCODER), f"run `make test`, or: mollia models pull {TEST_ENCODER}"
     return models.resolve_encoder(TEST_ENCODER)
+
+
+@pytest.fixture
+def fake_llm(monkeypatch: pytest.MonkeyPatch) -> type[FakeLLM]:
+    """Every LLM of this test is a FakeLLM, with a queue of the test's own."""
+    double = type("FakeLLM", (FakeLLM,), {"queue": deque(), "asked": []})
+    stand_in(monkeypatch, ANNOTATORS, "gguf", double)
+    return double
+
+
+@pytest.fixture
+def tiny_learner(monkeypatch: pytest.MonkeyPatch) -> type[TinyLearner]:
+    """Every classifier of this test is a TinyLearner."""
+    double = type("TinyLearner", (TinyLearner,), {})
+    stand_in(monkeypatch, LEARNERS, "transformer", double)
+    return double
 
 
 @pytest.fixture(scope="session")

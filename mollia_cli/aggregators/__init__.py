@@ -23,7 +23,6 @@ AGGREGATORS = Registry(
         "dawid_skene": Entry("DawidSkene", "a confusion matrix for each annotator, by EM (Dawid and Skene 1979)"),
         "da": Entry("DA", "MoL on seeds and word-level variants of them (Ma 2019)"),
         "pag": Entry("PAG", "MoL on seeds and paraphrases, averaged over paraphrases (Yadav et al. 2024)"),
-        "snail": Entry("SNAIL", "attention over the seeds, trained by episodes (Mishra et al. 2018)"),
-        "fixmatch": Entry("FixMatch", "consistency of sure pseudo-labels under noise (Sohn et al. 2020)"),
     },
+    contract="Aggregator",
 )

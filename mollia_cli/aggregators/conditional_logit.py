@@ -1,5 +1,6 @@
 """The default: a conditional logit with shared trust, self-trained, and mixed with cross-fitted trees."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -9,13 +10,13 @@ import numpy as np
 from mollia_cli.aggregators.base import Aggregator
 from mollia_cli.aggregators.boosting import boost, booster_from_json, booster_to_json, predict
 from mollia_cli.aggregators.features import array, folds, log_scores, log_softmax, most_confident, one_hot, softmax
-from mollia_cli.aggregators.kmeans import kmeans, squared_distances
 from mollia_cli.aggregators.logit import Logit, Ridge, fit_logit, start
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 from mollia_cli.domain.rng import stream
 
 # Log-scores go from log(1e-3) to 0: a fifth of that range is a unit.
 _UNIT = 5.0
+_PASSES = 25  # of k-means
 _FOREST = {
     "objective": "multi:softprob",
     "learning_rate": 0.1,
@@ -58,9 +59,9 @@ class ConditionalLogit(Aggregator):
         flat = np.concatenate([shared, unlabelled]).reshape(len(seed) + len(pool), -1)
         self._mean = flat.mean(axis=0)
         flat = (flat - self._mean) / _UNIT
-        self._centres, _ = kmeans(flat, self.landmarks, stream(random_seed, "landmarks"))
+        self._centres = _centres(flat, self.landmarks, stream(random_seed, "landmarks"))
         # The median distance as bandwidth is the usual heuristic for radial kernels.
-        self._bandwidth = float(np.median(squared_distances(flat, self._centres))) / 2 or 1.0
+        self._bandwidth = float(np.median(_squared_distances(flat, self._centres))) / 2 or 1.0
         self._kernel_mean = self._kernel(flat).mean(axis=0)
         self._logit = self._self_train(shared, labels, unlabelled)
         self._boosters = self._fit_trees(shared, labels, pool, unlabelled)
@@ -114,7 +115,7 @@ class ConditionalLogit(Aggregator):
         return np.concatenate([flat, self._kernel(flat) - self._kernel_mean], axis=1)
 
     def _kernel(self, flat: FloatArray) -> FloatArray:
-        kernel: FloatArray = np.exp(-squared_distances(flat, self._centres) / self._bandwidth)
+        kernel: FloatArray = np.exp(-_squared_distances(flat, self._centres) / self._bandwidth)
         return kernel
 
     def _predict(self, panel: Panel) -> FloatArray:
@@ -144,3 +145,22 @@ class ConditionalLogit(Aggregator):
         self._kernel_mean = array(state["kernel_mean"])
         self._logit = Logit.from_json(state["logit"])
         self._boosters = [booster_from_json(model) for model in state["boosters"]]
+
+
+def _centres(points: FloatArray, k: int, rng: np.random.Generator) -> FloatArray:
+    """[k', d] by k-means; k' < k where there are fewer distinct points."""
+    from scipy.cluster.vq import kmeans2
+
+    distinct = len(np.unique(points, axis=0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a centre that lost all its points stays where it is
+        centres: FloatArray = kmeans2(points, min(k, distinct), iter=_PASSES, minit="++", rng=rng)[0]
+    return centres
+
+
+def _squared_distances(points: FloatArray, centres: FloatArray) -> FloatArray:
+    """[n, k], Euclidean."""
+    from scipy.spatial.distance import cdist
+
+    distances: FloatArray = cdist(points, centres, "sqeuclidean")
+    return distances

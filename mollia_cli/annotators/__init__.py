@@ -10,4 +10,5 @@ ANNOTATORS = Registry(
         "replay": Entry("ReplayAnnotator", "stored outputs of LLMs, from a .npy or .jsonl file"),
         "human": Entry("HumanAnnotator", "a person, one text at a time"),
     },
+    contract="Annotator",
 )

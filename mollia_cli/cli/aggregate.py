@@ -15,6 +15,7 @@ from mollia_cli.cli.common import (
     SureOption,
     emit_json,
     emit_records,
+    members,
     open_project,
     read_ids,
     split_names,
@@ -176,9 +177,9 @@ def _false_negatives(rule: "NegativeRule") -> str:
 
 
 def aggregators(as_json: JsonOption = False, as_jsonl: JsonlOption = False) -> None:
-    """List the aggregators, each with its source, and which one a new project uses.
+    """List the aggregators, each with its source and package, and which one a new project uses.
 
     Example: mollia aggregators
     """
-    records = [{"name": name, "default": name == DEFAULT, "summary": AGGREGATORS.summary(name)} for name in AGGREGATORS]
-    emit_records(records, ["name", "default", "summary"], as_json, as_jsonl)
+    records = [{**record, "default": record["name"] == DEFAULT} for record in members(AGGREGATORS)]
+    emit_records(records, ["name", "default", "package", "summary"], as_json, as_jsonl)

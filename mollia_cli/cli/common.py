@@ -19,6 +19,7 @@ from mollia_cli.domain.printable import printable, printable_json
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from mollia_cli.domain.registry import Registry
     from mollia_cli.workflow.project import Project
 
 ProjectOption = Annotated[
@@ -191,6 +192,11 @@ def emit_csv(rows: Iterable[Mapping[str, Any]]) -> None:
 def emit_json(value: Any) -> None:
     """One JSON document, indented."""
     emit(printable_json(value, indent=2))
+
+
+def members(registry: "Registry") -> list[dict[str, Any]]:
+    """What can be chosen of a family: name, package and summary of each member, none of them imported."""
+    return [{"name": name, "package": registry.package(name), "summary": registry.summary(name)} for name in registry]
 
 
 def emit_records(

@@ -1,23 +1,25 @@
 """Shell completion of names, from light sources only."""
 
 from mollia_cli.aggregators import AGGREGATORS
+from mollia_cli.domain.errors import MolliaError
+from mollia_cli.domain.registry import Registry
 from mollia_cli.stopping import STOPPING
 from mollia_cli.strategies import STRATEGIES
 
 
 def strategies(incomplete: str) -> list[tuple[str, str]]:
     """Query strategies that start so."""
-    return [(name, STRATEGIES.summary(name)) for name in STRATEGIES if name.startswith(incomplete)]
+    return _starting(STRATEGIES, incomplete)
 
 
 def aggregators(incomplete: str) -> list[tuple[str, str]]:
     """Aggregators that start so."""
-    return [(name, AGGREGATORS.summary(name)) for name in AGGREGATORS if name.startswith(incomplete)]
+    return _starting(AGGREGATORS, incomplete)
 
 
 def criteria(incomplete: str) -> list[tuple[str, str]]:
     """Stopping criteria that start so."""
-    return [(name, STOPPING.summary(name)) for name in STOPPING if name.startswith(incomplete)]
+    return _starting(STOPPING, incomplete)
 
 
 def models(incomplete: str) -> list[str]:
@@ -29,7 +31,6 @@ def models(incomplete: str) -> list[str]:
 
 def labels(incomplete: str) -> list[str]:
     """The project's labels that start so; none outside a project."""
-    from mollia_cli.domain.errors import MolliaError
     from mollia_cli.domain.settings import SETTINGS_FILE
     from mollia_cli.store.project_files import find_root, read_settings
 
@@ -38,3 +39,11 @@ def labels(incomplete: str) -> list[str]:
     except MolliaError:
         return []
     return [name for name in names if name.startswith(incomplete)]
+
+
+def _starting(registry: Registry, incomplete: str) -> list[tuple[str, str]]:
+    """Members that start so, with their summaries; none where packages clash, which the command itself says."""
+    try:
+        return [(name, registry.summary(name)) for name in registry if name.startswith(incomplete)]
+    except MolliaError:
+        return []

@@ -44,12 +44,15 @@ def list_(
 ) -> None:
     """Show the models that are installed, and those that can be pulled.
 
+    Source: where it came from, or where a pull looks, in that order. Digest: whether a pull compares the SHA-256 of
+    every file with the catalogue's.
+
     Example: mollia models list --kind llm
     """
     from mollia_cli.models import list_models
 
     rows = [asdict(row) for row in list_models(kind.value if kind else "")]
-    columns = ["name", "kind", "size", "installed", "licence", "note"]
+    columns = ["name", "kind", "size", "installed", "licence", "note", "source", "digest"]
     emit_records(rows, columns, as_json, as_jsonl, {"size": _size})
 
 

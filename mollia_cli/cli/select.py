@@ -12,6 +12,7 @@ from mollia_cli.cli.common import (
     ProjectOption,
     ThreadsOption,
     emit_records,
+    members,
     open_project,
 )
 from mollia_cli.strategies import STRATEGIES
@@ -50,9 +51,8 @@ def select(
 
 
 def strategies(as_json: JsonOption = False, as_jsonl: JsonlOption = False) -> None:
-    """List the query strategies, each with its source.
+    """List the query strategies, each with its source and the package that it comes from.
 
     Example: mollia strategies
     """
-    records = [{"name": name, "summary": STRATEGIES.summary(name)} for name in STRATEGIES]
-    emit_records(records, ["name", "summary"], as_json, as_jsonl)
+    emit_records(members(STRATEGIES), ["name", "package", "summary"], as_json, as_jsonl)

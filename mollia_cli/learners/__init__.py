@@ -8,4 +8,5 @@ LEARNERS = Registry(
     {
         "transformer": Entry("TransformerLearner", "a pretrained encoder (DistilBERT, DistilRoBERTa, ...), fine-tuned"),
     },
+    contract="Learner",
 )

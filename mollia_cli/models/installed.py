@@ -58,7 +58,11 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A model that can be used or had. ``sha256`` is of its first file, None where it is not known."""
+    """A model that can be used or had.
+
+    source: where it came from, or where a pull would look, in that order. sha256: of its first file, None where it
+    is not known. digest: whether that of every file is compared with a known one.
+    """
 
     name: str
     kind: str
@@ -68,6 +72,7 @@ class Listed:
     installed: bool
     source: str
     sha256: str | None
+    digest: str
     note: str
 
 
@@ -122,21 +127,27 @@ def list_models(kind: str = "") -> list[Listed]:
             licence=entry.licence,
             size=entry.size,
             installed=entry.name in here,
-            source=here[entry.name].source if entry.name in here else str(entry.sources[0]),
+            source=here[entry.name].source if entry.name in here else ", else ".join(map(str, entry.sources)),
             sha256=next(iter(entry.files.values())),
+            digest=_digest(entry),
             note=entry.note,
         )
         for entry in entries.values()
     ]
     rows += [
         Listed(
-            *(m.name, m.kind, m.family, m.licence, m.size, True, m.source, m.files[m.main]),
+            *(m.name, m.kind, m.family, m.licence, m.size, True, m.source, m.files[m.main], "checked"),
             note=m.source if m.original else "added by hand",
         )
         for m in here.values()
         if m.name not in entries
     ]
     return [row for row in rows if kind in ("", row.kind)]
+
+
+def _digest(entry: catalogue.Entry) -> str:
+    unknown = sum(sha256 is None for sha256 in entry.files.values())
+    return f"checked; {unknown} of {len(entry.files)} pinned at the first pull" if unknown else "checked"
 
 
 def looks_like_path(value: str) -> bool:

@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import venv
 from collections.abc import Iterator
@@ -28,7 +29,6 @@ NEEDS = "needs"  # of the processor, by Linux's names
 OLDEST_PYTHON = (3, 11)
 CPUINFO = Path("/proc/cpuinfo")
 
-_BLOCK = 512
 _CHUNK = 1 << 20
 _MOST_MANIFEST = 1 << 24
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]')
@@ -183,46 +183,23 @@ def describe_python() -> str:
 def _entries(handle: BinaryIO) -> Iterator[tuple[str, int]]:
     """(name, size) of each file of a tar, the handle at its first byte; whoever iterates may read from there.
 
-    tarfile is not used: it follows links, extension headers and sparse maps, of which a bundle has none.
+    tarfile reads each header, and the walk is our own: its walk would follow links, extension headers and sparse
+    maps before anybody sees them, of which a bundle has none.
     """
     place = 0
     while True:
         handle.seek(place)
-        header = handle.read(_BLOCK)
-        if len(header) < _BLOCK:
-            raise _refused("it is cut off, or no tar")
-        if not any(header):
+        header = handle.read(tarfile.BLOCKSIZE)
+        if len(header) == tarfile.BLOCKSIZE and not any(header):
             return
-        name, size = _header(header)
-        yield name, size
-        place += _BLOCK + -(-size // _BLOCK) * _BLOCK
-
-
-def _header(header: bytes) -> tuple[str, int]:
-    """Name and size from a tar header. Raises BundleError for what is no plain file."""
-    given = header[148:156].strip(b" \0")
-    counted = sum(header) - sum(header[148:156]) + 8 * ord(" ")
-    if not re.fullmatch(rb"[0-7]+", given) or int(given, 8) != counted:
-        raise _refused("it is no tar (a header's checksum is wrong)")
-    try:
-        name = header[:100].split(b"\0", 1)[0].decode()
-    except UnicodeDecodeError:
-        raise _refused("a name in it is not UTF-8") from None
-    if header[156:157] != b"0" or any(header[157:257]):
-        raise _refused(f"{name!r} is no plain file (type {header[156:157]!r})")
-    if any(header[345:500]):
-        raise _refused(f"{name!r} has a longer name than anything in a bundle has")
-    return name, _number(name, header[124:136])
-
-
-def _number(name: str, field: bytes) -> int:
-    """A tar header's size: octal digits, or base 256 above 8 GiB."""
-    if field[0] == 0x80:
-        return int.from_bytes(field[1:], "big")
-    digits = field.strip(b" \0")
-    if not re.fullmatch(rb"[0-7]+", digits):
-        raise _refused(f"{name!r} has no readable size")
-    return int(digits, 8)
+        try:
+            info = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
+        except tarfile.HeaderError as error:
+            raise _refused(f"it is cut off, or no tar ({error})") from None
+        if info.type != tarfile.REGTYPE or info.linkname or info.size < 0:
+            raise _refused(f"{info.name!r} is no plain file (type {info.type!r})")
+        yield info.name, info.size
+        place += tarfile.BLOCKSIZE + -(-info.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
 
 
 def _digest(handle: BinaryIO, size: int, out: BinaryIO | None = None) -> str:

@@ -12,4 +12,5 @@ STOPPING = Registry(
         "uncertainty": Entry("Uncertainty", "the classifier is sure of the whole pool (Zhu, Wang & Hovy 2008)"),
         "budget": Entry("Budget", "a budget of tokens or minutes is used up"),
     },
+    contract="Criterion",
 )

@@ -17,11 +17,11 @@ DROPOUT = "dropout"
 PERTURBED = "perturbed"
 PANEL = "panel"
 CONFIDENCE = "confidence"
-INFORMATIVE = "informative"
+ANSWERS = "answers"
 
 RealArray = NDArray[np.floating[Any]]
 
-_DIMENSIONS = {PROBABILITIES: 2, EMBEDDINGS: 2, DROPOUT: 3, PERTURBED: 2, PANEL: 3, CONFIDENCE: 1, INFORMATIVE: 1}
+_DIMENSIONS = {PROBABILITIES: 2, EMBEDDINGS: 2, DROPOUT: 3, PERTURBED: 2, PANEL: 3, CONFIDENCE: 1, ANSWERS: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Signals:
     ids: the n candidates. probabilities: [n, K]. embeddings: [n, d] with
     labelled_embeddings [m, d]. dropout: [E, n, K] stochastic passes. perturbed: [n, D]
     concatenated normalised deviations of the outputs under weight noise. panel: [n, N, K]
-    label probabilities of the annotators. confidence: [n] of the aggregator's verdict. informative: [n]
-    what an LLM says of how much would be learnt from the item (0 to 1).
+    label probabilities of the annotators. confidence: [n] of the aggregator's verdict. answers: [n]
+    p(yes) of the panel's largest LLM to the strategy's ``question`` (0 to 1).
     Any floating-point type will do; the large ones (embeddings, perturbed) are best left in float32.
     """
 
@@ -44,7 +44,7 @@ class Signals:
     perturbed: RealArray | None = None
     panel: RealArray | None = None
     confidence: RealArray | None = None
-    informative: RealArray | None = None
+    answers: RealArray | None = None
 
     def require(self, name: str) -> RealArray:
         """The signal ``name``; InputError where it is missing, misshapen or not finite."""
@@ -76,11 +76,16 @@ class Pick:
 
 
 class Strategy(ABC):
-    """Chooses the items to annotate next. ``needs`` names the signals to compute."""
+    """Chooses the items to annotate next. ``needs`` names the signals to compute.
+
+    ``question``: for the signal "answers", what an LLM is asked of each candidate, to be answered by yes or no; a
+    prompt template with the placeholders of ``prompt.txt``.
+    """
 
     name: ClassVar[str]
     source: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
+    question: ClassVar[str] = ""
 
     @abstractmethod
     def select(self, signals: Signals, n: int, rng: np.random.Generator) -> list[Pick]:

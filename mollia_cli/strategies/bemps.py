@@ -15,6 +15,7 @@ With c_e = p_e - p, the posterior weights minus 1/E are c_e(y|x) / (E p(y|x)), a
 so v has rank E (E - 1) / 2 at most (sum_e c_e = 0), X' can be the whole pool, and no pool x X' matrix is built.
 """
 
+import warnings
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -26,8 +27,6 @@ from mollia_cli.strategies.base import DROPOUT, Pick, RealArray, Signals, Strate
 
 _KEPT = 0.5
 _LLOYD_STEPS = 20
-# Multiply-adds of one block: more would leave the cache and wake BLAS threads for work too small for them.
-_CACHED_PRODUCTS = 1 << 17
 
 
 class Bemps(Strategy):
@@ -84,6 +83,7 @@ def pick_diverse(
 
 def nearest_to_centres(points: FloatArray, k: int, rng: np.random.Generator) -> list[int]:
     """The row nearest to each of k centres found by k-means (k-means++ seeds, Lloyd's steps), without repeats."""
+    from scipy.cluster.vq import kmeans2
 
     def squared_distances(centre: FloatArray) -> FloatArray:
         difference = points - centre
@@ -91,24 +91,7 @@ def nearest_to_centres(points: FloatArray, k: int, rng: np.random.Generator) -> 
 
     first = int(rng.integers(len(points)))
     seeds = plus_plus(first, 0.0, k, lambda row: squared_distances(points[row]), np.arange(len(points)), rng)
-    centres = points[[row for row, _ in seeds]]
-    nearest = _nearest_centre(points, centres)
-    for _ in range(_LLOYD_STEPS):
-        size = np.bincount(nearest, minlength=k)[:, None]
-        sums = np.stack([np.bincount(nearest, weights=column, minlength=k) for column in points.T], axis=1)
-        centres = np.where(size > 0, sums / np.maximum(size, 1), centres)
-        previous, nearest = nearest, _nearest_centre(points, centres)
-        if np.array_equal(previous, nearest):
-            break
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a centre that lost all its points stays where it is
+        centres, _ = kmeans2(points, points[[row for row, _ in seeds]], iter=_LLOYD_STEPS, minit="matrix")
     return list(dict.fromkeys(int(squared_distances(centre).argmin()) for centre in centres))
-
-
-def _nearest_centre(points: FloatArray, centres: FloatArray) -> IntArray:
-    """[N], the centre nearest to each point, by |c|^2 - 2 x.c."""
-    twice, norms = -2.0 * centres.T, np.square(centres).sum(axis=1)
-    nearest = np.empty(len(points), dtype=np.int64)
-    rows = max(1, _CACHED_PRODUCTS // centres.size)
-    for start in range(0, len(points), rows):
-        block = slice(start, start + rows)
-        nearest[block] = (points[block] @ twice + norms).argmin(axis=1)
-    return nearest

@@ -146,8 +146,9 @@ def fit_aggregator(
 
 
 def fit_digest(kind: type[Aggregator], rule: NegativeRule, data: Mapping[str, Any]) -> str:
-    """What a fit and its verdicts depend on, so that neither ever changes: mollia, aggregator, Eq. 5's rule, data."""
-    how = {"mollia": __version__, "aggregator": kind.name, "settings": kind().settings()}
+    """What a fit and its verdicts depend on, so that neither ever changes: code, aggregator, Eq. 5's rule, data."""
+    code = {"mollia": __version__, "package": AGGREGATORS.package(kind.name)}
+    how = {**code, "aggregator": kind.name, "settings": kind().settings()}
     return digest_of({**how, "negatives": [rule.delta, rule.bound], **data})
 
 

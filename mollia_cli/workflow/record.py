@@ -9,6 +9,7 @@ from typing import Any
 
 from mollia_cli import __version__, models
 from mollia_cli.domain.errors import MolliaError
+from mollia_cli.domain.registry import plugin_packages
 from mollia_cli.domain.settings import SECTIONS, Settings, parse_settings
 from mollia_cli.models.digests import digest
 from mollia_cli.workflow.panel import read_template
@@ -33,9 +34,9 @@ def run_record(project: Project) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """The versions of mollia, Python, the machine's system, and the libraries that numbers come from."""
+    """The versions of mollia, Python, the machine's system, and the libraries and plug-ins that numbers come from."""
     program = {"mollia": __version__, "Python": platform.python_version(), "platform": platform.platform()}
-    return program | installed_versions(LIBRARIES)
+    return program | installed_versions((*LIBRARIES, *plugin_packages()))
 
 
 def installed_versions(names: Iterable[str]) -> dict[str, str]:

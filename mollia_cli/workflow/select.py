@@ -9,12 +9,12 @@ from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.store.items import chunks
 from mollia_cli.strategies import STRATEGIES
-from mollia_cli.strategies.base import CONFIDENCE, EMBEDDINGS, INFORMATIVE, PANEL, Pick, Signals, Strategy
+from mollia_cli.strategies.base import ANSWERS, CONFIDENCE, EMBEDDINGS, PANEL, Pick, Signals, Strategy
 from mollia_cli.workflow.aggregate import MOST, fit_aggregator, judge
 from mollia_cli.workflow.annotate import Member, members, observed_by_all, stack
 from mollia_cli.workflow.learner import current_run, finished_rounds, trained_learner
 from mollia_cli.workflow.project import Project
-from mollia_cli.workflow.selector import PER_PICK, informative
+from mollia_cli.workflow.selector import PER_PICK, answers
 
 _FROM_PANEL = frozenset({PANEL, CONFIDENCE})
 
@@ -22,8 +22,8 @@ _FROM_PANEL = frozenset({PANEL, CONFIDENCE})
 def select(project: Project, strategy_name: str, n: int, run_name: str = "", pool_sample: int = 0) -> list[Pick]:
     """Choose ``n`` pool items that the run has not selected, and people have not labelled yet.
 
-    ``pool_sample``: look at so many random candidates only (0 = all), for huge pools; ``llm`` asks
-    about ten random ones for each it picks. Otherwise as ``rank``.
+    ``pool_sample``: look at so many random candidates only (0 = all), for huge pools; one that
+    asks an LLM a question looks at ten random ones for each it picks. Otherwise as ``rank``.
     """
     if n < 1:
         raise InputError(f"cannot select {n} items", "give a number above 0: -n 50")
@@ -49,7 +49,7 @@ def rank(
         candidates = _annotated(project, run, strategy_name, candidates)
     if not candidates:
         return []
-    if INFORMATIVE in strategy.needs:
+    if ANSWERS in strategy.needs:
         pool_sample = pool_sample or PER_PICK * n
     streams = ((project.store.runs.settings(run) or {}).get("repeat", 1), len(rounds))
     if 0 < pool_sample < len(candidates):
@@ -71,9 +71,9 @@ def opinions(project: Project, run: str, ids: Sequence[str]) -> list[int | None]
 def _signals(project: Project, run: str, strategy: Strategy, candidates: Sequence[str], seed: int) -> Signals:
     """What the strategy needs, in one pass of the learner over candidates and labelled items."""
     from_panel = _panel_signals(project, run, strategy, candidates)
-    if INFORMATIVE in strategy.needs:
-        from_panel[INFORMATIVE] = informative(project, candidates)
-    needs = strategy.needs - _FROM_PANEL - {INFORMATIVE}
+    if ANSWERS in strategy.needs:
+        from_panel[ANSWERS] = answers(project, strategy, candidates)
+    needs = strategy.needs - _FROM_PANEL - {ANSWERS}
     rounds = finished_rounds(project, run)
     if needs and not rounds:
         raise NotFoundError(

@@ -1,16 +1,17 @@
-"""An LLM of the panel as selector: what it says of how informative a text would be."""
+"""A strategy's question about each candidate, answered by an LLM of the panel."""
 
 from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 
-from mollia_cli import models
 from mollia_cli.annotators import ANNOTATORS
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray
-from mollia_cli.domain.prompting import Decoding, Prompt
-from mollia_cli.workflow.panel import LOG_FILE, panel_members
+from mollia_cli.domain.prompting import Decoding
+from mollia_cli.prompts import render
+from mollia_cli.strategies.base import Strategy
+from mollia_cli.workflow.panel import LOG_FILE, writing_llm
 from mollia_cli.workflow.project import Project
 from mollia_cli.workflow.trial import file_kernels
 
@@ -18,15 +19,19 @@ _YES_NO = LabelSet(("yes", "no"))
 PER_PICK = 10  # candidates that are asked about for each item wanted: reading the whole pool costs as annotating it
 
 
-def informative(project: Project, ids: Sequence[str]) -> FloatArray:
-    """[n] p(yes) of the panel's largest LLM, normalised; what it said is stored and never asked again."""
-    file = max((models.resolve_llm(name) for name in panel_members(project)), key=lambda f: f.path.stat().st_size)
-    settings = project.settings.annotate
+def answers(project: Project, strategy: Strategy, ids: Sequence[str]) -> FloatArray:
+    """[n] p(yes) of the panel's largest LLM to the strategy's question, normalised; stored and never asked again.
+
+    A question that is no prompt template with ``{text}`` raises InputError.
+    """
+    file, settings = writing_llm(project), project.settings.annotate
+    source = f"the question of the strategy {strategy.name!r}"
+    prompt = render(strategy.question, project.labels, project.settings.noun, project.settings.task, source=source)
     annotator = ANNOTATORS.load("gguf")(
-        f"{file.name} (selector)",
+        f"{file.name} ({strategy.name})",
         file.path,
         _YES_NO,
-        _prompt(project),
+        prompt,
         Decoding("exact", seed=project.settings.seed),
         model_digest=file.sha256,
         threads=settings.threads,
@@ -41,21 +46,10 @@ def informative(project: Project, ids: Sequence[str]) -> FloatArray:
         for batch in annotator.annotate(items):
             project.store.observations.add(key, batch)
             done += len(batch)
-            project.progress(f"asking {file.name} what is informative", done, len(items))
+            project.progress(f"{strategy.name}: asking {file.name}", done, len(items))
     finally:
         annotator.close()
     seen = project.store.observations.get(key, ids)
     z = np.exp(np.array([seen[item_id].log_probs for item_id in ids]).reshape(len(ids), 2))
-    said: FloatArray = z[:, 0] / np.maximum(z.sum(axis=1), 1e-300)
-    return said
-
-
-def _prompt(project: Project) -> Prompt:
-    settings = project.settings
-    noun = settings.noun
-    return Prompt(
-        f"A classifier is trained to tell these categories apart: {', '.join(project.labels.names)}.\n"
-        f"It learns most from a {noun} that is hard to categorise, or that is unlike the usual ones.\n\n"
-        f"{noun[:1].upper()}{noun[1:]}: ",
-        f"\n\nWould the classifier learn much from this {noun}? Answer yes or no:",
-    )
+    yes: FloatArray = z[:, 0] / np.maximum(z.sum(axis=1), 1e-300)
+    return yes

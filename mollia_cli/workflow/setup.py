@@ -17,7 +17,7 @@ from mollia_cli.domain.settings import (
 )
 from mollia_cli.stopping import STOPPING
 from mollia_cli.strategies import STRATEGIES
-from mollia_cli.strategies.base import INFORMATIVE
+from mollia_cli.strategies.base import ANSWERS
 from mollia_cli.workflow.cascade import check_order
 from mollia_cli.workflow.learner import current_run
 from mollia_cli.workflow.panel import REPLAY
@@ -157,9 +157,9 @@ def _check_replay(setup: RunSetup) -> None:
             " da and pag need LLMs that can be asked",
             "run it without --replay, or with --aggregator mol, which learns from the seeds alone",
         )
-    if INFORMATIVE in STRATEGIES.load(setup.strategy).needs:
+    if ANSWERS in STRATEGIES.load(setup.strategy).needs:
         raise InputError(
-            f"the strategy {setup.strategy!r} asks an LLM, and stored outputs cannot be asked what is informative",
+            f"the strategy {setup.strategy!r} asks an LLM a question, and stored outputs cannot answer it",
             "run it without --replay, or with another strategy: --strategy coreset",
         )
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize
 
 from mollia_cli.aggregators import AGGREGATORS, DEFAULT
-from mollia_cli.aggregators.conditional_logit import ConditionalLogit
+from mollia_cli.aggregators.conditional_logit import ConditionalLogit, _centres
 from mollia_cli.aggregators.features import folds, log_scores, most_confident
 from mollia_cli.aggregators.logit import Ridge, fit_logit, start
 from mollia_cli.aggregators.quality import only
@@ -105,3 +105,19 @@ def test_self_training_helps_with_few_seeds(trees: int) -> None:
         often = ConditionalLogit(trees=trees).fit(seed, gold[:12], pool, 0).predict_proba(pool)
         gains.append((often.argmax(axis=1) == gold[12:]).mean() - (once.argmax(axis=1) == gold[12:]).mean())
     assert np.mean(gains) > 0.0
+
+
+def test_landmarks_are_the_middles_of_separate_groups() -> None:
+    middles = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
+    points = np.repeat(middles, 50, axis=0) + stream(0, "groups").normal(0, 0.3, (150, 2))
+    found = _centres(points, 3, stream(1, "landmarks"))
+    np.testing.assert_array_equal(found, _centres(points, 3, stream(1, "landmarks")))
+    np.testing.assert_allclose(
+        sorted(found.tolist()), sorted(points.reshape(3, 50, 2).mean(axis=1).tolist()), rtol=0, atol=1e-12
+    )
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_more_landmarks_than_distinct_points() -> None:
+    found = _centres(np.repeat(np.eye(2), 5, axis=0), 4, stream(0, "landmarks"))
+    assert sorted(found.tolist()) == [[0.0, 1.0], [1.0, 0.0]]

@@ -45,8 +45,9 @@ def without_member(panel: Panel, member: int) -> Panel:
     return replace(panel, log_probs=log_probs, votes=votes, invalid=invalid)
 
 
-@pytest.mark.parametrize("name", list(AGGREGATORS))
-class TestContract:
+class Contract:
+    """For a class of tests with a parameter ``name``."""
+
     def test_says_what_it_is(self, name: str) -> None:
         aggregator = new(name)
         assert aggregator.name == name
@@ -147,3 +148,8 @@ class TestContract:
         panel, gold = made_panel(60, annotators=1, classes=2)
         fitted = new(name).fit(panel.take(range(20)), gold[:20], panel.take(range(20, 60)), 1)
         is_distribution(fitted.predict_proba(panel), 60, classes=2)
+
+
+@pytest.mark.parametrize("name", list(AGGREGATORS))
+class TestContract(Contract):
+    pass

@@ -23,6 +23,12 @@ def tables(load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
     return load_benchmark("paper_tables")
 
 
+@pytest.fixture(autouse=True)
+def with_the_baselines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the script itself, whose own folder is on the path."""
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+
+
 @pytest.fixture
 def features(tmp_path: Path) -> Path:
     panel, gold = made_panel(N, annotators=2, classes=3)
@@ -45,6 +51,7 @@ def test_labels_outside_the_fifty_change_no_prediction(tables: ModuleType, featu
     shuffled[others] = np.random.default_rng(0).permutation(shuffled[others])
     assert (shuffled != data.labels).any()
     other = tables.Dataset(data.name, data.panel, shuffled, data.texts, data.features)
+    assert {"snail", "fixmatch"} <= tables.methods_for(data).keys()
     for name, method in tables.methods_for(data).items():
         true = method(data, given, data.labels[given], others, 3)
         np.testing.assert_array_equal(true, method(other, given, other.labels[given], others, 3), err_msg=name)

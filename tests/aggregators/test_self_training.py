@@ -5,10 +5,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from mollia_cli.aggregators import conditional_logit, fixmatch
+from mollia_cli.aggregators import conditional_logit
 from mollia_cli.aggregators.calibration import cross_fitted
 from mollia_cli.aggregators.conditional_logit import ConditionalLogit
-from mollia_cli.aggregators.features import softmax
 from mollia_cli.aggregators.mean_logits import MeanLogits
 from mollia_cli.aggregators.variants import PARAPHRASE, WORDS, original_id, variant_id
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
@@ -114,29 +113,3 @@ def test_what_is_held_out_stands_in_the_unlabelled_pool(with_variants: tuple[Pan
     assert len(Watched.fits) > 1
     for _, pool, judged in Watched.fits:
         assert list(pool.ids) == [*POOL.ids, *judged]
-
-
-def test_the_pools_loss_is_the_mean_over_all_that_was_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """FixMatch: rows that are not sure enough count as 0, so that a few sure ones do not rule."""
-    last: list[FloatArray] = []
-    weighed: list[FloatArray] = []
-    forward, backward = fixmatch.forward, fixmatch.backward
-
-    def spied_forward(parameters: Any, x: FloatArray) -> Any:
-        found = forward(parameters, x)
-        last[:] = [softmax(found[0])]
-        return found
-
-    def spied_backward(parameters: Any, states: Any, slope: FloatArray) -> Any:
-        # a row's slope is its weight times (p - wanted): negative at the label that was wanted, by weight times 1 - p
-        rows, wanted = np.arange(len(slope)), slope.argmin(axis=1)
-        weighed.append(-slope[rows, wanted] / (1.0 - last[0][rows, wanted]))
-        return backward(parameters, states, slope)
-
-    monkeypatch.setattr(fixmatch, "forward", spied_forward)
-    monkeypatch.setattr(fixmatch, "backward", spied_backward)
-    fixmatch.FixMatch(steps=20, threshold=0.7).fit(SEED, GOLD[:20], POOL, 0)
-    assert any(50 < len(weights) < 400 for weights in weighed)
-    for weights in weighed:
-        np.testing.assert_allclose(weights[:50], 1 / 50, rtol=1e-6)
-        np.testing.assert_allclose(weights[50:], 1 / 350, rtol=1e-6)

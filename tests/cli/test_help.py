@@ -1,13 +1,16 @@
 """--help: fast, light, and complete."""
 
 import ast
+import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 HEAVY = {"torch", "transformers", "llama_cpp", "xgboost", "pandas", "sklearn", "scipy", "sqlite_utils"}
-HEAVY |= {"numpy.random", "textual"}
+HEAVY |= {"numpy.random", "textual", "importlib.metadata"}
 COMMANDS = [
     *(["init"], ["import"], ["annotate"], ["aggregate"], ["select"], ["train"], ["round"], ["run"], ["status"]),
     *(["label"], ["review"], ["rerun"], ["verify"], ["explain"], ["forget"]),
@@ -72,3 +75,28 @@ def test_lists_come_as_json_lines_in_a_pipe(command: str) -> None:
     done = mollia(command)
     assert done.returncode == 0
     assert all(line.startswith('{"name": ') for line in done.stdout.splitlines())
+
+
+def test_a_clash_of_packages_is_an_error_of_the_list_and_none_of_completion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mollia_cli.cli import complete
+
+    info = tmp_path / "acme-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.2\n", encoding="utf-8")
+    points = info / "entry_points.txt"
+    points.write_text("[mollia.strategies]\nmine = nowhere:Mine\n", encoding="utf-8")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    monkeypatch.setenv("PYTHONPATH", path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    listed = [json.loads(line) for line in mollia("strategies").stdout.splitlines()]
+    assert listed[-1] == {"name": "mine", "package": "acme 1.2", "summary": ""}
+    assert {record["package"] for record in listed[:-1]} == {"mollia 0.1.0"}
+    assert complete.strategies("mi") == [("mine", "")]
+
+    points.write_text("[mollia.strategies]\ncoreset = nowhere:Mine\n", encoding="utf-8")
+    done = mollia("strategies")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "acme 1.2" in done.stderr and "pip uninstall acme" in done.stderr and "Traceback" not in done.stderr
+    assert complete.strategies("co") == []

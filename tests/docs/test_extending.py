@@ -1,5 +1,6 @@
-"""docs/extending.md, followed literally in a copy of the repository; docs/commands.md is what the program says."""
+"""docs/extending.md, followed literally, its packages installed; docs/commands.md is what the program says."""
 
+import json
 import os
 import re
 import shutil
@@ -13,20 +14,21 @@ from mollia_cli.cli.docs import page
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"```(\w+) ?([^\n]*)\n(.*?)```", re.DOTALL)
+PROGRAMS = {
+    "mollia": '-c "from mollia_cli.cli.main import main; main()"',
+    "python": "",
+    "pip": "-m pip --disable-pip-version-check",
+}
+# What is there already has to do: no network, and nothing is put into the environment that the tests run in.
+OFFLINE = " --quiet --no-index --no-deps --no-build-isolation --target site"
 
 
-def mend(path: Path, line: str) -> None:
-    """Put a line into the registry of a family, at the front."""
-    text = path.read_text(encoding="utf-8")
-    place = text.index("    {\n", text.index("Registry(")) + len("    {\n")
-    path.write_text(text[:place] + line + text[place:], encoding="utf-8")
-
-
-def command(line: str, folder: Path, home: Path) -> str:
-    program = f'"{sys.executable}" -c "from mollia_cli.cli.main import main; main()"'
-    line = re.sub(r"^mollia ", lambda _: program + " ", line)
-    line = re.sub(r"^python ", lambda _: f'"{sys.executable}" ', line)
-    env = {**os.environ, "PYTHONPATH": str(folder), "MOLLIA_HOME": str(home)}
+def command(line: str, folder: Path) -> str:
+    program, _, rest = line.partition(" ")
+    if program in PROGRAMS:
+        line = f'"{sys.executable}" {PROGRAMS[program]} {rest}'
+    line += OFFLINE if program == "pip" else ""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder / "site"), str(ROOT)])}
     done = subprocess.run(["bash", "-c", line], cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
     return done.stdout
@@ -34,21 +36,29 @@ def command(line: str, folder: Path, home: Path) -> str:
 
 @pytest.mark.proof
 def test_extending_is_as_easy_as_it_says(tmp_path: Path) -> None:
-    for part in ("mollia_cli", "tests", "pyproject.toml"):
-        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-        copy(ROOT / part, tmp_path / part)
-    printed: list[str] = []
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    printed: dict[str, str] = {}
     for kind, title, text in BLOCK.findall((ROOT / "docs" / "extending.md").read_text(encoding="utf-8")):
-        if title.startswith("registry "):
-            mend(tmp_path / title.removeprefix("registry "), text)
-        elif kind == "python":
-            (tmp_path / title).write_text(text, encoding="utf-8")
+        if kind == "console":
+            printed |= {line[2:]: command(line[2:], tmp_path) for line in text.splitlines()}
         else:
-            printed += [command(line[2:], tmp_path, tmp_path / "home") for line in text.splitlines()]
-    assert sum(" passed" in text for text in printed) == 2
-    assert '"name": "ratio"' in printed[1]
-    assert '"name": "median"' in printed[3]
-    assert printed[-1] == "[[[1.0, 0.0]], [[0.0, 1.0]], [[0.0, 0.0]]]\n"
+            (tmp_path / title).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / title).write_text(text, encoding="utf-8")
+    assert "3 passed" in printed["python -m pytest mollia-extras examples/mollia-llm-selector"]
+    listed = [
+        json.loads(line) for name in ("strategies", "aggregators") for line in printed[f"mollia {name}"].splitlines()
+    ]
+    packages = {record["name"]: record["package"] for record in listed}
+    theirs = {"ratio": "mollia-extras 0.1", "median": "mollia-extras 0.1", "llm": "mollia-llm-selector 0.1.0"}
+    assert {name: package for name, package in packages.items() if package != packages["coreset"]} == theirs
+    assert printed["python look.py"] == "[[[1.0, 0.0]], [[0.0, 1.0]], [[0.0, 0.0]]]\n"
+    for strategy in ("ratio", "llm"):
+        (pick,) = [
+            json.loads(line) for line in printed[f"mollia select -p post --strategy {strategy} -n 1"].splitlines()
+        ]
+        assert pick["id"] in {"c", "d"} and 0 < pick["score"] < 1
+    verdicts = [json.loads(line) for line in printed["mollia aggregate -p post --with median"].splitlines()]
+    assert {verdict["id"] for verdict in verdicts} == {"c", "d"}
 
 
 def test_the_page_of_commands_is_current() -> None:

@@ -257,7 +257,31 @@ def test_equal_files_and_long_names(home: Path, gguf: Path, tmp_path: Path, monk
 def test_sizes_beyond_octal_digits_are_read() -> None:
     info = tarfile.TarInfo("models/big/x.gguf")
     info.size = 40 << 30
-    assert unbundle._header(info.tobuf(tarfile.GNU_FORMAT)) == (info.name, 40 << 30)
+    assert next(unbundle._entries(io.BytesIO(info.tobuf(tarfile.GNU_FORMAT)))) == (info.name, 40 << 30)
+
+
+def test_a_size_below_zero_does_not_lead_back() -> None:
+    info = tarfile.TarInfo("manifest.json")
+    info.size = -1024  # base 256, as GNU tar writes it: after this header the walk would begin again
+    with pytest.raises(unbundle.BundleError, match="no plain file"):
+        next(unbundle._entries(io.BytesIO(info.tobuf(tarfile.GNU_FORMAT))))
+
+
+LONG_NAMED = tarfile.TarInfo("x" * 120).get_info()
+IN_FRONT = {
+    "pax, of all": tarfile.TarInfo.create_pax_global_header({"comment": "x"}),
+    "pax, of the next": tarfile.TarInfo().create_pax_header(LONG_NAMED, "utf-8")[:1024],
+    "GNU's long name": tarfile.TarInfo().create_gnu_header(LONG_NAMED, "utf-8", "strict")[:1024],
+}
+
+
+@pytest.mark.parametrize("kind", IN_FRONT)
+def test_an_extension_header_that_tarfile_would_unfold_is_refused(packed: Path, kind: str) -> None:
+    packed.write_bytes(IN_FRONT[kind] + packed.read_bytes())
+    with tarfile.open(packed, "r:") as tar:
+        assert len(tar.getnames()) == 7
+    with pytest.raises(RefusedError, match="no plain file"):
+        unpack(packed)
 
 
 def test_a_full_disk_is_said_before_anything_is_written(

@@ -193,3 +193,13 @@ def test_using_models_loads_no_network_code() -> None:
     code = "import sys, mollia_cli.models as m; m.list_models(); print({'urllib.request', 'socket'} & {*sys.modules})"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "set()"
+
+
+def test_the_list_says_where_a_pull_would_look_and_what_it_checks(catalogued: Callable[..., None], gguf: Path) -> None:
+    files = {"model.safetensors": "a" * 64, "config.json": "", "vocab.txt": ""}
+    catalogued("theirs", 'hub = "o/r"', f"local = '{gguf}'", files=files, kind="encoder")
+    row = next(row for row in models.list_models() if row.name == "theirs")
+    assert (row.source, row.digest) == (f"hub o/r, else local {gguf}", "checked; 2 of 3 pinned at the first pull")
+    models.add(gguf, "mine")
+    row = next(row for row in models.list_models() if row.name == "mine")
+    assert (row.source, row.digest, row.sha256) == (str(gguf), "checked", sha256(GGUF))

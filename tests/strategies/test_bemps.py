@@ -104,3 +104,11 @@ def test_nearest_to_centres_takes_one_of_each_cluster(middles: np.ndarray) -> No
     assert sorted(kind[rows]) == list(range(5))
     for row in rows:
         assert row == np.linalg.norm(points - points[kind == kind[row]].mean(axis=0), axis=1).argmin()
+
+
+@pytest.mark.filterwarnings("error")
+def test_nearest_to_centres_of_fewer_distinct_points_than_centres() -> None:
+    points = np.repeat(np.eye(3), 4, axis=0)
+    rows = nearest_to_centres(points, 5, stream(6))
+    assert sorted(row // 4 for row in rows) == [0, 1, 2]
+    assert rows == nearest_to_centres(points, 5, stream(6))

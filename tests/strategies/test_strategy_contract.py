@@ -9,7 +9,7 @@ from mollia_cli.strategies import STRATEGIES
 from mollia_cli.strategies.base import Pick, Signals, Strategy
 
 SIZE, LABELS, MEMBERS, DIMENSIONS = 60, 4, 5, 8
-ALL_SIGNALS = ("probabilities", "embeddings", "dropout", "perturbed", "panel", "confidence", "informative")
+ALL_SIGNALS = ("probabilities", "embeddings", "dropout", "perturbed", "panel", "confidence", "answers")
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -27,7 +27,7 @@ def make_signals(size: int = SIZE) -> dict[str, np.ndarray]:
         "perturbed": rng.normal(size=(size, 12)) * rng.gamma(1.0, size=(size, 1)),
         "panel": softmax(rng.normal(size=(size, 3, LABELS))) * rng.uniform(0.5, 1.0, size=(size, 3, 1)),
         "confidence": rng.uniform(0.3, 1.0, size=size),
-        "informative": rng.uniform(size=size),
+        "answers": rng.uniform(size=size),
     }
 
 

@@ -1,11 +1,13 @@
-"""Small projects with a real LLM and encoder, and stored outputs."""
+"""Small projects, with doubles of an LLM and a classifier or with real ones, and stored outputs."""
 
 import json
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from doubles import FakeLLM, TinyLearner, fake_file, tiny_encoder
 
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.workflow.create import create, new_settings
@@ -31,13 +33,40 @@ def small_settings(root: Path) -> None:
 
 
 @pytest.fixture
-def make_project(tmp_path: Path, test_llm: Path, test_encoder: Path) -> Iterator[Callable[..., Project]]:
+def llm_selector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The strategy ``llm`` of examples/mollia-llm-selector, as if it were installed."""
+    example = Path(__file__).parents[2] / "examples" / "mollia-llm-selector"
+    about = tomllib.loads((example / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (info := tmp_path / "site" / "mollia_llm_selector.dist-info").mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {about['name']}\nVersion: {about['version']}\n")
+    ((name, place),) = about["entry-points"]["mollia.strategies"].items()
+    (info / "entry_points.txt").write_text(f"[mollia.strategies]\n{name} = {place}\n")
+    for folder in (example, info.parent):
+        monkeypatch.syspath_prepend(folder)
+
+
+@pytest.fixture
+def make_project(
+    tmp_path: Path, fake_llm: type[FakeLLM], tiny_learner: type[TinyLearner]
+) -> Iterator[Callable[..., Project]]:
+    """Makes projects whose LLM and classifier are doubles: for what is between them."""
+    yield from projects(tmp_path, fake_file(tmp_path, "fake-llm"), tiny_encoder(tmp_path / "tiny-encoder"))
+
+
+@pytest.fixture
+def make_real_project(tmp_path: Path, test_llm: Path, test_encoder: Path) -> Iterator[Callable[..., Project]]:
+    """Makes projects with a real LLM and encoder."""
+    yield from projects(tmp_path, test_llm, test_encoder)
+
+
+def projects(tmp_path: Path, llm: Path, encoder: Path) -> Iterator[Callable[..., Project]]:
+    """One function that makes projects of a few of the demo's messages; they are closed at the end."""
     opened: list[Project] = []
 
     def make(name: str = "project") -> Project:
         root = tmp_path / name
         labels = LabelSet(tuple(LABELS), tuple(LABELS.values()))
-        create(root, new_settings(labels, "message", "", [str(test_llm)], str(test_encoder)))
+        create(root, new_settings(labels, "message", "", [str(llm)], str(encoder)))
         small_settings(root)
         project = Project.open(root)
         opened.append(project)

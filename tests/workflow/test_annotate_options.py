@@ -14,9 +14,9 @@ from mollia_cli.workflow.project import Project
 
 
 @pytest.fixture
-def annotate(make_project: Callable[..., Project]) -> Callable[..., tuple[list[dict[str, Any]], str]]:
+def annotate(make_real_project: Callable[..., Project]) -> Callable[..., tuple[list[dict[str, Any]], str]]:
     """Annotates the first texts of a small project's pool by command; the records, and what was said."""
-    root = str(make_project().root)
+    root = str(make_real_project().root)
 
     def run(*options: str) -> tuple[list[dict[str, Any]], str]:
         arguments = ["annotate", "--split", "pool", "--limit", "4", "--threads", "1", "-p", root, "--json", *options]

@@ -43,9 +43,9 @@ def end(process: Started, answers: str = "", code: int = 0) -> str:
 
 @pytest.mark.proof
 def test_two_annotate_status_and_review(
-    make_project: Callable[..., Project], shallow_llm: Path, tmp_path: Path
+    make_real_project: Callable[..., Project], shallow_llm: Path, tmp_path: Path
 ) -> None:
-    project = make_project()
+    project = make_real_project()
     reencode(shallow_llm, tmp_path / "other.gguf", "", threads=1, layers=2)
     change_panel(project, add=[str(shallow_llm), str(tmp_path / "other.gguf")], remove=project.settings.panel.models)
     readers = [

@@ -32,10 +32,10 @@ PROGRAM = "from mollia_cli.cli.main import main; main()"
 
 
 def test_annotation_is_stopped_and_goes_on(
-    make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch
+    make_real_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(annotator, "_TOGETHER", 1000)  # a part of what observations are known by
-    project = make_project()
+    project = make_real_project()
     (member,) = annotation.members(project)
     ids = [item_id for split in ("seed", "pool", "test") for item_id in project.store.items.ids(split)]
     arguments = ["annotate", "-", "-p", str(project.root), "--threads", "1"]

@@ -58,8 +58,8 @@ def test_a_model_that_needs_more_memory_than_is_free_is_a_warning(
     assert any(w.startswith("m needs about") and "0.1 GiB are free" in w for w in doctor(code=0)["warnings"])
 
 
-def test_a_sound_project_and_a_damaged_one(make_project: Callable[..., Project]) -> None:
-    project = make_project()
+def test_a_sound_project_and_a_damaged_one(make_real_project: Callable[..., Project]) -> None:
+    project = make_real_project()
     at = ("-p", str(project.root))
     assert doctor(*at, code=0)["project"]["state"] == "ok"
     project.store.close()
@@ -83,10 +83,10 @@ def test_a_folder_that_is_no_project_is_named(tmp_path: Path) -> None:
 
 
 def test_little_room_on_the_disk_is_a_warning(
-    make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch
+    make_real_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(work, "disk_free", lambda folder: 2**28)
-    assert any("0.2 GiB free" in warning for warning in doctor("-p", str(make_project().root), code=0)["warnings"])
+    assert any("0.2 GiB free" in warning for warning in doctor("-p", str(make_real_project().root), code=0)["warnings"])
 
 
 def test_an_empty_home_is_a_warning(home: Path) -> None:

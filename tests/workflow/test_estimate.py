@@ -24,8 +24,8 @@ def test_amounts() -> None:
     assert two.times(2.0, 0.5) == Amount(1.0, 6.0, 24.0)
 
 
-def test_what_a_run_costs_is_within_the_range(make_project: MakeProject) -> None:
-    project = make_project()
+def test_what_a_run_costs_is_within_the_range(make_real_project: MakeProject) -> None:
+    project = make_real_project()
     asked = {"strategy": "entropy", "rounds": 1}
     before = estimate(project, texts=4, **asked)
     assert before.rounds == 2

@@ -21,9 +21,9 @@ TEXTS = ("Can I move my visit to Friday?", "Who sent me this invoice?", "results
 
 
 @pytest.fixture
-def trained(make_project: MakeProject) -> Project:
+def trained(make_real_project: MakeProject) -> Project:
     """A project whose classifier has learned from the seeds."""
-    project = make_project()
+    project = make_real_project()
     run, setup = open_run(project, rounds=0)
     advance(project, run, setup)
     return project
@@ -46,6 +46,7 @@ def test_a_model_folder_for_a_transformers_pipeline(trained: Project, tmp_path: 
         export_model(trained, choose_round(trained), folder)
 
 
+@pytest.mark.proof
 def test_onnx_says_what_torch_says(trained: Project, tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")

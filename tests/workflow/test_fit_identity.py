@@ -3,8 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from mollia_cli.domain.decisions import IGNORE, LABEL, Decision
 from mollia_cli.domain.items import Item
+from mollia_cli.domain.registry import Registry
+from mollia_cli.workflow import record
 from mollia_cli.workflow.aggregate import fit_aggregator
 from mollia_cli.workflow.annotate import fit_seeds, unlabelled_sample
 from mollia_cli.workflow.panel import shot_items
@@ -30,6 +34,20 @@ def test_the_same_inputs_are_the_same_fit_and_others_another(observed: Project) 
         fit_aggregator(observed, "conditional_logit").fit.id
         != fit_aggregator(observed, "conditional_logit", also=observed.store.items.ids("pool")).fit.id
     )
+
+
+def test_another_version_of_the_aggregators_package_makes_another_fit(
+    observed: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = fit_aggregator(observed, "vote").fit
+    monkeypatch.setattr(Registry, "package", lambda _, name: "acme 1.3")
+    assert fit_aggregator(observed, "vote").fit.id != first.id
+
+
+def test_a_runs_record_holds_the_versions_of_plug_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "pytest" not in record.versions()
+    monkeypatch.setattr(record, "plugin_packages", lambda: ["pytest"])
+    assert record.versions()["pytest"] == pytest.__version__
 
 
 def test_another_seed_label_in_its_place_is_another_fit(observed: Project) -> None:

@@ -33,8 +33,8 @@ def test_similar_texts() -> None:
     assert similar_to_any(["a b c d e"], ["a b c d x y"], 0.41) == set()
 
 
-def test_a_real_llm_writes_and_is_marked(make_project: MakeProject, capsys: pytest.CaptureFixture[str]) -> None:
-    project = make_project()
+def test_a_real_llm_writes_and_is_marked(make_real_project: MakeProject, capsys: pytest.CaptureFixture[str]) -> None:
+    project = make_real_project()
     done = generate(project, "billing", 3)
     assert done.texts
     assert all(t.label == project.labels.index("billing") for t in done.texts)
@@ -46,7 +46,7 @@ def test_a_real_llm_writes_and_is_marked(make_project: MakeProject, capsys: pyte
         "seed": 18, "pool": 40, "validation": 6, "test": 12,
     }  # fmt: skip
 
-    again = make_project("again")
+    again = make_real_project("again")
     assert [t.text for t in generate(again, "billing", 3).texts] == [t.text for t in done.texts]
 
     app(["generate", "-p", str(project.root), "--label", "billing", "-n", "1"], standalone_mode=False)
@@ -60,8 +60,8 @@ def fake_writer(*batches: list[str]) -> Callable[..., object]:
     return lambda _path, _prompt, examples, *_, **__: islice(chain(batches, repeat([])), len(examples))
 
 
-def test_what_is_there_already_is_thrown_away(make_project: MakeProject, monkeypatch: pytest.MonkeyPatch) -> None:
-    project = make_project()
+def test_what_is_there_already_is_thrown_away(make_real_project: MakeProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = make_real_project()
     known = project.store.items.in_split("test")[0].text
     new = "I was charged twice for the same scan last week"
     batch = [known.upper() + "!", "too short", new, new + " indeed"]
@@ -98,12 +98,13 @@ def test_off_by_default_and_never_held_out(make_project: MakeProject) -> None:
     assert len(synthetic_examples(project).texts) == 5
 
 
-def test_an_llm_chooses(make_project: MakeProject) -> None:
-    project = make_project()
+@pytest.mark.usefixtures("llm_selector")
+def test_an_llm_answers_a_strategys_question(make_real_project: MakeProject) -> None:
+    project = make_real_project()
     picks = select(project, "llm", 2)
     assert len(picks) == 2
     assert all(0 < pick.score < 1 for pick in picks)
     (said,) = project.store.observations.summary()
-    assert said["name"].endswith(" (selector)")
+    assert said["name"].endswith(" (llm)")
     assert said["items"] == 20  # ten candidates for each pick
     assert select(project, "llm", 2) == picks

@@ -27,9 +27,9 @@ def run(folder: Path, replay: Path, *phases: str) -> None:
 
 
 def test_kill_9_in_each_phase(
-    make_project: MakeProject, stored_outputs: Callable[[Project], Path], tmp_path: Path
+    make_real_project: MakeProject, stored_outputs: Callable[[Project], Path], tmp_path: Path
 ) -> None:
-    project = make_project("killed")
+    project = make_real_project("killed")
     whole = shutil.copytree(project.root, tmp_path / "whole")
     replayed = stored_outputs(project)
     run(whole, replayed)

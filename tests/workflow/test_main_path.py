@@ -1,4 +1,4 @@
-"""The main job on real models: annotate, aggregate, rounds, prediction, export."""
+"""The main job: annotate, aggregate, rounds, prediction, export; on real models once, between doubles for the rest."""
 
 import json
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from doubles import FakeLLM
 
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.workflow import annotate as annotation
@@ -22,8 +23,8 @@ from mollia_cli.workflow.status import next_step, status
 MakeProject = Callable[..., Project]
 
 
-def test_from_texts_to_a_classifier(make_project: MakeProject, tmp_path: Path) -> None:
-    project = make_project()
+def test_from_texts_to_a_classifier(make_real_project: MakeProject, tmp_path: Path) -> None:
+    project = make_real_project()
     run, setup = rounds.open_run(project, strategy="entropy", rounds=2)
     done = run_rounds(project, run, setup, 2)
     assert [record.number for record in done] == [0, 1, 2]
@@ -60,19 +61,14 @@ def test_from_texts_to_a_classifier(make_project: MakeProject, tmp_path: Path) -
     assert next_step(state) == "mollia round"
 
 
-def test_what_is_stored_is_not_computed_again(make_project: MakeProject, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_stored_is_not_computed_again(make_project: MakeProject, fake_llm: type[FakeLLM]) -> None:
     project = make_project()
     ids = project.store.items.ids("seed")
     members = annotation.annotate(project, ids)
     before = project.store.observations.get(members[0].key, ids)
-    assert set(before) == set(ids)
+    assert set(before) == set(ids) == set(fake_llm.asked)
 
-    def refuse(*_: object) -> None:
-        raise AssertionError("asked again")
-
-    from mollia_cli.annotators.gguf import GgufAnnotator
-
-    monkeypatch.setattr(GgufAnnotator, "annotate", refuse)
+    fake_llm.queue.append(AssertionError("asked again"))
     assert annotation.annotate(project, ids) == members
 
 
@@ -156,10 +152,10 @@ def test_nothing_annotated_is_said(make_project: MakeProject) -> None:
         conclude(project, vote, project.store.items.ids("test")[:5])
 
 
-def test_the_same_seed_gives_the_same_run(make_project: MakeProject) -> None:
+def test_the_same_seed_gives_the_same_run(make_real_project: MakeProject) -> None:
     results = []
     for name in ("one", "two"):
-        project = make_project(name)
+        project = make_real_project(name)
         ids = project.store.items.ids("pool")[:6]
         member = annotation.annotate(project, ids)[0]
         stored = project.store.observations.get(member.key, ids)

@@ -37,11 +37,11 @@ def memory_of(project: Project) -> dict[str, int]:
 
 
 @pytest.fixture
-def panel_of_two(make_project: MakeProject, test_llm: Path, shallow_llm: Path, tmp_path: Path) -> Project:
+def panel_of_two(make_real_project: MakeProject, test_llm: Path, shallow_llm: Path, tmp_path: Path) -> Project:
     """The test LLM, and after it one with a few of its layers."""
     shallow = tmp_path / "shallow.gguf"
     shallow.hardlink_to(shallow_llm)
-    project = make_project()
+    project = make_real_project()
     project.settings = replace(project.settings, panel=PanelSettings((str(test_llm), str(shallow))))
     return project
 
@@ -61,8 +61,8 @@ def test_each_llm_has_its_own_peak(panel_of_two: Project, kept: bool, test_llm: 
     assert files < whole - shallow < files + 100 * MB  # the first one's peak, or its weights, are not the second's
 
 
-def test_a_training_is_measured_and_reported(make_project: MakeProject) -> None:
-    project = make_project()
+def test_a_training_is_measured_and_reported(make_real_project: MakeProject) -> None:
+    project = make_real_project()
     run, setup = open_run(project, "main", strategy="random", rounds=1)
     rounds = run_rounds(project, run, setup, 1)
     memory = [record.memory or 0 for record in rounds]
@@ -76,9 +76,9 @@ def test_a_training_is_measured_and_reported(make_project: MakeProject) -> None:
 
 
 def test_llms_that_stay_loaded_are_no_part_of_a_training(
-    make_project: MakeProject, monkeypatch: pytest.MonkeyPatch
+    make_real_project: MakeProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project, llm = make_project(), Peak()
+    project, llm = make_real_project(), Peak()
     monkeypatch.setattr(train, "new_learner", lambda *_: Greedy(200))
     seed = project.store.items.in_split("seed")
     settings = asdict(open_run(project, "main")[1])

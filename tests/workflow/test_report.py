@@ -335,9 +335,9 @@ def test_a_run_of_true_labels_is_not_what_the_report_is_about(by_hand: Project) 
 
 
 def test_a_finished_project_with_real_models(
-    make_project: MakeProject, stored_outputs: Callable[[Project], Path]
+    make_real_project: MakeProject, stored_outputs: Callable[[Project], Path]
 ) -> None:
-    project = make_project()
+    project = make_real_project()
     project.settings = replace(project.settings, learner=replace(project.settings.learner, epochs=1, steps=1))
     run, setup = open_run(project, strategy="random", rounds=1, replay=str(stored_outputs(project)))
     run_rounds(project, run, setup, 1)

@@ -51,9 +51,9 @@ def tables(project: Project) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def test_the_same_project_made_twice_is_the_same(
-    make_project: Callable[..., Project], stored_outputs: Callable[[Project], Path]
+    make_real_project: Callable[..., Project], stored_outputs: Callable[[Project], Path]
 ) -> None:
-    one, two = (one_thread(make_project(name)) for name in ("one", "two"))
+    one, two = (one_thread(make_real_project(name)) for name in ("one", "two"))
     replay = stored_outputs(one)
     for project in (one, two):
         run_main(project, replay)

@@ -326,8 +326,10 @@ def test_guidelines_are_read_from_the_projects_folder(observed: Project) -> None
     assert open_review(observed).guidelines == "Red means stop."
 
 
-def test_a_round_trains_on_peoples_labels_and_its_classifier_is_asked(make_project: Callable[..., Project]) -> None:
-    project = make_project()
+def test_a_round_trains_on_peoples_labels_and_its_classifier_is_asked(
+    make_real_project: Callable[..., Project],
+) -> None:
+    project = make_real_project()
     pool = project.store.items.ids("pool")
     for item_id in pool[:4]:
         project.store.decisions.add(Decision(item_id, LABEL, "anna", 1))

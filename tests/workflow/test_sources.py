@@ -53,7 +53,9 @@ def test_stored_outputs_stand_for_the_panel(
     again.store.close()
 
 
-def test_a_replay_is_its_runs_alone(observed: Project, stored_outputs: Callable[[Project], Path]) -> None:
+def test_a_replay_is_its_runs_alone(
+    observed: Project, tiny_learner: object, stored_outputs: Callable[[Project], Path]
+) -> None:
     path = stored_outputs(observed)
     panel = ["ada", "bob", "cyd"]
     planned_run(observed, "stored", replay=path)
@@ -70,10 +72,11 @@ def test_a_replay_is_its_runs_alone(observed: Project, stored_outputs: Callable[
     assert said_by == [["a", "b"], panel]
 
 
-def test_stored_outputs_cannot_be_asked_what_is_informative(
+@pytest.mark.usefixtures("llm_selector")
+def test_stored_outputs_cannot_answer_a_strategys_question(
     observed: Project, stored_outputs: Callable[[Project], Path]
 ) -> None:
-    with pytest.raises(InputError, match="what is informative"):
+    with pytest.raises(InputError, match="stored outputs cannot answer it"):
         open_run(observed, replay=stored_outputs(observed), strategy="llm")
 
 
@@ -168,9 +171,9 @@ def test_a_pool_sample_is_what_a_strategy_sees(make_project: MakeProject) -> Non
 
 
 def test_refined_trains_on_sure_verdicts_of_the_unselected_pool(
-    make_project: MakeProject, stored_outputs: Callable[[Project], Path]
+    make_real_project: MakeProject, stored_outputs: Callable[[Project], Path]
 ) -> None:
-    project = make_project()
+    project = make_real_project()
     run, setup = open_run(project, replay=stored_outputs(project), method="refined", strategy="random", rounds=1)
     before, after = run_rounds(project, run, setup, 1)
     assert (before.metrics or {})["trained_on"] == (before.metrics or {})["labelled"] == 18

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from doubles import TinyLearner
 
 from mollia_cli.cli.main import app
 from mollia_cli.domain.errors import InputError
-from mollia_cli.learners.transformer import TransformerLearner
 from mollia_cli.stopping.agreement import Agreement
 from mollia_cli.workflow import run as runs
 from mollia_cli.workflow.project import Project
@@ -28,7 +28,9 @@ def easily(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Agreement.__init__, "__defaults__", (0.1, 1))
 
 
-def test_it_ends_says_why_and_does_nothing_more(make_project: MakeProject, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_ends_says_why_and_does_nothing_more(
+    make_project: MakeProject, tiny_learner: type[TinyLearner], monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = make_project()
     said: list[str] = []
     project.say = said.append
@@ -39,7 +41,7 @@ def test_it_ends_says_why_and_does_nothing_more(make_project: MakeProject, monke
     assert status(project)["stopped"] == said[-1].split(": ", 1)[1]
 
     monkeypatch.setattr(runs, "advance", lambda *_: pytest.fail("another round"))
-    monkeypatch.setattr(TransformerLearner, "load", lambda *_, **__: pytest.fail("asked again"))
+    monkeypatch.setattr(tiny_learner, "load", lambda *_, **__: pytest.fail("asked again"))
     assert run_rounds(project, run, setup, 4) == done
     assert said[-1] == said[-2]
 
@@ -60,8 +62,8 @@ def test_interrupted_between_it_ends_where_it_would_have(
     assert broken.store.runs.stopped(run) == whole.store.runs.stopped(run) != ""
 
 
-def test_what_it_looks_at_has_no_label(make_project: MakeProject) -> None:
-    project = make_project()
+def test_what_it_looks_at_has_no_label(make_real_project: MakeProject) -> None:
+    project = make_real_project()
     run, setup = open_run(project, "a", **ORACLE, rounds=1)
     rounds = run_rounds(project, run, setup, 1)
     assert not project.store.runs.opinions(run, 0)  # nobody asked

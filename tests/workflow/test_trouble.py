@@ -126,8 +126,8 @@ def test_no_permission(observed: Project) -> None:
 
 
 @pytest.mark.proof
-def test_no_memory_for_a_model(make_project: Callable[..., Project]) -> None:
-    root = make_project().root
+def test_no_memory_for_a_model(make_real_project: Callable[..., Project]) -> None:
+    root = make_real_project().root
     limit = 256 << 20
 
     def little() -> None:

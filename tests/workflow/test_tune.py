@@ -85,10 +85,10 @@ def test_coarser_is_measured_even_without_a_project(
 
 
 def test_the_command_measures_the_change_on_the_projects_texts(
-    make_project: Callable[..., Project], small: models.ModelFile, speeds: Speeds, monkeypatch: pytest.MonkeyPatch
+    make_real_project: Callable[..., Project], small: models.ModelFile, speeds: Speeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tune, "TRIAL_TEXTS", 10)
-    project = make_project()
+    project = make_real_project()
     arguments = ["models", "tune", small.name, "-p", str(project.root), "--threads", "1", "--json"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from baselines.mlp import Adam, Parameters, Scaler, backward, forward, initial
 from mollia_cli.aggregators.base import Aggregator
 from mollia_cli.aggregators.features import array, one_hot, paper_features, softmax
-from mollia_cli.aggregators.mlp import Adam, Parameters, Scaler, backward, forward, initial
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 from mollia_cli.domain.rng import stream
 

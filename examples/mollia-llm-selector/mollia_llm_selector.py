@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mollia_cli.strategies.base import INFORMATIVE, Pick, Signals, Strategy, top
+from mollia_cli.strategies.base import ANSWERS, Pick, Signals, Strategy, top
 
 
 class Llm(Strategy):
@@ -16,8 +16,14 @@ class Llm(Strategy):
 
     name = "llm"
     source = "Bayer, Lutz & Reuter, ActiveLLM: LLM-based Active Learning for Textual Few-Shot Scenarios, 2024"
-    needs: ClassVar[frozenset[str]] = frozenset({INFORMATIVE})
+    needs: ClassVar[frozenset[str]] = frozenset({ANSWERS})
+    question = (
+        "A classifier is trained to tell these categories apart: {labels}.\n"
+        "It learns most from a {noun} that is hard to categorise, or that is unlike the usual ones.\n\n"
+        "{Noun}: {text}\n\n"
+        "Would the classifier learn much from this {noun}? Answer yes or no:"
+    )
 
     def select(self, signals: Signals, n: int, rng: np.random.Generator) -> list[Pick]:
         """The n items with the highest score."""
-        return top(signals.ids, signals.require(INFORMATIVE).astype(np.float64), n)
+        return top(signals.ids, signals.require(ANSWERS).astype(np.float64), n)
