@@ -225,8 +225,14 @@ def test_a_full_disk_has_a_message(store: Store) -> None:
     assert store.items.ids("pool") == ["b", "c"]
 
 
-def unreadable(text: str) -> str:
-    raise ValueError(text)
+def two_is_unreadable(text: str) -> str:
+    if text == "two":  # and not the first row, which is read before it is asked for
+        raise ValueError(text)
+    return text
+
+
+def asked(store: Store) -> sqlite3.Cursor:
+    return store._db.execute("SELECT unreadable(text) FROM items ORDER BY position")
 
 
 def commits(store: Store) -> None:
@@ -240,16 +246,16 @@ def commits(store: Store) -> None:
     [
         (lambda store: store._db.execute("SELECT worth FROM items"), "no such column: worth"),
         (lambda store: store._db.conn.executemany("INSERT INTO items VALUES (?)", [(1,)]), "8 columns"),
-        (lambda store: list(store._db.execute("SELECT unreadable(text) FROM items")), "user-defined function"),
-        (lambda store: store._db.execute("SELECT unreadable(text) FROM items").fetchone(), "user-defined function"),
-        (lambda store: store._db.execute("SELECT unreadable(text) FROM items").fetchall(), "user-defined function"),
-        (lambda store: store._db.execute("SELECT unreadable(text) FROM items").fetchmany(2), "user-defined function"),
+        (lambda store: list(asked(store)), "user-defined function"),
+        (lambda store: list(iter(asked(store).fetchone, None)), "user-defined function"),
+        (lambda store: asked(store).fetchall(), "user-defined function"),
+        (lambda store: asked(store).fetchmany(2), "user-defined function"),
         (commits, "FOREIGN KEY constraint failed"),
     ],
 )
 def test_whatever_sqlite_cannot_do_is_a_message(store: Store, does: Callable[[Store], object], named: str) -> None:
     """Wherever it happens: asking, reading a row, or at the end of a transaction."""
-    store._db.conn.create_function("unreadable", 1, unreadable)
+    store._db.conn.create_function("unreadable", 1, two_is_unreadable)
     with pytest.raises(MolliaError, match=named) as caught:
         does(store)
     assert str(store.path) in caught.value.message
