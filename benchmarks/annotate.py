@@ -28,15 +28,15 @@ from typing import Any
 
 import numpy as np
 
-from mollia_cli.annotators.gguf import GgufAnnotator
-from mollia_cli.annotators.gguf.bench import bench_annotate
-from mollia_cli.annotators.gguf.llama import Model, lib, log_to
-from mollia_cli.annotators.gguf.speed import Ceiling
+from mollia_cli.annotators.llama import GgufAnnotator
+from mollia_cli.annotators.llama.bench import bench_annotate
+from mollia_cli.annotators.llama.binding.llama import Model, lib, log_to
+from mollia_cli.annotators.llama.binding.speed import Ceiling
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet, normalise_answer
 from mollia_cli.domain.memory import peak_rss
 from mollia_cli.domain.prompting import Decoding, Prompt
-from mollia_cli.workflow.bench import bench_prompt, bench_texts
+from mollia_cli.machine.bench import bench_prompt, bench_texts
 
 GENERATIONS = 10
 CONTENDERS = ("mollia", "loop", "loop+logits", "loglikelihood")

@@ -90,10 +90,10 @@ def do_work(work: str, options: argparse.Namespace) -> None:
 def annotating(llm: Path) -> Any:
     from mollia_cli.annotators import ANNOTATORS
     from mollia_cli.domain.prompting import Decoding
-    from mollia_cli.workflow.bench import bench_prompt, bench_texts
+    from mollia_cli.machine.bench import bench_prompt, bench_texts
 
     items, labels = bench_texts(None, TEXTS)
-    annotator = ANNOTATORS.load("gguf")(llm.stem, llm, labels, bench_prompt(labels), Decoding(), model_digest="")
+    annotator = ANNOTATORS.load("llama")(llm.stem, llm, labels, bench_prompt(labels), Decoding(), model_digest="")
     return lambda: [None for _ in annotator.annotate(items)]
 
 
@@ -102,7 +102,7 @@ def training(encoder: Path) -> Any:
 
     from mollia_cli.learners.base import Examples
     from mollia_cli.learners.transformer import TransformerLearner
-    from mollia_cli.workflow.bench import bench_texts
+    from mollia_cli.machine.bench import bench_texts
 
     items, labels = bench_texts(None, TEXTS)
     gold = np.array([item.label for item in items])

@@ -22,11 +22,12 @@ import numpy as np
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.rng import stream
-from mollia_cli.workflow.aggregate import conclude, fit_aggregator
-from mollia_cli.workflow.annotate import annotate, needed_for_fit
-from mollia_cli.workflow.cascade import ask
-from mollia_cli.workflow.create import create, new_settings
-from mollia_cli.workflow.project import Project
+from mollia_cli.loop.aggregate import conclude, fit_aggregator
+from mollia_cli.loop.cascade import ask
+from mollia_cli.loop.needed import needed_for_fit
+from mollia_cli.project.context import Project
+from mollia_cli.project.create import create, new_settings
+from mollia_cli.project.observe import annotate
 
 SEED_ITEMS = 50
 ALL = 1.0  # stands for the whole panel, asked of everything

@@ -22,14 +22,14 @@ from typing import Any
 
 import numpy as np
 
-from mollia_cli.annotators.gguf import GgufAnnotator
-from mollia_cli.annotators.gguf.encoding import Encoder
-from mollia_cli.annotators.gguf.llama import CacheSettings, Context, Model, TokenArray, log_to
+from mollia_cli.annotators.llama import GgufAnnotator
+from mollia_cli.annotators.llama.binding.llama import CacheSettings, Context, Model, TokenArray, log_to
+from mollia_cli.annotators.llama.decode.encoding import Encoder
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.prompting import Decoding, Prompt
-from mollia_cli.workflow.bench import bench_prompt, bench_texts
+from mollia_cli.machine.bench import bench_prompt, bench_texts
 
 BATCH, TOGETHER, COPIES = 512, 8, 64
 QUERIES = (1, 8, 31, 32, 33, 48, 64)

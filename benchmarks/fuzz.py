@@ -73,8 +73,8 @@ def bundle() -> Examine:
 
 def gguf() -> Examine:
     """Reads a model's header, and everything that is concluded from it."""
-    from mollia_cli.annotators.gguf.header import read_header
-    from mollia_cli.annotators.gguf.memory import predict
+    from mollia_cli.annotators.llama.binding.header import read_header
+    from mollia_cli.annotators.llama.binding.memory import predict
 
     def examine(path: Path) -> None:
         header = read_header(path)

@@ -26,14 +26,14 @@ import numpy as np
 
 from mollia_cli import models
 from mollia_cli.aggregators import AGGREGATORS, DEFAULT
-from mollia_cli.annotators.gguf import GgufAnnotator
+from mollia_cli.annotators.llama import GgufAnnotator
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import IntArray, Panel
 from mollia_cli.domain.prompting import Decoding
 from mollia_cli.domain.rng import stream
+from mollia_cli.machine.demo import NOUN, TASK, demo_labels, demo_messages
 from mollia_cli.prompts import builtin_template, render
-from mollia_cli.workflow.demo import NOUN, TASK, demo_labels, demo_messages
 
 DATA = Path(__file__).with_suffix(".jsonl")
 PLACES = ("before", "within", "after")

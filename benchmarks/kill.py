@@ -34,13 +34,13 @@ from typing import NoReturn
 os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 from mollia_cli import models
-from mollia_cli.annotators.gguf import annotator as gguf
+from mollia_cli.annotators.llama import annotator as gguf
 from mollia_cli.cli.main import main as mollia
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation
 from mollia_cli.domain.rng import stream
-from mollia_cli.workflow.demo import LABELS, demo_messages
-from mollia_cli.workflow.project import Project
+from mollia_cli.machine.demo import LABELS, demo_messages
+from mollia_cli.project.context import Project
 
 SIZES = {"seed": 18, "pool": 60, "validation": 6, "test": 12}
 SMALLER = (("epochs = 40", "epochs = 2"), ("unlabelled = 500", "unlabelled = 10"), ("batch = 50", "batch = 20"))
@@ -350,7 +350,7 @@ def examine(folder: Path) -> int:
 
 def shallow(llm: Path, path: Path) -> int:
     """Write the LLM's first four layers: what it says does not matter here, that it stays the same does."""
-    from mollia_cli.annotators.gguf.formats import reencode
+    from mollia_cli.annotators.llama.binding.formats import reencode
 
     reencode(llm, path, "", threads=1, layers=4)
     return 0
@@ -390,7 +390,7 @@ def main() -> int:
 
 def preload(names: Sequence[str]) -> None:
     """Import before forking what the commands would."""
-    import mollia_cli.workflow.aggregate
+    import mollia_cli.loop.aggregate
 
     if {"train", "round", "run"} & set(names):
         import mollia_cli.learners.transformer  # noqa: F401

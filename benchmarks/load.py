@@ -209,8 +209,8 @@ def observe(folder: Path, texts: int) -> None:
     import numpy as np
 
     from mollia_cli.domain.observations import Observation
-    from mollia_cli.workflow.annotate import members
-    from mollia_cli.workflow.project import Project
+    from mollia_cli.project.context import Project
+    from mollia_cli.project.observe import members
 
     rng = stream(0, "load benchmark's observations")
     with Project.open(folder / "large") as project:

@@ -39,13 +39,13 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Panel
 from mollia_cli.domain.rng import stream
+from mollia_cli.loop.run import run_rounds
+from mollia_cli.loop.setup import ablations, open_run
+from mollia_cli.project.context import Project
+from mollia_cli.project.create import create, new_settings
 from mollia_cli.reports.curves import Line, curves_svg
 from mollia_cli.strategies import STRATEGIES
 from mollia_cli.strategies.base import Signals
-from mollia_cli.workflow.create import create, new_settings
-from mollia_cli.workflow.project import Project
-from mollia_cli.workflow.run import run_rounds
-from mollia_cli.workflow.setup import ablations, open_run
 
 SEED_ITEMS = 50
 ABLATIONS = {"A": (False, False), "B": (False, True), "C": (True, False), "D": (True, True)}

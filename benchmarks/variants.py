@@ -28,7 +28,7 @@ import numpy as np
 from mollia_cli import Project
 from mollia_cli.aggregators.variants import PARAPHRASE, WORDS
 from mollia_cli.domain.rng import stream
-from mollia_cli.workflow.annotate import members, stack
+from mollia_cli.project.observe import members, stack
 
 SEED_ITEMS = 50
 # The paper's Table 2 (its "vote-based" is mean_consistency), and mollia's default.

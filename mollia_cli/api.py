@@ -14,20 +14,22 @@ from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray, Panel
 from mollia_cli.domain.report import Curve, Report
 from mollia_cli.domain.settings import parse_settings
+from mollia_cli.insight import compare, evaluate, export, predict, report, status
+from mollia_cli.loop import aggregate as aggregation
+from mollia_cli.loop import estimate as estimation
+from mollia_cli.loop import round as rounds
+from mollia_cli.loop import run as runs
+from mollia_cli.loop import select
+from mollia_cli.loop.cascade import Cascaded, conclude_cascade
+from mollia_cli.loop.generate import Generated, generate
+from mollia_cli.loop.needed import next_items
+from mollia_cli.loop.setup import open_run
+from mollia_cli.project import context as core
+from mollia_cli.project import observe as annotation
+from mollia_cli.project.create import create, new_settings
+from mollia_cli.project.ingest import ImportReport, ingest
 from mollia_cli.store.runs import Round
 from mollia_cli.strategies.base import Pick
-from mollia_cli.workflow import aggregate as aggregation
-from mollia_cli.workflow import annotate as annotation
-from mollia_cli.workflow import compare, evaluate, export, predict, report, select, status
-from mollia_cli.workflow import estimate as estimation
-from mollia_cli.workflow import project as core
-from mollia_cli.workflow import round as rounds
-from mollia_cli.workflow import run as runs
-from mollia_cli.workflow.cascade import Cascaded, conclude_cascade
-from mollia_cli.workflow.create import create, new_settings
-from mollia_cli.workflow.generate import Generated, generate
-from mollia_cli.workflow.ingest import ImportReport, ingest
-from mollia_cli.workflow.setup import open_run
 
 
 class RunOptions(TypedDict, total=False):
@@ -129,7 +131,7 @@ class Project(core.Project):
         The arrays' rows follow the items, their second axis the LLMs: see Panel.
         """
         if ids is None:
-            ids = self.store.items.ids(check_split(split)) if split else annotation.next_items(self)
+            ids = self.store.items.ids(check_split(split)) if split else next_items(self)
         return annotation.stack(self, annotation.annotate(self, ids, models, replay=str(replay)), ids)
 
     def aggregate(

@@ -29,7 +29,7 @@ def ask(fake_llm: type[FakeLLM], tmp_path: Path) -> Ask:
         items: list[Item] = ITEMS, name: str = "one", prompt: str = "Sort: ", **decoding: object
     ) -> list[Observation]:
         path = fake_file(tmp_path, name)
-        llm = ANNOTATORS.load("gguf")(
+        llm = ANNOTATORS.load("llama")(
             name, path, LABELS, Prompt(prompt, ""), Decoding(**decoding), model_digest=name, threads=1
         )
         return [seen for batch in llm.annotate(items) for seen in batch]

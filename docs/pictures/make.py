@@ -14,8 +14,8 @@ from pathlib import Path
 
 from mollia_cli import Project
 from mollia_cli.cli.review_app import ReviewApp
+from mollia_cli.insight.review import open_review
 from mollia_cli.reports.page import page as page_of
-from mollia_cli.workflow.review import open_review
 
 HERE = Path(__file__).parent
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")

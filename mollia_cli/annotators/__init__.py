@@ -6,7 +6,7 @@ ANNOTATORS = Registry(
     "annotator",
     __name__,
     {
-        "gguf": Entry("GgufAnnotator", "a local LLM in a GGUF file, through llama.cpp"),
+        "llama": Entry("GgufAnnotator", "a local LLM in a GGUF file, through llama.cpp"),
         "replay": Entry("ReplayAnnotator", "stored outputs of LLMs, from a .npy or .jsonl file"),
         "human": Entry("HumanAnnotator", "a person, one text at a time"),
     },

@@ -1,1 +1,1 @@
-"""The command line: each file parses, calls one workflow function, and prints."""
+"""The command line: each file parses, calls one function, and prints."""

@@ -26,7 +26,7 @@ from mollia_cli.domain.errors import InputError
 if TYPE_CHECKING:
     from mollia_cli.aggregators.negatives import NegativeRule
     from mollia_cli.domain.verdicts import Verdict
-    from mollia_cli.workflow.aggregate import Conclusion
+    from mollia_cli.loop.aggregate import Conclusion
 
 _COLUMNS = ["id", "label", "confidence", "negatives"]
 
@@ -65,7 +65,7 @@ def aggregate(
 
     Example: mollia aggregate --target-precision 0.95 --jsonl | jq -r 'select(.sure | not) | .id'
     """
-    from mollia_cli.workflow.aggregate import aggregate as conclude
+    from mollia_cli.loop.aggregate import aggregate as conclude
 
     wanted = read_ids(ids) if ids else None
     if cascade:
@@ -97,7 +97,7 @@ def _cascade(
     aggregator: str,
     style: tuple[bool, bool],
 ) -> None:
-    from mollia_cli.workflow.cascade import conclude_cascade, stages_said
+    from mollia_cli.loop.cascade import conclude_cascade, stages_said
 
     with open_project(folder) as opened:
         done = conclude_cascade(opened, order, sure or opened.settings.run.sure, ids, aggregator)

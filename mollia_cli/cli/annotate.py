@@ -66,7 +66,8 @@ def annotate(
 
     Example: mollia select -n 50 | mollia annotate - | mollia aggregate -
     """
-    from mollia_cli.workflow import annotate as work
+    from mollia_cli.loop.needed import next_items
+    from mollia_cli.project import observe as work
 
     with open_project(project, threads) as opened:
         opened.use_annotation(votes=votes or "", shots=shots)
@@ -74,10 +75,10 @@ def annotate(
             check_split(split)
             wanted = opened.store.items.ids(split, limit=limit)
         else:
-            wanted = read_ids(ids) if ids else work.next_items(opened)
+            wanted = read_ids(ids) if ids else next_items(opened)
             wanted = wanted[:limit] if limit else wanted
         if cascade:
-            from mollia_cli.workflow.cascade import ask, check_order, stages_said
+            from mollia_cli.loop.cascade import ask, check_order, stages_said
 
             order = split_names(cascade)
             done = ask(opened, order, sure or opened.settings.run.sure, wanted)

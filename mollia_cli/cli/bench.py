@@ -44,7 +44,7 @@ def annotate(
 
     Example: mollia bench annotate smollm2-135m-instruct --limit 200
     """
-    from mollia_cli.workflow.bench import bench
+    from mollia_cli.machine.bench import bench
 
     found = bench(model, source_of(texts)[0] if texts else None, limit, threads)
     if as_json:

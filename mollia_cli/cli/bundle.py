@@ -27,7 +27,7 @@ def bundle(
 
     Example: mollia bundle clinic.tar smollm2-135m-instruct all-minilm-l6-v2 --wheels wheels
     """
-    from mollia_cli.workflow.bundle import bundle as pack
+    from mollia_cli.machine.bundle import bundle as pack
 
     with progress_bar() as bar:
         made, needs = pack(out, names or [], wheels, bar)

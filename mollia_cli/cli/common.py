@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from mollia_cli.domain.registry import Registry
-    from mollia_cli.workflow.project import Project
+    from mollia_cli.project.context import Project
 
 ProjectOption = Annotated[
     Path | None,
@@ -59,7 +59,7 @@ def talk(remark: str) -> None:
 @contextmanager
 def open_project(folder: Path | None, threads: int | None = None) -> Iterator["Project"]:
     """The project, with its remarks and progress going to stderr; ``threads`` overrides its settings."""
-    from mollia_cli.workflow.project import Project
+    from mollia_cli.project.context import Project
 
     with Project.open(folder, talk) as project, progress_bar() as progress:
         if threads is not None:
@@ -183,7 +183,7 @@ class _Shown(io.TextIOBase):
 
 def emit_csv(rows: Iterable[Mapping[str, Any]]) -> None:
     """Rows as CSV on stdout."""
-    from mollia_cli.workflow.export import write_rows
+    from mollia_cli.insight.export import write_rows
 
     with stdout_reader():
         write_rows(rows, data_out(), "csv")

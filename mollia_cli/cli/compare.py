@@ -22,8 +22,8 @@ def compare(
 
     Example: mollia compare coreset random --svg curves.svg
     """
+    from mollia_cli.insight.compare import compare as read_curves
     from mollia_cli.reports.curves import Line, curves_svg
-    from mollia_cli.workflow.compare import compare as read_curves
 
     with open_project(project) as opened:
         curves = read_curves(opened, names or [])

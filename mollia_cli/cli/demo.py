@@ -24,8 +24,8 @@ def demo(
 
     Example: mollia demo
     """
-    from mollia_cli.workflow import demo as work
-    from mollia_cli.workflow.status import round_row
+    from mollia_cli.insight.status import round_row
+    from mollia_cli.machine import demo as work
 
     started = time.monotonic()
     talk("1. a project with six labels, and the data that ships with mollia (CC0)")

@@ -25,7 +25,7 @@ def doctor(
     if offline:
         _prove_offline(as_json)
         return
-    from mollia_cli.workflow.doctor import doctor as examine
+    from mollia_cli.machine.doctor import doctor as examine
 
     found = examine(project)
     if as_json:
@@ -44,7 +44,7 @@ def doctor(
 
 
 def _prove_offline(as_json: bool) -> None:
-    from mollia_cli.workflow.offline import offline
+    from mollia_cli.machine.offline import offline
 
     found = offline()
     if as_json:

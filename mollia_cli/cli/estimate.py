@@ -10,7 +10,7 @@ from mollia_cli.cli.rounds import NameOption, StopOption
 from mollia_cli.cli.run_options import RunOptions, with_run_options
 
 if TYPE_CHECKING:
-    from mollia_cli.workflow.estimate import Amount
+    from mollia_cli.loop.estimate import Amount
 
 _WORTH_SAYING = 0.5  # cores that others keep busy
 _UNITS = ((3600.0, "h"), (60.0, "min"))
@@ -37,7 +37,7 @@ def estimate(
 
     Example: mollia estimate --rounds 10 --strategy coreset
     """
-    from mollia_cli.workflow.estimate import estimate as reckon
+    from mollia_cli.loop.estimate import estimate as reckon
 
     with open_project(project, threads) as opened:
         found = reckon(opened, name, texts, rounds=rounds, stop=stop, **options.changes())

@@ -25,7 +25,7 @@ def evaluate(
 
     Example: mollia evaluate --split test
     """
-    from mollia_cli.workflow.evaluate import evaluate_panel
+    from mollia_cli.insight.evaluate import evaluate_panel
 
     check_split(split)
     with open_project(project, threads) as opened:

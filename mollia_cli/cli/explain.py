@@ -23,7 +23,7 @@ def explain(
 
     Example: mollia explain 3fa2b8c1d4e5f607 --json | jq .verdicts
     """
-    from mollia_cli.workflow.explain import explain as trace
+    from mollia_cli.insight.explain import explain as trace
 
     with open_project(project) as opened:
         found = trace(opened, item_id, run)

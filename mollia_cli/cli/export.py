@@ -53,7 +53,7 @@ def labels(
 
     Example: mollia export labels labels.csv
     """
-    from mollia_cli.workflow.export import export_labels
+    from mollia_cli.insight.export import export_labels
 
     with open_project(project) as opened:
         if out == "-":
@@ -80,7 +80,7 @@ def dataset(
 
     Example: mollia export dataset my-dataset    # datasets.load_dataset("my-dataset")
     """
-    from mollia_cli.workflow.export import export_dataset
+    from mollia_cli.insight.export import export_dataset
 
     with open_project(project) as opened:
         counts = export_dataset(opened, out, file_format)
@@ -99,8 +99,8 @@ def model(
 
     Example: mollia export model my-classifier    # transformers.pipeline("text-classification", "my-classifier")
     """
-    from mollia_cli.workflow.export import export_model
-    from mollia_cli.workflow.predict import choose_round
+    from mollia_cli.insight.export import export_model
+    from mollia_cli.insight.predict import choose_round
 
     with open_project(project) as opened:
         chosen = choose_round(opened, name, number)

@@ -25,8 +25,8 @@ def forget(
 
     Example: mollia forget 3fa2b8c1d4e5f607
     """
-    from mollia_cli.workflow.forget import consequences
-    from mollia_cli.workflow.forget import forget as remove
+    from mollia_cli.insight.forget import consequences
+    from mollia_cli.insight.forget import forget as remove
 
     if "-" in ids and not yes:
         raise InputError("ids that come from standard input leave nobody to ask", "add --yes")

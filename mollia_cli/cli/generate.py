@@ -35,7 +35,7 @@ def generate(
 
     Example: mollia generate --label complaint -n 50
     """
-    from mollia_cli.workflow.generate import generate as write
+    from mollia_cli.loop.generate import generate as write
 
     with open_project(project, threads) as opened:
         done = write(opened, label, n, model)

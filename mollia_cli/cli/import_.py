@@ -36,7 +36,7 @@ def import_(
 
     Example: mollia import questions.csv --as pool --text-column question
     """
-    from mollia_cli.workflow.ingest import ingest
+    from mollia_cli.project.ingest import ingest
 
     check_split(split)
     source, called = source_of(file)

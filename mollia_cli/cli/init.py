@@ -41,7 +41,7 @@ def init(
     Example: mollia init trec --labels human,location,entity --noun question
     """
     from mollia_cli.domain.labels import parse_labels
-    from mollia_cli.workflow.create import create, new_settings, parse_label_file
+    from mollia_cli.project.create import create, new_settings, parse_label_file
 
     if bool(labels) == bool(labels_from):
         raise InputError("give the labels once", "--labels a,b,c or --labels-from labels.csv")

@@ -89,7 +89,7 @@ def add(
 
     Example: mollia models add ~/Downloads/my-model.Q4_K_M.gguf --name my-model
     """
-    from mollia_cli.workflow.trial import add_model
+    from mollia_cli.project.kernels import add_model
 
     with progress_bar() as bar:
         model = add_model(path, name, _megabytes(bar))
@@ -117,7 +117,7 @@ def tune(
 
     Example: mollia models tune smollm2-135m-instruct
     """
-    from mollia_cli.workflow.tune import tune_model
+    from mollia_cli.machine.tune import tune_model
 
     with open_project(project) if project else nullcontext() as opened:
         found = [tune_model(name, opened, coarser=coarser, threads=threads, say=talk) for name in names]

@@ -17,7 +17,7 @@ def list_(project: ProjectOption = None, as_json: JsonOption = False, as_jsonl: 
 
     Example: mollia panel list
     """
-    from mollia_cli.workflow.status import status
+    from mollia_cli.insight.status import status
 
     with open_project(project) as opened:
         found = status(opened)
@@ -50,7 +50,7 @@ def remove(names: Names, project: ProjectOption = None) -> None:
 
 
 def _change(add: list[str], remove: list[str], project: ProjectOption) -> None:
-    from mollia_cli.workflow.panel import change_panel
+    from mollia_cli.project.panel import change_panel
 
     with open_project(project) as opened:
         members = change_panel(opened, add, remove)

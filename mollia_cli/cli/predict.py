@@ -33,9 +33,9 @@ def predict(
 
     Example: echo "Where is Ulm ?" | mollia predict - | jq -r .label
     """
+    from mollia_cli.insight.predict import choose_round
+    from mollia_cli.insight.predict import predict as run_predict
     from mollia_cli.readers import Problem
-    from mollia_cli.workflow.predict import choose_round
-    from mollia_cli.workflow.predict import predict as run_predict
 
     source, called = source_of(file)
     with open_project(project, threads) as opened:

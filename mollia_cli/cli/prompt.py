@@ -25,7 +25,7 @@ def show(
 
     Example: mollia prompt show --model smollm2-135m-instruct
     """
-    from mollia_cli.workflow.panel import preview
+    from mollia_cli.project.panel import preview
 
     with open_project(project) as opened:
         for name, seen in preview(opened, item, text, [model] if model else []):

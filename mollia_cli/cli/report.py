@@ -36,10 +36,10 @@ def report(
     if context.invoked_subcommand is not None:
         _refuse_options(context)
         return
+    from mollia_cli.insight.report import report as gather
     from mollia_cli.reports.page import page
     from mollia_cli.reports.sections import charts as drawn
     from mollia_cli.reports.svg import standalone
-    from mollia_cli.workflow.report import report as gather
 
     with open_project(project) as opened:
         found = gather(opened, name, texts)

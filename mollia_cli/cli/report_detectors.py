@@ -20,8 +20,8 @@ def detectors(
 
     Example: mollia report detectors --name coreset
     """
+    from mollia_cli.insight.detectors import judged_verdicts
     from mollia_cli.reports.detectors import detections, suspicions
-    from mollia_cli.workflow.detectors import judged_verdicts
 
     with open_project(project) as opened:
         judged = judged_verdicts(opened, name)

@@ -44,7 +44,7 @@ def panel(
 
     Example: mollia report panel
     """
-    from mollia_cli.workflow.report import panel_report
+    from mollia_cli.insight.report import panel_report
 
     with open_project(project) as opened:
         quality, verdicts, people = panel_report(opened, target_precision)

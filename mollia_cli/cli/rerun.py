@@ -25,7 +25,7 @@ def rerun(
 
     Example: mollia rerun main --check
     """
-    from mollia_cli.workflow.rerun import rerun as repeat
+    from mollia_cli.insight.rerun import rerun as repeat
 
     with open_project(project) as opened:
         found = repeat(opened, name, ask_again)

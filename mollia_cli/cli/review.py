@@ -11,7 +11,7 @@ from mollia_cli.cli.common import ProjectOption, ThreadsOption, open_project, ta
 from mollia_cli.domain.errors import InputError
 
 if TYPE_CHECKING:
-    from mollia_cli.workflow.review import Review
+    from mollia_cli.insight.review import Review
 
 WhoOption = Annotated[str, typer.Option("--who", help="Whose decisions these are. Default: your user name.")]
 PlainOption = Annotated[
@@ -46,7 +46,7 @@ def review(
 
     Example: mollia review --below 0.7
     """
-    from mollia_cli.workflow.review import open_review
+    from mollia_cli.insight.review import open_review
 
     _check_terminal(plain)
     with open_project(project, threads) as opened:
@@ -68,7 +68,7 @@ def label(
 
     Example: mollia label --seed 50
     """
-    from mollia_cli.workflow.review import open_labelling
+    from mollia_cli.insight.review import open_labelling
 
     _check_terminal(plain)
     with open_project(project) as opened:

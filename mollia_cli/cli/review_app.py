@@ -18,7 +18,7 @@ from mollia_cli.domain.decisions import IGNORE, LABEL, Decision
 from mollia_cli.domain.errors import MolliaError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.printable import printable
-from mollia_cli.workflow.review import Card, Review
+from mollia_cli.insight.review import Card, Review
 
 ORDERS = {"doubt": "least sure first", "seed": "typical and random texts in turn", "random": "random order"}
 # What is not the labels' on a screen: head, rules, at least five lines of text, two lines at the bottom.

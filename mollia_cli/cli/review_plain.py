@@ -8,7 +8,7 @@ from mollia_cli.cli.review_view import Opinion, opinions_on, remark_on
 from mollia_cli.domain.decisions import Decision
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.printable import printable, printable_json
-from mollia_cli.workflow.review import Card, Review
+from mollia_cli.insight.review import Card, Review
 
 _HELP = """Answer with a label's number, its name or the start of it. An empty line skips. Or type:
 /undo        take back your last decision, and go to its text

@@ -11,7 +11,7 @@ from rich.text import Text
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.printable import printable
-from mollia_cli.workflow.review import Card, Review
+from mollia_cli.insight.review import Card, Review
 
 # Letters that are commands; all others, and all capitals, are keys of labels.
 COMMANDS = "inqu"

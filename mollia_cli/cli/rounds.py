@@ -45,7 +45,7 @@ def train(
 
     Example: mollia select -n 50 | mollia annotate - | mollia aggregate - > verdicts.jsonl && mollia train
     """
-    from mollia_cli.workflow.round import train_now
+    from mollia_cli.loop.round import train_now
 
     with open_project(project, threads) as opened:
         record = train_now(opened, name)
@@ -68,8 +68,8 @@ def round_(
 
     Example: mollia round --strategy coreset
     """
-    from mollia_cli.workflow.round import advance
-    from mollia_cli.workflow.setup import open_run
+    from mollia_cli.loop.round import advance
+    from mollia_cli.loop.setup import open_run
 
     with open_project(project, threads) as opened:
         record = advance(opened, *open_run(opened, name, **options.changes()))
@@ -108,7 +108,7 @@ def run_(
 
     Example: mollia run --rounds 30 --strategy coreset --stop agreement
     """
-    from mollia_cli.workflow.run import run_repeats
+    from mollia_cli.loop.run import run_repeats
 
     ends = {"rounds": rounds, "stop": stop, "budget_tokens": budget_tokens, "budget_minutes": budget_minutes}
     with open_project(project, threads) as opened:
@@ -165,7 +165,7 @@ def show_rounds(
     records: "Sequence[Round]", as_json: bool, title: str = "", stopped: Mapping[str, str] | None = None
 ) -> None:
     """Rounds as a table, or as one JSON object with why each run ended (null: it has all its rounds)."""
-    from mollia_cli.workflow.status import round_row
+    from mollia_cli.insight.status import round_row
 
     if as_json:
         ended = {} if stopped is None else {"stopped": {run: reason or None for run, reason in stopped.items()}}

@@ -77,8 +77,8 @@ class RunOptions:
     ] = False
 
     def changes(self) -> dict[str, Any]:
-        """The same as ``workflow.setup.open_run`` takes it; InputError where two options contradict each other."""
-        from mollia_cli.workflow.setup import ablations
+        """The same as ``loop.setup.open_run`` takes it; InputError where two options contradict each other."""
+        from mollia_cli.loop.setup import ablations
 
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         off = ablations(given.pop("no_negatives"), given.pop("no_discrepancy"))

@@ -40,7 +40,7 @@ def select(
 
     Example: mollia select --strategy entropy -n 50 | mollia annotate - | mollia aggregate -
     """
-    from mollia_cli.workflow.select import select as choose
+    from mollia_cli.loop.select import select as choose
 
     with open_project(project, threads) as opened:
         settings = opened.settings.run

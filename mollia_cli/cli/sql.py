@@ -30,7 +30,7 @@ def sql(
 
     Example: mollia sql "select text, label, confidence from current_verdicts order by confidence limit 5"
     """
-    from mollia_cli.workflow.sql import ask, tables
+    from mollia_cli.insight.sql import ask, tables
 
     with open_project(project) as opened:
         found = ask(opened, read_text("-") if query == "-" else query) if query else tables()

@@ -11,8 +11,8 @@ def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
 
     Example: mollia status --json | jq .items
     """
-    from mollia_cli.workflow.status import next_step
-    from mollia_cli.workflow.status import status as read
+    from mollia_cli.insight.status import next_step
+    from mollia_cli.insight.status import status as read
 
     with open_project(project) as opened:
         found = read(opened)

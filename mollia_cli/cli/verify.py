@@ -21,7 +21,7 @@ def verify(
 
     Example: mollia verify --json | jq -r .head >> ~/heads-of-my-project.txt
     """
-    from mollia_cli.workflow.verify import verify as compare
+    from mollia_cli.insight.verify import verify as compare
 
     with open_project(project) as opened:
         found = compare(opened, head)

@@ -1,4 +1,4 @@
-"""What a report says, as plain records: workflows gather them, ``reports`` draws them, JSON shows them as they are.
+"""What a report says, as plain records: ``insight`` gathers them, ``reports`` draws them, JSON shows them as they are.
 
 None stands for what cannot be known. Shares and probabilities go from 0 to 1; intervals are 95%.
 """

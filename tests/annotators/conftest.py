@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mollia_cli.annotators.gguf import GgufAnnotator
-from mollia_cli.annotators.gguf.formats import reencode
+from mollia_cli.annotators.llama import GgufAnnotator
+from mollia_cli.annotators.llama.binding.formats import reencode
 from mollia_cli.domain.prompting import Decoding
 
 from .oracle import LABELS, PROMPT, Reference

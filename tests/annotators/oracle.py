@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mollia_cli.annotators.gguf.encoding import Encoder
-from mollia_cli.annotators.gguf.llama import Context, Model, TokenArray, lib
+from mollia_cli.annotators.llama.binding.llama import Context, Model, TokenArray, lib
+from mollia_cli.annotators.llama.decode.encoding import Encoder
 from mollia_cli.domain.labels import LabelSet, normalise_answer
 from mollia_cli.domain.prompting import Decoding, Prompt
 

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mollia_cli.annotators.gguf.completion import Completions
-from mollia_cli.annotators.gguf.llama import Logits
-from mollia_cli.annotators.gguf.reader import Reader
-from mollia_cli.annotators.gguf.sampling import Softmax
-from mollia_cli.annotators.gguf.scores import Scores
-from mollia_cli.annotators.gguf.tree import AnswerTree
-from mollia_cli.annotators.gguf.trie import LabelTrie
-from mollia_cli.annotators.gguf.votes import ExactVotes, NoVotes, SampledVotes, Votes
+from mollia_cli.annotators.llama.answers.completion import Completions
+from mollia_cli.annotators.llama.answers.sampling import Softmax
+from mollia_cli.annotators.llama.answers.scores import Scores
+from mollia_cli.annotators.llama.answers.tree import AnswerTree
+from mollia_cli.annotators.llama.answers.trie import LabelTrie
+from mollia_cli.annotators.llama.answers.votes import ExactVotes, NoVotes, SampledVotes, Votes
+from mollia_cli.annotators.llama.binding.llama import Logits
+from mollia_cli.annotators.llama.decode.reader import Reader
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mollia_cli.annotators.gguf import GgufAnnotator
-from mollia_cli.annotators.gguf.formats import reencode
+from mollia_cli.annotators.llama import GgufAnnotator
+from mollia_cli.annotators.llama.binding.formats import reencode
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.prompting import Decoding
-from mollia_cli.workflow.bench import bench_prompt
+from mollia_cli.machine.bench import bench_prompt
 
 pytestmark = pytest.mark.proof
 

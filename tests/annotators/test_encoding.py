@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mollia_cli.annotators.gguf.encoding import Encoder
-from mollia_cli.annotators.gguf.llama import Model
+from mollia_cli.annotators.llama.binding.llama import Model
+from mollia_cli.annotators.llama.decode.encoding import Encoder
 from mollia_cli.domain.prompting import Prompt
 
 PROMPT = Prompt("Sort the message into billing, results or complaint.\n\nMessage: ", "\n\nAnswer:")

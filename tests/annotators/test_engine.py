@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mollia_cli.annotators.gguf import GgufAnnotator, annotator
-from mollia_cli.annotators.gguf.llama import Context, DecodeError
+from mollia_cli.annotators.llama import GgufAnnotator, annotator
+from mollia_cli.annotators.llama.binding.llama import Context, DecodeError
 from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError, RefusedError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
@@ -229,12 +229,12 @@ class TestRefusals:
         assert "mollia models check" in error.value.hint
 
     def test_too_big_for_the_memory(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("mollia_cli.annotators.gguf.memory.available", lambda: 50 << 20)
+        monkeypatch.setattr("mollia_cli.annotators.llama.binding.memory.available", lambda: 50 << 20)
         with pytest.raises(MolliaError, match=r"needs about .* MB of memory"):
             make().load()
 
     def test_gpu_layers_without_a_gpu(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-        from mollia_cli.annotators.gguf import llama
+        from mollia_cli.annotators.llama.binding import llama
 
         monkeypatch.setattr(llama.lib(), "llama_supports_gpu_offload", lambda: False)
         with pytest.raises(InputError, match="without GPU support"):
@@ -243,8 +243,8 @@ class TestRefusals:
 
 def test_importing_the_family_imports_no_llama_cpp() -> None:
     code = (
-        "import sys, mollia_cli.annotators.gguf; from mollia_cli.annotators import ANNOTATORS;"
-        "ANNOTATORS.load('gguf'); sys.exit('llama_cpp' in sys.modules or 'jinja2' in sys.modules)"
+        "import sys, mollia_cli.annotators.llama; from mollia_cli.annotators import ANNOTATORS;"
+        "ANNOTATORS.load('llama'); sys.exit('llama_cpp' in sys.modules or 'jinja2' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

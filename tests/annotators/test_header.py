@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mollia_cli.annotators.gguf.header import read_header
-from mollia_cli.annotators.gguf.llama import Context, Model
-from mollia_cli.annotators.gguf.memory import available, check_fits, disk_free, predict
+from mollia_cli.annotators.llama.binding.header import read_header
+from mollia_cli.annotators.llama.binding.llama import Context, Model
+from mollia_cli.annotators.llama.binding.memory import available, check_fits, disk_free, predict
 from mollia_cli.domain.errors import MolliaError, NotFoundError, RefusedError
 from mollia_cli.domain.memory import peak_rss, resident
 
@@ -61,7 +61,7 @@ def test_the_predicted_cache_is_what_llama_cpp_takes(test_llm: Path) -> None:
 def test_memory_that_is_not_there(test_llm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need = check_fits(test_llm, cells=2048, batch=512)
     assert need.total > need.weights == test_llm.stat().st_size
-    monkeypatch.setattr("mollia_cli.annotators.gguf.memory.available", lambda: need.total - 1)
+    monkeypatch.setattr("mollia_cli.annotators.llama.binding.memory.available", lambda: need.total - 1)
     with pytest.raises(MolliaError, match="are free") as error:
         check_fits(test_llm, cells=2048, batch=512)
     assert "smaller model" in error.value.hint

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mollia_cli.annotators.gguf import threads
-from mollia_cli.annotators.gguf.completion import Completions
-from mollia_cli.annotators.gguf.forecast import Forecast
-from mollia_cli.annotators.gguf.threads import ThreadChoice
-from mollia_cli.annotators.gguf.trie import LabelTrie
+from mollia_cli.annotators.llama.answers.completion import Completions
+from mollia_cli.annotators.llama.answers.forecast import Forecast
+from mollia_cli.annotators.llama.answers.trie import LabelTrie
+from mollia_cli.annotators.llama.binding import threads
+from mollia_cli.annotators.llama.binding.threads import ThreadChoice
 
 PIECES = [b"yes", b"no", b'"', b"y", b"es"]
 

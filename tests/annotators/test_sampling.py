@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mollia_cli.annotators.gguf.sampling import Softmax, nucleus
+from mollia_cli.annotators.llama.answers.sampling import Softmax, nucleus
 from mollia_cli.domain.prompting import Decoding
 from mollia_cli.domain.rng import stream
 

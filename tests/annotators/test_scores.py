@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mollia_cli.annotators.gguf import GgufAnnotator, reader
+from mollia_cli.annotators.llama import GgufAnnotator
+from mollia_cli.annotators.llama.decode import reader
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation
 from mollia_cli.domain.prompting import Decoding

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from mollia_cli.annotators.gguf.sandbox import SECONDS
-from mollia_cli.annotators.gguf.templates import SENTINEL, around_text, render
+from mollia_cli.annotators.llama.decode.templates import SENTINEL, around_text, render
+from mollia_cli.annotators.llama.guard.sandbox import SECONDS
 from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.prompting import Prompt
 

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from mollia_cli import models
-from mollia_cli.annotators.gguf import GgufAnnotator, child
-from mollia_cli.annotators.gguf.build import engine_stamp
-from mollia_cli.annotators.gguf.trial import try_file
+from mollia_cli.annotators.llama import GgufAnnotator
+from mollia_cli.annotators.llama.guard import child
+from mollia_cli.annotators.llama.guard.build import engine_stamp
+from mollia_cli.annotators.llama.guard.trial import try_file
 from mollia_cli.domain.errors import MolliaError, RefusedError
 from mollia_cli.domain.prompting import Decoding
-from mollia_cli.workflow import trial
-from mollia_cli.workflow.bench import bench
-from mollia_cli.workflow.doctor import doctor
+from mollia_cli.machine.bench import bench
+from mollia_cli.machine.doctor import doctor
+from mollia_cli.project import kernels as trial
 
 from .oracle import LABELS, PROMPT
 
@@ -41,7 +42,7 @@ def patched(shallow_llm: Path, tmp_path: Path) -> Patch:
 # Put before every process that a trial starts: the quickest kernels fail there as {failure} says.
 _BROKEN_KERNELS = """
 import os, signal
-from mollia_cli.annotators.gguf import llama
+from mollia_cli.annotators.llama.binding import llama
 open_model, read_logits, quick = llama.Model.__init__, llama.Context.logits, []
 def opened(self, path, *, extra_buffers=True, **rest):
     open_model(self, path, extra_buffers=extra_buffers, **rest)
@@ -164,7 +165,7 @@ def test_truncated_tensors_are_refused_without_a_trial(shallow_llm: Path, tmp_pa
 def test_how_a_child_can_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "kid.py").write_text(
         "import os, signal, sys, time\n"
-        "from mollia_cli.annotators.gguf.child import answer\n"
+        "from mollia_cli.annotators.llama.guard.child import answer\n"
         "from mollia_cli.domain.errors import RefusedError\n"
         "def work(request):\n"
         "    what = request['what']\n"

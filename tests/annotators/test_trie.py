@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mollia_cli.annotators.gguf.trie import LabelTrie
+from mollia_cli.annotators.llama.answers.trie import LabelTrie
 from mollia_cli.domain.labels import normalise_answer
 
 NAMES = ("human", "Human being", "entité", "no")

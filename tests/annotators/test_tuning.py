@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mollia_cli.annotators.gguf import GgufAnnotator, tuning
-from mollia_cli.annotators.gguf.bench import bench_annotate
-from mollia_cli.annotators.gguf.doctor import doctor_info
-from mollia_cli.annotators.gguf.formats import reencode
-from mollia_cli.annotators.gguf.header import read_header
-from mollia_cli.annotators.gguf.tuning import Encoding, Trial, Tuned, explain, measure_threads, tune
+from mollia_cli.annotators.llama import GgufAnnotator, tuning
+from mollia_cli.annotators.llama.bench import bench_annotate
+from mollia_cli.annotators.llama.binding.doctor import doctor_info
+from mollia_cli.annotators.llama.binding.formats import reencode
+from mollia_cli.annotators.llama.binding.header import read_header
+from mollia_cli.annotators.llama.tuning import Encoding, Trial, Tuned, explain, measure_threads, tune
 from mollia_cli.domain.errors import InputError, MolliaError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation
@@ -115,7 +115,7 @@ def test_threads_are_measured(shallow_llm: Path) -> None:
 
 @pytest.mark.proof
 def test_bench_numbers(test_llm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mollia_cli.annotators.gguf.bench._CEILING_SHARE", 0.0)
+    monkeypatch.setattr("mollia_cli.annotators.llama.bench._CEILING_SHARE", 0.0)
     stored: list[Observation] = []
     items = [Item(f"{i}", item.text) for i, item in enumerate(ITEMS)]
     with GgufAnnotator("x", test_llm, LABELS, PROMPT, Decoding(), model_digest="", threads=1) as annotator:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mollia_cli.domain.items import Item
+from mollia_cli.machine.demo import demo_labels
 from mollia_cli.prompts import render
-from mollia_cli.workflow.demo import demo_labels
 
 
 @pytest.fixture(scope="module")

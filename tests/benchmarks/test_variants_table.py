@@ -1,4 +1,4 @@
-"""benchmarks/variants.py: what is drawn and what is counted; the panel itself is in tests/workflow/test_variants.py."""
+"""benchmarks/variants.py: what is drawn and what is counted; the panel itself is in tests/loop/test_variants.py."""
 
 import argparse
 from collections.abc import Callable

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mollia_cli.cli.main import main
-from mollia_cli.workflow.demo import LABELS, demo_messages
+from mollia_cli.machine.demo import LABELS, demo_messages
 
 CANARY = "Zephyrine"
 WRITING = os.O_WRONLY | os.O_RDWR

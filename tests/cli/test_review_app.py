@@ -10,8 +10,8 @@ from textual.widgets import Input
 
 from mollia_cli.cli.review_app import Help, ReviewApp, ReviewScreen
 from mollia_cli.domain.items import Item
-from mollia_cli.workflow.project import Project
-from mollia_cli.workflow.review import Review, open_labelling, open_review
+from mollia_cli.insight.review import Review, open_labelling, open_review
+from mollia_cli.project.context import Project
 
 Script = Callable[[ReviewApp, Pilot[None]], Awaitable[None]]
 
@@ -207,7 +207,7 @@ def test_ctrl_c_ends_it_and_says_so(observed: Project) -> None:
 
 
 def test_the_classifiers_opinion_comes_when_it_has_read_the_text(observed: Project) -> None:
-    """The classifier's part is played by numbers; tests/workflow asks a real one."""
+    """The classifier's part is played by numbers; tests/insight asks a real one."""
     review = open_review(observed)
     asked: list[list[str]] = []
 

@@ -18,9 +18,9 @@ import pytest
 
 import mollia_cli
 from mollia_cli.domain.labels import LabelSet
-from mollia_cli.workflow.create import create, new_settings
-from mollia_cli.workflow.ingest import ingest
-from mollia_cli.workflow.project import Project
+from mollia_cli.project.context import Project
+from mollia_cli.project.create import create, new_settings
+from mollia_cli.project.ingest import ingest
 
 pytestmark = pytest.mark.proof
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mollia_cli.workflow.demo import demo_messages
+from mollia_cli.machine.demo import demo_messages
 
 Mollia = Callable[..., subprocess.CompletedProcess[str]]
 

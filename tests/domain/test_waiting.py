@@ -22,7 +22,7 @@ def test_what_the_host_has_set_stays() -> None:
 def test_the_threads_of_torch_and_llama_cpp_are_told_in_time() -> None:
     """OpenMP itself prints its settings when it is loaded: they are ours, in every copy of it."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_"))}
-    code = "import mollia_cli, torch; from mollia_cli.annotators.gguf.llama import lib; lib()"
+    code = "import mollia_cli, torch; from mollia_cli.annotators.llama.binding.llama import lib; lib()"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=environment | {"OMP_DISPLAY_ENV": "VERBOSE"},

@@ -7,12 +7,12 @@ from zipfile import ZipFile
 
 import pytest
 
-from mollia_cli.annotators.gguf.build import wheel_needs
+from mollia_cli.annotators.llama.guard.build import wheel_needs
 from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.processor import flags
+from mollia_cli.machine.bundle import bundle
 from mollia_cli.models import unbundle
 from mollia_cli.models.bundle import unpack
-from mollia_cli.workflow.bundle import bundle
 
 from .samples import wheel
 

@@ -1,0 +1,255 @@
+"""A local LLM as an annotator: exact label log-probabilities and votes for every text."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Self
+
+from mollia_cli.annotators.llama.answers.completion import COMPLETION_RULE
+from mollia_cli.annotators.llama.answers.sampling import SAMPLING_RULE
+from mollia_cli.annotators.llama.answers.trie import TRIE_RULE
+from mollia_cli.annotators.llama.binding.llama import Context, Model, log_to
+from mollia_cli.annotators.llama.binding.memory import check_cache_fits, check_fits
+from mollia_cli.annotators.llama.binding.threads import ThreadChoice
+from mollia_cli.annotators.llama.decode.encoding import CUT_RULE, Encoder
+from mollia_cli.annotators.llama.decode.engine import Engine, Tally
+from mollia_cli.annotators.llama.decode.reader import FLOOR, Reader
+from mollia_cli.annotators.llama.guard.build import Kernels, engine_build
+from mollia_cli.domain.errors import MolliaError
+from mollia_cli.domain.items import Item
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.observations import Observation
+from mollia_cli.domain.prompting import Decoding, Prompt
+
+BATCH = 512  # tokens of one llama_decode
+# Characters that are read together, and the largest file for which it is so many. A stop loses them, so of a slow
+# model they are fewer; but the last decodes of a batch are not full (benchmarks/README.md: .81 and .92 of the ceiling).
+_TOGETHER, _QUICK_FILE, _TOGETHER_IF_SLOW = 16384, 1 << 30, 4096
+SEQUENCES = 256  # llama.cpp's own maximum
+AUTO_CONTEXT = 4096  # where no --context is given, prompts longer than this are cut
+AUTO_CELLS = 2048  # of the cache at the start; it grows for longer texts
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What a run cost. ``tally`` holds the tokens decoded by kind; ``seconds`` is the time inside annotate."""
+
+    texts: int
+    truncated: int
+    failed: int
+    seconds: float
+    load_seconds: float
+    threads: int
+    tally: Tally
+
+
+class GgufAnnotator:
+    """One GGUF model with one prompt, label set and decoding.
+
+    ``context``: tokens that a prompt may have (0: the model's own limit, at most AUTO_CONTEXT).
+    ``show_invalid``: per text, so many generations that are no label are decoded to their end.
+    ``kernels`` says what computes the file here. It is called before the file is opened, and may raise.
+    Raises NotFoundError or RefusedError, from the first call that needs the model, if it cannot be used.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        labels: LabelSet,
+        prompt: Prompt,
+        decoding: Decoding,
+        *,
+        model_digest: str,
+        threads: int = 0,
+        context: int = 0,
+        log_path: Path | None = None,
+        gpu_layers: int = -1,
+        show_invalid: int = 0,
+        kernels: Callable[[], Kernels] = Kernels,
+    ) -> None:
+        self.name = name
+        self._path = path
+        self._labels = labels
+        self._prompt = prompt
+        self._decoding = decoding
+        self._digest = model_digest
+        self._threads = ThreadChoice(threads)
+        self._context = context
+        self._log_path = log_path
+        self._gpu_layers = gpu_layers
+        self._show_invalid = show_invalid
+        self._choose_kernels = kernels
+        self._kernels: Kernels | None = None
+        self._model: Model | None = None
+        self._engine: Engine | None = None
+        self._tally = Tally()
+        self._texts = self._truncated = self._failed = 0
+        self._seconds = self._load_seconds = 0.0
+
+    @property
+    def size(self) -> int:
+        """Bytes of the model file."""
+        return self._path.stat().st_size
+
+    @property
+    def _together(self) -> int:
+        slow = self._path.exists() and self._path.stat().st_size > _QUICK_FILE
+        return _TOGETHER_IF_SLOW if slow else _TOGETHER
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Everything that an observation depends on; known without loading the model here.
+
+        A file that cannot be used at all has the identity of one that can: whoever loads it is told.
+        """
+        kernels = Kernels()
+        with suppress(MolliaError):
+            kernels = self._settle()
+        return {
+            "annotator": "gguf",
+            "model": self._digest,
+            "engine": engine_build(),
+            "system": kernels.system,
+            "extra_buffers": kernels.extra_buffers,
+            "gpu_layers": self._gpu_layers,
+            "prompt": self._prompt.digest,
+            "labels": self._labels.digest,
+            "decoding": asdict(self._decoding),
+            "batch": BATCH,
+            "together": self._together,
+            "cache": "unified, flash attention, f16",
+            "context": self._context or AUTO_CONTEXT,
+            "cut": CUT_RULE,
+            "trie": TRIE_RULE,
+            "floor": FLOOR,
+            "completion": COMPLETION_RULE,
+            "sampling": SAMPLING_RULE,
+        }
+
+    @property
+    def stats(self) -> Stats:
+        """What was done since the model was loaded."""
+        return Stats(
+            self._texts,
+            self._truncated,
+            self._failed,
+            self._seconds,
+            self._load_seconds,
+            self._threads.current,
+            self._tally,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the model and its cache."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+        if self._model is not None:
+            self._model.close()
+            self._model = None
+
+    def load(self) -> Model:
+        """The model, loaded now if it is not yet."""
+        if self._model is None:
+            self._load()
+        assert self._model is not None
+        return self._model
+
+    def annotate(self, items: Sequence[Item]) -> Iterator[list[Observation]]:
+        """Yield observations batch by batch, short texts first, each item exactly once.
+
+        What shares a batch of tokens with a text changes its numbers by rounding. So no batch of texts knows of
+        another: whoever stops after one and goes on later gets the numbers that there would have been without the stop.
+        """
+        if not items:
+            return
+        engine = self._engine or self._load()
+        begin = perf_counter()
+        for texts in _batches(sorted(items, key=lambda item: (len(item.text), item.id)), self._together):
+            batch = engine.read(texts, self._reader.plant)
+            self._texts += len(batch)
+            self._truncated += sum(observation.truncated for observation in batch)
+            self._failed += sum(observation.tokens == 0 for observation in batch)
+            self._seconds += perf_counter() - begin
+            yield batch
+            begin = perf_counter()
+
+    def preview(self, text: str) -> str:
+        """Exactly what the model sees for a text, control tokens shown. Loads the vocabulary only."""
+        log_to(self._log_path)
+        self._settle()
+        with Model(self._path, vocab_only=True) as model:
+            encoder = Encoder(model, self._prompt, limit=self._limit(model))
+            return model.detokenize(encoder.all_tokens(text))
+
+    def _settle(self) -> Kernels:
+        """What computes the file; from the first answer on always the same, as the identity is."""
+        if self._kernels is None:
+            self._kernels = self._choose_kernels()
+        return self._kernels
+
+    def _limit(self, model: Model) -> int:
+        """Tokens that a prompt may have, with room for the longest answer."""
+        most = min(self._context or AUTO_CONTEXT, model.context_train or AUTO_CONTEXT)
+        return most - max(len(name.encode()) for name in self._labels.names) - 32
+
+    def _load(self) -> Engine:
+        log_to(self._log_path)
+        begin = perf_counter()
+        check_fits(self._path, cells=AUTO_CELLS, batch=BATCH)
+        extra_buffers = self._settle().extra_buffers
+        model = self._model = Model(self._path, gpu_layers=self._gpu_layers, extra_buffers=extra_buffers)
+        try:
+            engine = self._engine = self._make_engine(model)
+            self._reader = Reader(
+                model, self._labels, self._decoding, model_digest=self._digest, show_invalid=self._show_invalid
+            )
+            self._reader.learn(engine)
+        except BaseException:
+            self.close()
+            raise
+        self._tally = engine.tally
+        self._load_seconds += perf_counter() - begin
+        return engine
+
+    def _make_engine(self, model: Model) -> Engine:
+        encoder = Encoder(model, self._prompt, limit=self._limit(model))
+
+        def make_context(cells: int) -> Context:
+            check_cache_fits(self._path, cells=cells, batch=BATCH)
+            return Context(model, cells=cells, sequences=SEQUENCES, batch=BATCH, threads=self._threads.current)
+
+        return Engine(
+            make_context,
+            encoder.shared,
+            lambda item: encoder.encode(item.text),
+            self._threads,
+            classes=len(self._labels),
+            batch=BATCH,
+        )
+
+
+def _batches(items: Iterable[Item], characters: int) -> Iterator[list[Item]]:
+    """Items in their order, so many characters together.
+
+    Less any number of whole batches at their start, they give the same batches.
+    """
+    batch: list[Item] = []
+    size = 0
+    for item in items:
+        batch.append(item)
+        size += len(item.text)
+        if size >= characters:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

@@ -1,0 +1,1 @@
+"""llama.cpp's library, and what a model file and this machine hold."""

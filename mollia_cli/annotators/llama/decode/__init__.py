@@ -1,0 +1,1 @@
+"""Prompts and texts through the model: encoded, batched, and read."""

@@ -1,0 +1,138 @@
+"""Tokens of a prompt: what all texts share, and what each adds.
+
+Control tokens of the template are tokens; the same characters in a user's text are text.
+Everything between the last control token before the text and the first one after it is
+tokenised as one string, so that merges across the joints are those the model was trained on.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mollia_cli.annotators.llama.binding.llama import Model, TokenArray
+from mollia_cli.annotators.llama.decode.templates import around_text
+from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.prompting import Prompt
+
+# The rule for texts longer than the context: its first and last half of what fits, this mark between.
+CUT_RULE = "head-tail/1"
+_CUT_MARK = " [...] "
+_LEAST_TEXT = 32  # tokens of a text that must fit
+_CHARACTERS_PER_TOKEN = 64  # no vocabulary has many tokens longer than this
+
+# First characters that merge with what stands before them in different ways.
+_PROBES = ("How", "a", "I'm", "7", " x", "(", "\u00dcber", "\u4e2d", "\n", '"', "the end", "@", "http://")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One text: its first ``common`` tokens are the shared prefix's first, then come ``tokens``."""
+
+    common: int
+    tokens: TokenArray
+    truncated: bool
+
+
+class Encoder:
+    """Tokenises texts within one prompt. ``limit``: tokens that prompt and answer may have in all."""
+
+    def __init__(self, model: Model, prompt: Prompt, *, limit: int) -> None:
+        self._model = model
+        self._limit = limit
+        before, after = around_text(prompt, model.chat_template, bos=model.bos, eos=model.eos)
+        if model.adds_bos and model.bos and before.startswith(model.bos):
+            before = before[len(model.bos) :]  # the tokenizer puts it there itself
+        cut = _after_last(before, model.control_texts)
+        self._plain_before = before[cut:]
+        end = _before_first(after, model.control_texts)
+        self._plain_after = after[:end]
+        self._fixed = model.tokenize(before[:cut], add_special=True, parse_special=True)
+        self._tail = model.tokenize(after[end:], parse_special=True)
+        self._split_joint()
+        self._fixed_size = self._check_limit()
+        self.shared = self._shared_prefix()
+
+    def encode(self, text: str) -> Encoded:
+        """The tokens of one text; cut by CUT_RULE where they do not fit."""
+        reach = _CHARACTERS_PER_TOKEN * self._limit
+        if len(text) > 2 * reach:
+            text = text[:reach] + text[-reach:]  # cut anyway; this only saves tokenising it all
+        tokens = self._tokens(self._joint + text + self._plain_after)
+        truncated = len(tokens) > self._limit
+        if truncated:
+            tokens = self._cut(text)
+        width = min(len(tokens) - 1, len(self.shared))
+        differs = np.flatnonzero(tokens[:width] != self.shared[:width])
+        common = int(differs[0]) if len(differs) else width
+        return Encoded(common, tokens[common:], truncated)
+
+    def all_tokens(self, text: str) -> TokenArray:
+        """The whole prompt for one text, shared prefix included."""
+        encoded = self.encode(text)
+        return np.concatenate([self.shared[: encoded.common], encoded.tokens])
+
+    def _tokens(self, middle: str) -> TokenArray:
+        return np.concatenate([self._head, self._model.tokenize(middle), self._tail])
+
+    def _cut(self, text: str) -> TokenArray:
+        tokenize = self._model.tokenize
+        joint, after, mark = tokenize(self._joint), tokenize(self._plain_after), tokenize(_CUT_MARK)
+        body = tokenize(text)
+        keep = self._limit - self._fixed_size - len(mark)
+        first = (keep + 1) // 2
+        last = body[len(body) - (keep - first) :]
+        return np.concatenate([self._head, joint, body[:first], mark, last, after, self._tail])
+
+    def _check_limit(self) -> int:
+        """Tokens of the prompt without a text; InputError where they leave no room for one."""
+        joint, after = self._model.tokenize(self._joint), self._model.tokenize(self._plain_after)
+        fixed = sum(len(part) for part in (self._head, joint, after, self._tail))
+        if fixed + _LEAST_TEXT > self._limit:
+            raise InputError(
+                f"the prompt alone has {fixed} tokens, which leaves no room for a text within the context",
+                f"shorten the prompt or the number of shots, or set a context of {fixed + 4 * _LEAST_TEXT} or more",
+            )
+        return fixed
+
+    def _split_joint(self) -> None:
+        """Find a place near the text where the instruction can be tokenised apart from it.
+
+        Otherwise the whole instruction would be tokenised again with every text. A place is
+        taken only if it makes no difference to any probe; a SentencePiece vocabulary that
+        starts every string with a space has none.
+        """
+        whole = [self._model.tokenize(self._plain_before + probe + self._plain_after) for probe in _PROBES]
+        for place in _seams(self._plain_before):
+            head = self._model.tokenize(self._plain_before[:place])
+            joint = self._plain_before[place:]
+            apart = (self._model.tokenize(joint + probe + self._plain_after) for probe in _PROBES)
+            if all(np.array_equal(np.concatenate([head, a]), w) for a, w in zip(apart, whole, strict=True)):
+                self._head, self._joint = np.concatenate([self._fixed, head]), joint
+                return
+        self._head, self._joint = self._fixed, self._plain_before
+
+    def _shared_prefix(self) -> TokenArray:
+        """The longest prefix that most texts will have in common: that of all probes but the odd ones."""
+        first, *others = (self._tokens(self._joint + probe + self._plain_after) for probe in _PROBES)
+        common = len(first)
+        for tokens in others:
+            width = min(common, len(tokens))
+            differs = np.flatnonzero(tokens[:width] != first[:width])
+            common = int(differs[0]) if len(differs) else width
+        return first[:common]
+
+
+def _after_last(text: str, marks: tuple[str, ...]) -> int:
+    """Index just after the last mark in a text, 0 if there is none."""
+    return max((text.rfind(mark) + len(mark) for mark in marks if mark in text), default=0)
+
+
+def _before_first(text: str, marks: tuple[str, ...]) -> int:
+    """Index of the first mark in a text, its length if there is none."""
+    return min((text.find(mark) for mark in marks if mark in text), default=len(text))
+
+
+def _seams(text: str) -> list[int]:
+    """Places where white space or a word after it starts, last first; at most a few are worth trying."""
+    places = [i for i in range(1, len(text)) if text[i - 1].isspace() != text[i].isspace()]
+    return places[-8:][::-1]

@@ -1,0 +1,1 @@
+"""What reads a project: measures, reports, explanations, predictions, review, and what leaves it."""

@@ -1,0 +1,64 @@
+"""``mollia compare``: the learning curves of runs, with their spread over repeats."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mollia_cli.domain.errors import NotFoundError
+from mollia_cli.domain.report import Curve, Point
+from mollia_cli.loop.run import repeat_name
+from mollia_cli.loop.setup import HUMAN, ORACLE
+from mollia_cli.project.context import Project
+from mollia_cli.store.runs import Round
+
+
+def compare(project: Project, names: Sequence[str] = ()) -> list[Curve]:
+    """The curves of the runs that are named, else of all; repeats belong to their run's curve."""
+    repeat_of = {
+        name: (project.store.runs.settings(name) or {}).get("repeat", 1) for name in project.store.runs.names()
+    }
+    for name in names:
+        if name not in repeat_of:
+            known = ", ".join(sorted(repeat_of)) or "none yet"
+            raise NotFoundError(f"there is no run {name!r}", f"runs: {known}; start one with `mollia run --name NAME`")
+    wanted = names or sorted(name for name, repeat in repeat_of.items() if repeat == 1)
+    curves = []
+    for name in dict.fromkeys(wanted):
+        repeats = [run for run, repeat in repeat_of.items() if run == name or run == repeat_name(name, repeat)]
+        curves.append(_curve(project, name, [project.store.runs.rounds(run) for run in repeats]))
+    return curves
+
+
+def _curve(project: Project, name: str, repeats: Sequence[Sequence[Round]]) -> Curve:
+    finished = [[record.metrics for record in rounds if record.metrics is not None] for rounds in repeats]
+    finished = [rounds for rounds in finished if rounds]
+    tested = all("test_micro_f1" in metrics for rounds in finished for metrics in rounds)
+    metric = "test_micro_f1" if tested else "validation_f1"
+    points = []
+    for number in range(max(map(len, finished), default=0)):
+        found = [rounds[number] for rounds in finished if len(rounds) > number and metric in rounds[number]]
+        if found:
+            values = np.array([metrics[metric] for metrics in found])
+            known = [metrics["verdict_accuracy"] for metrics in found if "verdict_accuracy" in metrics]
+            points.append(
+                Point(
+                    number,
+                    round(float(np.mean([metrics["labelled"] for metrics in found]))),
+                    tuple(values.tolist()),
+                    float(values.mean()),
+                    float(values.std(ddof=1)) if len(values) > 1 else 0.0,
+                    float(np.mean(known)) if known else None,
+                )
+            )
+    setup = project.store.runs.settings(name) or {}
+    trusted = setup["annotator"] in (HUMAN, ORACLE)
+    return Curve(
+        name,
+        "" if trusted else setup["method"],
+        setup["strategy"],
+        "" if trusted else setup["aggregator"],
+        setup["annotator"],
+        len(finished),
+        metric,
+        tuple(points),
+    )

@@ -1,0 +1,113 @@
+"""``mollia evaluate``: how often everyone is right, where true labels are known."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mollia_cli.aggregators import AGGREGATORS
+from mollia_cli.aggregators.quality import interval
+from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.items import Item
+from mollia_cli.domain.metrics import macro_f1, micro_f1
+from mollia_cli.domain.observations import IntArray
+from mollia_cli.insight.report.measurements import held_out
+from mollia_cli.loop.aggregate import fit_aggregator, judge
+from mollia_cli.loop.needed import fit_items, fit_seeds, needed_for_fit
+from mollia_cli.loop.sample import at_random, sample_words
+from mollia_cli.project.context import Project
+from mollia_cli.project.labels import gold_labels
+from mollia_cli.project.learner import best_round, current_run, finished_rounds, trained_learner
+from mollia_cli.project.observe import annotate, stack
+
+# What the project's aggregator is measured beside: two that learn nothing, and the paper's own.
+BASELINES = ("vote", "mean_logits", "molam")
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One row: who (an LLM, an aggregator, a run's classifier), on how many items, and how well.
+
+    lower, upper: the accuracy's 95% interval; None for too few items.
+    """
+
+    kind: str
+    name: str
+    items: int
+    accuracy: float
+    lower: float | None
+    upper: float | None
+    macro_f1: float
+
+
+def evaluate_panel(
+    project: Project, split: str = "test", limit: int = 0, aggregators: Sequence[str] = ()
+) -> list[Score]:
+    """Each LLM alone and the aggregators on a split's labelled items: vote, mean logits, MoLAM, the project's.
+
+    Annotates what is missing. ``limit`` restricts it to the first so many items (0 = all). Of the seed items, those
+    are measured on that are a random sample and stand in no prompt.
+    """
+    items = _sample(project) if split == "seed" else project.store.items.in_split(split, labelled=True)
+    items = items[:limit] if limit else items
+    if not items:
+        raise InputError(
+            f"no item of {split} can be measured on: it would need a known label"
+            f"{' and to be drawn at random' if split == 'seed' else ''}",
+            f"import some: mollia import FILE --as {split} --label-column NAME",
+        )
+    rows = score_panel(project, items, aggregators)
+    run = current_run(project)
+    if split == "test" and finished_rounds(project, run):
+        record = best_round(project, run)
+        learner = trained_learner(project, record)
+        predictions = learner.predict_proba([item.text for item in items]).argmax(axis=1)
+        score = _scorer(gold_labels(items), len(project.labels))
+        rows.append(score("classifier", f"{run}, round {record.number}", predictions))
+    return rows
+
+
+def score_panel(
+    project: Project, items: Sequence[Item], aggregators: Sequence[str] = (), unlabelled: Sequence[str] = ()
+) -> list[Score]:
+    """Each LLM alone and each aggregator on items of known label; annotates what is missing.
+
+    Where an aggregator learns from an item's label, it is cross-fitted there: the item had no say in its own verdict.
+    ``unlabelled``: ids of more items whose observations (not labels) the aggregators learn from.
+    """
+    ids = [item.id for item in items]
+    members = annotate(project, list(dict.fromkeys([*needed_for_fit(project), *unlabelled, *ids])))
+    panel = stack(project, members, ids)
+    score = _scorer(gold_labels(items), len(project.labels))
+    rows = [
+        score("llm", member.name, panel.log_probs[:, column].argmax(axis=1)) for column, member in enumerate(members)
+    ]
+    learned = {item.id for item in fit_items(project)}.intersection(ids)
+    if learned:
+        project.say(
+            f"aggregators that learn are cross-fitted on {len(learned)} of {len(ids)} items: they know the labels"
+        )
+    for name in aggregators or dict.fromkeys([*BASELINES, project.settings.aggregate.aggregator]):
+        fitted = fit_aggregator(project, AGGREGATORS.check(name), members, unlabelled)
+        given = judge(project, fitted, ids).argmax(axis=1)
+        if learned and fitted.aggregator.learns:
+            held = held_out(project, members, name, unlabelled)
+            given = np.array([held.get(item_id, label) for item_id, label in zip(ids, given.tolist(), strict=True)])
+        rows.append(score("aggregator", name, given))
+    return rows
+
+
+def _sample(project: Project) -> list[Item]:
+    """The seed items that can be measured on."""
+    items = fit_seeds(project)
+    ids = [item.id for item in items]
+    project.say(f"measured on {sample_words(project, ids)}")
+    return [items[row] for row in at_random(project, ids)]
+
+
+def _scorer(gold: IntArray, classes: int) -> Callable[[str, str, IntArray], Score]:
+    def score(kind: str, name: str, predictions: IntArray) -> Score:
+        right = interval(int((predictions == gold).sum()), len(gold))
+        return Score(kind, name, len(gold), micro_f1(gold, predictions), *right, macro_f1(gold, predictions, classes))
+
+    return score

@@ -1,0 +1,109 @@
+"""``mollia forget``: items leave the project, with everything that was made of them; what cannot go is named."""
+
+import html
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mollia_cli.domain.items import Item
+from mollia_cli.loop.setup import REFINED
+from mollia_cli.project.context import Project
+from mollia_cli.project.learner import finished_rounds
+from mollia_cli.store.runs import Round
+
+_WEIGHTS = ".safetensors"
+_BLOCK = 1 << 20
+_LEAST_ID = 6  # characters: a shorter id stands in any file by chance
+
+
+def consequences(project: Project, ids: Sequence[str]) -> dict[str, Any]:
+    """What forgetting would delete, and what it cannot reach; an id that does not exist raises NotFoundError.
+
+    ``trained``: rounds whose classifier has learned from an item or was chosen by it. ``sources``: the files
+    that the items were imported from. JSON-ready.
+    """
+    items = project.store.items.get(ids)
+    rows = project.store.rows_of(ids)
+    return {
+        "items": [item.id for item in items],
+        "rows": rows,
+        "trained": [
+            {"run": record.run, "round": record.number, "model": record.model} for record in _trained(project, items)
+        ],
+        "sources": sorted({project.store.items.source(item.id)[0] for item in items}),
+    }
+
+
+def forget(project: Project, ids: Sequence[str]) -> dict[str, Any]:
+    """Delete items with all that was made of them; ``consequences``, and what was done.
+
+    ``files``: side files that were deleted. ``wiped``: the database file holds nothing of them any more;
+    False while another process has it open. ``left``: files of the project in which an item's text or id still
+    stands, and other copies of the database.
+    """
+    items = project.store.items.get(ids)
+    said = consequences(project, ids)
+    wiped = project.store.forget(ids)
+    return {**said, "files": list(_delete_side_files(project)), "wiped": wiped, "left": list(_left(project, items))}
+
+
+def _trained(project: Project, items: Sequence[Item]) -> Iterator[Round]:
+    """The rounds whose model may have seen one of the items."""
+    told = project.store.decisions.labels()
+    wanted = {item.id for item in items}
+    everywhere = any(item.split in ("seed", "validation") or item.id in told for item in items)
+    for run in project.store.runs.names():
+        picked = [s.round for s in project.store.runs.selections(run) if s.item_id in wanted]
+        # the refined method learns from unselected items, too, and does not write down from which
+        refined = (project.store.runs.settings(run) or {}).get("method") == REFINED
+        for record in finished_rounds(project, run):
+            if everywhere or refined or any(number <= record.number for number in picked):
+                yield record
+
+
+def _delete_side_files(project: Project) -> Iterator[str]:
+    """Token caches and stored signals, which are made again when they are needed."""
+    for path in sorted(project.root.glob(f"*{_WEIGHTS}*")):
+        path.unlink()
+        yield path.name
+
+
+def _left(project: Project, items: Sequence[Item]) -> Iterator[str]:
+    """Files, by their path in the project, that still hold something of the items."""
+    signs = [sign for item in items for sign in _signs(item)]
+    database = project.store.path
+    for path in sorted(project.root.rglob("*")):
+        if not path.is_file() or path.suffix == _WEIGHTS:
+            continue
+        copy = path.name.startswith(database.name) and path.name not in (
+            database.name,
+            *(f"{database.name}-{part}" for part in ("wal", "shm")),
+        )
+        if copy or _holds(path, signs):
+            yield str(path.relative_to(project.root))
+
+
+def _signs(item: Item) -> Iterator[bytes]:
+    """How an item is written in files: its id, and its text as it is, in JSON, CSV and HTML."""
+    if len(item.id) >= _LEAST_ID:
+        yield item.id.encode("utf-8", "replace")
+    text = item.text.strip()
+    ways = (
+        *(text, text.replace('"', '""'), html.escape(text), html.escape(text, quote=False)),
+        *(json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]),
+    )
+    yield from {way.encode("utf-8", "replace") for way in ways}
+
+
+def _holds(path: Path, signs: Sequence[bytes]) -> bool:
+    """Whether a file holds any of them."""
+    overlap = max(map(len, signs), default=1) - 1
+    before = b""
+    with path.open("rb") as handle:
+        while block := handle.read(_BLOCK):
+            window = before + block
+            if any(sign in window for sign in signs):
+                return True
+            before = window[-overlap:] if overlap else b""
+    return False

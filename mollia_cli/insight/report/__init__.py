@@ -1,0 +1,94 @@
+"""``mollia report``: everything that a project knows, section by section; the renderers are in ``reports``."""
+
+import datetime
+from collections.abc import Callable
+from typing import TypeVar
+
+from mollia_cli import __version__
+from mollia_cli.domain.errors import NotFoundError
+from mollia_cli.domain.report import Curve, Missing, Overview, Report
+from mollia_cli.insight.compare import compare
+from mollia_cli.insight.corrections import corrections
+from mollia_cli.insight.report.cards import data_card, model_card
+from mollia_cli.insight.report.cost import cost
+from mollia_cli.insight.report.examples import examples
+from mollia_cli.insight.report.measurements import classifier_on_test, verdicts_on_pool, verdicts_on_seeds
+from mollia_cli.insight.report.missing import or_missing
+from mollia_cli.insight.report.panel import panel_quality, panel_report
+from mollia_cli.insight.report.provenance import provenance
+from mollia_cli.insight.report.subject import (
+    as_recorded,
+    finished,
+    reported_run,
+    run_aggregator,
+    run_panel,
+    run_setting,
+)
+from mollia_cli.insight.status import next_step, status
+from mollia_cli.project.context import Project
+from mollia_cli.project.observe import Member
+
+T = TypeVar("T")
+__all__ = ["panel_report", "report"]
+
+
+def report(project: Project, name: str = "", texts: bool = True) -> Report:
+    """The report on a run (see ``reported_run``) of the project, whatever stage it is at.
+
+    Everything is worked out by the settings that the run has recorded, and not by what they have become.
+    Asks no LLM; the best classifier reads the test items once more. Without ``texts`` no text of an
+    item is in it. Raises NotFoundError for a run that does not exist.
+    """
+    run = reported_run(project, name)
+    next_to_type = next_step(status(project))
+    project = as_recorded(project, run)
+    aggregator = run_aggregator(project, run)
+    panel = or_missing(lambda: run_panel(project, run))
+    return Report(
+        overview=_overview(project, run, aggregator, next_to_type),
+        curves=or_missing(lambda: _curves(project)),
+        panel=_of_panel(panel, lambda members: panel_quality(project, members, aggregator)),
+        measurements=(
+            _of_panel(panel, lambda members: verdicts_on_seeds(project, members, aggregator)),
+            or_missing(lambda: verdicts_on_pool(project, run)),
+            or_missing(lambda: classifier_on_test(project, run)),
+        ),
+        examples=or_missing(lambda: examples(project, run, texts)),
+        cost=or_missing(lambda: cost(project, run)),
+        provenance=provenance(project, run),
+        data=or_missing(lambda: data_card(project, run)),
+        model=or_missing(lambda: model_card(project, run)),
+    )
+
+
+def _overview(project: Project, run: str, aggregator: str, next_to_type: str) -> Overview:
+    settings = project.settings
+    return Overview(
+        project=project.root.name,
+        version=__version__,
+        made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        noun=settings.noun,
+        task=settings.task_sentence,
+        labels=settings.labels.names,
+        descriptions=settings.labels.descriptions,
+        run=run,
+        method=run_setting(project, run, "method"),
+        strategy=run_setting(project, run, "strategy"),
+        aggregator=aggregator,
+        annotator=run_setting(project, run, "annotator"),
+        rounds=len(finished(project, run)),
+        people=corrections(project),
+        next_step=next_to_type,
+    )
+
+
+def _curves(project: Project) -> tuple[Curve, ...]:
+    drawn = tuple(curve for curve in compare(project) if curve.points)
+    if not drawn:
+        raise NotFoundError("no classifier has been measured yet", "mollia run --rounds 10")
+    return drawn
+
+
+def _of_panel(panel: tuple[Member, ...] | Missing, gather: Callable[[tuple[Member, ...]], T]) -> T | Missing:
+    """What is gathered of a panel, where there is one."""
+    return panel if isinstance(panel, Missing) else or_missing(lambda: gather(panel))

@@ -1,0 +1,185 @@
+"""``mollia rerun``: a run is repeated from its record, in a copy of the project, and compared with what it was."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mollia_cli.domain.digest import digest_file
+from mollia_cli.domain.errors import NotFoundError
+from mollia_cli.domain.files import write_private
+from mollia_cli.domain.processes import sweep
+from mollia_cli.domain.settings import SETTINGS_FILE
+from mollia_cli.loop.round import finish_round, start_round
+from mollia_cli.loop.setup import RunSetup, open_run
+from mollia_cli.project.context import Project
+from mollia_cli.project.create import PROMPT_FILE
+from mollia_cli.project.learner import finished_rounds
+from mollia_cli.project.panel import read_template
+from mollia_cli.project.record import recorded_settings, run_record, versions
+from mollia_cli.store.database import DATABASE_FILE
+from mollia_cli.store.project_files import write_settings
+from mollia_cli.store.runs import Round
+
+TOLERANCE = 1e-6  # of scores, confidences and metrics
+_SCRATCH = ".rerun-"
+_WEIGHTS = "model.safetensors"
+
+
+def rerun(project: Project, run: str, ask_again: bool = False) -> dict[str, Any]:
+    """Repeat the finished rounds of a run, and say where they differ; JSON-ready.
+
+    What LLMs and people said is taken from the project, unless ``ask_again``: then LLMs are asked anew.
+    ``same``: everything is equal but for ``TOLERANCE``. ``identical``: bit for bit, the weights of every
+    classifier too. A round that selects other items is the last to be compared. Raises NotFoundError for
+    a run without a finished round, RefusedError where an LLM would have to be asked.
+    """
+    rounds = finished_rounds(project, run)
+    if not rounds:
+        known = ", ".join(project.store.runs.names()) or "none yet"
+        raise NotFoundError(f"there is no run {run!r} with a finished round", f"runs: {known}")
+    record = project.store.runs.record(run)
+    remarks = list(_remarks(project, run, record))
+    differences: list[dict[str, Any]] = []
+    compared = 0
+    with _scratch(project, record, ask_again) as copy:
+        copy.may_ask = ask_again
+        name, setup = open_run(copy, run, **(project.store.runs.settings(run) or {}))
+        for old in rounds:
+            found = _repeat(project, copy, name, setup, old)
+            differences += found
+            compared += 1
+            if any(one["what"] == "items" for one in found):
+                break
+    return {
+        "run": run,
+        "rounds": len(rounds),
+        "compared": compared,
+        "same": all(one["within"] for one in differences),
+        "identical": not differences,
+        "tolerance": TOLERANCE,
+        "threads": copy.settings.learner.threads,
+        "differences": differences,
+        "remarks": remarks,
+    }
+
+
+def _repeat(project: Project, copy: Project, run: str, setup: RunSetup, old: Round) -> list[dict[str, Any]]:
+    """One round again: what is different."""
+    setup = replace(setup, rounds=(old.metrics or {}).get("of_rounds", setup.rounds))
+    start_round(copy, run, setup, old.number)
+    found = list(_selections(project, copy, run, old.number))
+    if any(one["what"] == "items" for one in found):
+        return found
+    new = finish_round(copy, run, setup, old.number)
+    shutil.rmtree(copy.models_folder / run / f"round-{old.number - 1:02d}", ignore_errors=True)
+    return [*found, *_verdicts(project, copy, old, new), *_metrics(old, new), *_weights(project, copy, old, new)]
+
+
+def _selections(project: Project, copy: Project, run: str, number: int) -> Iterator[dict[str, Any]]:
+    old, new = (one.store.runs.selections(run, number) for one in (project, copy))
+    was, now = [s.item_id for s in old], [s.item_id for s in new]
+    if set(was) != set(now):
+        missing, extra = sorted(set(was) - set(now)), sorted(set(now) - set(was))
+        yield _difference(number, "items", f"not selected again: {_some(missing)}; instead: {_some(extra)}")
+        return
+    if was != now:
+        yield _difference(number, "order", "the same items were selected, ranked otherwise", within=True)
+    theirs = {s.item_id: s for s in new}
+    pairs = [(s, theirs[s.item_id]) for s in old]
+    yield from _numbers(number, "scores", [(a.score, b.score) for a, b in pairs])
+    other = [a.item_id for a, b in pairs if a.opinion != b.opinion]
+    if other:
+        yield _difference(number, "opinions", f"the classifier said something else of {_some(other)}")
+
+
+def _verdicts(project: Project, copy: Project, old: Round, new: Round) -> Iterator[dict[str, Any]]:
+    if old.fit is None or new.fit is None:
+        return
+    ids = [s.item_id for s in copy.store.runs.selections(old.run)]
+    was, now = project.store.verdicts.get(old.fit, ids), copy.store.verdicts.get(new.fit, ids)
+    other = sorted(i for i in was.keys() | now.keys() if i not in was or i not in now or was[i].label != now[i].label)
+    if other:
+        yield _difference(old.number, "verdicts", f"other labels, or none: {_some(other)}")
+    both = [i for i in ids if i in was and i in now]
+    negatives = [i for i in both if set(was[i].negatives) != set(now[i].negatives)]
+    if negatives:
+        yield _difference(old.number, "negatives", f"other negative labels: {_some(negatives)}")
+    yield from _numbers(old.number, "confidences", [(was[i].confidence, now[i].confidence) for i in both])
+
+
+def _metrics(old: Round, new: Round) -> Iterator[dict[str, Any]]:
+    """What was measured; counts and words must be equal."""
+    was, now = old.metrics or {}, new.metrics or {}
+    for key in was.keys() & now.keys():
+        if isinstance(was[key], float):
+            yield from _numbers(old.number, key, [(was[key], now[key])])
+        elif was[key] != now[key]:
+            yield _difference(old.number, key, f"was {was[key]}, is {now[key]}")
+
+
+def _weights(project: Project, copy: Project, old: Round, new: Round) -> Iterator[dict[str, Any]]:
+    """The trained classifiers' files; one that is gone is not compared."""
+    paths = [one.root / (record.model or "") / _WEIGHTS for one, record in ((project, old), (copy, new))]
+    if all(path.is_file() for path in paths) and len({digest_file(path) for path in paths}) > 1:
+        yield _difference(old.number, "weights", "the classifier's weights are not the same bits", within=True)
+
+
+def _numbers(number: int, what: str, pairs: Sequence[tuple[float, float]]) -> Iterator[dict[str, Any]]:
+    """The largest difference of some numbers, if there is any."""
+    apart = max((abs(a - b) for a, b in pairs), default=0.0)
+    if apart > 0 or np.isnan(apart):
+        yield _difference(number, what, f"up to {apart:.3g} apart", within=bool(apart <= TOLERANCE))
+
+
+def _difference(number: int, what: str, detail: str, within: bool = False) -> dict[str, Any]:
+    return {"round": number, "what": what, "detail": detail, "within": within}
+
+
+def _some(ids: Sequence[str]) -> str:
+    return f"{len(ids)} ({', '.join(ids[:3])}{', ...' if len(ids) > 3 else ''})" if ids else "none"
+
+
+def _remarks(project: Project, run: str, record: dict[str, Any] | None) -> Iterator[str]:
+    """What is otherwise than it was when the run was made, and may make it differ."""
+    if record is None:
+        yield "the run has no record (an older version opened it): the present settings and prompt are used"
+        return
+    present = versions()
+    for name, was in record["versions"].items():
+        if present.get(name) != was:
+            yield f"{name} was {was} and is {present.get(name, 'not here')}"
+    now = run_record(project)
+    for name, was in (record["panel"] | record["encoder"]).items():
+        if (now["panel"] | now["encoder"]).get(name, was) != was:
+            yield f"{name} is another file than then"
+    opened = project.store.runs.opened(run)
+    later = sum(decision.at > opened for decision in project.store.decisions.all())
+    if later:
+        yield f"people have decided {later} times since the run was opened: it is repeated with all of that known"
+    if fresh := project.store.items.imported_since(opened):
+        yield f"{fresh} items were imported since the run was opened, and can be selected now"
+
+
+@contextmanager
+def _scratch(project: Project, record: dict[str, Any] | None, ask_again: bool) -> Iterator[Project]:
+    """The project as it was before its runs, in a folder of it that is gone afterwards."""
+    sweep(project.root, _SCRATCH)
+    settings = project.settings if record is None else recorded_settings(record)
+    template = read_template(project)[0] if record is None or record["template"] is None else record["template"]
+    with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-", dir=project.root) as folder:
+        root = Path(folder)
+        project.store.copy_without_runs(root / DATABASE_FILE, ask_again)
+        write_settings(
+            root / SETTINGS_FILE, replace(settings, annotate=replace(settings.annotate, template=PROMPT_FILE))
+        )
+        write_private(root / PROMPT_FILE, template)
+        with Project.open(root) as copy:
+            copy.say, copy.progress = project.say, project.progress
+            yield copy

@@ -1,0 +1,321 @@
+"""``mollia aggregate``: fit an aggregator on the seed labels and conclude verdicts."""
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mollia_cli import __version__
+from mollia_cli.aggregators import AGGREGATORS
+from mollia_cli.aggregators.base import Aggregator
+from mollia_cli.aggregators.calibration import Calibration, fit_calibrated, tempered
+from mollia_cli.aggregators.negatives import NegativeRule, negative_labels, rule_for, without_verdicts
+from mollia_cli.aggregators.precision import LEVEL as LEVEL
+from mollia_cli.aggregators.precision import Threshold, threshold_for
+from mollia_cli.domain.digest import digest_of
+from mollia_cli.domain.errors import InputError, NotFoundError
+from mollia_cli.domain.items import Item, Variant
+from mollia_cli.domain.observations import FloatArray, IntArray, Panel
+from mollia_cli.domain.rng import stream, stream_seed
+from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.loop.needed import fit_items, fit_seeds, unlabelled_sample
+from mollia_cli.loop.sample import at_random
+from mollia_cli.loop.variants import observed_variants, stack_with
+from mollia_cli.project.context import Project
+from mollia_cli.project.labels import told_verdicts
+from mollia_cli.project.observe import Member, members, observed_by_all, stack
+from mollia_cli.store.items import chunks
+from mollia_cli.store.verdicts import Fit
+
+MOST = 10_000  # unlabelled items that an aggregator learns from, and items that are judged together
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A fitted aggregator with its record, its panel, Eq. 5's rule, and its calibration if it learns."""
+
+    fit: Fit
+    aggregator: Aggregator
+    panel: tuple[Member, ...]
+    negatives: NegativeRule
+    calibration: Calibration | None
+
+    def predict_proba(self, panel: Panel) -> FloatArray:
+        """[n, K] calibrated probabilities."""
+        probabilities = self.aggregator.predict_proba(panel)
+        return tempered(probabilities, self.calibration.temperature) if self.calibration else probabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """Verdicts and how they came about. ``threshold``: where a target precision was asked for."""
+
+    fitted: Fitted
+    verdicts: list[Verdict]
+    threshold: Threshold | None
+
+    @property
+    def below(self) -> int:
+        """How many verdicts are less sure than the threshold."""
+        return 0 if self.threshold is None else sum(v.confidence < self.threshold.confidence for v in self.verdicts)
+
+
+def fit_aggregator(
+    project: Project,
+    name: str = "",
+    panel: Sequence[Member] = (),
+    also: Sequence[str] = (),
+    concludes: Sequence[str] | None = None,
+) -> Fitted:
+    """The aggregator ``name`` (default: the project's) fitted on the labelled items and unlabelled ones.
+
+    Labelled are the seeds and what people have labelled; unlabelled are ``learned_from``. ``concludes``: the items
+    that verdicts are wanted on (None: ``also``), so that a fit's verdicts are those of one aggregation. The same
+    was fitted before: that fit is read from the store.
+    Labelled items that were not annotated yet, or labels of one class only, raise InputError.
+    """
+    name = AGGREGATORS.check(name or project.settings.aggregate.aggregator)
+    panel = tuple(panel or members(project))
+    kind: type[Aggregator] = AGGREGATORS.load(name)
+    seed = fit_items(project)
+    _check_seed(project, kind, [item.label for item in seed if item.label is not None])
+    seed_ids = [item.id for item in seed]
+    ready = observed_by_all(project, panel, seed_ids)
+    if kind.learns and len(ready) < len(seed_ids):
+        raise NotFoundError(
+            f"{len(seed_ids) - len(ready)} of {len(seed_ids)} seed items were not annotated by the whole panel yet",
+            "mollia annotate",
+        )
+    if not kind.learns:
+        seed, seed_ids = [], []
+    pool_ids = learned_from(project, panel, also, seed_ids) if kind.learns else []
+    # the seeds stand first; what people reviewed is no fair sample
+    measured = (
+        at_random(project, [item.id for item in fit_seeds(project)]) if kind.learns else np.zeros(0, dtype=np.int64)
+    )
+    variants = _variants_of(project, kind, panel, seed)
+    random_seed = stream_seed(project.settings.seed, "aggregate", name, *project.own_streams)
+    rule = negative_rule(project, panel)
+    digest = fit_digest(
+        kind,
+        rule,
+        {
+            **({"variants": [variant.id for variant in variants]} if kind.variants else {}),
+            "panel": [member.key for member in panel],
+            "seed": [[item.id, item.label] for item in seed],
+            "pool": pool_ids,
+            "concludes": list(also if concludes is None else concludes),
+            "random_seed": random_seed,
+            "samples": project.settings.annotate.samples,
+            "calibration": ["temperature and ranks of the seeds, cross-fitted", measured.tolist()],
+        },
+    )
+    fit = project.store.verdicts.find_fit(digest)
+    if fit is not None:
+        stored = Calibration.from_json(fit.calibration) if fit.calibration else None
+        return Fitted(fit, kind.from_json(fit.state), panel, rule, stored)
+    if kind.variants:
+        project.say(f"{name} learns from {len(seed)} labelled items and {len(variants)} usable variants of them")
+    seen, labels = _with_variants(project, panel, seed, variants)
+    unlabelled = stack(project, panel, pool_ids)
+    project.progress(f"fitting {name}", 0, 1)
+    aggregator: Aggregator
+    calibration = None
+    if kind.learns:
+        aggregator, calibration = fit_calibrated(kind, seen, labels, unlabelled, random_seed, measured)
+    else:
+        aggregator = kind().fit(seen, labels, unlabelled, random_seed)
+    project.progress(f"fitting {name}", 1, 1)
+    fit = project.store.verdicts.add_fit(
+        digest,
+        name,
+        [member.key for member in panel],
+        (len(seed_ids), len(pool_ids)),
+        aggregator.to_json(),
+        calibration.to_json() if calibration else None,
+    )
+    return Fitted(fit, aggregator, panel, rule, calibration)
+
+
+def fit_digest(kind: type[Aggregator], rule: NegativeRule, data: Mapping[str, Any]) -> str:
+    """What a fit and its verdicts depend on, so that neither ever changes: code, aggregator, Eq. 5's rule, data."""
+    code = {"mollia": __version__, "package": AGGREGATORS.package(kind.name)}
+    how = {**code, "aggregator": kind.name, "settings": kind().settings()}
+    return digest_of({**how, "negatives": [rule.delta, rule.bound], **data})
+
+
+def learned_from(project: Project, panel: Sequence[Member], also: Sequence[str], labelled: Container[str]) -> list[str]:
+    """The unlabelled items that an aggregator learns from: the project's sample and ``some`` of ``also``.
+
+    Of each what was annotated and is not among the ``labelled`` ids.
+    """
+    wanted = dict.fromkeys([*unlabelled_sample(project), *some(project, also)])
+    return observed_by_all(project, panel, [item_id for item_id in wanted if item_id not in labelled])
+
+
+def some(project: Project, ids: Sequence[str]) -> Sequence[str]:
+    """``ids``, or a fixed random MOST of them in their order."""
+    if len(ids) <= MOST:
+        return ids
+    rows = stream(project.settings.seed, "unlabelled", "most").permutation(len(ids))[:MOST]
+    return [ids[row] for row in sorted(rows.tolist())]
+
+
+def aggregate(
+    project: Project,
+    name: str = "",
+    ids: Sequence[str] | None = None,
+    target_precision: float | None = None,
+    level: float = LEVEL,
+) -> Conclusion:
+    """Conclude on ``ids`` (None: every annotated pool item), by an aggregator that also learned from them, unlabelled.
+
+    People's labels override verdicts. ``target_precision``: also the confidence from which the other verdicts of
+    the pool are right so often, promised at the confidence ``level``; then it learns from every annotated pool item,
+    so that the same holds whatever the ids are. Raises InputError where the seeds cannot promise it, or the
+    aggregator learns nothing that could tell.
+    """
+    panel = members(project)
+    wanted = _annotated(project, panel) if ids is None else ids
+    learned = wanted if ids is None or target_precision is None else _annotated(project, panel)
+    fitted = fit_aggregator(project, name, panel, learned, wanted)
+    verdicts = conclude(project, fitted, wanted)
+    told = told_verdicts(project)
+    threshold = None if target_precision is None else _threshold(fitted, target_precision, level)
+    return Conclusion(fitted, [told.get(verdict.item_id, verdict) for verdict in verdicts], threshold)
+
+
+def _annotated(project: Project, panel: Sequence[Member]) -> list[str]:
+    return observed_by_all(project, panel, project.store.items.ids("pool"))
+
+
+def _threshold(fitted: Fitted, target: float, level: float) -> Threshold:
+    known = fitted.calibration
+    if known is None:
+        raise InputError(
+            f"{fitted.fit.aggregator} learns nothing from seed labels, so that its confidence promises nothing",
+            "use one that does: mollia aggregate --with conditional_logit",
+        )
+    return threshold_for(known.placed, known.right, target, level)
+
+
+def negative_rule(project: Project, panel: Sequence[Member]) -> NegativeRule:
+    """Eq. 5's rule by the project's settings, on the seed items that the panel has observed."""
+    seed, gold = observed_seeds(project, panel)
+    settings = project.settings.aggregate
+    return rule_for(seed, gold, settings.delta, settings.false_negatives, at_random(project, seed.ids))
+
+
+def observed_seeds(project: Project, panel: Sequence[Member]) -> tuple[Panel, IntArray]:
+    """What the whole panel said of the seed items that an aggregator learns from, and their labels [n]."""
+    return _with_variants(project, panel, _observed_items(project, panel, fit_seeds(project)), [])
+
+
+def observed_labelled(project: Project, panel: Sequence[Member], kind: type[Aggregator]) -> tuple[Panel, IntArray]:
+    """The same for all that it learns labels from: the seeds stand first, what it needs of variants last."""
+    items = _observed_items(project, panel, fit_items(project))
+    return _with_variants(project, panel, items, _variants_of(project, kind, panel, items))
+
+
+def judge(project: Project, fitted: Fitted, ids: Sequence[str]) -> FloatArray:
+    """[n, K] calibrated probabilities of annotated items; their variants are made where verdicts average over them."""
+    return _judge(project, fitted, ids)[0]
+
+
+def judged(project: Project, fitted: Fitted, ids: Sequence[str]) -> list[Verdict]:
+    """The verdicts on annotated items, by ``judge``'s probabilities; they are not stored."""
+    probabilities, panel = _judge(project, fitted, ids)
+    return verdicts_of(probabilities, panel, fitted.negatives.delta)
+
+
+def _judge(project: Project, fitted: Fitted, ids: Sequence[str]) -> tuple[FloatArray, Panel]:
+    """``judge``'s probabilities, and what the panel said of the items, which is read once."""
+    variants: list[Variant] = []
+    if fitted.aggregator.averages:
+        variants = _variants_of(project, type(fitted.aggregator), fitted.panel, project.store.items.get(ids))
+    seen = stack_with(project, fitted.panel, ids, variants)
+    return fitted.predict_proba(seen)[: len(ids)], seen.take(range(len(ids)))
+
+
+def _observed_items(project: Project, panel: Sequence[Member], items: Sequence[Item]) -> list[Item]:
+    ready = set(observed_by_all(project, panel, [item.id for item in items]))
+    return [item for item in items if item.id in ready]
+
+
+def _variants_of(
+    project: Project, kind: type[Aggregator], panel: Sequence[Member], items: Sequence[Item]
+) -> list[Variant]:
+    return observed_variants(project, kind.variants, panel, items) if kind.variants else []
+
+
+def _with_variants(
+    project: Project, panel: Sequence[Member], items: Sequence[Item], variants: Sequence[Variant]
+) -> tuple[Panel, IntArray]:
+    """What the panel said of labelled items, then of their variants, which have the same labels."""
+    labels = {item.id: item.label for item in items}
+    owners = [*labels, *(variant.item_id for variant in variants)]
+    return stack_with(project, panel, list(labels), variants), np.array([labels[i] for i in owners], dtype=np.int64)
+
+
+def conclude(project: Project, fitted: Fitted, ids: Sequence[str]) -> list[Verdict]:
+    """Verdicts on annotated items, as they are stored under the fit; items not annotated raise NotFoundError.
+
+    What the fit has concluded of an item before is its verdict.
+    """
+    ready = set(observed_by_all(project, fitted.panel, ids))
+    if len(ready) < len(ids):
+        first = next(item_id for item_id in ids if item_id not in ready)
+        raise NotFoundError(
+            f"{len(ids) - len(ready)} of {len(ids)} items were not annotated by the whole panel yet, first {first}",
+            "annotate them: mollia annotate - < ids.txt",
+        )
+    _conclude(project, fitted, ids)
+    found = project.store.verdicts.get(fitted.fit.id, ids)
+    return [found[item_id] for item_id in ids]
+
+
+def _conclude(project: Project, fitted: Fitted, ids: Sequence[str]) -> None:
+    known = set(project.store.verdicts.answers(fitted.fit.id, ids)[0])
+    made = [
+        verdict
+        for part in chunks([item_id for item_id in ids if item_id not in known], MOST)
+        for verdict in judged(project, fitted, part)  # a part's features take far more memory than its verdicts
+    ]
+    project.store.verdicts.add(fitted.fit.id, made)
+
+
+def verdicts_of(probabilities: FloatArray, panel: Panel, delta: float) -> list[Verdict]:
+    """y+ and y- (Eqs. 5 and 6) from [n, K] probabilities; a verdict's own label is never among its negatives."""
+    if not len(panel):
+        return []
+    labels = probabilities.argmax(axis=1)
+    negatives = without_verdicts(negative_labels(panel, delta), labels)
+    return [
+        Verdict(
+            item_id,
+            int(labels[row]),
+            float(probabilities[row, labels[row]]),
+            probabilities[row],
+            tuple(int(k) for k in np.flatnonzero(negatives[row])),
+        )
+        for row, item_id in enumerate(panel.ids)
+    ]
+
+
+def _check_seed(project: Project, kind: type[Aggregator], labels: Sequence[int]) -> None:
+    if not kind.learns:
+        return
+    if not labels:
+        raise InputError(
+            f"{kind.name} learns from seed labels and the project has none",
+            "label some: mollia label --seed 50, or mollia import seed.csv --as seed (or use --with vote)",
+        )
+    if len(set(labels)) == 1:
+        raise InputError(
+            f"all {len(labels)} seed labels are {project.labels.names[labels[0]]!r}; {kind.name} needs two or more",
+            "label items of other labels (mollia label, mollia review), or use --with vote",
+        )
+    absent = [name for k, name in enumerate(project.labels.names) if k not in set(labels)]
+    if absent:
+        project.say(f"no seed item is labelled {', '.join(absent)}: the aggregator has to guess there")

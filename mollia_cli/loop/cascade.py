@@ -1,0 +1,131 @@
+"""A cascade of LLMs: the next one is asked only of items on which those before it leave doubt.
+
+FrugalGPT (Chen, Zaharia & Zou 2023) trains a scorer of answers and asks on below a threshold; Yue et al.
+(2024) ask on where an LLM's repeated answers differ. Here the aggregator is the scorer: fitted on what the
+first j LLMs said of the seed items (which every LLM reads), its calibrated confidence says whether the j
+LLMs are enough. With the aggregator ``vote`` that is Yue et al.'s rule.
+
+Nothing is made up for an LLM that was not asked. An item's verdict, its confidence and its negative labels
+come from the aggregator of those LLMs that did observe it: there is one fit for each length of the cascade.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mollia_cli.domain.digest import digest_of
+from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.loop.aggregate import Fitted, fit_aggregator, judged
+from mollia_cli.loop.needed import fit_seeds, unlabelled_sample
+from mollia_cli.project.context import Project
+from mollia_cli.project.observe import Member, annotate, members, observed_by_all
+from mollia_cli.project.panel import check_names
+from mollia_cli.store.verdicts import Fit
+
+CASCADE = "cascade"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One LLM of a cascade: of how many items it was needed, and on how many the LLMs up to it were sure enough."""
+
+    name: str
+    asked: int
+    settled: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cascaded:
+    """What a cascade concluded: the record of its fits, a verdict for each item asked about, and its stages."""
+
+    fit: Fit
+    verdicts: dict[str, Verdict]
+    stages: list[Stage]
+
+
+def check_order(project: Project, order: Sequence[str], replay: str = "") -> list[Member]:
+    """The cascade's LLMs as the store knows them. Raises InputError where they are no part of the panel."""
+    by_name = {member.name: member for member in members(project, replay)}
+    check_names(order, list(by_name))
+    if len(order) < 2 or len(set(order)) < len(order):
+        raise InputError(
+            f"{','.join(order)!r} is no cascade", "name two or more LLMs, each once, the cheapest first: small,large"
+        )
+    return [by_name[name] for name in order]
+
+
+def ask(
+    project: Project, order: Sequence[str], sure: float, ids: Sequence[str], aggregator: str = "", replay: str = ""
+) -> Cascaded:
+    """Observe the seed items by all of the cascade, ``ids`` as far as needed, and conclude on ``ids``.
+
+    order: names in the panel, the cheapest first; sure: the calibrated confidence from which no further
+    LLM is asked; replay: see ``panel_annotators``. An item that more LLMs observed before is judged by all of those.
+    """
+    panel = check_order(project, order, replay)
+    annotate(project, [item.id for item in fit_seeds(project)], order, replay=replay)
+    open_ids = list(ids)
+    fits: list[Fitted] = []
+    stages: list[Stage] = []
+    verdicts: dict[str, Verdict] = {}
+    readers: dict[str, int] = {}
+    for length, member in enumerate(panel, 1):
+        part = panel[:length]
+        annotate(project, open_ids, [member.name], replay=replay)
+        fits.append(fit_aggregator(project, aggregator, part, open_ids))
+        found = {v.item_id: v for v in judged(project, fits[-1], observed_by_all(project, part, ids))}
+        verdicts |= found
+        readers |= dict.fromkeys(found, length)
+        doubted = [item_id for item_id in open_ids if found[item_id].confidence < sure]
+        left = doubted if length < len(panel) else []
+        stages.append(Stage(member.name, len(open_ids), len(open_ids) - len(left)))
+        open_ids = left
+    fit = _record(project, fits, panel, sure, readers, verdicts)
+    return Cascaded(fit, project.store.verdicts.get(fit.id, list(verdicts)), stages)
+
+
+def conclude_cascade(
+    project: Project, order: Sequence[str], sure: float, ids: Sequence[str] | None = None, aggregator: str = ""
+) -> Cascaded:
+    """``ask`` about ``ids``, or (None) about every pool item that the cascade's first LLM has observed."""
+    if ids is None:
+        ids = observed_by_all(project, check_order(project, order)[:1], project.store.items.ids("pool"))
+    return ask(project, order, sure, ids, aggregator)
+
+
+def stages_said(done: Cascaded) -> str:
+    """The stages for people."""
+    first = done.stages[0]
+    later = "".join(f", {stage.name} of {stage.asked}" for stage in done.stages[1:])
+    return f"asked {first.name} of {first.asked} items{later}; sure of the others"
+
+
+def with_sample(project: Project, ids: Sequence[str]) -> list[str]:
+    """``ids`` and the unlabelled sample that aggregators learn from, which passes through the cascade like them."""
+    return list(dict.fromkeys([*unlabelled_sample(project), *ids]))
+
+
+def _record(
+    project: Project,
+    fits: Sequence[Fitted],
+    panel: Sequence[Member],
+    sure: float,
+    readers: dict[str, int],
+    verdicts: dict[str, Verdict],
+) -> Fit:
+    """One fit for all of the cascade's verdicts, so that they are found and exported together.
+
+    readers: how many LLMs each item's verdict is from.
+    """
+    last, keys = fits[-1].fit, [member.key for member in panel]
+    digest = digest_of({CASCADE: [fitted.fit.id for fitted in fits], "sure": sure, "readers": sorted(readers.items())})
+    with project.store.transaction():
+        fit = project.store.verdicts.add_fit(
+            digest,
+            f"{last.aggregator}+{CASCADE}",
+            keys,
+            (last.seed_items, fits[0].fit.pool_items),
+            {"fits": [fitted.fit.id for fitted in fits]},
+        )
+        project.store.verdicts.add(fit.id, verdicts.values())
+    return fit

@@ -1,0 +1,47 @@
+"""What an aggregation learns from, and which items the panel must have observed before it."""
+
+from mollia_cli.domain.items import Item
+from mollia_cli.domain.rng import stream
+from mollia_cli.project.context import Project
+from mollia_cli.project.labels import told_items
+from mollia_cli.project.learner import current_run
+from mollia_cli.project.panel import shot_items
+
+
+def unlabelled_sample(project: Project) -> list[str]:
+    """The pool items that semi-supervised aggregators learn from: a fixed random sample, without what people took.
+
+    Every repeat of a run draws its own.
+    """
+    items, decisions = project.store.items, project.store.decisions
+    # drawn from the pool as it was imported, or every decision would draw other items, not annotated yet
+    order = stream(project.settings.seed, "unlabelled", *project.own_streams).permutation(items.pool_size())
+    sample = items.pool_at(order[: project.settings.aggregate.unlabelled].tolist())
+    taken = {*decisions.labels(), *decisions.ignored()}
+    kept = {item.id for item in items.get(sample) if item.split == "pool" and item.id not in taken}
+    return [item_id for item_id in sample if item_id in kept]
+
+
+def needed_for_fit(project: Project) -> list[str]:
+    """What the next aggregation needs: the labelled items (but the prompt's shots) and the unlabelled sample."""
+    return [*(item.id for item in fit_items(project)), *unlabelled_sample(project)]
+
+
+def fit_seeds(project: Project) -> list[Item]:
+    """The seed items that an aggregator learns from: the labelled ones that do not stand in the prompt."""
+    shots = {item.id for item in shot_items(project)}
+    return [item for item in project.store.items.in_split("seed", labelled=True) if item.id not in shots]
+
+
+def fit_items(project: Project) -> list[Item]:
+    """All items that an aggregator learns labels from: ``fit_seeds``, then what people have labelled in the pool.
+
+    People look at doubtful items first, so whoever measures accuracy takes the seeds alone.
+    """
+    return [*fit_seeds(project), *told_items(project)]
+
+
+def next_items(project: Project) -> list[str]:
+    """What the next step needs: ``needed_for_fit`` and what the current run has selected."""
+    selected = [s.item_id for s in project.store.runs.selections(current_run(project))]
+    return list(dict.fromkeys([*needed_for_fit(project), *selected]))

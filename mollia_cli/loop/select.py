@@ -1,0 +1,126 @@
+"""``mollia select``: the items that the query strategy wants annotated next."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mollia_cli.domain.errors import InputError, NotFoundError
+from mollia_cli.domain.observations import FloatArray
+from mollia_cli.domain.rng import stream, stream_seed
+from mollia_cli.loop.aggregate import MOST, fit_aggregator, judge
+from mollia_cli.loop.selector import PER_PICK, answers
+from mollia_cli.project.context import Project
+from mollia_cli.project.learner import current_run, finished_rounds, trained_learner
+from mollia_cli.project.observe import Member, members, observed_by_all, stack
+from mollia_cli.store.items import chunks
+from mollia_cli.strategies import STRATEGIES
+from mollia_cli.strategies.base import ANSWERS, CONFIDENCE, EMBEDDINGS, PANEL, Pick, Signals, Strategy
+
+_FROM_PANEL = frozenset({PANEL, CONFIDENCE})
+
+
+def select(project: Project, strategy_name: str, n: int, run_name: str = "", pool_sample: int = 0) -> list[Pick]:
+    """Choose ``n`` pool items that the run has not selected, and people have not labelled yet.
+
+    ``pool_sample``: look at so many random candidates only (0 = all), for huge pools; one that
+    asks an LLM a question looks at ten random ones for each it picks. Otherwise as ``rank``.
+    """
+    if n < 1:
+        raise InputError(f"cannot select {n} items", "give a number above 0: -n 50")
+    run = current_run(project, run_name)
+    taken = {selection.item_id for selection in project.store.runs.selections(run)}
+    taken.update(project.store.decisions.labels())
+    candidates = [item_id for item_id in project.store.items.ids("pool") if item_id not in taken]
+    return rank(project, strategy_name, candidates, n, run, pool_sample)
+
+
+def rank(
+    project: Project, strategy_name: str, candidates: Sequence[str], n: int, run_name: str = "", pool_sample: int = 0
+) -> list[Pick]:
+    """The ``n`` of the candidates that a strategy wants most, best first.
+
+    Strategies that look at the learner need a trained one (NotFoundError); those that look at
+    the panel choose among annotated items.
+    """
+    strategy: Strategy = STRATEGIES.load(strategy_name)()
+    run = current_run(project, run_name)
+    rounds = project.store.runs.rounds(run)
+    if strategy.needs & _FROM_PANEL:
+        candidates = _annotated(project, run, strategy_name, candidates)
+    if not candidates:
+        return []
+    if ANSWERS in strategy.needs:
+        pool_sample = pool_sample or PER_PICK * n
+    streams = ((project.store.runs.settings(run) or {}).get("repeat", 1), len(rounds))
+    if 0 < pool_sample < len(candidates):
+        rows = stream(project.settings.seed, "pool sample", *streams).permutation(len(candidates))
+        candidates = [candidates[row] for row in sorted(rows[: max(pool_sample, n)])]
+    signals = _signals(project, run, strategy, candidates, stream_seed(project.settings.seed, "signals", *streams))
+    return strategy.select(signals, n, stream(project.settings.seed, "select", *streams))
+
+
+def opinions(project: Project, run: str, ids: Sequence[str]) -> list[int | None]:
+    """What the run's last model says of items that it has not trained on; None before there is a model."""
+    rounds = finished_rounds(project, run)
+    if not rounds or not ids:
+        return [None] * len(ids)
+    texts = [item.text for item in project.store.items.get(ids)]
+    return [int(label) for label in trained_learner(project, rounds[-1]).predict_proba(texts).argmax(axis=1)]
+
+
+def _signals(project: Project, run: str, strategy: Strategy, candidates: Sequence[str], seed: int) -> Signals:
+    """What the strategy needs, in one pass of the learner over candidates and labelled items."""
+    from_panel = _panel_signals(project, run, strategy, candidates)
+    if ANSWERS in strategy.needs:
+        from_panel[ANSWERS] = answers(project, strategy, candidates)
+    needs = strategy.needs - _FROM_PANEL - {ANSWERS}
+    rounds = finished_rounds(project, run)
+    if needs and not rounds:
+        raise NotFoundError(
+            f"strategy {strategy.name!r} looks at a trained classifier, and run {run!r} has none yet",
+            "train one first: mollia train (or choose --strategy random)",
+        )
+    if not needs:
+        return Signals(tuple(candidates), **from_panel)
+    learner = trained_learner(project, rounds[-1])
+    texts = [item.text for item in project.store.items.get(candidates)]
+    found = learner.signals(texts, needs, seed, project.progress)
+    if EMBEDDINGS in needs:
+        selected = [s.item_id for s in project.store.runs.selections(run)]
+        labelled = dict.fromkeys([*project.store.items.ids("seed"), *selected, *project.store.decisions.labels()])
+        known = [item.text for item in project.store.items.get(list(labelled))]
+        found["labelled_embeddings"] = learner.signals(known, frozenset({EMBEDDINGS}), seed)[EMBEDDINGS]
+    return Signals(tuple(candidates), **found, **from_panel)
+
+
+def _panel_of(project: Project, run: str) -> list[Member]:
+    """The panel that labels for a run: the project's, or the stored outputs that the run replays."""
+    return members(project, (project.store.runs.settings(run) or {}).get("replay", ""))
+
+
+def _annotated(project: Project, run: str, strategy: str, candidates: Sequence[str]) -> list[str]:
+    """The candidates that the whole panel has observed; none at all is an error."""
+    ready = observed_by_all(project, _panel_of(project, run), candidates)
+    if candidates and not ready:
+        raise NotFoundError(
+            f"strategy {strategy!r} looks at what the panel said, and no candidate was annotated yet",
+            "annotate the pool first: mollia annotate --split pool",
+        )
+    if len(ready) < len(candidates):
+        project.say(f"{strategy} chooses among the {len(ready)} annotated of {len(candidates)} candidates")
+    return ready
+
+
+def _panel_signals(project: Project, run: str, strategy: Strategy, candidates: Sequence[str]) -> dict[str, FloatArray]:
+    signals: dict[str, FloatArray] = {}
+    parts = list(chunks(candidates, MOST))  # what the signals are made from takes far more memory than they do
+    if PANEL in strategy.needs:
+        panel = _panel_of(project, run)
+        z = np.concatenate([stack(project, panel, part).probabilities for part in parts])
+        signals[PANEL] = z / np.maximum(z.sum(axis=2, keepdims=True), 1e-12)
+    if CONFIDENCE in strategy.needs:
+        name = (project.store.runs.settings(run) or {}).get("aggregator", "")
+        fitted = fit_aggregator(project, name, _panel_of(project, run), candidates)
+        made = (judge(project, fitted, part) for part in parts)
+        signals[CONFIDENCE] = np.concatenate([probabilities.max(axis=1) for probabilities in made])
+    return signals

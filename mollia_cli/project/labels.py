@@ -1,0 +1,63 @@
+"""Labels that somebody knows: gold, and people's, asked for once, stored as decisions, worth as much."""
+
+import getpass
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from mollia_cli.annotators import ANNOTATORS
+from mollia_cli.domain.decisions import LABEL, Decision
+from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.items import Item
+from mollia_cli.domain.observations import IntArray
+from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.project.context import Project
+
+
+def gold_labels(items: Sequence[Item]) -> IntArray:
+    """[n] true labels; items without one raise InputError."""
+    missing = [item.id for item in items if item.label is None]
+    if missing:
+        raise InputError(
+            f"{len(missing)} items have no true label (the first is {missing[0]}), and the oracle needs them",
+            "import the pool with its labels, or use the panel: --annotator panel",
+        )
+    return np.array([item.label for item in items], dtype=np.int64)
+
+
+def certain_verdicts(items: Sequence[Item], labels: IntArray, classes: int) -> dict[str, Verdict]:
+    """Labels that somebody knows, as verdicts: sure, and without negative labels; labels: [n]."""
+    sure = np.eye(classes)
+    return {item.id: Verdict(item.id, int(k), 1.0, sure[k]) for item, k in zip(items, labels, strict=True)}
+
+
+def ask_person(project: Project, items: Sequence[Item]) -> IntArray:
+    """[n] the people's labels of the items; asks for those that were not given yet, and stores each at once."""
+    who, told = user_name(), project.store.decisions.labels()
+    person = ANNOTATORS.load("human")(project.labels, project.ask)
+    for [seen] in person.annotate([item for item in items if item.id not in told]):
+        project.store.decisions.add(Decision(seen.item_id, LABEL, who, int(seen.votes.argmax())))
+    told = project.store.decisions.labels()
+    return np.array([told[item.id] for item in items], dtype=np.int64)
+
+
+def told_items(project: Project) -> list[Item]:
+    """The pool items that people have labelled, each with the label that they gave it."""
+    told = project.store.decisions.labels()
+    items = project.store.items.get(list(told))
+    return [replace(item, label=told[item.id]) for item in items if item.split == "pool"]
+
+
+def told_verdicts(project: Project) -> dict[str, Verdict]:
+    """People's labels of pool items, by id: they override what an aggregator concludes."""
+    items = told_items(project)
+    return certain_verdicts(items, gold_labels(items), len(project.labels))
+
+
+def user_name() -> str:
+    """The name under which a person's decisions are stored, unless another is given: the operating system's."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return "unknown"

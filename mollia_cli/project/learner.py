@@ -1,0 +1,69 @@
+"""The project's learner: a new one, or one that a round has trained."""
+
+from mollia_cli import models
+from mollia_cli.domain.errors import NotFoundError
+from mollia_cli.learners import LEARNERS
+from mollia_cli.learners.base import Learner
+from mollia_cli.project.context import Project
+from mollia_cli.store.runs import Round
+
+DEFAULT_RUN = "main"
+TOKEN_FILE = "tokens.safetensors"
+
+
+def new_learner(project: Project, epochs: int = 0, steps: int = 0) -> Learner:
+    """An untrained learner with the project's encoder and settings; 0 epochs or steps are the settings'."""
+    settings = project.settings.learner
+    learner: Learner = LEARNERS.load("transformer")(
+        models.resolve_encoder(settings.encoder),
+        project.labels,
+        max_tokens=settings.max_tokens,
+        learning_rate=settings.learning_rate,
+        batch_size=settings.batch_size,
+        steps=steps or settings.steps,
+        epochs=epochs or settings.epochs,
+        patience=settings.patience,
+        threads=settings.threads,
+        token_file=project.root / TOKEN_FILE,
+    )
+    return learner
+
+
+def trained_learner(project: Project, record: Round, own_texts: bool = True) -> Learner:
+    """The learner that a finished round has kept; ``own_texts``: it will read the project's, whose tokens are kept."""
+    assert record.model is not None
+    folder = project.root / record.model
+    if not folder.is_dir():
+        raise NotFoundError(f"the model folder {folder} is missing", "train it again: mollia run --name NEW")
+    learner: Learner = LEARNERS.load("transformer").load(
+        folder,  # which knows where it cuts texts
+        labels=project.labels,
+        threads=project.settings.learner.threads,
+        token_file=project.root / TOKEN_FILE if own_texts else None,
+    )
+    return learner
+
+
+def current_run(project: Project, name: str = "") -> str:
+    """The run that is named, else the one used last, else the default's name."""
+    return name or next(iter(project.store.runs.names()), DEFAULT_RUN)
+
+
+def finished_rounds(project: Project, run: str) -> list[Round]:
+    """The rounds of a run that have a trained model."""
+    return [record for record in project.store.runs.rounds(run) if record.model is not None]
+
+
+def best_round(project: Project, run: str) -> Round:
+    """The round whose model is used by default.
+
+    The best by F1 on gold validation items where the project has some (later rounds win ties);
+    else the last one, because validation sets cut from each round's own labels cannot be compared.
+    """
+    rounds = finished_rounds(project, run)
+    if not rounds:
+        raise NotFoundError(f"run {run!r} has no trained model yet", "train one: mollia run, or mollia train")
+    scored = [(record.metrics or {}).get("validation_f1") for record in rounds]
+    if any(score is None for score in scored) or not project.store.items.ids("validation"):
+        return rounds[-1]
+    return max(rounds, key=lambda record: ((record.metrics or {})["validation_f1"], record.number))
