@@ -37,6 +37,7 @@ def share_missed(
     return missed / draws, answered / draws
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("target", [0.8, 0.9, 0.95])
 @pytest.mark.parametrize("drop", [0.0, 0.5, 0.7, 0.9])
 def test_at_most_one_seed_set_in_five_breaks_the_promise(target: float, drop: float) -> None:

@@ -57,6 +57,7 @@ def test_together_is_alone(make: Make, together: dict[str, Observation]) -> None
     assert np.mean(kept) > 0.9
 
 
+@pytest.mark.proof
 def test_few_sequences_change_nothing(
     make: Make, together: dict[str, Observation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,6 +65,7 @@ def test_few_sequences_change_nothing(
     assert_same(observed(make()), together)
 
 
+@pytest.mark.proof
 def test_small_batches_change_nothing(
     make: Make, together: dict[str, Observation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,6 +74,7 @@ def test_small_batches_change_nothing(
     assert_same(observed(make()), together)
 
 
+@pytest.mark.proof
 def test_a_text_longer_than_a_batch(make: Make, reference: Reference) -> None:
     text = " ".join(f"The nurse was kind on day {i}." for i in range(100))
     seen = observed(make(), [Item("long", text), *ITEMS[:5]])["long"]
@@ -114,6 +117,7 @@ def test_a_failing_batch_costs_only_the_culprit(make: Make, monkeypatch: pytest.
     assert_same(seen, whole)
 
 
+@pytest.mark.proof
 def test_stopping_in_the_middle_leaves_the_engine_usable(make: Make, together: dict[str, Observation]) -> None:
     engine = make()
     run = engine.annotate(ITEMS)
@@ -141,6 +145,7 @@ def test_tokens_are_counted(make: Make) -> None:
     assert engine.stats.texts == len(ITEMS)
 
 
+@pytest.mark.proof
 def test_memory_returns_when_a_model_is_closed(make: Make) -> None:
     before = resident()
     assert before is not None

@@ -120,6 +120,7 @@ def test_an_aggregator_learns_from_variants(small: Project, name: str, monkeypat
         np.testing.assert_array_equal(old.probabilities, new.probabilities)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", ["da", "pag"])
 def test_an_estimate_counts_variants(small: Project, name: str) -> None:
     asked = {"aggregator": name, "strategy": "random", "batch": len(POOL), "rounds": 1}
@@ -163,6 +164,7 @@ def killed_after(calls: int, work: Callable[..., None]) -> Callable[..., None]:
     return doomed
 
 
+@pytest.mark.proof
 def test_writing_that_is_stopped_goes_on_to_the_same(
     small: Project, test_llm: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
