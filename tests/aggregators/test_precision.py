@@ -150,7 +150,7 @@ def test_labels_that_would_not_help_are_not_asked_for() -> None:
     with pytest.raises(InputError, match="32 of the 32 surest verdicts are wrong") as caught:
         threshold_for(np.linspace(0.99, 0.5, N), np.zeros(N, dtype=bool), 0.95)
     assert "mollia review" in caught.value.hint and "--seed" not in caught.value.hint
-    with pytest.raises(InputError, match="no seed labels"):
+    with pytest.raises(InputError, match="no seed label was drawn at random"):
         threshold_for(np.zeros(0), np.zeros(0, dtype=bool), 0.95)
 
 

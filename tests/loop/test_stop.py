@@ -97,11 +97,11 @@ def test_a_budget_holds_beside_any_criterion(observed: Project) -> None:
 def test_on_the_command_line(make_project: MakeProject, capsys: pytest.CaptureFixture[str]) -> None:
     root: Path = make_project().root
     command = ["run", "-p", str(root), "--annotator", "oracle", "--strategy", "random", "--rounds", "3", "--json"]
-    app([*command, "--budget-minutes", "0.0001"], standalone_mode=False)
+    app([*command, "--budget-minutes", "0.000001"], standalone_mode=False)
     printed = capsys.readouterr()
     shown = json.loads(printed.out)
     assert [row["round"] for row in shown["rounds"]] == [0]
-    assert shown["stopped"]["main"].startswith("the budget of 0.0001 minutes")
+    assert shown["stopped"]["main"].startswith("the budget of 1e-06 minutes")
     assert "run main ends after round 0: the budget" in printed.err
     app(["status", "-p", str(root)], standalone_mode=False)
     assert "run main has ended: the budget" in capsys.readouterr().out
