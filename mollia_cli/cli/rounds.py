@@ -128,7 +128,8 @@ def summary_of_run(record: "Round") -> str:
     left = (record.metrics or {}).get("of_rounds", 0) - record.number
     time = duration(left * sum(record.seconds.values()))
     # the first round selects and annotates nothing, so it says nothing about the others
-    return summary(record) + (f"; {left} rounds left, about {time}" if left > 0 and record.number else "")
+    rounds = "1 round" if left == 1 else f"{left} rounds"
+    return summary(record) + (f"; {rounds} left, about {time}" if left > 0 and record.number else "")
 
 
 def summary(record: "Round") -> str:
