@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mollia_cli.annotators.llama.binding import header as headers
 from mollia_cli.annotators.llama.binding.header import read_header
 from mollia_cli.annotators.llama.binding.llama import Context, Model
 from mollia_cli.annotators.llama.binding.memory import available, check_fits, disk_free, predict
@@ -71,3 +72,19 @@ def test_what_the_machine_has(tmp_path: Path) -> None:
     assert (available() or 1) > 0
     assert peak_rss() >= (resident() or 0) > 0
     assert disk_free(tmp_path / "not" / "yet") > 0
+
+
+def test_a_header_is_parsed_once_until_the_file_changes(
+    test_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[Path] = []
+    parse = headers._parse
+    monkeypatch.setattr(headers, "_parse", lambda path, handle: parsed.append(path) or parse(path, handle))
+    path = tmp_path / "own.gguf"
+    raw = test_llm.read_bytes()[:3_000_000]
+    path.write_bytes(raw)
+    assert read_header(path) is read_header(path)
+    assert parsed == [path]
+    path.write_bytes(raw)  # of equal size
+    read_header(path)
+    assert parsed == [path] * 2

@@ -6,6 +6,7 @@ Format: the GGUF specification, versions 2 and 3 (ggml/docs/gguf.md).
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite, prod
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -98,6 +99,12 @@ def read_header(path: Path) -> Header:
     """Read a GGUF file's header; NotFoundError without a file, RefusedError if it is none or breaks within it."""
     if not path.is_file():
         raise NotFoundError(f"no model file at {path}", "list the installed models: mollia models list")
+    found = path.stat()
+    return _read(path, (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+
+
+@lru_cache(maxsize=2)  # memory, trial and binding each ask, and a vocabulary takes a fifth of a second to read
+def _read(path: Path, _stamp: tuple[int, ...]) -> Header:
     with path.open("rb") as handle:
         if handle.read(4) != b"GGUF":
             raise RefusedError(f"{path} is no GGUF file", "give the path of a .gguf model file")
