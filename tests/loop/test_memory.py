@@ -58,8 +58,8 @@ def test_each_llm_has_its_own_peak(panel_of_two: Project, kept: bool, test_llm: 
     whole, shallow = memory_of(project).values()
     assert whole > test_llm.stat().st_size and shallow > shallow_llm.stat().st_size  # mapped weights are resident
     files = test_llm.stat().st_size - shallow_llm.stat().st_size
-    # The first one's peak, or its weights, are not the second's. What they share (Python's own objects, buffers that the
-    # allocator has not given back) is the one's or the other's: less than 1 MB either way was seen.
+    # The first one's peak, or its weights, are not the second's. What they share (Python's own objects, buffers that
+    # the allocator has not given back) is the one's or the other's: less than 1 MB either way was seen.
     assert files - 4 * MB < whole - shallow < files + 100 * MB
 
 
