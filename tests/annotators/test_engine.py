@@ -49,6 +49,7 @@ def together(precise_llm: Path) -> dict[str, Observation]:
         return observed(engine)
 
 
+@pytest.mark.proof
 def test_together_is_alone(make: Make, together: dict[str, Observation]) -> None:
     engine = make()
     alone = {item.id: next(iter(engine.annotate([item])))[0] for item in ITEMS}
@@ -93,6 +94,7 @@ def test_a_text_longer_than_the_context_is_cut_and_marked(make: Make) -> None:
     assert engine.stats.truncated == 1
 
 
+@pytest.mark.proof
 def test_a_failing_batch_costs_only_the_culprit(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     poison = make().load().tokenize(" poison")[0]
     decode = Context.decode

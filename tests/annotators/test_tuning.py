@@ -47,6 +47,7 @@ def test_a_failed_reencoding_leaves_nothing(shallow_llm: Path, tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.proof
 def test_tune_keeps_the_winner_beside_the_original(
     test_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,6 +87,7 @@ def test_an_original_in_a_coarse_format_keeps_its_own_values() -> None:
     assert not Tuned(original, Encoding("Q4_0", Path("b"), 1, 2.0), {}, {}, {}, None).keeps_values
 
 
+@pytest.mark.proof
 def test_coarser_formats_only_when_asked_for(
     shallow_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,6 +111,7 @@ def test_a_template_without_the_texts_placeholder(mollia: Mollia, project: Path)
     assert "prompt.txt does not hold the placeholder {text}" in error
 
 
+@pytest.mark.proof
 def test_a_text_longer_than_the_context(mollia: Mollia, project: Path, tmp_path: Path) -> None:
     settings = project / "mollia.toml"
     settings.write_text(settings.read_text().replace("context = 0", "context = 512"))

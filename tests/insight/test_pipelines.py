@@ -105,6 +105,7 @@ def arguments(name: str, *more: str) -> list[str]:
     return [*name.split(), *PRINTS[name], *more]
 
 
+@pytest.mark.proof
 def test_what_is_printed_can_be_parsed(mollia: Piped, commands: dict[str, Any]) -> None:
     asked = []
     for name in PRINTS:

@@ -50,6 +50,7 @@ def tables(project: Project) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
+@pytest.mark.proof
 def test_the_same_project_made_twice_is_the_same(
     make_real_project: Callable[..., Project], stored_outputs: Callable[[Project], Path]
 ) -> None:

@@ -24,6 +24,7 @@ def test_amounts() -> None:
     assert two.times(2.0, 0.5) == Amount(1.0, 6.0, 24.0)
 
 
+@pytest.mark.proof
 def test_what_a_run_costs_is_within_the_range(make_real_project: MakeProject) -> None:
     project = make_real_project()
     asked = {"strategy": "entropy", "rounds": 1}

@@ -99,6 +99,7 @@ def test_off_by_default_and_never_held_out(make_project: MakeProject) -> None:
 
 
 @pytest.mark.usefixtures("llm_selector")
+@pytest.mark.proof
 def test_an_llm_answers_a_strategys_question(make_real_project: MakeProject) -> None:
     project = make_real_project()
     picks = select(project, "llm", 2)

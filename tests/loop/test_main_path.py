@@ -153,6 +153,7 @@ def test_nothing_annotated_is_said(make_project: MakeProject) -> None:
         conclude(project, vote, project.store.items.ids("test")[:5])
 
 
+@pytest.mark.proof
 def test_the_same_seed_gives_the_same_run(make_real_project: MakeProject) -> None:
     results = []
     for name in ("one", "two"):

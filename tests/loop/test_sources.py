@@ -171,6 +171,7 @@ def test_a_pool_sample_is_what_a_strategy_sees(make_project: MakeProject) -> Non
     assert len(seen) == 8
 
 
+@pytest.mark.proof
 def test_refined_trains_on_sure_verdicts_of_the_unselected_pool(
     make_real_project: MakeProject, stored_outputs: Callable[[Project], Path]
 ) -> None:

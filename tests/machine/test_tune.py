@@ -48,6 +48,7 @@ def test_the_tuned_copy_is_a_model_of_its_own(small: models.ModelFile, speeds: S
     assert sorted(path.name for path in copy.path.parent.iterdir()) == ["installed.json", copy.path.name]
 
 
+@pytest.mark.proof
 def test_a_default_panel_asks_each_model_once(small: models.ModelFile, speeds: Speeds) -> None:
     tune.tune_model(small.name)
     assert models.installed_names("llm") == [small.name]
@@ -55,6 +56,7 @@ def test_a_default_panel_asks_each_model_once(small: models.ModelFile, speeds: S
     assert models.installed_names("llm") == [f"{small.name}.bf16"]
 
 
+@pytest.mark.proof
 def test_tuning_again_says_so_and_measures_nothing(
     small: models.ModelFile, speeds: Speeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,6 +67,7 @@ def test_tuning_again_says_so_and_measures_nothing(
     assert "already" in again.says
 
 
+@pytest.mark.proof
 def test_nothing_is_installed_when_the_original_is_fastest(small: models.ModelFile, speeds: Speeds) -> None:
     speeds["Q4_1"] = 9.0
     assert tune.tune_model(small.name).use == small.name
@@ -72,6 +75,7 @@ def test_nothing_is_installed_when_the_original_is_fastest(small: models.ModelFi
     assert [path.name for path in (small.path.parent.parent).iterdir()] == [small.name]
 
 
+@pytest.mark.proof
 def test_coarser_is_measured_even_without_a_project(
     small: models.ModelFile, speeds: Speeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,6 +88,7 @@ def test_coarser_is_measured_even_without_a_project(
     assert 0 < done.found.change.mean < done.found.change.largest
 
 
+@pytest.mark.proof
 def test_the_command_measures_the_change_on_the_projects_texts(
     make_real_project: Callable[..., Project], small: models.ModelFile, speeds: Speeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:

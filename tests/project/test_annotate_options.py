@@ -45,6 +45,7 @@ def test_votes_and_shots_make_other_observations(annotate: Callable[..., Any]) -
     assert annotate()[0] == sampled
 
 
+@pytest.mark.proof
 def test_words_of_invalid_answers_come_without_changing_a_number(annotate: Callable[..., Any]) -> None:
     before, _ = annotate()
     assert any(record["invalid"] for record in before)
