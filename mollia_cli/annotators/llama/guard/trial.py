@@ -25,7 +25,7 @@ _TEXTS = (
     " with the wrong name on it. Category:",
 )
 # Total variation distance between the next token's distributions, mean of the texts. Rounding gives .06 at most
-# (six small models, Zen 5, repacked kernels against plain ones); kernels that compute something else give near 1.
+# (five small models, Zen 5, repacked kernels against plain ones); kernels that compute something else give near 1.
 _OTHER_NUMBERS = 0.25
 
 
