@@ -63,7 +63,7 @@ def test_another_seed_label_in_its_place_is_another_fit(observed: Project) -> No
 def test_the_pool_alone_makes_another_fit(observed: Project) -> None:
     pool = observed.store.items.ids("pool")
     observed.settings = replace(observed.settings, aggregate=replace(observed.settings.aggregate, unlabelled=0))
-    few, many = (fit_aggregator(observed, "conditional_logit", also=pool[:n]).fit for n in (40, 50))
+    few, many = (fit_aggregator(observed, "conditional_logit", (), pool[:n], pool[:40]).fit for n in (40, 50))
     assert (few.pool_items, many.pool_items) == (40, 50)
     assert few.id != many.id
 

@@ -37,15 +37,13 @@ def try_file(path: Path) -> bool:
     """
     read_header(path).check_whole()
     quick, plain = _attempt(path, True), _attempt(path, False)
+    if isinstance(quick, np.ndarray) and isinstance(plain, np.ndarray):
+        return _distance(quick, plain) <= _OTHER_NUMBERS
+    if isinstance(quick, np.ndarray) or isinstance(plain, np.ndarray):
+        return isinstance(quick, np.ndarray)
     if isinstance(plain, ChildError):
-        if not isinstance(quick, ChildError):
-            return True
         raise _failure(path, plain)
-    if plain is None and (quick is None or isinstance(quick, ChildError)):
-        raise RefusedError(f"{path} computes no numbers: its weights are damaged", "get it again")
-    if quick is None or isinstance(quick, ChildError) or plain is None:
-        return False
-    return _distance(quick, plain) <= _OTHER_NUMBERS
+    raise RefusedError(f"{path} computes no numbers: its weights are damaged", "get it again")
 
 
 def _attempt(path: Path, extra_buffers: bool) -> NDArray[np.float32] | ChildError | None:
