@@ -59,8 +59,6 @@ def aggregate(
     A target precision is a promise about the pool that the seeds are a random sample of: at a confidence level of
     0.8, at most one seed set in five breaks it. Where the seeds are too few for it, that is an error that says how
     many more labels would do.
-    With da and pag, the LLMs first read variants of the labelled texts (pag: paraphrases, of all texts, which
-    the largest LLM writes). They are kept, and a stop loses none.
     With --cascade, a text is judged by the LLMs that have read it; any that are still needed are asked.
 
     Example: mollia aggregate --target-precision 0.95 --jsonl | jq -r 'select(.sure | not) | .id'

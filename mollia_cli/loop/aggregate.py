@@ -15,13 +15,12 @@ from mollia_cli.aggregators.precision import LEVEL as LEVEL
 from mollia_cli.aggregators.precision import Threshold, threshold_for
 from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError, NotFoundError
-from mollia_cli.domain.items import Item, Variant
+from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.loop.needed import fit_items, fit_seeds, unlabelled_sample
 from mollia_cli.loop.sample import at_random
-from mollia_cli.loop.variants import observed_variants, stack_with
 from mollia_cli.project.context import Project
 from mollia_cli.project.labels import told_verdicts
 from mollia_cli.project.observe import Member, members, observed_by_all, stack
@@ -94,14 +93,12 @@ def fit_aggregator(
     measured = (
         at_random(project, [item.id for item in fit_seeds(project)]) if kind.learns else np.zeros(0, dtype=np.int64)
     )
-    variants = _variants_of(project, kind, panel, seed)
     random_seed = stream_seed(project.settings.seed, "aggregate", name, *project.own_streams)
     rule = negative_rule(project, panel)
     digest = fit_digest(
         kind,
         rule,
         {
-            **({"variants": [variant.id for variant in variants]} if kind.variants else {}),
             "panel": [member.key for member in panel],
             "seed": [[item.id, item.label] for item in seed],
             "pool": pool_ids,
@@ -115,9 +112,7 @@ def fit_aggregator(
     if fit is not None:
         stored = Calibration.from_json(fit.calibration) if fit.calibration else None
         return Fitted(fit, kind.from_json(fit.state), panel, rule, stored)
-    if kind.variants:
-        project.say(f"{name} learns from {len(seed)} labelled items and {len(variants)} usable variants of them")
-    seen, labels = _with_variants(project, panel, seed, variants)
+    seen, labels = _stacked(project, panel, seed)
     unlabelled = stack(project, panel, pool_ids)
     project.progress(f"fitting {name}", 0, 1)
     aggregator: Aggregator
@@ -209,17 +204,16 @@ def negative_rule(project: Project, panel: Sequence[Member]) -> NegativeRule:
 
 def observed_seeds(project: Project, panel: Sequence[Member]) -> tuple[Panel, IntArray]:
     """What the whole panel said of the seed items that an aggregator learns from, and their labels [n]."""
-    return _with_variants(project, panel, _observed_items(project, panel, fit_seeds(project)), [])
+    return _stacked(project, panel, _observed_items(project, panel, fit_seeds(project)))
 
 
-def observed_labelled(project: Project, panel: Sequence[Member], kind: type[Aggregator]) -> tuple[Panel, IntArray]:
-    """The same for all that it learns labels from: the seeds stand first, what it needs of variants last."""
-    items = _observed_items(project, panel, fit_items(project))
-    return _with_variants(project, panel, items, _variants_of(project, kind, panel, items))
+def observed_labelled(project: Project, panel: Sequence[Member]) -> tuple[Panel, IntArray]:
+    """The same for all that it learns labels from: the seeds stand first."""
+    return _stacked(project, panel, _observed_items(project, panel, fit_items(project)))
 
 
 def judge(project: Project, fitted: Fitted, ids: Sequence[str]) -> FloatArray:
-    """[n, K] calibrated probabilities of annotated items; their variants are made where verdicts average over them."""
+    """[n, K] calibrated probabilities of annotated items."""
     return _judge(project, fitted, ids)[0]
 
 
@@ -231,11 +225,8 @@ def judged(project: Project, fitted: Fitted, ids: Sequence[str]) -> list[Verdict
 
 def _judge(project: Project, fitted: Fitted, ids: Sequence[str]) -> tuple[FloatArray, Panel]:
     """``judge``'s probabilities, and what the panel said of the items, which is read once."""
-    variants: list[Variant] = []
-    if fitted.aggregator.averages:
-        variants = _variants_of(project, type(fitted.aggregator), fitted.panel, project.store.items.get(ids))
-    seen = stack_with(project, fitted.panel, ids, variants)
-    return fitted.predict_proba(seen)[: len(ids)], seen.take(range(len(ids)))
+    seen = stack(project, fitted.panel, ids)
+    return fitted.predict_proba(seen), seen
 
 
 def _observed_items(project: Project, panel: Sequence[Member], items: Sequence[Item]) -> list[Item]:
@@ -243,19 +234,10 @@ def _observed_items(project: Project, panel: Sequence[Member], items: Sequence[I
     return [item for item in items if item.id in ready]
 
 
-def _variants_of(
-    project: Project, kind: type[Aggregator], panel: Sequence[Member], items: Sequence[Item]
-) -> list[Variant]:
-    return observed_variants(project, kind.variants, panel, items) if kind.variants else []
-
-
-def _with_variants(
-    project: Project, panel: Sequence[Member], items: Sequence[Item], variants: Sequence[Variant]
-) -> tuple[Panel, IntArray]:
-    """What the panel said of labelled items, then of their variants, which have the same labels."""
-    labels = {item.id: item.label for item in items}
-    owners = [*labels, *(variant.item_id for variant in variants)]
-    return stack_with(project, panel, list(labels), variants), np.array([labels[i] for i in owners], dtype=np.int64)
+def _stacked(project: Project, panel: Sequence[Member], items: Sequence[Item]) -> tuple[Panel, IntArray]:
+    """What the panel observed of n labelled items, and their labels [n]."""
+    labels = np.array([item.label for item in items], dtype=np.int64)
+    return stack(project, panel, [item.id for item in items]), labels
 
 
 def conclude(project: Project, fitted: Fitted, ids: Sequence[str]) -> list[Verdict]:

@@ -296,39 +296,6 @@ CREATE TABLE synthetic (
     created_at TEXT NOT NULL -- UTC, ISO 8601
 );
 
--- Texts made from items for the aggregators `da` and `pag` to learn from; never in a split.
-CREATE TABLE variants (
-    id TEXT PRIMARY KEY, -- the item's id, `~`, kind and number
-    item TEXT NOT NULL REFERENCES items (id), -- `items.id`
-    kind TEXT NOT NULL CHECK (kind IN ('words', 'paraphrase')),
-    -- `words` (words changed at random) or `paraphrase` (written by an LLM)
-    number INTEGER NOT NULL, -- 0, 1, ...
-    text TEXT NOT NULL, -- the text
-    usable INTEGER NOT NULL,
-    -- 0 where it is empty, cut off, far too long or nothing new; the panel does not read it then
-    recipe TEXT NOT NULL, -- JSON: everything that the text depends on
-    created_at TEXT NOT NULL, -- UTC, ISO 8601
-    UNIQUE (item, kind, number)
-) WITHOUT ROWID;
-
--- What one annotator said of one variant; apart from `observations`, so that none is counted.
-CREATE TABLE variant_observations (
-    annotator TEXT NOT NULL REFERENCES annotators (key), -- `annotators.key`
-    item TEXT NOT NULL REFERENCES variants (id), -- `variants.id`
-    log_probs TEXT NOT NULL,
-    -- JSON array in the label set's order: natural log of each whole label's probability; -10000 for none
-    votes TEXT NOT NULL, -- JSON array in the label set's order: share of the answers that were it
-    mass REAL NOT NULL, -- probability on all labels together
-    invalid REAL NOT NULL, -- share of the answers that were no label
-    slack REAL NOT NULL, -- upper bound of the probability that pruning left out of `mass`
-    answers TEXT NOT NULL, -- JSON array: answers that were no label, where they were decoded
-    tokens INTEGER NOT NULL, -- tokens decoded for this item
-    truncated INTEGER NOT NULL, -- 1 if the text was cut to fit the context
-    seconds REAL, -- its share of the batch's time
-    memory INTEGER, -- bytes that the LLM had added to the process at most by then; null where it cannot be told
-    PRIMARY KEY (annotator, item)
-) WITHOUT ROWID;
-
 -- What was written when, as a chain of digests (`mollia verify`): one entry for each batch. Only added to.
 CREATE TABLE journal (
     seq INTEGER PRIMARY KEY, -- 1, 2, ...

@@ -34,7 +34,7 @@ _DECISIONS = """
 
 
 def trace(db: Database, item_id: str) -> dict[str, Any]:
-    """observations, verdicts, selections, decisions, variants (how many of each kind) and journal, each oldest first.
+    """observations, verdicts, selections, decisions and journal, each oldest first.
 
     An observation's and a verdict's ``at`` is the time of its journal entry, None where it has none.
     """
@@ -48,13 +48,11 @@ def trace(db: Database, item_id: str) -> dict[str, Any]:
     for row in verdicts:
         row["at"] = written.get(("verdicts", row["fit"], item_id))
         row["rounds"] = _read(db, "SELECT run, round FROM rounds WHERE fit = ? ORDER BY run, round", row["fit"])
-    kinds = db.execute("SELECT kind, count(*) FROM variants WHERE item = ? GROUP BY kind", [item_id])
     return {
         "observations": observations,
         "verdicts": verdicts,
         "selections": _read(db, _SELECTIONS, item_id),
         "decisions": _read(db, _DECISIONS, item_id),
-        "variants": dict(kinds.fetchall()),
         "journal": journal,
     }
 

@@ -10,7 +10,7 @@ import pytest
 
 from mollia_cli.domain.decisions import LABEL, NOTE, Decision
 from mollia_cli.domain.errors import MolliaError
-from mollia_cli.domain.items import Item, Synthetic, Variant
+from mollia_cli.domain.items import Item, Synthetic
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
 from mollia_cli.domain.verdicts import Verdict
@@ -42,8 +42,6 @@ def store(tmp_path: Path, labels: LabelSet) -> Iterator[Store]:
     made.decisions.add(Decision("b", LABEL, "ann", 2, seed=True))
     made.decisions.take_back(made.decisions.add(Decision("c", NOTE, "ann", note="hm")))
     made.synthetic.add([Synthetic("s", "made up", 0, "llm")], {"seed": 1})
-    made.variants.add([Variant("a~words~0", "a", "words", 0, "once", True)], {"seed": 1})
-    made.variants.observations.add(key, [seen("a~words~0")])
     yield made
     made.close()
 
@@ -107,8 +105,6 @@ ALTERATIONS = {
     "opinions": "UPDATE opinions SET probabilities = x'00' WHERE item = 'c'",
     "decisions": "UPDATE decisions SET label = 'billing' WHERE id = 1",
     "synthetic": "UPDATE synthetic SET text = 'forged'",
-    "variants": "UPDATE variants SET text = 'forged'",
-    "variant_observations": "UPDATE variant_observations SET mass = 0.5",
 }
 
 
