@@ -109,8 +109,7 @@ def measure(labels: Mapping[str, str], number: int, options: argparse.Namespace)
                 accuracy[method] = right(seen.ids, probabilities, gold, names)
             else:
                 verdicts = project.aggregate(method).verdicts
-                probabilities = np.array([verdict.probabilities for verdict in verdicts])
-                accuracy[method] = right([verdict.item_id for verdict in verdicts], probabilities, gold, names)
+                accuracy[method] = right(verdicts.ids, verdicts.probabilities, gold, names)
     return Measured(accuracy, usable, same)
 
 

@@ -12,7 +12,7 @@ from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 
 
 class Aggregator(ABC):
-    """Turns what N annotators said into one distribution over K labels for each item.
+    """Turns what N annotators observed into one distribution over K labels for each item.
 
     Subclasses are ``@dataclass(eq=False)``: their fields are their settings, all with defaults.
     They implement ``_fit``, ``_predict``, ``_state`` and ``_restore``; the checks stand here.

@@ -1,4 +1,4 @@
-"""Calibrated confidence: how sure a verdict really is."""
+"""Calibrated confidence: how often a verdict is really right."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ class Calibration:
     the other items choose; right: [n]. ``temperature`` is what all of them choose, for new items. placed: [n] the
     confidence on the scale of the aggregator that was fitted on all items: the one that as large a share of
     unlabelled items reaches there as reached the item's among those of the fit that left it out. What learned from
-    fewer labels is less sure or surer as a whole, but ranks can be compared.
+    fewer labels is less or more confident as a whole, but ranks can be compared.
     """
 
     temperature: float

@@ -22,7 +22,7 @@ from mollia_cli.domain.processor import Others
 from mollia_cli.domain.rng import stream
 from mollia_cli.learners.base import DROPOUT, EMBEDDINGS, PERTURBED, PROBABILITIES, Examples
 from mollia_cli.loop.needed import fit_seeds, needed_for_fit
-from mollia_cli.loop.refine import SURE
+from mollia_cli.loop.refine import CONFIDENT
 from mollia_cli.loop.setup import HUMAN, ORACLE, REFINED, RunSetup, as_opened, planned_run
 from mollia_cli.loop.stop import STOP_SET
 from mollia_cli.loop.train import fewer_epochs
@@ -255,10 +255,10 @@ def _steps(project: Project, examples: int, least: int) -> int:
 
 
 def _examples(project: Project, plan: _Plan, number: int) -> int:
-    """What a round trains on, about: seeds, selected items and (method refined) sure others."""
+    """What a round trains on, about: seeds, selected items and (method refined) confident others."""
     seeds = len(project.store.items.ids("seed", labelled=True))
     selected = min(number * plan.setup.batch, len(project.store.items.ids("pool")))
-    others = SURE * project.settings.aggregate.unlabelled if plan.setup.method == REFINED and number else 0.0
+    others = CONFIDENT * project.settings.aggregate.unlabelled if plan.setup.method == REFINED and number else 0.0
     return int(seeds + selected + others)
 
 

@@ -17,8 +17,8 @@ _OBSERVATIONS = """
 """
 _VERDICTS = """
     SELECT f.id AS fit, f.digest, f.aggregator, v.label, v.confidence, v.negatives, f.panel, f.seed_items, f.pool_items,
-        f.created_at, f.concluded = (SELECT max(concluded) FROM fits) AS current
-    FROM verdicts v JOIN fits f ON f.id = v.fit WHERE v.item = ? ORDER BY f.concluded
+        f.created_at, f.aggregated = (SELECT max(aggregated) FROM fits) AS current
+    FROM verdicts v JOIN fits f ON f.id = v.fit WHERE v.item = ? ORDER BY f.aggregated
 """
 _SELECTIONS = """
     SELECT s.run, s.round, json_extract(r.settings, '$.strategy') AS strategy, s.rank, s.score, s.opinion,

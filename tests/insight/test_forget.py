@@ -12,7 +12,7 @@ from mollia_cli.domain.decisions import NOTE, Decision
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.items import Item, Synthetic
 from mollia_cli.domain.observations import Observation
-from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.insight.forget import consequences, forget
 from mollia_cli.project.context import Project
 
@@ -34,7 +34,8 @@ def told(observed: Project, request: pytest.FixtureRequest) -> Project:
     [(key, _, _)] = store.observations.of_item("i000")[:1]
     store.observations.add(key, [seen("secret-1"), Observation("other-1", np.log(QUARTERS), QUARTERS, 1.0, 0.0)])
     fit = store.verdicts.add_fit("digest", "vote", [key], (1, 2), {})
-    store.verdicts.add(fit.id, [Verdict(i, 1, 0.5, QUARTERS) for i in ("secret-1", "other-1")])
+    ids = ("secret-1", "other-1")
+    store.verdicts.add(fit.id, Verdicts(ids, np.ones(2, dtype=int), np.tile(QUARTERS, (2, 1)), np.zeros((2, 4), bool)))
     store.runs.put("main", {"method": "mollia"})
     store.runs.start_round("main", 0, [("other-1", 0.5, 1)], 0.1)
     store.runs.update_round("main", 0, model="models/main/round-00", metrics={})
