@@ -1,4 +1,4 @@
-"""Aggregators: what to believe of a panel's observations."""
+"""Aggregators: verdicts from a panel's observations."""
 
 from mollia_cli.domain.registry import Entry, Registry
 from mollia_cli.domain.settings import AggregateSettings

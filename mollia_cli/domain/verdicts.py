@@ -1,4 +1,4 @@
-"""Verdicts: what an aggregator makes of items, as arrays."""
+"""Verdicts: the aggregator's results for items."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

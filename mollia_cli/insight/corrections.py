@@ -97,19 +97,17 @@ def _accuracy(project: Project, judged: Sequence[Decision], told: Mapping[str, i
     for item in project.store.items.in_split("pool", labelled=True):
         if item.label is not None:
             known.setdefault(item.id, item.label)
-    before = project.store.verdicts.get(fit, list(known))
-    now = project.store.verdicts.get(last.id, before.ids)
-    if not len(before):
+    before = {verdict.item_id: verdict for verdict in project.store.verdicts.get(fit, list(known)).rows()}
+    now = {verdict.item_id: verdict for verdict in project.store.verdicts.get(last.id, list(before)).rows()}
+    if not before:
         return None
-    was: dict[str, int] = dict(zip(before.ids, before.labels.tolist(), strict=True))
-    later: dict[str, int] = dict(zip(now.ids, now.labels.tolist(), strict=True))
 
     def right(labels: Mapping[str, int]) -> float:
-        return sum(known[i] == labels.get(i, label) for i, label in was.items()) / len(was)
+        return sum(known[i] == labels.get(i, verdict.label) for i, verdict in before.items()) / len(before)
 
     return {
         "items": len(before),
         "before": right({}),
         "with_labels": right(told),
-        "after": None if last.id == fit else right({**later, **told}),
+        "after": None if last.id == fit else right({**{i: v.label for i, v in now.items()}, **told}),
     }

@@ -6,11 +6,10 @@ import numpy as np
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
+from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import current_run
 from mollia_cli.store.runs import Round
-
-_COLUMNS = ("probabilities", "votes", "verdicts", "opinions", "gold")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,30 +31,36 @@ class Judged:
 def judged_verdicts(project: Project, name: str = "") -> Judged:
     """The run's verdicts on items with a known true label that a classifier had an opinion of."""
     run = current_run(project, name)
-    found = [_of_round(project, run, record) for record in project.store.runs.rounds(run) if record.fit is not None]
-    if not sum(len(part.gold) for part in found):
+    found: list[tuple[Verdict, FloatArray, int, int]] = []
+    for record in project.store.runs.rounds(run):
+        if record.fit is not None:
+            found += _of_round(project, run, record)
+    if not found:
         raise NotFoundError(
             f"run {run!r} has no verdict on an item whose true label is known",
             "import the pool with its labels and run two rounds with the panel: mollia run --rounds 2",
         )
-    return Judged(run, *(np.concatenate([getattr(part, name) for part in found]) for name in _COLUMNS))
+    verdicts, votes, opinions, gold = zip(*found, strict=True)
+    return Judged(
+        run,
+        np.array([verdict.probabilities for verdict in verdicts]),
+        np.array(votes),
+        np.array([verdict.label for verdict in verdicts]),
+        np.array(opinions),
+        np.array(gold),
+    )
 
 
-def _of_round(project: Project, run: str, record: Round) -> Judged:
+def _of_round(project: Project, run: str, record: Round) -> list[tuple[Verdict, FloatArray, int, int]]:
     assert record.fit is not None
     fit = project.store.verdicts.fit(record.fit)
     assert fit is not None
-    opinions = {s.item_id: s.opinion for s in project.store.runs.selections(run, record.number)}
-    verdicts = project.store.verdicts.get(fit.id, list(opinions))
-    items = project.store.items.get([item_id for item_id in verdicts.ids if opinions[item_id] is not None])
-    known = {item.id: item.label for item in items if item.label is not None}
-    verdicts = verdicts.of(list(known))
-    columns = {key: project.store.observations.get(key, verdicts.ids) for key in fit.panel}
-    return Judged(
-        run,
-        verdicts.probabilities,
-        Panel.stack(verdicts.ids, columns, len(project.labels)).votes,
-        verdicts.labels,
-        np.array([opinions[item_id] for item_id in verdicts.ids], dtype=np.int64),
-        np.array(list(known.values()), dtype=np.int64),
-    )
+    said = {s.item_id: s.opinion for s in project.store.runs.selections(run, record.number)}
+    verdicts = {verdict.item_id: verdict for verdict in project.store.verdicts.get(fit.id, list(said)).rows()}
+    items = [item for item in project.store.items.get(list(verdicts)) if item.label is not None]
+    known = [item for item in items if said[item.id] is not None]
+    columns = {key: project.store.observations.get(key, [item.id for item in known]) for key in fit.panel}
+    votes = Panel.stack([item.id for item in known], columns, len(project.labels)).votes
+    return [
+        (verdicts[item.id], votes[row], int(said[item.id] or 0), int(item.label or 0)) for row, item in enumerate(known)
+    ]

@@ -34,12 +34,12 @@ def certain_verdicts(items: Sequence[Item], labels: IntArray, classes: int) -> V
 
 def ask_person(project: Project, items: Sequence[Item]) -> IntArray:
     """[n] the people's labels of the items; asks for those that were not given yet, and stores each at once."""
-    who, given = user_name(), project.store.decisions.labels()
+    who, told = user_name(), project.store.decisions.labels()
     person = ANNOTATORS.load("human")(project.labels, project.ask)
-    for [seen] in person.annotate([item for item in items if item.id not in given]):
+    for [seen] in person.annotate([item for item in items if item.id not in told]):
         project.store.decisions.add(Decision(seen.item_id, LABEL, who, int(seen.votes.argmax())))
-    given = project.store.decisions.labels()
-    return np.array([given[item.id] for item in items], dtype=np.int64)
+    told = project.store.decisions.labels()
+    return np.array([told[item.id] for item in items], dtype=np.int64)
 
 
 def labelled_by_people(project: Project) -> list[Item]:
