@@ -22,7 +22,7 @@ import numpy as np
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.rng import stream
-from mollia_cli.loop.aggregate import conclude, fit_aggregator
+from mollia_cli.loop.aggregate import fit_aggregator, verdicts_on
 from mollia_cli.loop.cascade import ask
 from mollia_cli.loop.needed import needed_for_fit
 from mollia_cli.project.context import Project
@@ -54,12 +54,12 @@ def measure(
             names = [f"llm{n}" for n in order]
             if sure == ALL:
                 panel = annotate(project, [*needed_for_fit(project), *ids], names, replay=str(x))
-                found = conclude(project, fit_aggregator(project, "", panel, ids), ids)
+                found = verdicts_on(project, fit_aggregator(project, "", panel, ids), ids)
                 calls = [len(ids)] * len(names)
             else:
                 done = ask(project, names, sure, ids, replay=str(x))
-                found, calls = [done.verdicts[item_id] for item_id in ids], [stage.asked for stage in done.stages]
-    right = np.mean([verdict.label == gold[int(verdict.item_id)] for verdict in found])
+                found, calls = done.verdicts, [stage.asked for stage in done.stages]
+    right = np.mean(found.labels == gold[[int(item_id) for item_id in found.ids]])
     return sum(calls) / (len(names) * len(ids)), calls[-1] / len(ids), float(right)
 
 

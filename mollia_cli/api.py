@@ -20,7 +20,7 @@ from mollia_cli.loop import estimate as estimation
 from mollia_cli.loop import round as rounds
 from mollia_cli.loop import run as runs
 from mollia_cli.loop import select
-from mollia_cli.loop.cascade import Cascaded, conclude_cascade
+from mollia_cli.loop.cascade import Cascaded, aggregate_cascade
 from mollia_cli.loop.generate import Generated, generate
 from mollia_cli.loop.needed import next_items
 from mollia_cli.loop.setup import open_run
@@ -140,7 +140,7 @@ class Project(core.Project):
         ids: Sequence[str] | None = None,
         target_precision: float | None = None,
         confidence_level: float = aggregation.LEVEL,
-    ) -> aggregation.Conclusion:
+    ) -> aggregation.Aggregated:
         """Verdicts on items (None: on every annotated pool item) by the aggregator ``name``."""
         return aggregation.aggregate(self, name, ids, target_precision, confidence_level)
 
@@ -148,7 +148,7 @@ class Project(core.Project):
         self, order: Sequence[str], ids: Sequence[str] | None = None, *, sure: float | None = None, name: str = ""
     ) -> Cascaded:
         """Annotate and aggregate at once, asking each LLM of ``order`` only where those before leave doubt."""
-        return conclude_cascade(self, order, sure or self.settings.run.sure, ids, name)
+        return aggregate_cascade(self, order, sure or self.settings.run.sure, ids, name)
 
     def select(self, strategy: str = "", n: int = 0, *, run: str = "", pool_sample: int = 0) -> list[Pick]:
         """The items to annotate next; 0 items are the project's batch."""

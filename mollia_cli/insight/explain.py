@@ -34,7 +34,7 @@ def explain(project: Project, item_id: str, run_name: str = "") -> dict[str, Any
         "label": label,
         "because": because,
         "observations": [_said(row) for row in found["observations"]],
-        **{part: found[part] for part in ("verdicts", "selections", "decisions", "variants")},
+        **{part: found[part] for part in ("verdicts", "selections", "decisions")},
         "classifier": _classifier(project, item.text, run_name),
         "journal": found["journal"],
     }

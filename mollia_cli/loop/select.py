@@ -7,7 +7,7 @@ import numpy as np
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.rng import stream, stream_seed
-from mollia_cli.loop.aggregate import MOST, fit_aggregator, judge
+from mollia_cli.loop.aggregate import MOST, fit_aggregator, predict
 from mollia_cli.loop.selector import PER_PICK, answers
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import current_run, finished_rounds, trained_learner
@@ -121,6 +121,6 @@ def _panel_signals(project: Project, run: str, strategy: Strategy, candidates: S
     if CONFIDENCE in strategy.needs:
         name = (project.store.runs.settings(run) or {}).get("aggregator", "")
         fitted = fit_aggregator(project, name, _panel_of(project, run), candidates)
-        made = (judge(project, fitted, part) for part in parts)
+        made = (predict(project, fitted, part) for part in parts)
         signals[CONFIDENCE] = np.concatenate([probabilities.max(axis=1) for probabilities in made])
     return signals

@@ -151,12 +151,6 @@ def planned_run(project: Project, name: str = "", **changes: Any) -> tuple[str, 
 
 def _check_replay(setup: RunSetup) -> None:
     """InputError where the run would have to ask what stored outputs cannot answer."""
-    if AGGREGATORS.load(setup.aggregator).variants:
-        raise InputError(
-            f"the stored outputs {setup.replay} stand for the panel, and they hold nothing of varied texts:"
-            " da and pag need LLMs that can be asked",
-            "run it without --replay, or with --aggregator mol, which learns from the seeds alone",
-        )
     if ANSWERS in STRATEGIES.load(setup.strategy).needs:
         raise InputError(
             f"the strategy {setup.strategy!r} asks an LLM a question, and stored outputs cannot answer it",

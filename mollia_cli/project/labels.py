@@ -11,7 +11,7 @@ from mollia_cli.domain.decisions import LABEL, Decision
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import IntArray
-from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.project.context import Project
 
 
@@ -26,10 +26,10 @@ def gold_labels(items: Sequence[Item]) -> IntArray:
     return np.array([item.label for item in items], dtype=np.int64)
 
 
-def certain_verdicts(items: Sequence[Item], labels: IntArray, classes: int) -> dict[str, Verdict]:
-    """Labels that somebody knows, as verdicts: sure, and without negative labels; labels: [n]."""
-    sure = np.eye(classes)
-    return {item.id: Verdict(item.id, int(k), 1.0, sure[k]) for item, k in zip(items, labels, strict=True)}
+def certain_verdicts(items: Sequence[Item], labels: IntArray, classes: int) -> Verdicts:
+    """Labels that somebody knows, as verdicts of confidence 1 without negative labels; labels: [n]."""
+    ids = tuple(item.id for item in items)
+    return Verdicts(ids, labels, np.eye(classes)[labels], np.zeros((len(ids), classes), dtype=bool))
 
 
 def ask_person(project: Project, items: Sequence[Item]) -> IntArray:
@@ -42,16 +42,17 @@ def ask_person(project: Project, items: Sequence[Item]) -> IntArray:
     return np.array([told[item.id] for item in items], dtype=np.int64)
 
 
-def told_items(project: Project) -> list[Item]:
+def labelled_by_people(project: Project) -> list[Item]:
     """The pool items that people have labelled, each with the label that they gave it."""
-    told = project.store.decisions.labels()
-    items = project.store.items.get(list(told))
-    return [replace(item, label=told[item.id]) for item in items if item.split == "pool"]
+    given = project.store.decisions.labels()
+    items = project.store.items.get(list(given))
+    return [replace(item, label=given[item.id]) for item in items if item.split == "pool"]
 
 
-def told_verdicts(project: Project) -> dict[str, Verdict]:
-    """People's labels of pool items, by id: they override what an aggregator concludes."""
-    items = told_items(project)
+def decided_verdicts(project: Project, ids: Sequence[str]) -> Verdicts:
+    """People's labels of those of ``ids`` that are pool items with one: they override an aggregator's verdicts."""
+    wanted = set(ids)
+    items = [item for item in labelled_by_people(project) if item.id in wanted]
     return certain_verdicts(items, gold_labels(items), len(project.labels))
 
 

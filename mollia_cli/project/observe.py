@@ -170,15 +170,14 @@ def observations(project: Project, panel: Sequence[Member], ids: Sequence[str]) 
                     yield member, stored[member.key][item_id]
 
 
-def stack(
-    project: Project, panel: Sequence[Member], ids: Sequence[str], store: ObservationStore | None = None
-) -> Panel:
+def stack(project: Project, panel: Sequence[Member], ids: Sequence[str]) -> Panel:
     """The stored observations of ``ids`` as arrays; every item must have been observed by every member."""
-    store = store or project.store.observations
     shape = (len(ids), len(panel), len(project.labels))
     log_probs, votes, invalid = np.empty(shape), np.empty(shape), np.empty(shape[:2])
     for column, member in enumerate(panel):
-        store.read_into(member.key, ids, log_probs[:, column], votes[:, column], invalid[:, column])
+        project.store.observations.read_into(
+            member.key, ids, log_probs[:, column], votes[:, column], invalid[:, column]
+        )
     names = tuple(member.name for member in panel)
     return Panel(tuple(ids), names, log_probs, votes, invalid, project.settings.annotate.samples)
 

@@ -1,4 +1,4 @@
-"""Cascades: who is asked of what, and who concludes."""
+"""Cascades: who is asked of what, and whose verdict it is."""
 
 import json
 from collections.abc import Callable
@@ -9,9 +9,10 @@ import pytest
 
 from mollia_cli.cli.main import app
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.insight.export import labelled_rows
 from mollia_cli.loop.aggregate import fit_aggregator
-from mollia_cli.loop.cascade import ask, check_order, stages_said
+from mollia_cli.loop.cascade import ask, check_order, stages_remark
 from mollia_cli.loop.run import run_rounds
 from mollia_cli.loop.setup import open_run
 from mollia_cli.project.context import Project
@@ -31,9 +32,8 @@ def replay(project: Project, stored_outputs: Callable[[Project], Path]) -> str:
     return str(stored_outputs(project))
 
 
-def accuracy(project: Project, found: dict) -> float:
-    gold = {item.id: item.label for item in project.store.items.get(list(found))}
-    return float(np.mean([verdict.label == gold[i] for i, verdict in found.items()]))
+def accuracy(project: Project, found: Verdicts) -> float:
+    return float(np.mean(found.labels == [item.label for item in project.store.items.get(found.ids)]))
 
 
 def test_only_doubts_reach_the_next_llm(project: Project, replay: str) -> None:
@@ -43,13 +43,13 @@ def test_only_doubts_reach_the_next_llm(project: Project, replay: str) -> None:
     assert (first.name, second.name) == ("b", "a")
     assert first.asked == 40 > second.asked > 0
     assert first.settled == 40 - second.asked
-    assert stages_said(done) == f"asked b of 40 items, a of {second.asked}; sure of the others"
+    assert stages_remark(done) == f"asked b of 40 items, a of {second.asked}; sure of the others"
 
     both = members(project, replay)
     by_name = {member.name: member for member in both}
     assert len(observed_by_all(project, [by_name["a"]], ids)) == second.asked
     assert len(observed_by_all(project, both, project.store.items.ids("seed"))) == 18
-    assert set(done.verdicts) == set(ids)
+    assert set(done.verdicts.ids) == set(ids)
     assert accuracy(project, done.verdicts) > 0.7
 
 
@@ -58,10 +58,10 @@ def test_a_verdict_is_the_aggregators_of_those_who_read_the_item(project: Projec
     done = ask(project, ["b", "a"], SURE, ids, replay=replay)
     panel = check_order(project, ["b", "a"], replay)
     read_by_both = observed_by_all(project, panel, ids)
-    for part, judged in ((panel[:1], [i for i in ids if i not in read_by_both]), (panel, read_by_both)):
+    for part, read in ((panel[:1], [i for i in ids if i not in read_by_both]), (panel, read_by_both)):
         fitted = fit_aggregator(project, "", part, ids if len(part) == 1 else read_by_both)
-        expected = fitted.predict_proba(stack(project, part, judged))
-        np.testing.assert_allclose([done.verdicts[i].probabilities for i in judged], expected)
+        expected = fitted.predict_proba(stack(project, part, read))
+        np.testing.assert_allclose(done.verdicts.of(read).probabilities, expected)
 
 
 @pytest.mark.parametrize(("sure", "asked"), [(0.001, 0), (0.9999, 40)])
@@ -98,7 +98,7 @@ def test_a_run_asks_in_cascade(project: Project, replay: str) -> None:
     assert done[-1].fit is not None
     assert any(remark.startswith("run main round 1: asked b of ") for remark in said)
     chosen = {selection.item_id for selection in project.store.runs.selections(run)}
-    assert chosen <= set(project.store.verdicts.get(done[-1].fit, list(chosen)))
+    assert chosen <= set(project.store.verdicts.get(done[-1].fit, list(chosen)).ids)
     assert {row["source"] for row in labelled_rows(project)} == {"gold", "conditional_logit+cascade"}
     open_run(project, cascade=["b", "a"])
     with pytest.raises(InputError, match="cascade"):

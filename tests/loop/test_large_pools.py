@@ -1,4 +1,4 @@
-"""Large pools are read, asked and judged in parts: the parts change nothing but the memory that it takes."""
+"""Large pools are read, asked and predicted in parts: the parts change nothing but the memory that it takes."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -61,10 +61,8 @@ def test_verdicts_and_choices_are_the_same(observed: Project, monkeypatch: pytes
     observed.store._db.execute("DELETE FROM verdicts")
     observed.store._db.conn.commit()
     again = aggregation.aggregate(observed, "vote").verdicts
-    fields = ("item_id", "label", "confidence", "negatives")
-    assert [[getattr(v, name) for name in fields] for v in again] == [
-        [getattr(v, name) for name in fields] for v in whole
-    ]
+    for name in ("ids", "labels", "probabilities", "negatives"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
 
 
 def test_a_fit_learns_from_a_bounded_part_of_the_pool(observed: Project, monkeypatch: pytest.MonkeyPatch) -> None:

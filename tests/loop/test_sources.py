@@ -189,12 +189,11 @@ def test_refined_trains_on_sure_verdicts_of_the_unselected_pool(
 
     # y- is what the LLMs' evidence says, which delta was chosen on: the text model has no veto
     members = fit_panel(project, fit)
-    sample = sorted(project.store.verdicts.get(fit.id, project.store.items.ids("pool")))
-    made = project.store.verdicts.get(fit.id, sample)
-    expected = negative_labels(annotation.stack(project, members, sample), negative_rule(project, members).delta)
-    expected = without_verdicts(expected, np.array([made[item_id].label for item_id in sample]))
+    made = project.store.verdicts.get(fit.id, project.store.items.ids("pool"))
+    expected = negative_labels(annotation.stack(project, members, made.ids), negative_rule(project, members).delta)
+    expected = without_verdicts(expected, made.labels)
     assert expected.any()
-    assert [made[i].negatives for i in sample] == [tuple(np.flatnonzero(row).tolist()) for row in expected]
+    np.testing.assert_array_equal(made.negatives, expected)
 
     # the same items again: nothing is fitted anew
     panel = annotation.members(project, setup.replay)
