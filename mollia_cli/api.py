@@ -28,6 +28,7 @@ from mollia_cli.project import context as core
 from mollia_cli.project import observe as annotation
 from mollia_cli.project.create import create, new_settings
 from mollia_cli.project.ingest import ImportReport, ingest
+from mollia_cli.project.members import REPLAY, labelling
 from mollia_cli.store.runs import Round
 from mollia_cli.strategies.base import Pick
 
@@ -83,11 +84,18 @@ class Project(core.Project):
         described = labels if isinstance(labels, Mapping) else dict.fromkeys(labels, "")
         given = parse_settings({"labels": dict(described), **(settings or {})}, "settings")
         named = LabelSet(tuple(described), tuple(described.values()))
-        made = new_settings(named, noun, task, panel or given.panel.models, encoder, seed)
+        made = new_settings(named, noun, task, panel, encoder, seed)
         learner = replace(given.learner, encoder=made.learner.encoder)
         create(
             Path(folder),
-            replace(made, annotate=given.annotate, aggregate=given.aggregate, learner=learner, run=given.run),
+            replace(
+                made,
+                panel=made.panel if panel else given.panel,
+                annotate=given.annotate,
+                aggregate=given.aggregate,
+                learner=learner,
+                run=given.run,
+            ),
         )
         return cls.open(Path(folder))
 
@@ -132,7 +140,8 @@ class Project(core.Project):
         """
         if ids is None:
             ids = self.store.items.ids(check_split(split)) if split else next_items(self)
-        return annotation.stack(self, annotation.annotate(self, ids, models, replay=str(replay)), ids)
+        seen = self.with_panel(labelling(self.settings, REPLAY, str(Path(replay).resolve()))) if replay else self
+        return annotation.stack(seen, annotation.annotate(seen, ids, models), ids)
 
     def aggregate(
         self,

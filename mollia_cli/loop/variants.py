@@ -16,7 +16,7 @@ from mollia_cli.domain.prompting import Prompt
 from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.project.context import Project
 from mollia_cli.project.kernels import file_kernels
-from mollia_cli.project.observe import Member, observe, stack
+from mollia_cli.project.observe import Member, read, stack
 from mollia_cli.project.panel import LOG_FILE, panel_annotators, writing_llm
 
 EACH = 3  # variants of one item
@@ -112,7 +112,9 @@ def _read(project: Project, panel: Sequence[Member], variants: Sequence[Variant]
     missing = {name: todo for name, todo in missing.items() if todo}
     if not missing:
         return
-    annotators = panel_annotators(project, list(missing))
-    for annotator in annotators:
-        todo = [Item(v.id, v.text) for v in variants if v.id in missing[annotator.name]]
-        observe(project, annotator, annotators, [todo], len(todo), store)
+    texts = {variant.id: Item(variant.id, variant.text) for variant in variants}
+    keys = {member.name: member.key for member in panel}
+    for annotator in panel_annotators(project, list(missing)):
+        todo = [item_id for item_id in texts if item_id in missing[annotator.name]]
+        read(project, annotator, keys[annotator.name], todo, store, items=lambda ids: [texts[i] for i in ids])
+        annotator.close()

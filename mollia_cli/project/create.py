@@ -10,7 +10,9 @@ from mollia_cli import models
 from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.files import write_private
 from mollia_cli.domain.labels import LabelSet, parse_labels
+from mollia_cli.domain.members import LLAMA, MemberSpec
 from mollia_cli.domain.settings import SETTINGS_FILE, LearnerSettings, PanelSettings, Settings
+from mollia_cli.project.members import llm_name
 from mollia_cli.prompts import builtin_template, render
 from mollia_cli.store.project_files import write_settings
 from mollia_cli.store.store import Store
@@ -40,7 +42,7 @@ def new_settings(
 
     Without an encoder: the default if it is installed, else the first installed one.
     """
-    members = PanelSettings(models=tuple(_panel_member(name) for name in panel))
+    members = PanelSettings(tuple(MemberSpec(_panel_member(name)) for name in panel))
     learner = LearnerSettings(encoder=encoder or _default_encoder())
     return Settings(labels=labels, noun=noun, task=task, seed=seed, panel=members, learner=learner)
 
@@ -59,8 +61,9 @@ def create(root: Path, settings: Settings) -> Created:
     Store(root, labels, create=True).close()
     write_private(root / PROMPT_FILE, template)
     write_settings(root / SETTINGS_FILE, settings)
-    panel = settings.panel.models or tuple(models.installed_names("llm"))
-    wanted = [*settings.panel.models, settings.learner.encoder]
+    members = settings.panel.members
+    panel = tuple(spec.name for spec in members) or tuple(models.installed_names("llm"))
+    wanted = [*(llm_name(spec, root) for spec in members if spec.kind == LLAMA), settings.learner.encoder]
     return Created(root, settings, panel, tuple(name for name in wanted if not models.is_installed(name)))
 
 
