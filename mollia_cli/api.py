@@ -69,7 +69,7 @@ class Project(core.Project):
         folder: str | Path,
         labels: Sequence[str] | Mapping[str, str],
         *,
-        panel: Sequence[str] = (),
+        panel: Sequence[str | Mapping[str, Any]] = (),
         encoder: str = "",
         noun: str = "text",
         task: str = "",
@@ -78,7 +78,8 @@ class Project(core.Project):
     ) -> Self:
         """A new project (``mollia init``); a folder that holds one raises RefusedError.
 
-        labels: names, or names with what they mean. panel: catalogue names and paths of GGUF files.
+        labels: names, or names with what they mean. panel: catalogue names, paths of GGUF files, and members of
+        other kinds as dictionaries, as they stand in ``mollia.toml``.
         settings: sections of ``mollia.toml``, for example ``{"learner": {"epochs": 10}}``.
         """
         described = labels if isinstance(labels, Mapping) else dict.fromkeys(labels, "")
@@ -130,10 +131,10 @@ class Project(core.Project):
         ids: Sequence[str] | None = None,
         *,
         split: str = "",
-        models: Sequence[str] = (),
+        members: Sequence[str] = (),
         replay: str | Path = "",
     ) -> Panel:
-        """What the panel, or some of its LLMs, say of items: of ``ids``, of a split, else of what comes next.
+        """What the panel, or some of its members, say of items: of ``ids``, of a split, else of what comes next.
 
         replay: a file of stored outputs that stand for the panel.
         The arrays' rows follow the items, their second axis the LLMs: see Panel.
@@ -141,7 +142,7 @@ class Project(core.Project):
         if ids is None:
             ids = self.store.items.ids(check_split(split)) if split else next_items(self)
         seen = self.with_panel(labelling(self.settings, REPLAY, str(Path(replay).resolve()))) if replay else self
-        return annotation.stack(seen, annotation.annotate(seen, ids, models), ids)
+        return annotation.stack(seen, annotation.annotate(seen, ids, members), ids)
 
     def aggregate(
         self,

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
@@ -17,15 +17,14 @@ class NoOptions:
     """The options of a kind that has none."""
 
 
-class ModelFile(Protocol):
-    """A model's file on this machine; ``sha256`` is of the file as it is now."""
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model's file; ``sha256`` is of the file as it is now, ``kernels`` finds out what computes it here."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def path(self) -> Path: ...
-    @property
-    def sha256(self) -> str: ...
+    name: str
+    path: Path
+    sha256: str
+    kernels: Callable[[], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class PanelContext:
 
     folder: of the project, which relative paths in options are of. tokens: those that a prompt may have, 0 for the
     model's own limit. show_invalid: of each text, so many answers that are no label are decoded to their end.
-    find_llm: an LLM's file by catalogue name or path; kernels: what computes it here. ask: puts a question to a person.
+    find_llm: an LLM's file by catalogue name or path. ask: puts a question to a person.
     """
 
     folder: Path
@@ -46,7 +45,6 @@ class PanelContext:
     log_path: Path
     show_invalid: int
     find_llm: Callable[[str], ModelFile]
-    kernels: Callable[[ModelFile], Any]
     ask: Callable[[str], str]
 
     def path(self, written: str) -> Path:

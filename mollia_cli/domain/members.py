@@ -68,7 +68,7 @@ def options_of(spec: MemberSpec, kind: type[Options], where: str = "panel.member
         return msgspec.convert(dict(spec.options), kind)
     except msgspec.ValidationError as error:
         what, _, place = str(error).partition(" - at `$.")
-        name = place.rstrip("`")
+        name = next(option for option in known if place.startswith(option) and place[len(option)] in "`.[")
         raise InputError(f"{member}: {name} is {spec.options.get(name)!r}", what[:1].lower() + what[1:]) from error
 
 

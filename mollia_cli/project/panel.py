@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from itertools import islice, zip_longest
 from pathlib import Path
 
 from mollia_cli import models
-from mollia_cli.annotators.base import Annotator, PanelContext
+from mollia_cli.annotators.base import Annotator, ModelFile, PanelContext
 from mollia_cli.annotators.llama.binding.formats import COARSER
 from mollia_cli.annotators.llama.binding.memory import available
 from mollia_cli.domain.errors import InputError, NotFoundError
@@ -111,10 +111,14 @@ def panel_context(project: Project, show_invalid: int = 0) -> PanelContext:
         tokens=settings.context,
         log_path=project.root / LOG_FILE,
         show_invalid=show_invalid,
-        find_llm=lambda written: llm_file(project, MemberSpec(written)),
-        kernels=lambda file: file_kernels(file, project.say),
+        find_llm=partial(_find_llm, project),
         ask=project.ask,
     )
+
+
+def _find_llm(project: Project, written: str) -> ModelFile:
+    file = llm_file(project, MemberSpec(written))
+    return ModelFile(file.name, file.path, file.sha256, partial(file_kernels, file, project.say))
 
 
 def annotators_of(spec: MemberSpec, context: PanelContext) -> Sequence[Annotator]:

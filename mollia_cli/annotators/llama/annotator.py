@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar, Self
@@ -116,7 +115,7 @@ class GgufAnnotator(Annotator):
                 context=context.tokens,
                 log_path=context.log_path,
                 show_invalid=context.show_invalid,
-                kernels=partial(context.kernels, file),
+                kernels=file.kernels,
             )
         ]
 
