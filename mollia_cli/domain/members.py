@@ -1,5 +1,6 @@
 """Panel members as they are written down: a name, a kind, and that kind's own options."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
@@ -68,8 +69,9 @@ def options_of(spec: MemberSpec, kind: type[Options], where: str = "panel.member
         return msgspec.convert(dict(spec.options), kind)
     except msgspec.ValidationError as error:
         what, _, place = str(error).partition(" - at `$.")
-        name = next(option for option in known if place.startswith(option) and place[len(option)] in "`.[")
-        raise InputError(f"{member}: {name} is {spec.options.get(name)!r}", what[:1].lower() + what[1:]) from error
+        name = re.split(r"[.`[]", place)[0]
+        given = f"{name} is {spec.options[name]!r}" if name else "its options are none"
+        raise InputError(f"{member}: {given}", what[:1].lower() + what[1:]) from error
 
 
 def _parse_member(entry: Any, where: str) -> MemberSpec:
