@@ -149,10 +149,10 @@ def _weighed(panel: Sequence[Annotator]) -> Sequence[Annotator]:
 
 
 def _wordless(project: Project, key: str, ids: Sequence[str]) -> Iterator[str]:
-    """Items with stored invalid votes whose words were not decoded."""
+    """Items with stored invalid votes of an LLM whose words were not decoded."""
     for part in chunks(ids, _AT_ONCE):
         for item_id, seen in project.store.observations.get(key, part).items():
-            if seen.invalid > 0 and not seen.answers:
+            if seen.invalid > 0 and seen.tokens and not seen.answers:
                 yield item_id
 
 
@@ -169,13 +169,14 @@ def models_kept(project: Project) -> Iterator[None]:
 
 
 def _warn(project: Project, member: Member, ids: Sequence[str]) -> None:
-    """Say what a person should know of fresh observations: little mass on the labels, texts that were cut."""
-    mass, cut, name = 0.0, 0, member.name
+    """Say what a person should know of an LLM's fresh observations: little mass on the labels, texts that were cut."""
+    mass, cut, tokens, name = 0.0, 0, 0, member.name
     for part in chunks(ids, _AT_ONCE):
         for seen in project.store.observations.get(member.key, part).values():
             mass += seen.mass / len(ids)
             cut += seen.truncated
-    if mass < LITTLE_MASS:
+            tokens += seen.tokens
+    if tokens and mass < LITTLE_MASS:
         shots = "" if project.settings.annotate.shots else f" --shots {2 * len(project.labels)}, or"
         project.say(
             f"{name} puts only {mass:.0%} of its probability on the labels: see what it says instead with"
