@@ -50,6 +50,10 @@ def check_members(members: Sequence[MemberSpec], where: str = f"{SETTINGS_FILE}:
     Nothing is made, and no model's file is looked at.
     """
     for spec in members:
+        try:
+            ANNOTATORS.check(spec.kind)
+        except InputError as error:
+            raise InputError(f"{where}: {spec.name!r}: {error.message}", error.hint) from None
         if spec.kind != LLAMA or spec.options:  # most panels hold names alone, and need no class for that
             options_of(spec, kind_of(spec).Options, where)
     if len(members) > 1 and certain(members):

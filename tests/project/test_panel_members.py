@@ -65,7 +65,11 @@ def test_a_run_with_such_a_panel_can_be_repeated_with_its_relative_file(mixed: P
 @pytest.mark.parametrize(
     ("member", "said", "hint"),
     [
-        ({"name": "lab", "kind": "reply", "file": "x"}, "no annotator is called 'reply'", "did you mean 'replay'"),
+        (
+            {"name": "lab", "kind": "reply", "file": "x"},
+            r"mollia.toml: panel.members: 'lab': no annotator is called 'reply'",
+            "did you mean 'replay'",
+        ),
         ({"name": "lab", "kind": "replay"}, r"'lab' \(replay\) needs the option 'file'", "file, llm"),
         ({"name": "lab", "kind": "replay", "flie": "x"}, "has no option 'flie'", "did you mean file"),
         ({"name": "x", "kind": "llama", "file": 3}, "file is 3", "expected `str`"),
