@@ -182,5 +182,5 @@ def _scratch(project: Project, record: dict[str, Any] | None, ask_again: bool) -
         )
         write_private(root / PROMPT_FILE, template)
         with Project.open(root) as copy:
-            copy.say, copy.progress = project.say, project.progress
+            copy.say, copy.progress, copy.folder = project.say, project.progress, project.folder
             yield copy

@@ -3,9 +3,11 @@
 from typing import Any
 
 from mollia_cli import models
+from mollia_cli.domain.members import LLAMA, MemberSpec
 from mollia_cli.insight.corrections import corrections
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import current_run
+from mollia_cli.project.members import llm_name
 from mollia_cli.store.runs import Round
 
 
@@ -14,13 +16,12 @@ def status(project: Project) -> dict[str, Any]:
     store = project.store
     run = current_run(project)
     fit = store.verdicts.latest_fit()
-    panel = project.settings.panel.models or tuple(models.installed_names("llm"))
     return {
         "project": str(project.root),
         "labels": list(project.labels.names),
         "items": store.items.counts(),
         "synthetic": store.synthetic.counts(),
-        "panel": [{"name": name, "installed": models.is_installed(name)} for name in panel],
+        "panel": [_member(project, spec) for spec in project.panel or map(MemberSpec, models.installed_names("llm"))],
         "encoder": {
             "name": project.settings.learner.encoder,
             "installed": models.is_installed(project.settings.learner.encoder),
@@ -33,6 +34,12 @@ def status(project: Project) -> dict[str, Any]:
         "stopped": store.runs.stopped(run),
         "rounds": [round_row(record) for record in store.runs.rounds(run)],
     }
+
+
+def _member(project: Project, spec: MemberSpec) -> dict[str, Any]:
+    """A member of the panel; ``installed``: whether there is the file of one that is an LLM, true of the others."""
+    installed = spec.kind != LLAMA or models.is_installed(llm_name(spec, project.folder))
+    return {"name": spec.name, "kind": spec.kind, "installed": installed}
 
 
 def round_row(record: Round) -> dict[str, Any]:

@@ -43,9 +43,9 @@ class Cascaded:
     stages: list[Stage]
 
 
-def check_order(project: Project, order: Sequence[str], replay: str = "") -> list[Member]:
+def check_order(project: Project, order: Sequence[str]) -> list[Member]:
     """The cascade's LLMs as the store knows them. Raises InputError where they are no part of the panel."""
-    by_name = {member.name: member for member in members(project, replay)}
+    by_name = {member.name: member for member in members(project)}
     check_names(order, list(by_name))
     if len(order) < 2 or len(set(order)) < len(order):
         raise InputError(
@@ -54,17 +54,14 @@ def check_order(project: Project, order: Sequence[str], replay: str = "") -> lis
     return [by_name[name] for name in order]
 
 
-def ask(
-    project: Project, order: Sequence[str], sure: float, ids: Sequence[str], aggregator: str = "", replay: str = ""
-) -> Cascaded:
+def ask(project: Project, order: Sequence[str], sure: float, ids: Sequence[str], aggregator: str = "") -> Cascaded:
     """Observe the seed items by all of the cascade, ``ids`` as far as needed; verdicts on ``ids``.
 
     order: names in the panel, the cheapest first; sure: the calibrated confidence from which no further
-    LLM is asked; replay: see ``panel_annotators``. An item's verdict is from all LLMs that observed it, which may be
-    more.
+    LLM is asked. An item's verdict is from all LLMs that observed it, which may be more.
     """
-    panel = check_order(project, order, replay)
-    annotate(project, [item.id for item in fit_seeds(project)], order, replay=replay)
+    panel = check_order(project, order)
+    annotate(project, [item.id for item in fit_seeds(project)], order)
     open_ids = list(ids)
     fits: list[Fitted] = []
     stages: list[Stage] = []
@@ -72,7 +69,7 @@ def ask(
     readers: dict[str, int] = {}
     for length, member in enumerate(panel, 1):
         part = panel[:length]
-        annotate(project, open_ids, [member.name], replay=replay)
+        annotate(project, open_ids, [member.name])
         fits.append(fit_aggregator(project, aggregator, part, open_ids))
         found = predict_verdicts(project, fits[-1], observed_by_all(project, part, ids))
         verdicts = verdicts.updated(found)

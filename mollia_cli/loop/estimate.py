@@ -23,12 +23,14 @@ from mollia_cli.domain.rng import stream
 from mollia_cli.learners.base import DROPOUT, EMBEDDINGS, PERTURBED, PROBABILITIES, Examples
 from mollia_cli.loop.needed import fit_seeds, needed_for_fit
 from mollia_cli.loop.refine import CONFIDENT
-from mollia_cli.loop.setup import HUMAN, ORACLE, REFINED, RunSetup, as_opened, planned_run
+from mollia_cli.loop.setup import REFINED, RunSetup, as_opened, planned_run
 from mollia_cli.loop.stop import STOP_SET
 from mollia_cli.loop.train import fewer_epochs
 from mollia_cli.project.context import Project
 from mollia_cli.project.labels import gold_labels
 from mollia_cli.project.learner import finished_rounds, new_learner
+from mollia_cli.project.members import certain
+from mollia_cli.project.observe import read
 from mollia_cli.project.panel import fit_together, panel_annotators
 from mollia_cli.stopping import STOPPING
 from mollia_cli.strategies import STRATEGIES
@@ -118,7 +120,7 @@ def estimate(project: Project, name: str = "", texts: int = TEXTS, **changes: An
     if not plan.rounds:
         return Estimate(run, 0, (), NOTHING)
     others = Others()
-    panel = [] if setup.annotator in (HUMAN, ORACLE) else _panel(project, plan, run, texts)
+    panel = [] if certain(project.panel) else _panel(project, plan, run, texts)
     verdicts = [_aggregator(project, plan)] if panel else []
     parts = (*panel, *verdicts, *_learner(project, plan, run))
     return Estimate(run, plan.rounds, parts, _disk(project, plan, len(panel)), others.cores())
@@ -145,13 +147,13 @@ def _llms(project: Project, plan: _Plan, chosen: Sequence[str], texts: int) -> I
     known = list(dict.fromkeys([*needed_for_fit(project), *chosen]))
     pool = project.store.items.ids("pool")
     share_new = 1.0 - len(set(known) & set(pool)) / max(len(pool), 1)
-    annotators = panel_annotators(project, plan.setup.cascade, replay=plan.setup.replay)
+    annotators = panel_annotators(project, plan.setup.cascade)
     loads = 1 if fit_together(annotators) else plan.rounds
     for place, annotator in enumerate(annotators):
         key = project.store.observations.register(annotator.name, annotator.identity)
         missing = project.store.observations.missing(key, known)
         sample = _spread_by_length(project.store.items.get(missing or known), texts + 1)
-        load, rate = _read(project, annotator, key, [item for item in sample if item.id in set(missing)])
+        load, rate = _read(project, annotator, key, [item.id for item in sample if item.id in set(missing)])
         tokens = _tokens_per_text(project, key, sample)
         missing = project.store.observations.missing(key, missing)
         surely = [item_id for item_id in missing if item_id in seeds or not place or not plan.setup.cascade]
@@ -172,23 +174,23 @@ def _spread_by_length(items: Sequence[Item], n: int) -> list[Item]:
     return [ordered[row] for row in sorted(rows)]
 
 
-def _read(project: Project, annotator: Annotator, key: str, items: Sequence[Item]) -> tuple[float, float]:
+def _read(project: Project, annotator: Annotator, key: str, ids: Sequence[str]) -> tuple[float, float]:
     """(seconds to load, tokens a second) of an LLM that reads the items; what it says of them is stored."""
-    if not items:
-        stored = next(row for row in project.store.observations.summary() if row["key"] == key)
+    store = project.store.observations
+    if not ids:
+        stored = next(row for row in store.summary() if row["key"] == key)
         return 0.0, (stored["tokens"] or 0) / stored["seconds"] if stored["seconds"] else 0.0
-    spent, tokens = [], [0]
+    spent = []
     try:
-        for part in (items[:1], items[1:]):
+        for part in filter(None, (ids[:1], ids[1:])):
             begin = perf_counter()
-            for batch in annotator.annotate(part):
-                project.store.observations.add(key, batch)
-                tokens.append(sum(seen.tokens for seen in batch))
+            read(project, annotator, key, part, store)
             spent.append(perf_counter() - begin)
     finally:
         annotator.close()
-    first = tokens[1]
-    rate = (sum(tokens) - first) / spent[1] if len(items) > 1 and spent[1] else sum(tokens) / max(spent[0], 1e-9)
+    tokens = store.tokens_by_item([key], ids)
+    first, later = tokens[ids[0]], sum(tokens[item_id] for item_id in ids[1:])
+    rate = later / spent[1] if len(ids) > 1 and spent[1] else (first + later) / max(spent[0], 1e-9)
     return max(0.0, spent[0] - first / rate) if rate else spent[0], rate
 
 
@@ -206,7 +208,7 @@ def _aggregator(project: Project, plan: _Plan) -> Part:
     kind = AGGREGATORS.load(plan.setup.aggregator)
     seeds = len(fit_seeds(project))
     lengths = len(plan.setup.cascade) or 1
-    names = tuple(m.name for m in panel_annotators(project, plan.setup.cascade, replay=plan.setup.replay))
+    names = tuple(m.name for m in panel_annotators(project, plan.setup.cascade))
     rows = len(needed_for_fit(project)) + plan.selected + plan.future // 2
     rng = stream(project.settings.seed, "estimate")
     z = rng.dirichlet(np.ones(len(project.labels)), (seeds + rows, len(names)))

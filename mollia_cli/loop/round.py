@@ -16,11 +16,12 @@ from mollia_cli.loop.cascade import ask, stages_remark, with_sample
 from mollia_cli.loop.needed import needed_for_fit
 from mollia_cli.loop.refine import refined_verdicts, with_confident
 from mollia_cli.loop.select import opinions, select
-from mollia_cli.loop.setup import HUMAN, ORACLE, REFINED, RunSetup, as_opened, open_run
+from mollia_cli.loop.setup import REFINED, RunSetup, as_opened, open_run
 from mollia_cli.loop.train import Labelled, Stopwatch, evaluate, keep_model, train_learner
 from mollia_cli.project.context import Project
-from mollia_cli.project.labels import ask_person, certain_verdicts, decided_verdicts, gold_labels, labelled_by_people
-from mollia_cli.project.observe import annotate
+from mollia_cli.project.labels import certain_verdicts, decided_verdicts, labelled_by_people
+from mollia_cli.project.members import certain
+from mollia_cli.project.observe import annotate, known_labels
 from mollia_cli.store.runs import Round, Selection
 from mollia_cli.store.verdicts import Fit
 
@@ -82,7 +83,7 @@ def finish_round(project: Project, run: str, setup: RunSetup, number: int) -> Ro
     metrics: dict[str, Any] = _verdict_quality(project, selections, verdicts)
     watch = Stopwatch()
     people = labelled_by_people(project)
-    labelled = _labelled([*seed, *people], selections, verdicts, cited is None and setup.annotator == ORACLE)
+    labelled = _labelled([*seed, *people], selections, verdicts, cited is None and certain(project.panel))
     before = project.store.runs.rounds(run)[:number]
     lambda_before = (before[-1].metrics or {}).get("lambda") if before else None
     learner, training, memory = train_learner(project, labelled, number, asdict(setup), lambda_before)
@@ -106,21 +107,20 @@ def _labelled(gold: Sequence[Item], selections: Sequence[Selection], verdicts: V
 def _label(project: Project, run: str, setup: RunSetup, number: int, selections: Sequence[Selection]) -> Verdicts:
     """Verdicts on everything that the run has selected: annotate what is missing, fit, aggregate.
 
-    People and true labels are verdicts of their own; refined ones come with those on unselected items.
+    The labels of a member that knows them are verdicts; refined ones come with those on unselected items.
     What people have labelled already needs no verdict of the panel.
     """
     watch = Stopwatch()
     selected = [selection.item_id for selection in selections]
-    if setup.annotator in (HUMAN, ORACLE):
-        items = project.store.items.get(selected)
-        labels = ask_person(project, items) if setup.annotator == HUMAN else gold_labels(items)
+    if certain(project.panel):
+        labels = known_labels(project, selected)
         _record(project, run, number, "annotate", watch)
-        return certain_verdicts(items, labels, len(project.labels))
+        return certain_verdicts(project.store.items.get(selected), labels, len(project.labels))
     decided = decided_verdicts(project, selected)
     known = set(decided.ids)
     ids = [item_id for item_id in selected if item_id not in known]
     if setup.cascade:
-        done = ask(project, setup.cascade, setup.sure, with_sample(project, ids), setup.aggregator, setup.replay)
+        done = ask(project, setup.cascade, setup.sure, with_sample(project, ids), setup.aggregator)
         _record(project, run, number, "annotate", watch)
         project.say(f"run {run} round {number}: {stages_remark(done)}")
         fit, verdicts = done.fit, done.verdicts.of(ids)
@@ -152,7 +152,7 @@ def _stored(project: Project, setup: RunSetup, fit: int, selections: Sequence[Se
 def _whole_panel(project: Project, run: str, setup: RunSetup, number: int, ids: Sequence[str]) -> tuple[Fit, Verdicts]:
     """The fit and its verdicts, with every LLM asked of every item."""
     watch = Stopwatch()
-    panel = annotate(project, list(dict.fromkeys([*needed_for_fit(project), *ids])), replay=setup.replay)
+    panel = annotate(project, list(dict.fromkeys([*needed_for_fit(project), *ids])))
     _record(project, run, number, "annotate", watch)
     if setup.method == REFINED:
         fit, verdicts = refined_verdicts(project, setup.aggregator, panel, ids)

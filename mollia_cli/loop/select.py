@@ -12,6 +12,7 @@ from mollia_cli.loop.selector import PER_PICK, answers
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import current_run, finished_rounds, trained_learner
 from mollia_cli.project.observe import Member, members, observed_by_all, stack
+from mollia_cli.project.panel import labelled_by, observing
 from mollia_cli.store.items import chunks
 from mollia_cli.strategies import STRATEGIES
 from mollia_cli.strategies.base import ANSWERS, CONFIDENCE, EMBEDDINGS, PANEL, Pick, Signals, Strategy
@@ -94,8 +95,8 @@ def _signals(project: Project, run: str, strategy: Strategy, candidates: Sequenc
 
 
 def _panel_of(project: Project, run: str) -> list[Member]:
-    """The panel that labels for a run: the project's, or the stored outputs that the run replays."""
-    return members(project, (project.store.runs.settings(run) or {}).get("replay", ""))
+    """The panel that labels for a run; the project's where the run's labels are no observations."""
+    return members(observing(labelled_by(project, run)))
 
 
 def _annotated(project: Project, run: str, strategy: str, candidates: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,7 @@ class ObservationStore:
     def add(
         self, key: str, batch: Sequence[Observation], seconds: float | None = None, memory: int | None = None
     ) -> None:
-        """Store one batch in one transaction.
+        """Store one batch in one transaction; of what is stored already only the words of its invalid answers are new.
 
         ``seconds``: wall-clock of the whole batch; ``memory``: the annotator's peak so far in bytes (``Peak.added``);
         None where they were not measured.
@@ -85,13 +85,9 @@ class ObservationStore:
                 " answers, tokens, truncated, seconds, memory) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
-
-    def keep_answers(self, key: str, batch: Iterable[Observation]) -> None:
-        """Store the words of invalid answers with observations that have none; their numbers stay."""
-        rows = [(json.dumps(o.answers, ensure_ascii=False), key, o.item_id) for o in batch if o.answers]
-        with self._journal.entry("keep answers", {"observations": [row[1:] for row in rows]}):
             self._db.conn.executemany(
-                "UPDATE observations SET answers = ? WHERE annotator = ? AND item = ? AND answers = '[]'", rows
+                "UPDATE observations SET answers = ? WHERE annotator = ? AND item = ? AND answers = '[]'",
+                [(json.dumps(o.answers, ensure_ascii=False), key, o.item_id) for o in batch if o.answers],
             )
 
     def get(self, key: str, ids: Sequence[str]) -> dict[str, Observation]:

@@ -32,7 +32,7 @@ CREATE VIEW annotator_answers (
     text, -- the text
     split, -- `items.split`
     annotator, -- the LLM's name
-    kind, -- `gguf` (an LLM) or `replay` (stored outputs)
+    kind, -- `gguf` (an LLM), `replay` (stored outputs), or another package's word
     label, -- its most probable label; null where its label set is not known
     log_prob, -- natural log of that label's probability, whole label string
     vote_share, -- share of its answers that were that label
@@ -164,7 +164,7 @@ CREATE TABLE label_sets (
     PRIMARY KEY (digest, position)
 ) WITHOUT ROWID;
 
--- Who observed: an LLM with its prompt and decoding, stored outputs, or a person.
+-- Who observed: an LLM with its prompt and decoding, stored outputs, or another kind of panel member.
 CREATE TABLE annotators (
     key TEXT PRIMARY KEY, -- digest of `identity`
     name TEXT NOT NULL, -- what it is called

@@ -254,7 +254,7 @@ def test_nothing_tells_where_the_project_lies(by_hand: Project) -> None:
     assert str(by_hand.root.parent) not in told
     assert "/home/someone" not in told
     settings = dict(report(by_hand).provenance.settings)
-    assert dict(settings["panel"])["models"] == "ada.gguf, bob.gguf"
+    assert dict(settings["panel"])["members"] == "ada.gguf, bob.gguf"
     assert dict(settings["run main"])["strategy"] == "random"
 
 
@@ -273,7 +273,7 @@ def test_what_a_run_has_recorded_is_shown_whatever_changes(by_hand: Project, mon
         task="Say what it is.",
         learner=replace(now.learner, epochs=3, encoder="all-mpnet-base-v2"),
         aggregate=replace(now.aggregate, unlabelled=5),
-        panel=replace(now.panel, models=now.panel.models[:1]),
+        panel=replace(now.panel, members=now.panel.members[:1]),
     )
     monkeypatch.setattr("mollia_cli.project.record.__version__", "9.9")
     after = report(by_hand)

@@ -3,10 +3,12 @@
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
+from mollia_cli.annotators.base import Annotator, PanelContext
 from mollia_cli.domain.decisions import IGNORE, LABEL, Decision
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.items import Item
@@ -93,22 +95,22 @@ def test_the_unlabelled_sample_is_drawn_from_the_pool_as_imported(observed: Proj
     assert unlabelled_sample(observed) == expected[3:]
 
 
-class Attentive:
+class Attentive(Annotator):
     """An annotator that remembers how many texts it was given at once."""
 
     name = "attentive"
-    size = 0
+    identity: ClassVar = {"annotator": "attentive"}
 
     def __init__(self) -> None:
-        self.identity = {"annotator": "attentive"}
         self.given: list[int] = []
+
+    @classmethod
+    def from_spec(cls, name: str, options: Any, context: PanelContext) -> list["Attentive"]:
+        return [cls()]
 
     def annotate(self, items: Sequence[Item]) -> Iterator[list[Observation]]:
         self.given.append(len(items))
         yield [Observation(item.id, np.log(np.full(4, 0.2)), np.full(4, 0.25), 0.8, 0.0) for item in items]
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 def test_an_annotator_is_given_a_part_of_the_texts_at_a_time(
