@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, table
+from mollia_cli.cli.common import JsonOption, ProjectOption, RunOption, emit, emit_json, open_project, table
 from mollia_cli.domain.printable import printable
 
 _SHORT = 12  # digits of a digest that people compare by eye
@@ -12,14 +12,14 @@ _SHORT = 12  # digits of a digest that people compare by eye
 
 def explain(
     item_id: Annotated[str, typer.Argument(metavar="ID", help="The item's id.")],
-    run: Annotated[str, typer.Option("--name", help="The run whose classifier is asked. Default: the current.")] = "",
+    run: RunOption = "",
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Trace an item's label: who said what, when, and by which model, prompt and settings.
 
     Also: which aggregator concluded what in which round, why the item was picked, what people decided, what
-    the classifier says now, and the journal's entries. Digests are cut; --json has them whole.
+    the run's classifier says now, and the journal's entries. Digests are cut; --json has them whole.
 
     Example: mollia explain 3fa2b8c1d4e5f607 --json | jq .verdicts
     """

@@ -51,7 +51,7 @@ def _where(db: Database, table: str, column: str, values: Sequence[str]) -> list
 def _borrowed(db: Database, ids: Sequence[str]) -> list[Key]:
     """Variants of other items with a word of these, which no other seed item holds.
 
-    `mollia aggregate --with da` replaces words of items by words of the seeds.
+    `mollia aggregate --aggregator da` replaces words of items by words of the seeds.
     """
     forgotten = set(ids)
     theirs: set[str] = set()

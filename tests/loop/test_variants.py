@@ -241,7 +241,7 @@ def test_stored_outputs_cannot_read_variants(small: Project, name: str, tmp_path
 
 
 def test_the_command(small: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    app(["aggregate", "-p", str(small.root), "--with", "da", "--jsonl"], standalone_mode=False)
+    app(["aggregate", "-p", str(small.root), "--aggregator", "da", "--json"], standalone_mode=False)
     printed = capsys.readouterr()
     assert [json.loads(line)["id"] for line in printed.out.splitlines()] == list(POOL)
     assert "da learns from 4 labelled items and" in printed.err
