@@ -17,7 +17,7 @@ from mollia_cli.cli.common import (
     table,
     talk,
 )
-from mollia_cli.cli.rounds import StopOption
+from mollia_cli.cli.rounds import StopOption, changes_of
 from mollia_cli.cli.run_options import RunOptions, with_run_options
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def estimate(
     from mollia_cli.loop.estimate import estimate as reckon
 
     with open_project(project, threads) as opened:
-        found = reckon(opened, run, limit, rounds=rounds, stop=stop, **options.changes())
+        found = reckon(opened, run, limit, rounds=rounds, stop=stop, **changes_of(options))
     if as_json:
         total: dict[str, Any] = {"tokens": found.tokens, "seconds": found.seconds, "disk_bytes": found.disk}
         emit_json(

@@ -13,6 +13,7 @@ from mollia_cli.cli.common import (
     ThreadsOption,
     duration,
     emit_json,
+    excluded,
     open_project,
     table,
     talk,
@@ -31,6 +32,7 @@ StopOption = Annotated[
     ),
 ]
 
+_NO_PANEL = ("human", "oracle")
 COLUMNS = ("round", "labelled", "verdicts right", "test micro-F1", "test macro-F1", "epochs", "seconds")
 
 
@@ -72,7 +74,7 @@ def round_(
     from mollia_cli.loop.setup import open_run
 
     with open_project(project, threads) as opened:
-        record = advance(opened, *open_run(opened, run, **options.changes()))
+        record = advance(opened, *open_run(opened, run, **changes_of(options)))
     show_rounds([] if record is None else [record], as_json)
 
 
@@ -113,7 +115,7 @@ def run_(
     ends = {"rounds": rounds, "stop": stop, "budget_tokens": budget_tokens, "budget_minutes": budget_minutes}
     with open_project(project, threads) as opened:
         done = run_repeats(
-            opened, run, repeats, lambda record: talk(summary_of_run(record)), **options.changes(), **ends
+            opened, run, repeats, lambda record: talk(summary_of_run(record)), **changes_of(options), **ends
         )
     if as_json or repeats == 1:
         records = [record for finished in done.values() for record in finished.rounds]
@@ -121,6 +123,14 @@ def run_(
     else:
         for name, finished in done.items():
             show_rounds(finished.rounds, False, f"run {name}")
+
+
+def changes_of(options: RunOptions) -> dict[str, Any]:
+    """What the options say that a run is; InputError for one that would have no effect beside another."""
+    given = options.changes()
+    if given["cascade"] and given["annotator"] in _NO_PANEL:
+        excluded("--cascade", f"--annotator {given['annotator']}", "then no LLM is asked")
+    return given
 
 
 def summary_of_run(record: "Round") -> str:
