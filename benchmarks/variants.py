@@ -4,7 +4,7 @@
 
 DIR holds train.jsonl ("text", "label"). For each seed set, 50 random items are the seeds and --pool others are
 labelled: a project of its own in --out, through the commands' own code, `mollia annotate` and `mollia aggregate
---with METHOD`. DA learns from 3 word-level variants of each seed; PAG from 3 paraphrases, which the largest of
+--aggregator METHOD`. DA learns from 3 word-level variants of each seed; PAG from 3 paraphrases, which the largest of
 --models writes, and it averages over 3 paraphrases of each pool item (baselines/variants.py, augmented.py). The whole
 panel reads all of them: they are the items of a second project of their own beside the first. The true labels of the
 pool are read to measure, and by nothing else. What was observed is kept in --out: stopped, the same command goes on.

@@ -45,7 +45,7 @@ class Aggregator(ABC):
         if self.learns and not len(gold):
             raise InputError(
                 f"aggregator {self.name!r} learns from seed labels, and there are none",
-                "import some with --as seed, or use one that needs none: --with vote",
+                "import some with --split seed, or use one that needs none: --aggregator vote",
             )
         self.annotators, self.classes = seed.annotators, seed.classes
         self._check(pool)
@@ -79,7 +79,7 @@ class Aggregator(ABC):
         if state.get("aggregator") != cls.name:
             raise RefusedError(
                 f"this is a saved {state.get('aggregator')!r} aggregator, not a {cls.name!r} one",
-                f"fit again: mollia aggregate --with {cls.name}",
+                f"fit again: mollia aggregate --aggregator {cls.name}",
             )
         made = cls(**state["settings"])
         made.annotators, made.classes = tuple(state["annotators"]), int(state["classes"])

@@ -5,15 +5,18 @@ from typing import Annotated, Any
 
 import typer
 
-from mollia_cli.cli import complete
 from mollia_cli.cli.common import (
     CascadeOption,
-    JsonlOption,
-    JsonOption,
+    JsonLinesOption,
+    ModelOption,
     ProjectOption,
+    SplitOption,
     SureOption,
     ThreadsOption,
-    emit_records,
+    check_cascade,
+    emit_stream,
+    excluded,
+    limit_option,
     open_project,
     read_ids,
     split_names,
@@ -31,11 +34,9 @@ class Votes(StrEnum):
 
 def annotate(
     ids: Annotated[str, typer.Argument(help="A file of ids, or - for standard input. Default: what comes next.")] = "",
-    split: Annotated[str, typer.Option(help="Annotate a whole split: pool, seed, validation or test.")] = "",
-    limit: Annotated[int, typer.Option(help="At most so many items; 0 for all.", min=0)] = 0,
-    model: Annotated[
-        str, typer.Option(help="One LLM of the panel. Default: all of them.", autocompletion=complete.models)
-    ] = "",
+    split: SplitOption = "",
+    limit: Annotated[int, limit_option("At most so many items; 0 for all.")] = 0,
+    model: ModelOption = "",
     votes: Annotated[
         Votes | None,
         typer.Option(
@@ -52,8 +53,7 @@ def annotate(
     sure: SureOption = None,
     threads: ThreadsOption = None,
     project: ProjectOption = None,
-    as_json: JsonOption = False,
-    as_jsonl: JsonlOption = False,
+    as_json: JsonLinesOption = False,
 ) -> None:
     """Have the panel's LLMs score texts.
 
@@ -66,6 +66,13 @@ def annotate(
 
     Example: mollia select -n 50 | mollia annotate - | mollia aggregate -
     """
+    check_cascade(bool(cascade), sure)
+    if cascade and model:
+        excluded("--cascade", "--model", "a cascade names the LLMs that it asks")
+    if cascade and show_invalid:
+        excluded("--cascade", "--show-invalid", "the LLMs of a cascade read once")
+    if ids and split:
+        excluded("--split", f"the ids of {ids}", "each says which items are annotated")
     from mollia_cli.loop.needed import next_items
     from mollia_cli.project import observe as work
 
@@ -102,5 +109,5 @@ def annotate(
 
         records = (record(member, seen) for member, seen in work.observations(opened, members, wanted))
         columns = ["id", "model", "votes", "invalid", "mass", *(["answers"] if show_invalid else [])]
-        emit_records(records, columns, as_json, as_jsonl)
+        emit_stream(records, columns, as_json)
         talk(f"{len(wanted)} items annotated by {', '.join(member.name for member in members)}")

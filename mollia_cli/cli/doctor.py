@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, table, talk
+from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, excluded, table, talk
 from mollia_cli.domain.errors import EXIT_FAILURE
 
 
@@ -22,6 +22,8 @@ def doctor(
 
     Example: mollia doctor
     """
+    if offline and project is not None:
+        excluded("--offline", "-p", "the proof needs no project")
     if offline:
         _prove_offline(as_json)
         return

@@ -5,8 +5,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mollia_cli.cli.common import JsonOption, ProjectOption, ThreadsOption, emit, emit_json, open_project, table, talk
-from mollia_cli.cli.rounds import NameOption, StopOption
+from mollia_cli.cli.common import (
+    JsonOption,
+    ProjectOption,
+    RunOption,
+    ThreadsOption,
+    emit,
+    emit_json,
+    limit_option,
+    open_project,
+    table,
+    talk,
+)
+from mollia_cli.cli.rounds import StopOption, changes_of
 from mollia_cli.cli.run_options import RunOptions, with_run_options
 
 if TYPE_CHECKING:
@@ -20,10 +31,10 @@ _UNITS = ((3600.0, "h"), (60.0, "min"))
 def estimate(
     *,
     rounds: Annotated[int | None, typer.Option(help="Rounds after round 0. Default: the project's.", min=0)] = None,
-    texts: Annotated[int, typer.Option(help="Texts that each LLM reads for the measurement.", min=2)] = 12,
+    limit: Annotated[int, limit_option("At most so many texts are read by each LLM, to measure.", least=2)] = 12,
     stop: StopOption = None,
     options: RunOptions,
-    name: NameOption = "",
+    run: RunOption = "",
     threads: ThreadsOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
@@ -40,7 +51,7 @@ def estimate(
     from mollia_cli.loop.estimate import estimate as reckon
 
     with open_project(project, threads) as opened:
-        found = reckon(opened, name, texts, rounds=rounds, stop=stop, **options.changes())
+        found = reckon(opened, run, limit, rounds=rounds, stop=stop, **changes_of(options))
     if as_json:
         total: dict[str, Any] = {"tokens": found.tokens, "seconds": found.seconds, "disk_bytes": found.disk}
         emit_json(

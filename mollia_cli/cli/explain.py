@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, table
+from mollia_cli.cli.common import JsonOption, ProjectOption, RunOption, emit, emit_json, open_project, table
 from mollia_cli.domain.printable import printable
 
 _SHORT = 12  # digits of a digest that people compare by eye
@@ -12,7 +12,7 @@ _SHORT = 12  # digits of a digest that people compare by eye
 
 def explain(
     item_id: Annotated[str, typer.Argument(metavar="ID", help="The item's id.")],
-    run: Annotated[str, typer.Option("--name", help="The run whose classifier is asked. Default: the current.")] = "",
+    run: RunOption = "",
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:

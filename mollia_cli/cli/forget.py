@@ -5,14 +5,24 @@ from typing import Annotated, Any
 
 import typer
 
-from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, read_ids, talk
-from mollia_cli.domain.errors import InputError, RefusedError
+from mollia_cli.cli.common import (
+    JsonOption,
+    ProjectOption,
+    YesOption,
+    confirm,
+    emit,
+    emit_json,
+    open_project,
+    read_ids,
+    talk,
+)
+from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.printable import printable
 
 
 def forget(
     ids: Annotated[list[str], typer.Argument(help="Ids of items; - reads them from standard input.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: YesOption = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -33,7 +43,7 @@ def forget(
     wanted = list(dict.fromkeys(one for given in ids for one in (read_ids("-") if given == "-" else [given])))
     with open_project(project) as opened:
         if not yes:
-            _ask(consequences(opened, wanted), opened.ask)
+            confirm(_question(consequences(opened, wanted)), yes)
         done = remove(opened, wanted)
     if as_json:
         emit_json(done)
@@ -43,11 +53,9 @@ def forget(
         talk(printable(line))
 
 
-def _ask(said: Mapping[str, Any], ask: Any) -> None:
+def _question(said: Mapping[str, Any]) -> str:
     models = f"; {len(said['trained'])} classifiers that have learned from them stay" if said["trained"] else ""
-    question = f"{len(said['items'])} items go for good, with {_counted(said['rows'])}{models}. Type yes:"
-    if ask(question).strip().casefold() != "yes":
-        raise RefusedError("nothing was removed", "answer yes, or give --yes")
+    return f"{len(said['items'])} items go for good, with {_counted(said['rows'])}{models}"
 
 
 def _counted(rows: Mapping[str, int]) -> str:

@@ -32,7 +32,7 @@ def init(
     encoder: Annotated[
         str, typer.Option(help="The pretrained encoder to train: a name or a folder.", autocompletion=complete.models)
     ] = "",
-    seed: Annotated[int, typer.Option(help="The project's random seed.")] = 0,
+    seed: Annotated[int, typer.Option("--random-seed", help="The project's random seed.")] = 0,
 ) -> None:
     """Make a new project.
 
@@ -59,4 +59,4 @@ def init(
     talk(f"encoder: {created.settings.learner.encoder}")
     if created.missing:
         talk(f"not installed yet: mollia models pull {' '.join(created.missing)}")
-    talk(f"next: mollia import -p {folder} texts.csv --as pool")
+    talk(f"next: mollia import -p {folder} texts.csv")

@@ -5,14 +5,14 @@ from typing import Annotated
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import JsonlOption, JsonOption, ProjectOption, emit_records, open_project, talk
+from mollia_cli.cli.common import JsonListOption, ProjectOption, emit_list, open_project, talk
 
 app = typer.Typer(no_args_is_help=True, help="Who annotates: list, add, remove.")
 Names = Annotated[list[str], typer.Argument(help="Names or GGUF files.", autocompletion=complete.models)]
 
 
 @app.command("list")
-def list_(project: ProjectOption = None, as_json: JsonOption = False, as_jsonl: JsonlOption = False) -> None:
+def list_(project: ProjectOption = None, as_json: JsonListOption = False) -> None:
     """Show the panel and what it has annotated.
 
     Example: mollia panel list
@@ -28,7 +28,7 @@ def list_(project: ProjectOption = None, as_json: JsonOption = False, as_jsonl: 
         }
         for member in found["panel"]
     ]
-    emit_records(rows, ["name", "kind", "installed", "annotated"], as_json, as_jsonl)
+    emit_list(rows, ["name", "kind", "installed", "annotated"], as_json)
 
 
 @app.command()

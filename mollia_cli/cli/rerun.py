@@ -9,7 +9,7 @@ from mollia_cli.domain.errors import EXIT_FAILURE
 
 
 def rerun(
-    name: Annotated[str, typer.Argument(help="The run.")],
+    run: Annotated[str, typer.Argument(help="The run.")],
     check: Annotated[
         bool, typer.Option("--check", help="The exit status is 1 where it does not come out the same.")
     ] = False,
@@ -28,7 +28,7 @@ def rerun(
     from mollia_cli.insight.rerun import rerun as repeat
 
     with open_project(project) as opened:
-        found = repeat(opened, name, ask_again)
+        found = repeat(opened, run, ask_again)
     for remark in found["remarks"]:
         talk(remark)
     if as_json:

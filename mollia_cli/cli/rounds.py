@@ -9,9 +9,11 @@ from mollia_cli.cli import complete
 from mollia_cli.cli.common import (
     JsonOption,
     ProjectOption,
+    RunOption,
     ThreadsOption,
     duration,
     emit_json,
+    excluded,
     open_project,
     table,
     talk,
@@ -22,7 +24,6 @@ from mollia_cli.reports.words import accuracy_words
 if TYPE_CHECKING:
     from mollia_cli.store.runs import Round
 
-NameOption = Annotated[str, typer.Option("--name", help="The run. Default: the one used last.")]
 StopOption = Annotated[
     str | None,
     typer.Option(
@@ -31,24 +32,25 @@ StopOption = Annotated[
     ),
 ]
 
+_NO_PANEL = ("human", "oracle")
 COLUMNS = ("round", "labelled", "verdicts right", "test micro-F1", "test macro-F1", "epochs", "seconds")
 
 
 def train(
-    name: NameOption = "", threads: ThreadsOption = None, project: ProjectOption = None, as_json: JsonOption = False
+    run: RunOption = "", threads: ThreadsOption = None, project: ProjectOption = None, as_json: JsonOption = False
 ) -> None:
     """Train the classifier, step by step.
 
     It learns from the seed labels, people's labels and exactly the verdicts that the last aggregation has stored,
-    whatever made them (--with, --cascade). No LLM reads anything. `mollia aggregate` without ids makes one for every
-    annotated item of the pool, with ids on those alone.
+    whatever made them (--aggregator, --cascade). No LLM reads anything. `mollia aggregate` without ids makes one for
+    every annotated item of the pool, with ids on those alone.
 
     Example: mollia select -n 50 | mollia annotate - | mollia aggregate - > verdicts.jsonl && mollia train
     """
     from mollia_cli.loop.round import train_now
 
     with open_project(project, threads) as opened:
-        record = train_now(opened, name)
+        record = train_now(opened, run)
     show_rounds([record], as_json)
 
 
@@ -56,7 +58,7 @@ def train(
 def round_(
     *,
     options: RunOptions,
-    name: NameOption = "",
+    run: RunOption = "",
     threads: ThreadsOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
@@ -72,7 +74,7 @@ def round_(
     from mollia_cli.loop.setup import open_run
 
     with open_project(project, threads) as opened:
-        record = advance(opened, *open_run(opened, name, **options.changes()))
+        record = advance(opened, *open_run(opened, run, **changes_of(options)))
     show_rounds([] if record is None else [record], as_json)
 
 
@@ -96,7 +98,7 @@ def run_(
         ),
     ] = 1,
     options: RunOptions,
-    name: NameOption = "",
+    run: RunOption = "",
     threads: ThreadsOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
@@ -113,14 +115,22 @@ def run_(
     ends = {"rounds": rounds, "stop": stop, "budget_tokens": budget_tokens, "budget_minutes": budget_minutes}
     with open_project(project, threads) as opened:
         done = run_repeats(
-            opened, name, repeats, lambda record: talk(summary_of_run(record)), **options.changes(), **ends
+            opened, run, repeats, lambda record: talk(summary_of_run(record)), **changes_of(options), **ends
         )
     if as_json or repeats == 1:
         records = [record for finished in done.values() for record in finished.rounds]
-        show_rounds(records, as_json, stopped={run: finished.stopped for run, finished in done.items()})
+        show_rounds(records, as_json, stopped={name: finished.stopped for name, finished in done.items()})
     else:
-        for run, finished in done.items():
-            show_rounds(finished.rounds, False, f"run {run}")
+        for name, finished in done.items():
+            show_rounds(finished.rounds, False, f"run {name}")
+
+
+def changes_of(options: RunOptions) -> dict[str, Any]:
+    """What the options say that a run is; InputError for one that would have no effect beside another."""
+    given = options.changes()
+    if given["cascade"] and given["annotator"] in _NO_PANEL:
+        excluded("--cascade", f"--annotator {given['annotator']}", "then no LLM is asked")
+    return given
 
 
 def summary_of_run(record: "Round") -> str:

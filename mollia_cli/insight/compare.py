@@ -21,7 +21,7 @@ def compare(project: Project, names: Sequence[str] = ()) -> list[Curve]:
     for name in names:
         if name not in repeat_of:
             known = ", ".join(sorted(repeat_of)) or "none yet"
-            raise NotFoundError(f"there is no run {name!r}", f"runs: {known}; start one with `mollia run --name NAME`")
+            raise NotFoundError(f"there is no run {name!r}", f"runs: {known}; start one with `mollia run --run NAME`")
     wanted = names or sorted(name for name, repeat in repeat_of.items() if repeat == 1)
     curves = []
     for name in dict.fromkeys(wanted):

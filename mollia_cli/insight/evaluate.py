@@ -54,7 +54,7 @@ def evaluate_panel(
         raise InputError(
             f"no item of {split} can be measured on: it would need a known label"
             f"{' and to be drawn at random' if split == 'seed' else ''}",
-            f"import some: mollia import FILE --as {split} --label-column NAME",
+            f"import some: mollia import FILE --split {split} --label-column NAME",
         )
     rows = score_panel(project, items, aggregators)
     run = current_run(project)

@@ -46,7 +46,7 @@ def write_rows(
     target: Target = Target(),
 ) -> int:
     """Write rows to a stream, or to a file (whole or not at all) in the format of its suffix; returns how many."""
-    name = WRITERS.check(file_format or (out.suffix.lower().lstrip(".") if isinstance(out, Path) else "") or "csv")
+    name = WRITERS.check(file_format) if file_format else format_of(out) if isinstance(out, Path) else "csv"
     write: Writer = WRITERS.load(name)
     binary = name in BINARY
     if not isinstance(out, Path):
@@ -56,6 +56,11 @@ def write_rows(
         unfinished.open("wb") if binary else unfinished.open("w", encoding="utf-8", newline="") as handle,
     ):
         return write(rows, handle, target)
+
+
+def format_of(out: Path) -> str:
+    """The output format that a file's name says; CSV without a suffix. InputError for another suffix."""
+    return WRITERS.check(out.suffix.lower().lstrip(".") or "csv")
 
 
 def export_labels(
@@ -137,7 +142,7 @@ def export_model(project: Project, record: Round, out: Path, with_onnx: bool = F
     assert record.model is not None
     source = project.root / record.model
     if not source.is_dir():
-        raise NotFoundError(f"the model folder {source} is missing", "train it again: mollia run --name NEW")
+        raise NotFoundError(f"the model folder {source} is missing", "train it again: mollia run --run NEW")
     with _new_folder(out) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
         if with_onnx:

@@ -58,9 +58,9 @@ def next_step(state: dict[str, Any]) -> str:
     """What to type next, from a ``status`` object."""
     items = state["items"]
     if "pool" not in items:
-        return "mollia import texts.csv --as pool"
+        return "mollia import texts.csv --split pool"
     if not items.get("seed", {}).get("labelled"):
-        return "mollia label --seed 50 (or: mollia import labelled.csv --as seed)"
+        return "mollia label --seed 50 (or: mollia import labelled.csv --split seed)"
     missing = [member["name"] for member in [*state["panel"], state["encoder"]] if not member["installed"]]
     if missing or not state["panel"]:
         return f"mollia models pull {' '.join(missing) or 'smollm2-135m-instruct'}"

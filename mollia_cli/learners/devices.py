@@ -16,7 +16,9 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {name!r} cannot be used: {str(error).splitlines()[0]}", "use --device cpu") from None
+        raise InputError(
+            f"device {name!r} cannot be used: {str(error).splitlines()[0]}", 'give the device "cpu"'
+        ) from None
     return device
 
 

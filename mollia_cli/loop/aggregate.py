@@ -189,7 +189,7 @@ def _threshold(fitted: Fitted, target: float, level: float) -> Threshold:
     if known is None:
         raise InputError(
             f"{fitted.fit.aggregator} learns nothing from seed labels, so that its confidence promises nothing",
-            "use one that does: mollia aggregate --with conditional_logit",
+            "use one that does: mollia aggregate --aggregator conditional_logit",
         )
     return threshold_for(known.placed, known.right, target, level)
 
@@ -269,12 +269,12 @@ def _check_seed(project: Project, kind: type[Aggregator], labels: Sequence[int])
     if not labels:
         raise InputError(
             f"{kind.name} learns from seed labels and the project has none",
-            "label some: mollia label --seed 50, or mollia import seed.csv --as seed (or use --with vote)",
+            "label some: mollia label --seed 50, or mollia import seed.csv --split seed (or use --aggregator vote)",
         )
     if len(set(labels)) == 1:
         raise InputError(
             f"all {len(labels)} seed labels are {project.labels.names[labels[0]]!r}; {kind.name} needs two or more",
-            "label items of other labels (mollia label, mollia review), or use --with vote",
+            "label items of other labels (mollia label, mollia review), or use --aggregator vote",
         )
     absent = [name for k, name in enumerate(project.labels.names) if k not in set(labels)]
     if absent:

@@ -115,7 +115,9 @@ def estimate(project: Project, name: str = "", texts: int = TEXTS, **changes: An
     run, setup = planned_run(project, name, **changes)
     project = as_opened(project, setup)
     if not project.store.items.ids("seed", labelled=True) or not project.store.items.ids("pool"):
-        raise InputError("there is nothing to measure on yet", "import texts --as pool and labelled ones --as seed")
+        raise InputError(
+            "there is nothing to measure on yet", "import texts --split pool and labelled ones --split seed"
+        )
     plan = _plan(project, run, setup)
     if not plan.rounds:
         return Estimate(run, 0, (), NOTHING)

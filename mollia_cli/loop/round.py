@@ -67,7 +67,7 @@ def finish_round(project: Project, run: str, setup: RunSetup, number: int) -> Ro
     project = as_opened(project, setup)
     seed = project.store.items.in_split("seed", labelled=True)
     if not seed:
-        hint = "label some: mollia label --seed 50, or import them: mollia import seed.csv --as seed"
+        hint = "label some: mollia label --seed 50, or import them: mollia import seed.csv --split seed"
         raise InputError("the project has no seed labels to start from", hint)
     ignored = project.store.decisions.ignored()
     selections = [s for s in project.store.runs.selections(run) if s.item_id not in ignored]
@@ -199,7 +199,7 @@ def _train_further(project: Project, run: str, setup: RunSetup) -> Round:
     rounds = project.store.runs.rounds(run)
     if rounds and rounds[-1].metrics is None:
         if rounds[-1].fit is None and project.store.runs.selections(run):
-            hint = "finish it: mollia round, or train another run: mollia train --name NEW"
+            hint = "finish it: mollia round, or train another run: mollia train --run NEW"
             raise MolliaError(f"round {rounds[-1].number} of run {run!r} has no verdicts on its items yet", hint)
         return finish_round(project, run, setup, rounds[-1].number)
     taken = {selection.item_id for selection in project.store.runs.selections(run)}

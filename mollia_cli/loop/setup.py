@@ -113,7 +113,7 @@ def _changed_since(project: Project, run: str) -> Iterator[str]:
             setting = f"{name}.{key}" if key else name
             (kept if name in _FIXED else changed).append(f"{setting} {was!r}, not {now!r}")
     if kept:
-        yield f"run {run} keeps what it was opened with: {'; '.join(kept)} (--name NEW takes the new settings)"
+        yield f"run {run} keeps what it was opened with: {'; '.join(kept)} (--run NEW takes the new settings)"
     if changed:
         yield f"run {run} was opened with {'; '.join(changed)}: its next rounds will differ from those it has"
 
@@ -180,7 +180,7 @@ def _unchanged(run: str, stored: dict[str, Any], wanted: dict[str, Any]) -> dict
         if stored[key] != value and key not in _ENDS:
             raise InputError(
                 f"run {run!r} was started with {key} {stored[key]!r}, not {value!r}",
-                "start another one with the same options and --name NEW",
+                "start another one with the same options and --run NEW",
             )
     return stored | wanted | {"rounds": max(stored["rounds"], wanted.get("rounds", 0))}
 

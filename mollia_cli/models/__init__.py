@@ -16,6 +16,7 @@ from mollia_cli.models.installed import (
     remove,
     resolve_encoder,
     resolve_llm,
+    size_of,
 )
 from mollia_cli.models.trials import remember, remembered
 from mollia_cli.models.tuned import install_tuned, tuned_copies, tuning_folder
@@ -39,6 +40,7 @@ __all__ = [
     "remove",
     "resolve_encoder",
     "resolve_llm",
+    "size_of",
     "tuned_copies",
     "tuning_folder",
 ]

@@ -94,7 +94,7 @@ def unpack(
     with _refusing():
         manifest = unbundle.verify(bundle)
         if (wheels or environment) and not manifest.within(WHEELS):
-            raise unbundle.BundleError("the bundle holds no wheels", "leave --wheels and --install-wheels away")
+            raise unbundle.BundleError("the bundle holds no wheels", "leave -o and --install-wheels away")
         if environment:
             unbundle.check_processor(manifest)
     progress("verifying", 1, 1)

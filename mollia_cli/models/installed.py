@@ -276,12 +276,21 @@ def check(name: str | None = None, progress: Progress = silent) -> list[Checked]
     return rows
 
 
+def size_of(name: str) -> int:
+    """Bytes of a model's files, damaged or not. Raises NotFoundError."""
+    return sum(path.stat().st_size for path in _folder(name).iterdir())
+
+
 def remove(name: str) -> None:
     """Delete a model's folder. Raises NotFoundError."""
+    shutil.rmtree(_folder(name))
+
+
+def _folder(name: str) -> Path:
     folder = models_folder() / name
     if not catalogue.is_name(name) or not folder.is_dir():
         raise _not_installed(name)
-    shutil.rmtree(folder)
+    return folder
 
 
 def _get(name: str) -> Installed:

@@ -29,6 +29,7 @@ _SUFFIXES = {
     **{".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"},
     **{".txt": "lines", ".lines": "lines", ".parquet": "parquet", ".pq": "parquet"},
 }
+_CELLS = ("csv", "tsv")  # formats of spreadsheets
 _FOREIGN = (
     (b"PK\x03\x04", "a spreadsheet or zip archive", "save or unpack it as CSV in UTF-8"),
     (b"\xd0\xcf\x11\xe0", "an old spreadsheet", "save it as CSV in UTF-8"),
@@ -65,7 +66,10 @@ def read(
         for magic, what, instead in _FOREIGN:
             if head.startswith(magic):
                 raise InputError(f"{request.name} is {what}, not text", instead)
-        reader: Reader = FORMATS.load(format or sniff(head, request.name))
+        format = format or sniff(head, request.name)
+        if raw and format not in _CELLS:
+            raise InputError(f"--raw is about CSV cells, and {request.name} is read as {format}", "leave --raw away")
+        reader: Reader = FORMATS.load(format)
         yield from reader(chain([head], iter(lambda: handle.read(_BLOCK), b"")), request)
 
 

@@ -53,7 +53,7 @@ def test_pull_check_remove(gguf: Path) -> None:
     assert json.loads(run("check", "--json"))[0]["state"] == "ok"
     (Path(report["folder"]) / "tiny.gguf").write_bytes(b"GGUF")
     assert "differs" in run("check", "tiny", code=4)
-    run("remove", "tiny")
+    run("remove", "tiny", "--yes")
     assert run("check", "--json").strip() == "[]"
 
 

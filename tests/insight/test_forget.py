@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from mollia_cli.cli import common
 from mollia_cli.cli.main import app
 from mollia_cli.domain.decisions import NOTE, Decision
 from mollia_cli.domain.errors import NotFoundError
@@ -132,7 +133,10 @@ def test_another_process_that_reads_is_said(told: Project) -> None:
         (["secret-1", "nobody", "--yes"], "", 3, False),
     ],
 )
-def test_on_the_command_line(told: Project, arguments: list[str], typed: str, status: int, gone: bool) -> None:
+def test_on_the_command_line(
+    told: Project, monkeypatch: pytest.MonkeyPatch, arguments: list[str], typed: str, status: int, gone: bool
+) -> None:
+    monkeypatch.setattr(common, "somebody_answers", lambda: True)
     result = CliRunner().invoke(app, ["forget", *arguments, "-p", str(told.root)], input=typed)
     error = result.exception
     assert getattr(error, "exit_code", result.exit_code) == status

@@ -318,7 +318,7 @@ def test_a_new_project_says_what_to_type(tmp_path: Path) -> None:
             assert section.message and section.hint.startswith("mollia ")
         with pytest.raises(NotFoundError, match="no run 'x'"):
             report(project, "x")
-    assert found.overview.next_step == "mollia import texts.csv --as pool"
+    assert found.overview.next_step == "mollia import texts.csv --split pool"
 
 
 def test_annotated_but_no_seed_and_no_round(observed: Project) -> None:

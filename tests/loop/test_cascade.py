@@ -113,13 +113,13 @@ def test_a_run_asks_in_cascade(project: Project, replay: str) -> None:
 
 def test_on_the_command_line(observed: Project, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["-p", str(observed.root), "--cascade", "cyd,ada", "--sure", "0.7"]
-    app(["annotate", *command, "--split", "pool", "--limit", "30", "--jsonl"], standalone_mode=False)
+    app(["annotate", *command, "--split", "pool", "--limit", "30", "--json"], standalone_mode=False)
     printed = capsys.readouterr()
     assert "asked cyd of 30 items, ada of " in printed.err
     assert {json.loads(line)["model"] for line in printed.out.splitlines()} == {"cyd", "ada"}
     app(["aggregate", *command, "--json"], standalone_mode=False)
     printed = capsys.readouterr()
-    assert len(json.loads(printed.out)) == 200
+    assert len([json.loads(line) for line in printed.out.splitlines()]) == 200
     assert "200 verdicts by conditional_logit+cascade; asked cyd of 200 items" in printed.err
-    with pytest.raises(InputError, match="target precision"):
+    with pytest.raises(InputError, match="--cascade and --target-precision exclude each other"):
         app(["aggregate", *command, "--target-precision", "0.9"], standalone_mode=False)

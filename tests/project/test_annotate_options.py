@@ -22,7 +22,7 @@ def annotate(make_real_project: Callable[..., Project]) -> Callable[..., tuple[l
         arguments = ["annotate", "--split", "pool", "--limit", "4", "--threads", "1", "-p", root, "--json", *options]
         result = CliRunner().invoke(app, arguments)
         assert result.exit_code == 0, result.output
-        return json.loads(result.stdout), result.stderr
+        return [json.loads(line) for line in result.stdout.splitlines()], result.stderr
 
     return run
 

@@ -93,7 +93,7 @@ def test_writers_that_read_first_wait_for_each_other(observed: Project) -> None:
 
 def test_a_second_run_is_told_who_has_the_run(observed: Project) -> None:
     with observed.hold("main"), observed.hold("a/b"):
-        said = end(start(observed, "round", "--name", "main"), code=4)
+        said = end(start(observed, "round", "--run", "main"), code=4)
         assert observed.store.runs.settings("main") is None
     assert re.search(
         rf"run 'main' is in the hands of process {os.getpid()} on {re.escape(socket.gethostname())}, since \d{{4}}-",

@@ -40,7 +40,7 @@ PEOPLE = {
     "threshold": None,
     "accuracy": None,
 }
-NOTHING = Missing("nothing is here yet", "mollia import texts.csv --as pool")
+NOTHING = Missing("nothing is here yet", "mollia import texts.csv --split pool")
 
 
 def overview(labels: tuple[str, ...] = LABELS) -> Overview:

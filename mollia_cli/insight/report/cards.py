@@ -17,7 +17,7 @@ def data_card(project: Project, run: str) -> DataCard:
     """Every split that has items; NotFoundError where there is none."""
     splits = tuple(split for name in SPLITS if (split := _split(project, name)) is not None)
     if not splits:
-        raise NotFoundError("the project holds no texts yet", "mollia import texts.csv --as pool")
+        raise NotFoundError("the project holds no texts yet", "mollia import texts.csv --split pool")
     try:
         given = concluded(project, run).labels
     except StoreError:

@@ -34,7 +34,7 @@ def verdicts_on_seeds(project: Project, panel: Sequence[Member], name: str) -> M
     if not len(seed):
         raise NotFoundError(
             "no seed item with a true label was annotated by the whole panel yet",
-            "mollia import labelled.csv --as seed && mollia annotate",
+            "mollia import labelled.csv --split seed && mollia annotate",
         )
     rows = at_random(project, seed.ids)
     if not len(rows):
@@ -85,7 +85,7 @@ def classifier_on_test(project: Project, run: str) -> Measurement:
     if not items:
         raise NotFoundError(
             "there are no test items, so that nobody knows how good the classifier is",
-            "mollia import labelled_test.csv --as test",
+            "mollia import labelled_test.csv --split test",
         )
     record = classifier_round(project, run)
     given = trained_learner(project, record).predict_proba([item.text for item in items], project.progress)

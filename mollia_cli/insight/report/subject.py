@@ -32,7 +32,7 @@ def reported_run(project: Project, name: str = "") -> str:
     names = project.store.runs.names()
     if name and name not in names:
         known = ", ".join(sorted(names)) or "none yet"
-        raise NotFoundError(f"there is no run {name!r}", f"runs: {known}; start one with `mollia run --name NAME`")
+        raise NotFoundError(f"there is no run {name!r}", f"runs: {known}; start one with `mollia run --run NAME`")
     own = [run for run in names if not certain(labelled_by(project, run).panel)]
     return name or next(iter([*own, *names]), "")
 

@@ -76,7 +76,7 @@ def model_card(report: Report) -> Section:
     return Section(
         "model",
         "Model card",
-        [Table("The classifier", ["", ""], rows), Advice("To use it elsewhere:", "mollia export model FOLDER")],
+        [Table("The classifier", ["", ""], rows), Advice("To use it elsewhere:", "mollia export model -o FOLDER")],
     )
 
 

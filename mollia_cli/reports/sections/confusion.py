@@ -13,7 +13,7 @@ def confusion(report: Report) -> Section:
     found = {m.kind: m for m in report.measurements if isinstance(m, Measurement)}
     if not found:
         advice = "There are no true labels to compare with yet: neither test items nor annotated seeds."
-        return Section("confusion", "Confusions", [Advice(advice, "mollia import labelled_test.csv --as test")])
+        return Section("confusion", "Confusions", [Advice(advice, "mollia import labelled_test.csv --split test")])
     shown = [found[kind] for kind in ("test", "pool") if kind in found] or [found["seeds"]]
     blocks: list[Block] = [
         Words("Rows are true labels, columns the labels given. Shades are shares of the row, numbers are items."),

@@ -24,7 +24,7 @@ def learning(report: Report) -> Section:
         blocks.append(
             Advice(
                 "What true labels would reach on the same budget is not known; where the pool has them:",
-                "mollia run --name oracle --annotator oracle",
+                "mollia run --run oracle --annotator oracle",
             )
         )
     return Section("learning", title, blocks)
