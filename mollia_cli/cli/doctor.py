@@ -1,5 +1,6 @@
 """``mollia doctor``."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -48,14 +49,14 @@ def _prove_offline(as_json: bool) -> None:
 
     found = offline()
     if as_json:
-        emit_json(found)
+        emit_json(asdict(found))
     else:
-        table(["try", "refused by"], [[each["what"], each["by"]] for each in found["tries"]])
-        table(["told to libraries", "value"], [[*pair] for pair in found["environment"].items()])
-        table(["interface", "state"], [[each["name"], each["state"]] for each in found["interfaces"]])
-        said = "the guard is active, and nothing got past it" if found["ok"] else "something can get to a network"
-        talk(f"{said}; the system has {len(found['interfaces'])} network interfaces")
-    if not found["ok"]:
+        table(["attempt", "refused by"], [[each.what, each.by] for each in found.attempts])
+        table(["set for libraries", "value"], [[*pair] for pair in found.environment.items()])
+        table(["interface", "state"], [[each.name, each.state] for each in found.interfaces])
+        result = "the guard is active, and nothing got past it" if found.ok else "something can get to a network"
+        talk(f"{result}; the system has {len(found.interfaces)} network interfaces")
+    if not found.ok:
         raise typer.Exit(EXIT_FAILURE)
 
 

@@ -58,7 +58,7 @@ def predict(
 ) -> Iterator[Prediction | Problem]:
     """Predictions for the texts of a file in their order, streaming; rows that cannot be used come as problems."""
     learner = learner_of(project, chosen)
-    rows = read(source, file_format, name=name, text_column=text_column, id_column=id_column, told=project.say)
+    rows = read(source, file_format, name=name, text_column=text_column, id_column=id_column, say=project.say)
     done = 0
     while batch := list(islice(rows, _BATCH)):
         records = [row for row in batch if isinstance(row, Record)]

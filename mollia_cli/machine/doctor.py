@@ -72,7 +72,7 @@ def doctor(folder: Path | None = None) -> dict[str, Any]:
 def _model(name: str, kind: str, problems: list[str]) -> dict[str, Any]:
     """State; of an LLM also its digest, the bytes of memory that it needs, and the kernels that compute it here.
 
-    The kernels are those of its trial, which its first use makes; None before.
+    The kernels are those that its load check found, which its first use makes; None before.
     """
     known: dict[str, Any] = {"name": name, "kind": kind, "state": "ok", "sha256": None, "memory": None, "kernels": None}
     try:
@@ -82,8 +82,8 @@ def _model(name: str, kind: str, problems: list[str]) -> dict[str, Any]:
         file = models.resolve_llm(name)
         known["sha256"] = file.sha256
         read_header(file.path).check_whole()
-        tried = models.remembered(engine_stamp()).get(file.sha256)
-        known["kernels"] = None if tried is None else _QUICK if tried else _PLAIN
+        passed = models.engine_facts(engine_stamp()).get(file.sha256)
+        known["kernels"] = None if passed is None else _QUICK if passed else _PLAIN
         known["memory"] = predict(file.path, cells=AUTO_CELLS, batch=BATCH).total
     except MolliaError as error:
         problems.append(f"{error.message}; {error.hint}")

@@ -10,7 +10,7 @@ from mollia_cli.annotators.llama.bench import bench_annotate
 from mollia_cli.annotators.llama.binding.doctor import doctor_info
 from mollia_cli.annotators.llama.binding.formats import reencode
 from mollia_cli.annotators.llama.binding.header import read_header
-from mollia_cli.annotators.llama.tuning import Encoding, Trial, Tuned, explain, measure_threads, tune
+from mollia_cli.annotators.llama.tuning import Encoding, TextSample, Tuned, explain, measure_threads, tune
 from mollia_cli.domain.errors import InputError, MolliaError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation
@@ -54,8 +54,8 @@ def test_tune_keeps_the_winner_beside_the_original(
     speeds = {"Q4_1": 500.0, "BF16": 2000.0, "F16": 900.0}
     monkeypatch.setattr(tuning, "_race", lambda files, threads, extra_buffers: {name: speeds[name] for name in files})
     said: list[str] = []
-    trial = Trial(ITEMS[:12], LABELS, PROMPT)
-    found = tune(test_llm, tmp_path, trial=trial, threads=1, say=said.append)
+    sample = TextSample(ITEMS[:12], LABELS, PROMPT)
+    found = tune(test_llm, tmp_path, sample=sample, threads=1, say=said.append)
     assert found.best.format == "BF16"
     assert found.gain == pytest.approx(4.0)
     assert [path.name for path in tmp_path.iterdir()] == [f"{test_llm.stem}.bf16.gguf"]
@@ -63,7 +63,7 @@ def test_tune_keeps_the_winner_beside_the_original(
     assert found.keeps_values
     assert found.change is not None
     assert found.change.texts == 12
-    assert set(found.trials) == set(speeds)
+    assert set(found.layer_speeds) == set(speeds)
     assert "4.0 times" in explain(found)
     assert said
 
@@ -94,8 +94,8 @@ def test_coarser_formats_only_when_asked_for(
     monkeypatch.setattr(
         tuning, "_race", lambda files, threads, extra_buffers: {name: 1.0 + (name == "Q4_0") for name in files}
     )
-    assert "Q4_0" not in tune(shallow_llm, tmp_path, threads=1).trials
-    found = tune(shallow_llm, tmp_path, coarser=True, threads=1, trial=Trial(ITEMS[:6], LABELS, PROMPT))
+    assert "Q4_0" not in tune(shallow_llm, tmp_path, threads=1).layer_speeds
+    found = tune(shallow_llm, tmp_path, coarser=True, threads=1, sample=TextSample(ITEMS[:6], LABELS, PROMPT))
     assert found.best.format == "Q4_0"
     assert not found.keeps_values
     assert found.change is not None
@@ -107,7 +107,7 @@ def test_formats_that_do_not_fit_are_skipped(test_llm: Path, tmp_path: Path, mon
     monkeypatch.setattr(tuning, "available", lambda: 200 << 20)
     found = tune(test_llm, tmp_path, coarser=True, threads=1)
     assert "GiB of memory" in found.skipped["BF16"]
-    assert set(found.trials) == {"Q4_1", "Q8_0", "Q4_0"}
+    assert set(found.layer_speeds) == {"Q4_1", "Q8_0", "Q4_0"}
 
 
 def test_threads_are_measured(shallow_llm: Path) -> None:
