@@ -1,4 +1,4 @@
-"""Verdicts: what the aggregator concludes of an item."""
+"""Verdicts: the aggregator's results for items."""
 
 from dataclasses import dataclass
 

@@ -27,7 +27,10 @@ class Prediction:
 
 
 def choose_round(project: Project, run_name: str = "", number: int | None = None) -> Round:
-    """The round whose model predicts: the one asked for, else the run's best (see ``best_round``)."""
+    """The round whose model predicts: the one asked for, else the run's best (see ``best_round``).
+
+    Raises NotFoundError for a round without a model.
+    """
     run = current_run(project, run_name)
     if number is None:
         best = best_round(project, run)

@@ -56,7 +56,8 @@ def tune_model(
     """Measure encodings of an installed LLM and install the fastest as NAME.FORMAT, if that is not the original.
 
     With a project, what it does to label probabilities is measured on texts of its pool; a coarser one, without a
-    project, on the messages that ship with mollia. Nothing is done where a tuned copy is installed already.
+    project, on the messages that ship with mollia. Nothing is done where a tuned copy is installed already. Raises
+    InputError for a path instead of a name.
     """
     if models.looks_like_path(name):
         raise InputError(f"{name} is a file: only installed models are tuned", f"mollia models add {name}")
@@ -85,7 +86,7 @@ def tune_model(
 
 
 def project_sample(project: Project) -> TextSample:
-    """Random texts of the project's pool, with its labels and prompt."""
+    """Random texts of the project's pool, with its labels and prompt. Raises NotFoundError for an empty pool."""
     pool = sorted(project.store.items.ids("pool"))
     if not pool:
         raise NotFoundError("the project has no texts to measure a change on", "mollia import texts.csv")

@@ -44,7 +44,7 @@ class _File:
         self._left = limit
 
     def take(self, stream: IO[bytes], report: Callable[[int], None]) -> None:
-        """Append everything that the stream holds."""
+        """Append everything that the stream holds. Raises DifferentFileError for far more bytes than expected."""
         while block := stream.read(_BLOCK):
             self._left -= len(block)
             if self._left < 0:

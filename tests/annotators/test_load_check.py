@@ -109,7 +109,7 @@ def test_kernels_that_fail_on_this_processor_are_left_out(
     assert project_kernels.file_kernels(file, said.append) == kernels and len(said) == 1
     plain = GgufAnnotator("x", file.path, LABELS, PROMPT, Decoding(), model_digest=file.sha256, kernels=lambda: kernels)
     assert plain.identity != sound.identity and plain.identity["extra_buffers"] is False
-    assert bench(str(shallow_llm), limit=1, threads=1)["texts"] == 1
+    assert bench(str(shallow_llm), limit=1, threads=1).texts == 1
 
 
 def test_a_build_for_another_processor_is_a_sentence(
@@ -128,7 +128,7 @@ def test_a_library_that_does_not_even_start_here_is_a_sentence(
     (tmp_path / "sitecustomize.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     found = doctor()
-    assert not found["ok"] and "compiled for another processor" in found["problems"][0]
+    assert not found.ok and "compiled for another processor" in found.problems[0]
 
 
 @pytest.mark.proof

@@ -7,7 +7,7 @@ import pytest
 
 from mollia_cli.annotators.llama import GgufAnnotator, tuning
 from mollia_cli.annotators.llama.bench import bench_annotate
-from mollia_cli.annotators.llama.binding.doctor import doctor_info
+from mollia_cli.annotators.llama.binding.doctor import engine
 from mollia_cli.annotators.llama.binding.formats import reencode
 from mollia_cli.annotators.llama.binding.header import read_header
 from mollia_cli.annotators.llama.tuning import Encoding, TextSample, Tuned, explain, measure_threads, tune
@@ -122,18 +122,18 @@ def test_bench_numbers(test_llm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     items = [Item(f"{i}", item.text) for i, item in enumerate(ITEMS)]
     with GgufAnnotator("x", test_llm, LABELS, PROMPT, Decoding(), model_digest="", threads=1) as annotator:
         found = bench_annotate(annotator, items, stored.extend)
-    assert len(stored) == len(items) == found["texts"]
-    assert found["tokens_per_s"] == pytest.approx(found["texts_per_s"] * found["new_tokens_per_text"])
-    assert found["ratio"] == pytest.approx(found["tokens_per_s"] / found["ceiling_tokens_per_s"])
-    assert found["new_tokens_per_text"] == pytest.approx(np.mean([o.tokens for o in stored]))
-    assert 0 < found["extra_tokens_per_text"] < found["new_tokens_per_text"]
-    assert 0.2 < found["ratio_cpu"] < 1.5
-    assert found["peak_rss_mb"] > 100
+    assert len(stored) == len(items) == found.texts
+    assert found.tokens_per_s == pytest.approx(found.texts_per_s * found.new_tokens_per_text)
+    assert found.ratio == pytest.approx(found.tokens_per_s / found.ceiling_tokens_per_s)
+    assert found.new_tokens_per_text == pytest.approx(np.mean([o.tokens for o in stored]))
+    assert 0 < found.extra_tokens_per_text < found.new_tokens_per_text
+    assert 0.2 < found.ratio_cpu < 1.5
+    assert found.peak_rss_mb > 100
 
 
 def test_doctor_names_what_is_used() -> None:
-    found = doctor_info()
-    assert found["llama_cpp_python"]
-    assert "CPU" in found["system"]
-    assert any(device["type"] == "CPU" for device in found["devices"])
-    assert isinstance(found["gpu_offload"], bool)
+    found = engine()
+    assert found.llama_cpp_python
+    assert "CPU" in found.system
+    assert any(device.type == "CPU" for device in found.devices)
+    assert isinstance(found.gpu_offload, bool)

@@ -77,7 +77,7 @@ def observed(project: Project, variants: Sequence[Variant]) -> set[str]:
 def outside(project: Project) -> Any:
     """All that must not know of variants."""
     panel = [{**row, "seconds": 0} for row in project.store.observations.summary()]
-    return status(project)["items"], project.store.items.counts(), panel, project.store.synthetic.all()
+    return status(project).items, project.store.items.counts(), panel, project.store.synthetic.all()
 
 
 @pytest.mark.parametrize("name", ["da", "pag"])
