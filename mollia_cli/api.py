@@ -219,6 +219,6 @@ class Project(core.Project):
         """Everything that ``mollia report`` tells of a run and of the panel."""
         return report.report(self, run)
 
-    def status(self) -> dict[str, Any]:
-        """What the project holds, as ``mollia status --json``."""
+    def status(self) -> status.Status:
+        """What the project holds and how far it is."""
         return status.status(self)

@@ -1,4 +1,4 @@
-"""Annotators: who says something of an item."""
+"""Annotators: what assigns label probabilities to an item."""
 
 from mollia_cli.domain.registry import Entry, Registry
 

@@ -1,4 +1,4 @@
-"""Stored outputs as annotators: what LLMs said elsewhere, read from a file instead of computed."""
+"""Stored outputs as annotators: observations made elsewhere, read from a file instead of computed."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -87,7 +87,7 @@ class ReplayAnnotator(Annotator):
         found = self._find(item_id)
         if found is None:
             raise NotFoundError(
-                f"{self._path} holds nothing that {self.name} said of item {item_id!r}",
+                f"{self._path} holds no observation by {self.name} of item {item_id!r}",
                 "items are found by their ids: import them with --id-column (for .npy files, the row's number)",
             )
         return found
@@ -135,7 +135,7 @@ def _from_lines(path: Path, labels: LabelSet) -> dict[str, Lookup]:
                 ) from error
     if not stored:
         raise InputError(f"{path} holds no observation", "make one: mollia annotate --split pool > FILE.jsonl")
-    return {name: said.get for name, said in stored.items()}
+    return {name: observed.get for name, observed in stored.items()}
 
 
 def _by_label(values: Mapping[str, float], labels: LabelSet) -> FloatArray:

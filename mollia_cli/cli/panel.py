@@ -1,5 +1,6 @@
 """``mollia panel``: who annotates."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -23,10 +24,10 @@ def list_(project: ProjectOption = None, as_json: JsonListOption = False) -> Non
         found = status(opened)
     rows = [
         {
-            **member,
-            "annotated": sum(a["items"] for a in found["annotators"] if a["name"] == member["name"]),
+            **asdict(member),
+            "annotated": sum(a.items for a in found.annotators if a.name == member.name),
         }
-        for member in found["panel"]
+        for member in found.panel
     ]
     emit_list(rows, ["name", "kind", "installed", "annotated"], as_json)
 

@@ -14,7 +14,10 @@ from mollia_cli.store.runs import Round
 
 
 def compare(project: Project, names: Sequence[str] = ()) -> list[Curve]:
-    """The curves of the runs that are named, else of all; repeats belong to their run's curve."""
+    """The curves of the runs that are named, else of all; repeats belong to their run's curve.
+
+    Raises NotFoundError for an unknown run.
+    """
     repeat_of = {
         name: (project.store.runs.settings(name) or {}).get("repeat", 1) for name in project.store.runs.names()
     }

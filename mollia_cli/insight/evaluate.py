@@ -1,4 +1,4 @@
-"""``mollia evaluate``: how often everyone is right, where true labels are known."""
+"""``mollia evaluate``: the accuracy of LLMs, aggregators and classifier, where true labels are known."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ def evaluate_panel(
     """Each LLM alone and the aggregators on a split's labelled items: vote, mean logits, MoLAM, the project's.
 
     Annotates what is missing. ``limit`` restricts it to the first so many items (0 = all). Of the seed items, those
-    are measured on that are a random sample and stand in no prompt.
+    are measured on that are a random sample and stand in no prompt. Raises InputError where there are none.
     """
     items = _sample(project) if split == "seed" else project.store.items.in_split(split, labelled=True)
     items = items[:limit] if limit else items
@@ -72,7 +72,7 @@ def score_panel(
 ) -> list[Score]:
     """Each LLM alone and each aggregator on items of known label; annotates what is missing.
 
-    Where an aggregator learns from an item's label, it is cross-fitted there: the item had no say in its own verdict.
+    Where an aggregator learns from an item's label, its verdicts there are cross-fitted.
     ``unlabelled``: ids of more items whose observations (not labels) the aggregators learn from.
     """
     ids = [item.id for item in items]

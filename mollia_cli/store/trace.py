@@ -1,7 +1,8 @@
-"""Everything that the database knows of one item, as plain rows."""
+"""Everything that the database holds of one item, as plain rows."""
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlite_utils import Database
@@ -33,11 +34,22 @@ _DECISIONS = """
 """
 
 
-def trace(db: Database, item_id: str) -> dict[str, Any]:
-    """observations, verdicts, selections, decisions and journal, each oldest first.
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The rows of one item, each table's oldest first.
 
     An observation's and a verdict's ``at`` is the time of its journal entry, None where it has none.
     """
+
+    observations: Rows
+    verdicts: Rows
+    selections: Rows
+    decisions: Rows
+    journal: Rows
+
+
+def trace(db: Database, item_id: str) -> Trace:
+    """Every row that is about an item; none where there is no such item."""
     journal = _journal(db, item_id)
     written = {(row["table"], *row["key"]): row["at"] for row in journal}
     observations = _read(db, _OBSERVATIONS, item_id, "identity", "log_probs", "votes", "answers")
@@ -48,13 +60,13 @@ def trace(db: Database, item_id: str) -> dict[str, Any]:
     for row in verdicts:
         row["at"] = written.get(("verdicts", row["fit"], item_id))
         row["rounds"] = _read(db, "SELECT run, round FROM rounds WHERE fit = ? ORDER BY run, round", row["fit"])
-    return {
-        "observations": observations,
-        "verdicts": verdicts,
-        "selections": _read(db, _SELECTIONS, item_id),
-        "decisions": _read(db, _DECISIONS, item_id),
-        "journal": journal,
-    }
+    return Trace(
+        observations=observations,
+        verdicts=verdicts,
+        selections=_read(db, _SELECTIONS, item_id),
+        decisions=_read(db, _DECISIONS, item_id),
+        journal=journal,
+    )
 
 
 def _journal(db: Database, item_id: str) -> Rows:

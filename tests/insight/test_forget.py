@@ -62,9 +62,9 @@ def test_no_file_holds_the_text(told: Project) -> None:
     assert "tokens.safetensors" in holding(told)
     done = forget(told, ["secret-1"])
     assert holding(told) == set()
-    assert done["wiped"]
-    assert done["left"] == []
-    assert done["files"] == ["tokens.safetensors"]
+    assert done.wiped
+    assert done.left == ()
+    assert done.files == ("tokens.safetensors",)
     assert Path(f"{told.store.path}-wal").stat().st_size == 0
 
 
@@ -78,7 +78,7 @@ def test_what_was_made_of_others_stays(told: Project) -> None:
 
 
 def test_the_journal_holds_and_says_that_something_was_forgotten(told: Project) -> None:
-    rows = consequences(told, ["secret-1"])["rows"]
+    rows = consequences(told, ["secret-1"]).rows
     assert rows.keys() >= {"items", "observations", "verdicts", "selections", "opinions", "decisions", "synthetic"}
     head = told.store.journal.head()
     forget(told, ["secret-1"])
@@ -108,9 +108,9 @@ def test_what_cannot_be_removed_is_named(told: Project) -> None:
     (told.root / "other.txt").write_text("other-1\n")
     (told.root / "mollia.db.before").write_bytes(b"a backup")
     done = forget(told, ["secret-1"])
-    assert done["left"] == ["ids.txt", "mollia.db.before", "report.html"]
-    assert [one["round"] for one in done["trained"]] == ([0, 1] if is_seed else [1])
-    assert done["sources"] == ["in.csv"]
+    assert done.left == ("ids.txt", "mollia.db.before", "report.html")
+    assert [one.round for one in done.trained] == ([0, 1] if is_seed else [1])
+    assert done.sources == ("in.csv",)
 
 
 def test_another_process_that_reads_is_said(told: Project) -> None:
@@ -118,7 +118,7 @@ def test_another_process_that_reads_is_said(told: Project) -> None:
     other.execute("BEGIN")
     other.execute("SELECT count(*) FROM items").fetchone()
     told.store._db.execute("PRAGMA busy_timeout = 100")
-    assert not forget(told, ["secret-1"])["wiped"]
+    assert not forget(told, ["secret-1"]).wiped
     other.close()
 
 

@@ -185,11 +185,11 @@ def test_examples_by_hand(by_hand: Project) -> None:
     found = report(by_hand).examples
     assert isinstance(found, Examples)
     assert found.verdicts == 4
-    assert [(e.id, e.verdict, e.confidence) for e in found.doubtful] == [
+    assert [(e.id, e.verdict, e.confidence) for e in found.least_confident] == [
         *[("p2", "ham", 0.6), ("p3", "spam", 0.7), ("p1", "spam", 0.8), ("p0", "spam", 0.9)],
     ]
-    assert (found.doubtful[0].second, found.doubtful[0].second_confidence) == ("spam", 0.4)
-    assert found.doubtful[0].llms == (("ada", "ham", 0.6), ("bob", "ham", 0.6))
+    assert (found.least_confident[0].second, found.least_confident[0].second_confidence) == ("spam", 0.4)
+    assert found.least_confident[0].llms == (("ada", "ham", 0.6), ("bob", "ham", 0.6))
     # of true label and classifier, both contradict p1, the classifier alone p2; of p3 nobody said anything
     true, classifier = "true label", "the previous round's classifier"
     assert [(e.id, e.against) for e in found.contradicted] == [

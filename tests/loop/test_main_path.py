@@ -58,7 +58,7 @@ def test_from_texts_to_a_classifier(make_real_project: MakeProject, tmp_path: Pa
     assert sum(row["source"] == "gold" for row in rows) == 18
     assert sum(row["source"] == "conditional_logit" for row in rows) == 10
     state = status(project)
-    assert state["rounds"][-1]["finished"]
+    assert state.rounds[-1].metrics is not None
     assert next_step(state) == "mollia round"
 
 

@@ -44,13 +44,13 @@ def test_peoples_check_of_a_threshold_takes_in_the_verdict_at_it(
     aggregate(observed, ids=pool[:5])
     fit = observed.store.verdicts.latest_fit()
     assert fit is not None
-    judged = [
+    reviewed = [
         Decision(item_id, LABEL, "anna", 1, fit=fit.id, verdict=1, confidence=confidence, chosen=RANDOM)
         for item_id, confidence in zip(pool, (0.79, 0.8, 0.81), strict=False)
     ]
-    judged.append(Decision(pool[4], LABEL, "anna", 1, fit=fit.id, verdict=1, confidence=0.9, chosen="doubt"))
-    found = correcting._threshold(observed, judged, 0.9)
-    assert found is not None and found["reviewed"] == 2
+    reviewed.append(Decision(pool[4], LABEL, "anna", 1, fit=fit.id, verdict=1, confidence=0.9, chosen="doubt"))
+    found = correcting._threshold(observed, reviewed, 0.9)
+    assert found is not None and found.reviewed == 2
 
 
 @pytest.mark.parametrize("strategy", ["random", "disagreement", "doubt"])
@@ -73,7 +73,7 @@ def test_an_item_counts_against_the_first_verdict_that_a_person_met(observed: Pr
         decision = Decision(pool[0], LABEL, "anna", 1, fit=fit.id, verdict=verdict, confidence=0.6)
         observed.store.decisions.add(decision)
     found = corrections(observed)
-    assert (found["labels"], found["reviewed"], found["contradicted"]) == (1, 1, 1)
+    assert (found.labels, found.reviewed, found.contradicted) == (1, 1, 1)
 
 
 def test_of_two_labels_the_last_counts(observed: Project) -> None:
@@ -84,4 +84,4 @@ def test_of_two_labels_the_last_counts(observed: Project) -> None:
     for who, label in (("anna", 1), ("bert", 2)):
         observed.store.decisions.add(Decision(pool[0], LABEL, who, label, fit=fit.id, verdict=2, confidence=0.6))
     found = corrections(observed)
-    assert (found["by"], found["reviewed"], found["contradicted"]) == ({"bert": 1}, 1, 0)
+    assert (found.by, found.reviewed, found.contradicted) == ({"bert": 1}, 1, 0)

@@ -35,7 +35,7 @@ def test_selections_come_by_round_and_rank(store: Store) -> None:
         ("b", 0.8, None),
         ("c", 0.7, 0),
     ]
-    assert store.trace("d")["selections"][0]["rank"] == 0
+    assert store.trace("d").selections[0]["rank"] == 0
 
 
 def test_a_splits_items_come_in_the_order_of_import_and_the_pools_places_do_not(store: Store) -> None:

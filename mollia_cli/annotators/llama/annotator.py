@@ -133,7 +133,7 @@ class GgufAnnotator(Annotator):
     def identity(self) -> Mapping[str, Any]:
         """Everything that an observation depends on; known without loading the model here.
 
-        A file that cannot be used at all has the identity of one that can: whoever loads it is told.
+        A file that cannot be used at all has the identity of one that can: loading it raises.
         """
         kernels = Kernels()
         with suppress(MolliaError):

@@ -17,18 +17,24 @@ from mollia_cli.store.verdicts import Fit
 
 
 @dataclass(frozen=True, slots=True)
-class Concluded:
-    """The fit, the n items that it judged, their labels and confidences [n], and the previous round's opinions."""
+class RunVerdicts:
+    """The fit, the n items with its verdicts, their labels and confidences [n].
+
+    ``predictions``: item id -> the label that the previous round's classifier predicted.
+    """
 
     fit: Fit
     ids: Sequence[str]
     labels: IntArray
     confidence: FloatArray
-    opinions: Mapping[str, int]
+    predictions: Mapping[str, int]
 
 
 def reported_run(project: Project, name: str = "") -> str:
-    """The run that is named, else the one used last that learns from LLMs, else the one used last; '' for none."""
+    """The run that is named, else the one used last that learns from LLMs, else the one used last; '' for none.
+
+    Raises NotFoundError for an unknown run.
+    """
     names = project.store.runs.names()
     if name and name not in names:
         known = ", ".join(sorted(names)) or "none yet"
@@ -72,7 +78,7 @@ def classifier_round(project: Project, run: str) -> Round:
 
 
 def run_fit(project: Project, run: str) -> Fit | None:
-    """The fit of the run's last verdicts, else of the last aggregation; None where nothing was concluded."""
+    """The fit of the run's last verdicts, else of the last aggregation; None where there are no verdicts."""
     fits = [record.fit for record in project.store.runs.rounds(run) if record.fit is not None]
     return project.store.verdicts.fit(fits[-1]) if fits else project.store.verdicts.latest_fit()
 
@@ -84,12 +90,12 @@ def run_panel(project: Project, run: str) -> tuple[Member, ...]:
 
 
 def fit_panel(project: Project, fit: Fit) -> tuple[Member, ...]:
-    """The members that a fit was made from, as the store knows them."""
+    """The members whose observations a fit was made from."""
     names = {row["key"]: row["name"] for row in project.store.observations.summary()}
     return tuple(Member(names[key], key) for key in fit.panel)
 
 
-def concluded(project: Project, run: str) -> Concluded:
+def run_verdicts(project: Project, run: str) -> RunVerdicts:
     """The run's last verdicts on what it selected, else the last aggregation's on the pool.
 
     Raises NotFoundError where there are none.
@@ -100,8 +106,8 @@ def concluded(project: Project, run: str) -> Concluded:
     none_yet = NotFoundError("there are no verdicts yet", "mollia run --rounds 10")
     if fit is None:
         raise none_yet
-    judged, labels, confidence = project.store.verdicts.answers(fit.id, ids)
-    if not judged:
+    found, labels, confidence = project.store.verdicts.answers(fit.id, ids)
+    if not found:
         raise none_yet
-    said = {s.item_id: s.opinion for s in selections if s.opinion is not None}
-    return Concluded(fit, judged, labels, confidence, said)
+    predictions = {s.item_id: s.opinion for s in selections if s.opinion is not None}
+    return RunVerdicts(fit, found, labels, confidence, predictions)
