@@ -26,7 +26,7 @@ from mollia_cli.domain.errors import InputError
 if TYPE_CHECKING:
     from mollia_cli.aggregators.negatives import NegativeRule
     from mollia_cli.domain.verdicts import Verdict
-    from mollia_cli.loop.aggregate import Conclusion
+    from mollia_cli.loop.aggregate import Aggregated
 
 _COLUMNS = ["id", "label", "confidence", "negatives"]
 
@@ -51,21 +51,19 @@ def aggregate(
     as_json: JsonOption = False,
     as_jsonl: JsonlOption = False,
 ) -> None:
-    """Conclude one label from what the LLMs said.
+    """Aggregate what the LLMs observed into one label for each text.
 
     The aggregator is fitted on the seed labels, and its confidence calibrated on them.
     Each record has the label, its confidence, the labels that no LLM believes in, and with a target
-    precision whether it is sure. --json adds how the verdicts came about.
+    precision whether it is confident enough. --json adds how the verdicts came about.
     A target precision is a promise about the pool that the seeds are a random sample of: at a confidence level of
     0.8, at most one seed set in five breaks it. Where the seeds are too few for it, that is an error that says how
     many more labels would do.
-    With da and pag, the LLMs first read variants of the labelled texts (pag: paraphrases, of all texts, which
-    the largest LLM writes). They are kept, and a stop loses none.
     With --cascade, a text is judged by the LLMs that have read it; any that are still needed are asked.
 
-    Example: mollia aggregate --target-precision 0.95 --jsonl | jq -r 'select(.sure | not) | .id'
+    Example: mollia aggregate --target-precision 0.95 --jsonl | jq -r 'select(.confident | not) | .id'
     """
-    from mollia_cli.loop.aggregate import aggregate as conclude
+    from mollia_cli.loop.aggregate import aggregate as aggregate_items
 
     wanted = read_ids(ids) if ids else None
     if cascade:
@@ -74,14 +72,15 @@ def aggregate(
         _cascade(project, split_names(cascade), sure, wanted, with_, (as_json, as_jsonl))
         return
     with open_project(project) as opened:
-        done = conclude(opened, with_, wanted, target_precision, confidence_level)
+        done = aggregate_items(opened, with_, wanted, target_precision, confidence_level)
         names = opened.labels.names
     threshold = done.threshold
     records = (
-        _record(verdict, names) | ({} if threshold is None else {"sure": verdict.confidence >= threshold.confidence})
-        for verdict in done.verdicts
+        _record(verdict, names)
+        | ({} if threshold is None else {"confident": verdict.confidence >= threshold.confidence})
+        for verdict in done.verdicts.rows()
     )
-    columns = [*_COLUMNS, *(["sure"] if threshold else [])]
+    columns = [*_COLUMNS, *(["confident"] if threshold else [])]
     if as_json:
         emit_json({**_account(done), "verdicts": list(records)})
     else:
@@ -97,13 +96,13 @@ def _cascade(
     aggregator: str,
     style: tuple[bool, bool],
 ) -> None:
-    from mollia_cli.loop.cascade import conclude_cascade, stages_said
+    from mollia_cli.loop.cascade import aggregate_cascade, stages_remark
 
     with open_project(folder) as opened:
-        done = conclude_cascade(opened, order, sure or opened.settings.run.sure, ids, aggregator)
+        done = aggregate_cascade(opened, order, sure or opened.settings.run.sure, ids, aggregator)
         names = opened.labels.names
-    emit_records([_record(verdict, names) for verdict in done.verdicts.values()], _COLUMNS, *style)
-    talk(f"{len(done.verdicts)} verdicts by {done.fit.aggregator}; {stages_said(done)}")
+    emit_records([_record(verdict, names) for verdict in done.verdicts.rows()], _COLUMNS, *style)
+    talk(f"{len(done.verdicts)} verdicts by {done.fit.aggregator}; {stages_remark(done)}")
 
 
 def _record(verdict: "Verdict", names: tuple[str, ...]) -> dict[str, Any]:
@@ -115,7 +114,7 @@ def _record(verdict: "Verdict", names: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _account(done: "Conclusion") -> dict[str, Any]:
+def _account(done: "Aggregated") -> dict[str, Any]:
     """How the verdicts came about, as a JSON-ready object."""
     fitted, threshold = done.fitted, done.threshold
     fit, rule, calibration = fitted.fit, fitted.negatives, fitted.calibration
@@ -141,15 +140,15 @@ def _account(done: "Conclusion") -> dict[str, Any]:
             "precision": threshold.target,
             "confidence_level": threshold.level,
             "threshold": threshold.confidence,
-            "seeds": threshold.sure,
+            "seeds": threshold.seeds,
             "seeds_right": threshold.right,
-            "coverage": round(1 - done.below / len(done.verdicts), 6) if done.verdicts else None,
+            "coverage": round(1 - done.below / len(done.verdicts), 6) if len(done.verdicts) else None,
             "below": done.below,
         }
     return account
 
 
-def _remark(done: "Conclusion") -> None:
+def _remark(done: "Aggregated") -> None:
     fit, rule, threshold = done.fitted.fit, done.fitted.negatives, done.threshold
     talk(
         f"{len(done.verdicts)} verdicts by {fit.aggregator}"
@@ -159,7 +158,7 @@ def _remark(done: "Conclusion") -> None:
     if threshold is not None:
         talk(
             f"precision {threshold.target:g} from confidence {threshold.confidence:.4f} on, at a confidence level of"
-            f" {threshold.level:g}: {threshold.right} of the {threshold.sure} seeds there are right"
+            f" {threshold.level:g}: {threshold.right} of the {threshold.seeds} seeds there are right"
         )
         talk(f"  {len(done.verdicts) - done.below} of {len(done.verdicts)} verdicts; {done.below} fall below")
         if done.below:

@@ -1,4 +1,4 @@
-"""``mollia panel``: the LLMs that annotate."""
+"""``mollia panel``: who annotates."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 from mollia_cli.cli import complete
 from mollia_cli.cli.common import JsonlOption, JsonOption, ProjectOption, emit_records, open_project, talk
 
-app = typer.Typer(no_args_is_help=True, help="The LLMs that annotate: list, add, remove.")
+app = typer.Typer(no_args_is_help=True, help="Who annotates: list, add, remove.")
 Names = Annotated[list[str], typer.Argument(help="Names or GGUF files.", autocompletion=complete.models)]
 
 
@@ -29,7 +29,7 @@ def list_(project: ProjectOption = None, as_json: JsonOption = False, as_jsonl: 
         }
         for member in found.panel
     ]
-    emit_records(rows, ["name", "installed", "annotated"], as_json, as_jsonl)
+    emit_records(rows, ["name", "kind", "installed", "annotated"], as_json, as_jsonl)
 
 
 @app.command()
@@ -43,7 +43,7 @@ def add(names: Names, project: ProjectOption = None) -> None:
 
 @app.command()
 def remove(names: Names, project: ProjectOption = None) -> None:
-    """Take LLMs out of the panel; what they have said stays in the project.
+    """Take members out of the panel; what they have said stays in the project.
 
     Example: mollia panel remove smollm2-135m-instruct
     """
@@ -55,4 +55,4 @@ def _change(add: list[str], remove: list[str], project: ProjectOption) -> None:
 
     with open_project(project) as opened:
         members = change_panel(opened, add, remove)
-    talk(f"panel: {', '.join(members) or 'every installed LLM'}")
+    talk(f"panel: {', '.join(member.name for member in members) or 'every installed LLM'}")

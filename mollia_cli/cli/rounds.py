@@ -40,7 +40,7 @@ def train(
     """Train the classifier, step by step.
 
     It learns from the seed labels, people's labels and exactly the verdicts that the last aggregation has stored,
-    whatever made them (--with, --cascade). No LLM reads anything. `mollia aggregate` without ids concludes on every
+    whatever made them (--with, --cascade). No LLM reads anything. `mollia aggregate` without ids makes one for every
     annotated item of the pool, with ids on those alone.
 
     Example: mollia select -n 50 | mollia annotate - | mollia aggregate - > verdicts.jsonl && mollia train

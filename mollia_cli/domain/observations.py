@@ -36,6 +36,13 @@ class Observation:
     tokens: int = 0
     truncated: bool = False
 
+    @staticmethod
+    def certain(item_id: str, label: int, classes: int) -> "Observation":
+        """All of the probability and every vote on one of ``classes`` labels."""
+        votes = np.eye(classes)[label]
+        with np.errstate(divide="ignore"):
+            return Observation(item_id, np.log(votes), votes, mass=1.0, invalid=0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Panel:

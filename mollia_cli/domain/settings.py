@@ -8,6 +8,7 @@ from typing import Any
 
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.members import MemberSpec, parse_members
 
 SETTINGS_FILE = "mollia.toml"
 
@@ -34,9 +35,9 @@ def _choice(*options: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class PanelSettings:
-    """The LLMs that annotate: catalogue names or paths of GGUF files; empty = every installed LLM."""
+    """Who labels: LLMs (names or GGUF files), or tables of other kinds; empty = every installed LLM."""
 
-    models: tuple[str, ...] = ()
+    members: tuple[MemberSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,8 @@ def _parse_section(data: Any, section: type, name: str, source: str) -> Any:
     if not isinstance(data, Mapping):
         raise InputError(f"{source}: {name!r} must be a section", f"write it as [{name}]")
     _refuse_unknown(data, [f.name for f in fields(section)], f"{name}.", source)
+    if section is PanelSettings:
+        return PanelSettings(parse_members(data.get("members", []), f"{source}: panel.members"))
     return section(**within_limits(data, section, source, f"{name}."))
 
 

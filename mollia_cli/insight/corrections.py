@@ -88,8 +88,8 @@ def _accuracy(project: Project, reviewed: Sequence[Decision], labelled: Mapping[
     for item in project.store.items.in_split("pool", labelled=True):
         if item.label is not None:
             known.setdefault(item.id, item.label)
-    before = project.store.verdicts.get(fit, list(known))
-    now = project.store.verdicts.get(last.id, list(before))
+    before = {verdict.item_id: verdict for verdict in project.store.verdicts.get(fit, list(known)).rows()}
+    now = {verdict.item_id: verdict for verdict in project.store.verdicts.get(last.id, list(before)).rows()}
     if not before:
         return None
 

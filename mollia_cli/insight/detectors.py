@@ -59,7 +59,7 @@ def _of_round(project: Project, run: str, record: Round) -> list[tuple[Verdict, 
     fit = project.store.verdicts.fit(record.fit)
     assert fit is not None
     predicted = {s.item_id: s.opinion for s in project.store.runs.selections(run, record.number)}
-    verdicts = project.store.verdicts.get(fit.id, list(predicted))
+    verdicts = {verdict.item_id: verdict for verdict in project.store.verdicts.get(fit.id, list(predicted)).rows()}
     items = [item for item in project.store.items.get(list(verdicts)) if item.label is not None]
     known = [item for item in items if predicted[item.id] is not None]
     columns = {key: project.store.observations.get(key, [item.id for item in known]) for key in fit.panel}

@@ -12,7 +12,7 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.metrics import macro_f1, micro_f1
 from mollia_cli.domain.observations import IntArray
 from mollia_cli.insight.report.measurements import held_out
-from mollia_cli.loop.aggregate import fit_aggregator, judge
+from mollia_cli.loop.aggregate import fit_aggregator, predict
 from mollia_cli.loop.needed import fit_items, fit_seeds, needed_for_fit
 from mollia_cli.loop.sample import at_random, sample_words
 from mollia_cli.project.context import Project
@@ -89,7 +89,7 @@ def score_panel(
         )
     for name in aggregators or dict.fromkeys([*BASELINES, project.settings.aggregate.aggregator]):
         fitted = fit_aggregator(project, AGGREGATORS.check(name), members, unlabelled)
-        given = judge(project, fitted, ids).argmax(axis=1)
+        given = predict(project, fitted, ids).argmax(axis=1)
         if learned and fitted.aggregator.learns:
             held = held_out(project, members, name, unlabelled)
             given = np.array([held.get(item_id, label) for item_id, label in zip(ids, given.tolist(), strict=True)])

@@ -60,7 +60,7 @@ class Explanation:
     """Where an item's label comes from.
 
     label: the one that the project exports; because: of what: "gold", "human" or the aggregator's name. verdicts,
-    selections, decisions and journal: the database's rows, oldest first. variants: kind -> how many.
+    selections, decisions and journal: the database's rows, oldest first.
     """
 
     id: str
@@ -75,7 +75,6 @@ class Explanation:
     verdicts: Rows
     selections: Rows
     decisions: Rows
-    variants: dict[str, int]
     classifier: Predicted | None
     journal: Rows
 
@@ -103,7 +102,6 @@ def explain(project: Project, item_id: str, run_name: str = "") -> Explanation:
         verdicts=found.verdicts,
         selections=found.selections,
         decisions=found.decisions,
-        variants=found.variants,
         classifier=_classifier(project, item.text, run_name),
         journal=found.journal,
     )

@@ -26,7 +26,8 @@ def labelled_rows(project: Project, synthetic: bool = False) -> Iterator[dict[st
     yield from _gold_rows(project, "seed", labelled)
     fit = project.store.verdicts.latest_fit()
     for ids in chunks(project.store.items.ids("pool")):
-        verdicts = {} if fit is None else project.store.verdicts.get(fit.id, ids)
+        stored = () if fit is None else project.store.verdicts.get(fit.id, ids).rows()
+        verdicts = {verdict.item_id: verdict for verdict in stored}
         for item in project.store.items.get(ids):
             verdict = verdicts.get(item.id)
             if item.id in labelled:

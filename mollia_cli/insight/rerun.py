@@ -131,7 +131,8 @@ def _verdicts(project: Project, copy: Project, old: Round, new: Round) -> Iterat
     if old.fit is None or new.fit is None:
         return
     ids = [s.item_id for s in copy.store.runs.selections(old.run)]
-    was, now = project.store.verdicts.get(old.fit, ids), copy.store.verdicts.get(new.fit, ids)
+    stored = project.store.verdicts.get(old.fit, ids), copy.store.verdicts.get(new.fit, ids)
+    was, now = ({verdict.item_id: verdict for verdict in found.rows()} for found in stored)
     other = sorted(i for i in was.keys() | now.keys() if i not in was or i not in now or was[i].label != now[i].label)
     if other:
         yield Difference(old.number, "verdicts", f"other labels, or none: {_some(other)}")
@@ -205,5 +206,5 @@ def _scratch(project: Project, record: dict[str, Any] | None, ask_again: bool) -
         )
         write_private(root / PROMPT_FILE, template)
         with Project.open(root) as copy:
-            copy.say, copy.progress = project.say, project.progress
+            copy.say, copy.progress, copy.folder = project.say, project.progress, project.folder
             yield copy

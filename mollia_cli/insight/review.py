@@ -176,7 +176,7 @@ class Review:
         return made
 
     def _verdict(self, item_id: str) -> Verdict | None:
-        return None if self._fit is None else self._store.verdicts.get(self._fit.id, [item_id]).get(item_id)
+        return None if self._fit is None else next(self._store.verdicts.get(self._fit.id, [item_id]).rows(), None)
 
     def _llms(self, item_id: str) -> list[tuple[str, FloatArray]]:
         """The panel of the verdicts; without verdicts, every LLM as it was asked last."""
@@ -271,7 +271,7 @@ def _confidences(project: Project, needed: bool) -> dict[str, float]:
     """
     verdicts = project.store.verdicts
     try:
-        if verdicts.latest_fit() is None and not aggregate(project).verdicts:
+        if verdicts.latest_fit() is None and not len(aggregate(project).verdicts):
             raise NotFoundError(
                 "there are no verdicts to review: no pool item was annotated yet",
                 "annotate the pool first: mollia annotate --split pool, or mollia run",

@@ -3,16 +3,27 @@
 from dataclasses import dataclass
 
 from mollia_cli import models
+from mollia_cli.domain.members import LLAMA, MemberSpec
 from mollia_cli.domain.report import Corrections
 from mollia_cli.insight.corrections import corrections
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import current_run
+from mollia_cli.project.members import llm_name
 from mollia_cli.store.runs import Round
 
 
 @dataclass(frozen=True, slots=True)
-class ModelState:
-    """A model that the project uses, and whether it is installed."""
+class MemberState:
+    """A member of the panel; ``installed``: whether the file of an LLM is here, true of every other kind."""
+
+    name: str
+    kind: str
+    installed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderState:
+    """The project's encoder, and whether it is installed."""
 
     name: str
     installed: bool
@@ -53,8 +64,8 @@ class Status:
     labels: tuple[str, ...]
     items: dict[str, dict[str, int]]
     synthetic: dict[str, int]
-    panel: tuple[ModelState, ...]
-    encoder: ModelState
+    panel: tuple[MemberState, ...]
+    encoder: EncoderState
     annotators: tuple[AnnotatorSummary, ...]
     people: Corrections
     aggregator: AggregatorState | None
@@ -69,13 +80,14 @@ def status(project: Project) -> Status:
     store = project.store
     run = current_run(project)
     fit = store.verdicts.latest_fit()
+    encoder = project.settings.learner.encoder
     return Status(
         project=str(project.root),
         labels=project.labels.names,
         items=store.items.counts(),
         synthetic=store.synthetic.counts(),
-        panel=tuple(map(_state, project.settings.panel.models or models.installed_names("llm"))),
-        encoder=_state(project.settings.learner.encoder),
+        panel=tuple(_member(project, spec) for spec in project.panel or map(MemberSpec, models.installed_names("llm"))),
+        encoder=EncoderState(encoder, models.is_installed(encoder)),
         annotators=tuple(AnnotatorSummary(**row) for row in store.observations.summary()),
         people=corrections(project),
         aggregator=None if fit is None else AggregatorState(fit.aggregator, fit.seed_items),
@@ -102,5 +114,6 @@ def next_step(state: Status) -> str:
     return "mollia predict texts.csv" if state.stopped else "mollia round"
 
 
-def _state(name: str) -> ModelState:
-    return ModelState(name, models.is_installed(name))
+def _member(project: Project, spec: MemberSpec) -> MemberState:
+    installed = spec.kind != LLAMA or models.is_installed(llm_name(spec, project.folder))
+    return MemberState(spec.name, spec.kind, installed)

@@ -19,18 +19,14 @@ from mollia_cli.loop.cascade import check_order
 from mollia_cli.loop.train import validation_rule
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import current_run
-from mollia_cli.project.panel import REPLAY
+from mollia_cli.project.members import PANEL, REPLAY, SOURCES, certain, labelling, recorded
 from mollia_cli.project.record import run_record, settings_record
 from mollia_cli.stopping import STOPPING
 from mollia_cli.strategies import STRATEGIES
 from mollia_cli.strategies.base import ANSWERS
 
-PANEL = "panel"
-HUMAN = "human"
-ORACLE = "oracle"
 REFINED = "refined"
 BUDGET = "budget"
-SOURCES = (PANEL, REPLAY, HUMAN, ORACLE)
 _VERDICTS = ("aggregator", "unlabelled", "delta", "false_negatives")  # of [aggregate]: how verdicts are made
 _FIXED = ("run", "aggregate", "learner")  # sections of mollia.toml that are a part of the setup
 _ENDS = ("rounds", "stop", "budget_tokens", "budget_minutes")
@@ -98,8 +94,9 @@ def open_run(project: Project, name: str = "", **changes: Any) -> tuple[str, Run
 
 
 def as_opened(project: Project, setup: RunSetup) -> Project:
-    """The project as the run sees it, whatever mollia.toml has become."""
-    return project.seen_by_run(setup.settings(project.settings), setup.repeat)
+    """The project as the run sees it, whatever mollia.toml has become: its panel are those who label for the run."""
+    seen = project.seen_by_run(setup.settings(project.settings), setup.repeat)
+    return seen.with_panel(labelling(seen.settings, setup.annotator, setup.replay))
 
 
 def _changed_since(project: Project, run: str) -> Iterator[str]:
@@ -142,21 +139,16 @@ def planned_run(project: Project, name: str = "", **changes: Any) -> tuple[str, 
     _check_source(setup.annotator, setup.replay)
     if setup.stop == BUDGET and not (setup.budget_tokens or setup.budget_minutes):
         raise InputError("--stop budget needs a budget", "--budget-tokens 1000000, or --budget-minutes 60")
-    if setup.replay:
+    panel = as_opened(project, setup).panel
+    if recorded(panel) and not certain(panel):
         _check_replay(setup)
-    if setup.cascade and setup.annotator not in (HUMAN, ORACLE):
-        _check_cascade(project, setup)
+    if setup.cascade and not certain(panel):
+        _check_cascade(as_opened(project, setup), setup)
     return run, setup
 
 
 def _check_replay(setup: RunSetup) -> None:
     """InputError where the run would have to ask what stored outputs cannot answer."""
-    if AGGREGATORS.load(setup.aggregator).variants:
-        raise InputError(
-            f"the stored outputs {setup.replay} stand for the panel, and they hold nothing of varied texts:"
-            " da and pag need LLMs that can be asked",
-            "run it without --replay, or with --aggregator mol, which learns from the seeds alone",
-        )
     if ANSWERS in STRATEGIES.load(setup.strategy).needs:
         raise InputError(
             f"the strategy {setup.strategy!r} asks an LLM a question, and stored outputs cannot answer it",
@@ -165,7 +157,7 @@ def _check_replay(setup: RunSetup) -> None:
 
 
 def _check_cascade(project: Project, setup: RunSetup) -> None:
-    check_order(project, setup.cascade, setup.replay)
+    check_order(project, setup.cascade)
     if setup.method == REFINED:
         raise InputError(
             "the method 'refined' learns from what every LLM said of every item, and a cascade does not ask them all",

@@ -17,7 +17,6 @@ from mollia_cli.store.runs import RunStore
 from mollia_cli.store.scratch import copy_without_runs
 from mollia_cli.store.synthetic import SyntheticStore
 from mollia_cli.store.trace import Trace, trace
-from mollia_cli.store.variants import VariantStore
 from mollia_cli.store.verdicts import VerdictStore
 from mollia_cli.store.verify import Verification, verify
 
@@ -41,7 +40,6 @@ class Store:
         self.verdicts = VerdictStore(self._db, labels)
         self.runs = RunStore(self._db, labels)
         self.synthetic = SyntheticStore(self._db, labels)
-        self.variants = VariantStore(self._db)
         self.decisions = DecisionStore(self._db, labels)
         if not self._db.read_only:
             self._record_labels(labels)

@@ -18,8 +18,8 @@ _OBSERVATIONS = """
 """
 _VERDICTS = """
     SELECT f.id AS fit, f.digest, f.aggregator, v.label, v.confidence, v.negatives, f.panel, f.seed_items, f.pool_items,
-        f.created_at, f.concluded = (SELECT max(concluded) FROM fits) AS current
-    FROM verdicts v JOIN fits f ON f.id = v.fit WHERE v.item = ? ORDER BY f.concluded
+        f.created_at, f.aggregated = (SELECT max(aggregated) FROM fits) AS current
+    FROM verdicts v JOIN fits f ON f.id = v.fit WHERE v.item = ? ORDER BY f.aggregated
 """
 _SELECTIONS = """
     SELECT s.run, s.round, json_extract(r.settings, '$.strategy') AS strategy, s.rank, s.score, s.opinion,
@@ -36,7 +36,7 @@ _DECISIONS = """
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The rows of one item, each table's oldest first; ``variants``: how many of each kind.
+    """The rows of one item, each table's oldest first.
 
     An observation's and a verdict's ``at`` is the time of its journal entry, None where it has none.
     """
@@ -45,7 +45,6 @@ class Trace:
     verdicts: Rows
     selections: Rows
     decisions: Rows
-    variants: dict[str, int]
     journal: Rows
 
 
@@ -61,13 +60,11 @@ def trace(db: Database, item_id: str) -> Trace:
     for row in verdicts:
         row["at"] = written.get(("verdicts", row["fit"], item_id))
         row["rounds"] = _read(db, "SELECT run, round FROM rounds WHERE fit = ? ORDER BY run, round", row["fit"])
-    kinds = db.execute("SELECT kind, count(*) FROM variants WHERE item = ? GROUP BY kind", [item_id])
     return Trace(
         observations=observations,
         verdicts=verdicts,
         selections=_read(db, _SELECTIONS, item_id),
         decisions=_read(db, _DECISIONS, item_id),
-        variants=dict(kinds.fetchall()),
         journal=journal,
     )
 

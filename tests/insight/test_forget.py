@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from mollia_cli.cli.main import app
 from mollia_cli.domain.decisions import NOTE, Decision
 from mollia_cli.domain.errors import NotFoundError
-from mollia_cli.domain.items import Item, Synthetic, Variant
+from mollia_cli.domain.items import Item, Synthetic
 from mollia_cli.domain.observations import Observation
-from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.insight.forget import consequences, forget
 from mollia_cli.project.context import Project
 
@@ -34,7 +34,8 @@ def told(observed: Project, request: pytest.FixtureRequest) -> Project:
     [(key, _, _)] = store.observations.of_item("i000")[:1]
     store.observations.add(key, [seen("secret-1"), Observation("other-1", np.log(QUARTERS), QUARTERS, 1.0, 0.0)])
     fit = store.verdicts.add_fit("digest", "vote", [key], (1, 2), {})
-    store.verdicts.add(fit.id, [Verdict(i, 1, 0.5, QUARTERS) for i in ("secret-1", "other-1")])
+    ids = ("secret-1", "other-1")
+    store.verdicts.add(fit.id, Verdicts(ids, np.ones(2, dtype=int), np.tile(QUARTERS, (2, 1)), np.zeros((2, 4), bool)))
     store.runs.put("main", {"method": "mollia"})
     store.runs.start_round("main", 0, [("other-1", 0.5, 1)], 0.1)
     store.runs.update_round("main", 0, model="models/main/round-00", metrics={})
@@ -44,10 +45,6 @@ def told(observed: Project, request: pytest.FixtureRequest) -> Project:
     store.decisions.add(Decision("secret-1", NOTE, "ann", note=f"{CANARY} is known to me"))
     store.synthetic.add([Synthetic("s1", f"{CANARY} wrote", 1, "llm")], {"shown": ["secret-1", "i000"]})
     store.synthetic.add([Synthetic("s2", "nobody wrote", 1, "llm")], {"shown": ["i001"]})
-    borrowed = "plain Zephyrine" if request.param == "seed" else "plain 17"  # words of seeds alone are borrowed
-    made = [("secret-1", f"{CANARY} varied"), ("other-1", borrowed), ("i001", "text two")]
-    store.variants.add([Variant(f"{i}~words~0", i, "words", 0, text, True) for i, text in made], {})
-    store.variants.observations.add(key, [seen("secret-1~words~0")])
     (observed.root / "tokens.safetensors").write_bytes(CANARY.encode())
     return observed
 
@@ -71,20 +68,17 @@ def test_no_file_holds_the_text(told: Project) -> None:
 
 
 def test_what_was_made_of_others_stays(told: Project) -> None:
-    is_seed = bool(told.store.items.get(["secret-1"])[0].split == "seed")
     forget(told, ["secret-1"])
     with pytest.raises(NotFoundError, match="secret-1"):
         told.store.items.get(["secret-1"])
     assert len(told.store.observations.of_item("other-1")) == 1
     assert [s.item_id for s in told.store.runs.selections("main")] == ["other-1"]
     assert [text.id for text in told.store.synthetic.all()] == ["s2"]
-    variants = told.store.variants.get("words", ["other-1", "i001"])
-    assert list(variants) == (["i001"] if is_seed else ["other-1", "i001"])
 
 
 def test_the_journal_holds_and_says_that_something_was_forgotten(told: Project) -> None:
     rows = consequences(told, ["secret-1"]).rows
-    assert rows.keys() >= {"items", "observations", "verdicts", "selections", "opinions", "decisions", "variants"}
+    assert rows.keys() >= {"items", "observations", "verdicts", "selections", "opinions", "decisions", "synthetic"}
     head = told.store.journal.head()
     forget(told, ["secret-1"])
     found = told.store.verify(head)

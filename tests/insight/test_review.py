@@ -137,7 +137,7 @@ def test_labels_override_verdicts_and_are_learned_from(observed: Project) -> Non
     assert done.fitted.fit.id != before.fit.id
     assert done.fitted.fit.seed_items == 80
     assert done.fitted.fit.pool_items == 180
-    verdicts = {verdict.item_id: verdict for verdict in done.verdicts}
+    verdicts = {verdict.item_id: verdict for verdict in done.verdicts.rows()}
     assert {item_id: verdicts[item_id].label for item_id in told} == told
     assert all(verdicts[item_id].confidence == 1.0 and not verdicts[item_id].negatives for item_id in told)
     rows = {row["id"]: row for row in labelled_rows(observed)}
@@ -151,7 +151,7 @@ def test_what_is_ignored_is_nowhere(observed: Project) -> None:
     gone = review.queue[0]
     aggregate(observed)
     review.ignore()
-    assert gone not in {verdict.item_id for verdict in aggregate(observed).verdicts}
+    assert gone not in aggregate(observed).verdicts.ids
     assert gone not in {row["id"] for row in labelled_rows(observed)}
     assert gone not in {pick.id for pick in select(observed, "random", 200)}
     assert gone not in {item.id for item in fit_items(observed)}

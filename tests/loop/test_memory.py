@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mollia_cli.domain.members import MemberSpec
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.report import Cost
 from mollia_cli.domain.settings import PanelSettings
@@ -41,7 +42,9 @@ def panel_of_two(make_real_project: MakeProject, test_llm: Path, shallow_llm: Pa
     shallow = tmp_path / "shallow.gguf"
     shallow.hardlink_to(shallow_llm)
     project = make_real_project()
-    project.settings = replace(project.settings, panel=PanelSettings((str(test_llm), str(shallow))))
+    project.settings = replace(
+        project.settings, panel=PanelSettings((MemberSpec(str(test_llm)), MemberSpec(str(shallow))))
+    )
     return project
 
 

@@ -56,7 +56,7 @@ def _shown(
     project: Project, found: RunVerdicts, ids: Sequence[str], against: Against, texts: bool
 ) -> tuple[Example, ...]:
     panel = stack(project, fit_panel(project, found.fit), ids)
-    verdicts = project.store.verdicts.get(found.fit.id, ids)
+    verdicts = {verdict.item_id: verdict for verdict in project.store.verdicts.get(found.fit.id, ids).rows()}
     names = project.labels.names
     given = answers(panel)
     made = []

@@ -58,7 +58,7 @@ def verdicts_on_seeds(project: Project, panel: Sequence[Member], name: str) -> M
 def held_out(project: Project, panel: Sequence[Member], name: str, also: Sequence[str]) -> dict[str, int]:
     """Labels of the items that ``fit_aggregator(project, name, panel, also)`` learns labels from, cross-fitted."""
     kind: type[Aggregator] = AGGREGATORS.load(name)
-    seen, labels = observed_labelled(project, panel, kind)
+    seen, labels = observed_labelled(project, panel)
     unlabelled = stack(project, panel, learned_from(project, panel, also, set(seen.ids)))
     held = cross_fitted(kind, seen, labels, unlabelled, stream_seed(project.settings.seed, "aggregate", name))
     return dict(zip(seen.ids, held.argmax(axis=1).tolist(), strict=True))

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.observations import FloatArray, IntArray
-from mollia_cli.loop.setup import HUMAN, ORACLE, RunSetup
+from mollia_cli.loop.setup import RunSetup, as_opened
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import best_round, finished_rounds
+from mollia_cli.project.members import certain
 from mollia_cli.project.observe import Member, members
+from mollia_cli.project.panel import labelled_by, observing
 from mollia_cli.project.record import recorded_settings
 from mollia_cli.store.runs import Round
 from mollia_cli.store.verdicts import Fit
@@ -37,7 +39,7 @@ def reported_run(project: Project, name: str = "") -> str:
     if name and name not in names:
         known = ", ".join(sorted(names)) or "none yet"
         raise NotFoundError(f"there is no run {name!r}", f"runs: {known}; start one with `mollia run --name NAME`")
-    own = [run for run in names if run_setting(project, run, "annotator") not in (HUMAN, ORACLE)]
+    own = [run for run in names if not certain(labelled_by(project, run).panel)]
     return name or next(iter([*own, *names]), "")
 
 
@@ -47,10 +49,10 @@ def as_recorded(project: Project, run: str) -> Project:
     if record is None or stored is None:
         return project
     setup = RunSetup(**{**stored, "cascade": tuple(stored["cascade"])})
-    settings = setup.settings(recorded_settings(record))
+    settings = recorded_settings(record)
     if settings.labels.names != project.labels.names:  # the present ones are what stored rows are read by
         settings = replace(settings, labels=project.labels)
-    return project.seen_by_run(settings, setup.repeat)
+    return as_opened(project.seen_by_run(settings, setup.repeat), setup)
 
 
 def run_setting(project: Project, run: str, key: str) -> str:
@@ -84,7 +86,7 @@ def run_fit(project: Project, run: str) -> Fit | None:
 def run_panel(project: Project, run: str) -> tuple[Member, ...]:
     """The panel behind the run's verdicts, whose files need not be here; before any verdict, the one it will ask."""
     fit = run_fit(project, run)
-    return fit_panel(project, fit) if fit is not None else tuple(members(project, run_setting(project, run, "replay")))
+    return fit_panel(project, fit) if fit is not None else tuple(members(observing(labelled_by(project, run))))
 
 
 def fit_panel(project: Project, fit: Fit) -> tuple[Member, ...]:
