@@ -56,8 +56,8 @@ class Status:
     labels: tuple[str, ...]
     items: dict[str, dict[str, int]]
     synthetic: dict[str, int]
-    panel: tuple[ModelState, ...]
-    encoder: ModelState
+    panel: tuple[MemberState, ...]
+    encoder: EncoderState
     annotators: tuple[AnnotatorSummary, ...]
     people: Corrections
     aggregator: AggregatorState | None
