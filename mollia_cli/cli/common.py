@@ -76,7 +76,7 @@ SureOption = Annotated[
 
 
 def excluded(one: str, other: str, why: str) -> NoReturn:
-    """Raise InputError: of two options each would have no effect beside the other."""
+    """Raise InputError for two options of which one would have no effect; ``why``."""
     raise InputError(f"{one} and {other} exclude each other: {why}", f"type it without {one}, or without {other}")
 
 
