@@ -292,6 +292,7 @@ class ModelCard:
 
     run: str
     round: int
+    learner: str
     encoder: str
     seeds: int
     verdicts: int

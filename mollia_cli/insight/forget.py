@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from mollia_cli.domain.items import Item
+from mollia_cli.learners.embeddings import forget_texts
 from mollia_cli.loop.setup import REFINED
 from mollia_cli.project.context import Project
-from mollia_cli.project.learner import finished_rounds
+from mollia_cli.project.learner import EMBEDDINGS, finished_rounds
 from mollia_cli.store.runs import Round
 
 _WEIGHTS = ".safetensors"
@@ -45,7 +46,8 @@ def forget(project: Project, ids: Sequence[str]) -> dict[str, Any]:
     items = project.store.items.get(ids)
     said = consequences(project, ids)
     wiped = project.store.forget(ids)
-    return {**said, "files": list(_delete_side_files(project)), "wiped": wiped, "left": list(_left(project, items))}
+    files = list(_delete_side_files(project, [item.text for item in items]))
+    return {**said, "files": files, "wiped": wiped, "left": list(_left(project, items))}
 
 
 def _trained(project: Project, items: Sequence[Item]) -> Iterator[Round]:
@@ -62,8 +64,10 @@ def _trained(project: Project, items: Sequence[Item]) -> Iterator[Round]:
                 yield record
 
 
-def _delete_side_files(project: Project) -> Iterator[str]:
-    """Token caches and stored signals, which are made again when they are needed."""
+def _delete_side_files(project: Project, texts: Sequence[str]) -> Iterator[str]:
+    """Token caches, and the parts of what encoders have made that hold one of the texts; made again when needed."""
+    for path in forget_texts(project.root / EMBEDDINGS, texts):
+        yield str(path.relative_to(project.root))
     for path in sorted(project.root.glob(f"*{_WEIGHTS}*")):
         path.unlink()
         yield path.name
