@@ -125,9 +125,9 @@ class Learner(ABC):
         "probabilities" [n, K]; "embeddings" [n, d]; "dropout" [E, n, K]; "perturbed" [n, D].
         """
 
-    def unread(self, texts: Sequence[str]) -> int:
-        """How many of the texts the encoder would have to read for ``signals``; the others are remembered."""
-        return len(texts)
+    def unread(self, texts: Sequence[str]) -> Sequence[str]:
+        """Those that the encoder would have to read for ``signals``, the longest first; the others are remembered."""
+        return sorted(texts, key=len, reverse=True)
 
     def predict_proba(self, texts: Sequence[str], progress: Progress | None = None) -> FloatArray:
         """[n, K] label probabilities."""

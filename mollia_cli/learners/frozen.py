@@ -58,9 +58,9 @@ class FrozenEncoder:
         found = self._read(texts, last=True, progress=progress)[:, 0]
         return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
 
-    def unread(self, texts: Sequence[str]) -> int:
-        """How many distinct texts ``sentences`` would have to read."""
-        return len(self._store(last=True).missing(texts))
+    def unread(self, texts: Sequence[str]) -> Sequence[str]:
+        """The distinct texts that ``sentences`` would have to read, the longest first."""
+        return self._store(last=True).missing(texts)
 
     def body(self) -> Any:
         """The model without a head, in the precision in which it reads."""

@@ -130,8 +130,8 @@ class LinearLearner(Learner):
             found[PERTURBED] = _perturbed(head, features, stream(random_seed, "weight noise"))
         return found
 
-    def unread(self, texts: Sequence[str]) -> int:
-        """How many distinct texts have no embedding yet."""
+    def unread(self, texts: Sequence[str]) -> Sequence[str]:
+        """The distinct texts that have no embedding yet, the longest first."""
         return self._encoder.unread(texts)
 
     def describe(self, texts: Sequence[str], progress: Progress | None = None) -> list[FloatArray]:
