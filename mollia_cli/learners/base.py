@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray
 from mollia_cli.domain.progress import Progress
 
@@ -73,9 +74,14 @@ def join(a: Examples, b: Examples) -> Examples:
 def take(examples: Examples, rows: Sequence[int] | IntArray) -> Examples:
     """Some rows of the examples."""
     index = np.asarray(rows, dtype=np.int64)
-    columns = {f.name: getattr(examples, f.name) for f in fields(Examples)}
-    arrays = {name: column if column is None else column[index] for name, column in columns.items() if name != "texts"}
-    return Examples(tuple(examples.texts[row] for row in index), **arrays)
+    return Examples(
+        tuple(examples.texts[row] for row in index),
+        examples.targets[index],
+        examples.weights[index],
+        examples.negatives[index],
+        None if examples.known is None else examples.known[index],
+        None if examples.soft is None else examples.soft[index],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +98,19 @@ class FitReport:
 class Learner(ABC):
     """A text classifier that is trained from its pretrained weights at every ``fit`` (cold start).
 
-    Made with the encoder's folder and the label set; the settings of [learner] (but the name and the encoder) and the
-    places of ``token_file`` and ``embeddings`` come as keywords, and it takes those that mean something to it.
     ``frozen``: the encoder's weights stay as they are. A text is then read once for all rounds, and a fit holds
     nothing out for early stopping.
     """
 
     name: ClassVar[str]
     frozen: ClassVar[bool] = False
+
+    @abstractmethod
+    def __init__(self, encoder: Path, labels: LabelSet, **settings: Any) -> None:
+        """An untrained one, from the folder of the pretrained weights; it takes the settings that mean something to it.
+
+        settings: those of [learner], and where ``token_file`` and ``embeddings`` are kept.
+        """
 
     @abstractmethod
     def fit(

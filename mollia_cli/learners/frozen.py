@@ -51,7 +51,7 @@ class FrozenEncoder:
     def layers(self, texts: Sequence[str], progress: Progress = silent) -> list[FloatArray]:
         """[n, d] of each layer, the embeddings' first: the mean of its states over a text's tokens."""
         found = self._read(texts, last=False, progress=progress)
-        return [found[:, layer] for layer in range(found.shape[1])]
+        return [found[:, layer].astype(np.float64) for layer in range(found.shape[1])]
 
     def sentences(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:
         """[n, d] float32: the last layer's mean state, of length 1."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from mollia_cli.domain.observations import FloatArray, IntArray
 from mollia_cli.domain.rng import stream
-from mollia_cli.learners.base import Examples, take
+from mollia_cli.learners.base import Examples, SignalArray, take
 
 # Penalties on |W|^2 / 2, strongest first: 1 / C for C from 0.3 to 300.
 GRID = tuple(10.0 ** (-half / 2) for half in range(-1, 6))
@@ -23,7 +23,7 @@ class Head:
     weight: FloatArray
     bias: FloatArray
 
-    def logits(self, features: FloatArray) -> FloatArray:
+    def logits(self, features: SignalArray) -> FloatArray:
         """[n, K] from [n, d]."""
         return np.asarray(features @ self.weight.T + self.bias)
 
@@ -35,7 +35,7 @@ def softmax(logits: FloatArray) -> FloatArray:
 
 
 def fit_head(
-    features: FloatArray,
+    features: SignalArray,
     examples: Examples,
     negative_weight: float,
     ridge: float,
@@ -79,7 +79,7 @@ def fit_head(
 
 
 def choose_ridge(
-    features: FloatArray,
+    features: SignalArray,
     examples: Examples,
     negative_weight: float,
     random_seed: int,

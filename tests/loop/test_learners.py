@@ -12,9 +12,8 @@ from typer.testing import CliRunner
 
 from mollia_cli.cli.main import app
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.registry import Registry
 from mollia_cli.insight.rerun import rerun
-from mollia_cli.learners import LEARNERS, frozen
+from mollia_cli.learners import frozen
 from mollia_cli.learners.embeddings import EmbeddingStore
 from mollia_cli.loop.run import run_rounds
 from mollia_cli.loop.select import rank
@@ -129,7 +128,6 @@ def test_a_learner_of_another_package_is_chosen_by_its_name(
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mollia-tiny\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[mollia.learners]\ntiny = doubles:TinyLearner\n")
     monkeypatch.syspath_prepend(info.parent)
-    monkeypatch.setattr(LEARNERS, "load", Registry.load.__get__(LEARNERS))  # the doubles are not for this test
     project = make_project()
     run, setup = open_run(project, "a", learner="tiny", annotator="oracle", strategy="entropy", rounds=1)
     done = run_rounds(project, run, setup, 1)
