@@ -40,6 +40,7 @@ class RunOptions(TypedDict, total=False):
     strategy: str
     aggregator: str
     annotator: str
+    learner: str
     replay: str | Path
     batch: int
     rounds: int

@@ -70,8 +70,12 @@ class AggregateSettings:
 
 @dataclass(frozen=True, slots=True)
 class LearnerSettings:
-    """The classifier that is trained, and how. ``steps``: an epoch has at least so many (paper: 1)."""
+    """The classifier that is trained, and how. ``steps``: an epoch has at least so many (paper: 1).
 
+    ``name``: "transformer" fine-tunes the encoder, "linear" leaves it as it is and fits a head on its embeddings.
+    """
+
+    name: str = "transformer"
     encoder: str = "distilbert-base-uncased"
     max_tokens: int = _setting(128, lambda v: v >= 8, "a whole number, 8 or more")
     learning_rate: float = _positive(5e-5)

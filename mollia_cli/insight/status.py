@@ -56,8 +56,8 @@ class Status:
     labels: tuple[str, ...]
     items: dict[str, dict[str, int]]
     synthetic: dict[str, int]
-    panel: tuple[MemberState, ...]
-    encoder: EncoderState
+    panel: tuple[ModelState, ...]
+    encoder: ModelState
     annotators: tuple[AnnotatorSummary, ...]
     people: Corrections
     aggregator: AggregatorState | None

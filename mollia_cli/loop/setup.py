@@ -15,6 +15,7 @@ from mollia_cli.domain.settings import (
     Settings,
     within_limits,
 )
+from mollia_cli.learners import LEARNERS
 from mollia_cli.loop.cascade import check_order
 from mollia_cli.loop.train import validation_rule
 from mollia_cli.project.context import Project
@@ -89,7 +90,7 @@ def open_run(project: Project, name: str = "", **changes: Any) -> tuple[str, Run
         project.store.runs.put(run, asdict(setup), record)
     for remark in _changed_since(project, run):
         project.say(remark)
-    project.say(f"run {run}: early stopping on {validation_rule(as_opened(project, setup))}")
+    project.say(f"run {run}: {validation_rule(as_opened(project, setup))}")
     return run, setup
 
 
@@ -125,7 +126,11 @@ def planned_run(project: Project, name: str = "", **changes: Any) -> tuple[str, 
     wanted = {key: value for key, value in changes.items() if value is not None}
     for section in (RunSettings, AggregateSettings):
         within_limits(wanted, section, "run")
-    within_limits(wanted.get("learner", {}), LearnerSettings, "run", "learner.")
+    defaults = _defaults(project)
+    if "learner" in wanted:
+        own = {"name": wanted["learner"]} if isinstance(wanted["learner"], str) else wanted["learner"]
+        LEARNERS.check(own.get("name", project.settings.learner.name))
+        wanted["learner"] = (stored or defaults)["learner"] | within_limits(own, LearnerSettings, "run", "learner.")
     for known, key in ((STRATEGIES, "strategy"), (AGGREGATORS, "aggregator"), (STOPPING, "stop")):
         if key in wanted:
             known.check(wanted[key])
@@ -133,7 +138,6 @@ def planned_run(project: Project, name: str = "", **changes: Any) -> tuple[str, 
         wanted |= {"replay": str(Path(wanted["replay"]).resolve()), "annotator": wanted.get("annotator", REPLAY)}
     if "cascade" in wanted:
         wanted["cascade"] = list(wanted["cascade"])
-    defaults = _defaults(project)
     stored = defaults | wanted if stored is None else _unchanged(run, defaults | stored, wanted)
     setup = RunSetup(**{**stored, "cascade": tuple(stored["cascade"])})
     _check_source(setup.annotator, setup.replay)
@@ -177,9 +181,12 @@ def _defaults(project: Project) -> dict[str, Any]:
 def _unchanged(run: str, stored: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
     """The stored setup; ``rounds`` may grow, what else ends a run may change, anything else must be as it was."""
     for key, value in wanted.items():
-        if stored[key] != value and key not in _ENDS:
+        was = stored[key]
+        if was != value and key not in _ENDS:
+            if isinstance(was, dict):
+                was, value = ({name: one[name] for name in was if was[name] != value[name]} for one in (was, value))
             raise InputError(
-                f"run {run!r} was started with {key} {stored[key]!r}, not {value!r}",
+                f"run {run!r} was started with {key} {was!r}, not {value!r}",
                 "start another one with the same options and --run NEW",
             )
     return stored | wanted | {"rounds": max(stored["rounds"], wanted.get("rounds", 0))}
