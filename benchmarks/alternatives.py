@@ -24,6 +24,9 @@ from mollia_cli.domain.rng import stream
 from mollia_cli.domain.settings import LearnerSettings
 from mollia_cli.learners.base import Examples
 
+# Numbers of labels of the alternatives' curves: of what takes a second, and of what takes more.
+GRID = (50, 75, 100, 150, 200, 300, 400, 500, 1000, 2000)
+COARSE = (50, 100, 200, 400)
 HEAD_PENALTY = 10.0  # C of the head that is trained on verdicts
 
 
@@ -84,15 +87,15 @@ class Method:
     """A method and what it needs.
 
     encoders: whose embeddings; reads: the LLMs' readings, without (False) or with (True) worked examples. slow: few
-    draws of it are affordable; curve: it is cheap enough for every number of labels; asked: it is so slow that it
-    runs only where it is named.
+    draws of it are affordable; curve: numbers of labels that it is measured with beside those asked for; asked: it is
+    so slow that it runs only where it is named.
     """
 
     run: Callable[[Material, Draw], Answer]
     encoders: tuple[str, ...] = ()
     reads: tuple[bool, ...] = ()
     slow: bool = False
-    curve: bool = False
+    curve: tuple[int, ...] = ()
     asked: bool = False
 
 
@@ -274,13 +277,13 @@ def catalogue(encoders: Sequence[str], tokens: int, panel: bool, shown: bool) ->
     """Every method that there are the encoders and the LLMs' outputs for, by name."""
     made: dict[str, Method] = {}
     for name in encoders:
-        made[f"lr:{name}"] = Method(logistic_on(name), (name,), curve=True)
+        made[f"lr:{name}"] = Method(logistic_on(name), (name,), curve=GRID)
     for name in encoders:
-        made[f"spreading:{name}"] = Method(spreading_on(name), (name,), curve=True)
+        made[f"spreading:{name}"] = Method(spreading_on(name), (name,), curve=GRID)
     for name in encoders:
         made[f"setfit:{name}"] = Method(setfit_on(name, tokens), slow=True)
         made[f"finetune:{name}"] = Method(finetune_on(name, tokens), slow=True)
-    made["mixture-without-llms"] = Method(mixture_without_llms, tuple(encoders))
+    made["mixture-without-llms"] = Method(mixture_without_llms, tuple(encoders), slow=True, curve=COARSE)
     if panel:
         made["best-llm"] = Method(best_llm(shown=False), reads=(False,))
     if shown:

@@ -42,7 +42,6 @@ from mollia_cli.domain.rng import stream
 from mollia_cli.machine.demo import NOUN, TASK, demo_labels, demo_messages
 from mollia_cli.models import resolve_encoder
 
-GRID = (50, 75, 100, 150, 200, 300, 400, 500, 1000, 2000)
 SHOTS = 6
 AT_ONCE = 60  # texts that are read between two looks at the clock
 Row = dict[str, Any]
@@ -64,7 +63,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--pool", type=int, default=1000, help="texts without a label that are read in a draw")
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--noun", default="text", help="for --panel")
-    parser.add_argument("--methods", type=names, default=[], help="names, or their beginnings")
+    parser.add_argument("--methods", type=names, default=[], help="names, or what stands before the colon")
     parser.add_argument("--out", type=Path, metavar="DIR")
     parser.add_argument("--picture", type=Path, metavar="FILE.svg")
     parser.add_argument("--json", action="store_true")
@@ -94,7 +93,7 @@ def material(options: argparse.Namespace) -> tuple[Material, IntArray]:
     test = list({r["text"]: r for r in test}.values())
     held = {r["text"] for r in test}
     train = list({r["text"]: r for r in train if r["text"] not in held}.values())
-    if options.outputs:
+    if options.outputs or options.outputs_shots:
         train = [r for r in train if r.get("meta_row") is not None]
     texts = [r["text"] for r in [*train, *test]]
     gold = np.array([labels.index(r["label"]) for r in [*train, *test]], dtype=np.int64)
@@ -106,9 +105,10 @@ def material(options: argparse.Namespace) -> tuple[Material, IntArray]:
         name: embedded(kept(options, f"embedded-{name}", lambda folder=folder: embed(texts, folder, options.tokens)))
         for name, folder in data.encoders.items()
     }
-    if options.outputs:
+    if options.outputs or options.outputs_shots:
         rows = [int(r["meta_row"]) for r in train]
-        data.panel = stored(options.outputs, rows)
+        if options.outputs:
+            data.panel = stored(options.outputs, rows)
         if options.outputs_shots:
             data.shown = stored(options.outputs_shots, rows)
             data.shots = tuple(rows.index(row) for row in options.shots)
@@ -196,9 +196,9 @@ def order(n: int, first: Sequence[int], draw: int) -> IntArray:
 
 
 def chosen(methods: dict[str, Method], options: argparse.Namespace) -> dict[str, Method]:
-    """The methods whose names begin with what was asked for; without that, all but those that must be named."""
-    wanted = tuple(options.methods)
-    return {name: m for name, m in methods.items() if (name.startswith(wanted) if wanted else not m.asked)}
+    """The methods asked for, by name or by what stands before the colon; else all that need not be named."""
+    wanted = set(options.methods)
+    return {n: m for n, m in methods.items() if (wanted & {n, n.split(":")[0]} if wanted else not m.asked)}
 
 
 def run(methods: dict[str, Method], data: Material, gold: IntArray, options: argparse.Namespace) -> Iterator[Row]:
@@ -225,12 +225,9 @@ def run(methods: dict[str, Method], data: Material, gold: IntArray, options: arg
 def planned(methods: dict[str, Method], train: int, options: argparse.Namespace) -> Iterator[tuple[str, int, int]]:
     """(method, labels, draw): of all labels there is one draw."""
     for name, method in methods.items():
-        wanted = set(options.labels) | (set(GRID) if method.curve else set())
-        wanted = (
-            {train}
-            if name.startswith("oracle")
-            else {n for n in wanted if n < train} | ({train} if method.curve else set())
-        )
+        wanted = {train} if name.startswith("oracle") else {n for n in (*options.labels, *method.curve) if n < train}
+        if method.curve and not method.slow:
+            wanted.add(train)
         for labels in sorted(wanted):
             draws = 1 if labels == train else options.draws_slow if method.slow else options.seeds
             yield from ((name, labels, number) for number in range(draws))
