@@ -27,6 +27,7 @@ from mollia_cli.learners.base import Examples
 # Numbers of labels of the alternatives' curves: of what takes a second, and of what takes more.
 GRID = (50, 75, 100, 150, 200, 300, 400, 500, 1000, 2000)
 COARSE = (50, 100, 200, 400)
+OWN = "mixture-without-llms"
 HEAD_PENALTY = 10.0  # C of the head that is trained on verdicts
 
 
@@ -283,7 +284,7 @@ def catalogue(encoders: Sequence[str], tokens: int, panel: bool, shown: bool) ->
     for name in encoders:
         made[f"setfit:{name}"] = Method(setfit_on(name, tokens), slow=True)
         made[f"finetune:{name}"] = Method(finetune_on(name, tokens), slow=True)
-    made["mixture-without-llms"] = Method(mixture_without_llms, tuple(encoders), slow=True, curve=COARSE)
+    made[OWN] = Method(mixture_without_llms, tuple(encoders), slow=True, curve=COARSE)
     if panel:
         made["best-llm"] = Method(best_llm(shown=False), reads=(False,))
     if shown:

@@ -31,7 +31,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
-from alternatives import Draw, Embedded, Material, Method, catalogue, embed
+from alternatives import OWN, Draw, Embedded, Material, Method, catalogue, embed
 from labels_saved import Saved, labels_saved, labels_saved_svg
 
 from mollia_cli import Project
@@ -265,22 +265,32 @@ def curves(rows: Sequence[Row], methods: Sequence[str]) -> dict[str, dict[int, l
     return found
 
 
-def headline(rows: Sequence[Row], methods: dict[str, Method], labels: int) -> Saved | None:
-    """Labels saved beside the alternatives without an LLM; None where either side was not measured."""
+def headline(rows: Sequence[Row], methods: dict[str, Method], labels: int, own: bool) -> Saved | None:
+    """Labels saved beside the alternatives without an LLM; None where either side was not measured.
+
+    own: mollia's own mixture without LLMs is one of them.
+    """
     mollia = values(rows, "mollia", labels, "accuracy")
-    others = [name for name, m in methods.items() if not m.reads and not m.asked]
+    others = [name for name, m in methods.items() if not (m.reads or m.asked) and (own or name != OWN)]
     alternatives = curves(rows, others)
     return labels_saved(alternatives, mollia, labels) if mollia and alternatives else None
 
 
-def sentence(saved: Saved | None, most: int) -> str:
+def sentence(saved: Saved | None, most: int, own: bool) -> str:
+    """The headline in words."""
+    beside = f"{'with' if own else 'without'} our own mixture of encoders among the alternatives"
     if saved is None:
-        return "labels saved: not known, because mollia or every alternative without an LLM was left out"
-    amounts = [f"more than {most}" if math.isinf(n) else f"{n:.0f}" for n in (saved.needed, *saved.interval)]
+        return f"labels saved, {beside}: not known, because mollia or every alternative without an LLM was left out"
+    ends = [amount(n, saved.labels, most) for n in saved.interval]
     return (
-        f"labels saved: mollia has {saved.target:.3f} with {saved.labels} labels; the best alternative without an LLM"
-        f" ({saved.method}) needs {amounts[0]} (95% interval {amounts[1]} to {amounts[2]})"
+        f"labels saved, {beside}: mollia has {saved.target:.3f} with {saved.labels} labels; the best without an LLM,"
+        f" {saved.method}, needs {amount(saved.needed, saved.labels, most)} (95% interval {ends[0]} to {ends[1]})"
     )
+
+
+def amount(needed: float, labels: int, most: int) -> str:
+    """A number of labels; of what was reached with the fewest that were tried it is not known how few would do."""
+    return f"more than {most}" if math.isinf(needed) else f"{needed:.0f}{' or fewer' if needed <= labels else ''}"
 
 
 def tables(rows: Sequence[Row], counted: Sequence[int], data: Material) -> str:
@@ -320,16 +330,19 @@ def main() -> None:
     every = catalogue(list(data.encoders), options.tokens, data.panel is not None, data.shown is not None)
     methods = chosen(every, options)
     rows = list(run(methods, data, gold, options))
-    saved = headline(rows, methods, options.labels[0])
-    if options.picture and saved:
-        own = curves(rows, [saved.method])[saved.method]
-        picture = labels_saved_svg(saved, own, f"Test accuracy by labels: {Path(options.data).name}")
+    saved = {own: headline(rows, methods, options.labels[0], own) for own in (False, True)}
+    drawn = saved[True]
+    if options.picture and drawn:
+        curve = curves(rows, [drawn.method])[drawn.method]
+        picture = labels_saved_svg(drawn, curve, f"Test accuracy by labels: {Path(options.data).name}")
         options.picture.write_text(picture, encoding="utf-8")
     if options.json:
-        print(json.dumps({"cells": rows, "saved": None if saved is None else asdict(saved)}))
+        found = {"with_own" if own else "without_own": one and asdict(one) for own, one in saved.items()}
+        print(json.dumps({"cells": rows, "saved": found}))
     else:
         print(tables(rows, options.labels, data))
-        print(sentence(saved, data.train))
+        for own, one in saved.items():
+            print(sentence(one, data.train, own))
 
 
 if __name__ == "__main__":

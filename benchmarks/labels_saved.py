@@ -84,6 +84,13 @@ def _best(curves: Mapping[str, Sequence[tuple[int, float]]], target: float) -> t
     return name, needed[name]
 
 
+def in_words(method: str) -> str:
+    """A method's name in a picture."""
+    kind, _, encoder = method.partition(":")
+    words = {"lr": "logistic regression", "spreading": "label spreading", "setfit": "SetFit", "finetune": "fine-tuning"}
+    return f"{words.get(kind, kind)}{f' on {encoder}' if encoder else ''}"
+
+
 WIDTH, PLOT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 58, 20, 14, 48
 
@@ -116,9 +123,11 @@ def labels_saved_svg(saved: Saved, curve: Curve, title: str) -> str:
     head = [end, (end[0] - 9, end[1] - 5), (end[0] - 9, end[1] + 5)]
     parts += [f'<polygon points="{points(head)}" fill="{colour(1)}"/>', marker(start, 1, 6)]
     words = f"{saved.needed:.0f} labels" if reached else f"more than {max(shown)} labels"
-    parts += [text((end[0], end[1] + 22), words, "end", 'font-weight="600"')]
-    names = (saved.method, f"mollia with {saved.labels} labels: {saved.target:.3f}")
+    parts += [text((end[0], end[1] + 30), words, "end", 'font-weight="600"')]
+    names = (in_words(saved.method), f"mollia with {saved.labels} labels: {saved.target:.3f}")
     keys, below = legend(names, (LEFT, PLOT + 6), WIDTH, lambda series, at: marker(at, series))
-    described = f"{saved.method} needs {words} to reach the {saved.target:.3f} that mollia has with {saved.labels}."
+    described = (
+        f"{in_words(saved.method)} needs {words} to reach the {saved.target:.3f} that mollia has with {saved.labels}."
+    )
     table = Table(title, ["labels", "mean", "standard deviation"], [[n, means[n], spread[n]] for n in shown])
     return standalone(Chart("labels-saved", title, described, WIDTH, below, "\n".join([*parts, *keys]), table))

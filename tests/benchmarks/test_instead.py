@@ -153,7 +153,9 @@ def test_the_script_measures_every_kind_of_method_and_goes_on_where_it_was(
     assert all({"accuracy", "macro_f1", "pool_accuracy", "wall", "cpu"} <= row.keys() for row in ours)
     assert {row["labels"] for row in found["cells"] if row["method"] == "lr:tiny"} == {10, 20, 50, 60}
     assert {row["draw"] for row in found["cells"] if row["method"] == "setfit:tiny"} == {0}
-    assert found["saved"]["labels"] == 10
+    assert {row["labels"] for row in found["cells"] if row["method"] == "mixture-without-llms"} == {10, 20, 50}
+    assert found["saved"]["with_own"]["labels"] == found["saved"]["without_own"]["labels"] == 10
+    assert found["saved"]["without_own"]["method"] != "mixture-without-llms"
 
     def never(*_: Any) -> None:
         raise AssertionError("measured again")
@@ -161,10 +163,14 @@ def test_the_script_measures_every_kind_of_method_and_goes_on_where_it_was(
     monkeypatch.setattr(script, "measure", never)
     run(script, monkeypatch, folder, "--picture", str(folder / "saved.svg"))
     printed = capsys.readouterr().out
-    assert "| mollia | 2 | " in printed and "60 labels (all)" in printed and "labels saved: mollia has" in printed
+    assert "| mollia | 2 | " in printed and "60 labels (all)" in printed and printed.count("labels saved, with") == 2
     assert (folder / "saved.svg").read_text().startswith("<svg")
     with pytest.raises(AssertionError, match="measured again"):
         run(script, monkeypatch, folder, "--seeds", "3")
+
+
+def test_a_number_of_labels_in_words(script: Any) -> None:
+    assert [script.amount(n, 50, 400) for n in (50.0, 74.6, math.inf)] == ["50 or fewer", "75", "more than 400"]
 
 
 def test_draws_of_more_labels_hold_those_of_fewer_and_the_worked_examples(script: Any) -> None:
