@@ -82,7 +82,7 @@ def setfit(
         wanted = torch.from_numpy(same[part]).to(device, torch.float32)
         loss = torch.nn.functional.mse_loss(cosine, wanted)
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()
