@@ -29,6 +29,7 @@ def test_labels_needed_is_read_off_between_two_points() -> None:
     assert labels_needed(curve, 0.825) == pytest.approx(125)
     assert labels_needed(curve, 0.8) == 100
     assert labels_needed(curve, 0.5) == 50
+    assert labels_needed(curve, 0.9) == 200
     assert labels_needed(curve, 0.91) == math.inf
     assert labels_needed([(50, 0.6), (100, 0.8), (150, 0.7), (200, 0.9)], 0.79) == pytest.approx(97.5)
 
