@@ -113,7 +113,7 @@ def opened(root: Path, names: Sequence[str], number: int, options: argparse.Name
     if (root / "mollia.toml").exists():
         project = Project.open(root)
     else:
-        project = Project.create(root, names, panel=options.models, noun=options.noun, seed=number)
+        project = Project.create(root, names, panel=options.models, noun=options.noun, random_seed=number)
     project.use_threads(options.threads)
     return project
 

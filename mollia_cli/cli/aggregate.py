@@ -8,11 +8,9 @@ import typer
 from mollia_cli.aggregators import AGGREGATORS, DEFAULT
 from mollia_cli.cli import complete
 from mollia_cli.cli.common import (
-    CascadeOption,
     JsonlOption,
     JsonOption,
     ProjectOption,
-    SureOption,
     emit_json,
     emit_records,
     members,
@@ -21,6 +19,7 @@ from mollia_cli.cli.common import (
     split_names,
     talk,
 )
+from mollia_cli.cli.run_options import CascadeOption, ThresholdOption
 from mollia_cli.domain.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,8 +44,8 @@ def aggregate(
         float,
         typer.Option(help="How often, over seed sets, the target precision has to be kept.", min=0.0, max=1.0),
     ] = 0.8,
-    cascade: CascadeOption = "",
-    sure: SureOption = None,
+    cascade: CascadeOption = None,
+    threshold: ThresholdOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
     as_jsonl: JsonlOption = False,
@@ -71,17 +70,17 @@ def aggregate(
     if cascade:
         if target_precision is not None:
             raise InputError("a target precision needs one aggregator, and a cascade has several", "leave one away")
-        _cascade(project, split_names(cascade), sure, wanted, with_, (as_json, as_jsonl))
+        _cascade(project, split_names(cascade), threshold, wanted, with_, (as_json, as_jsonl))
         return
     with open_project(project) as opened:
         done = conclude(opened, with_, wanted, target_precision, confidence_level)
         names = opened.labels.names
-    threshold = done.threshold
+    promised = done.threshold
     records = (
-        _record(verdict, names) | ({} if threshold is None else {"sure": verdict.confidence >= threshold.confidence})
+        _record(verdict, names) | ({} if promised is None else {"sure": verdict.confidence >= promised.confidence})
         for verdict in done.verdicts
     )
-    columns = [*_COLUMNS, *(["sure"] if threshold else [])]
+    columns = [*_COLUMNS, *(["sure"] if promised else [])]
     if as_json:
         emit_json({**_account(done), "verdicts": list(records)})
     else:
@@ -92,7 +91,7 @@ def aggregate(
 def _cascade(
     folder: Path | None,
     order: list[str],
-    sure: float | None,
+    threshold: float | None,
     ids: list[str] | None,
     aggregator: str,
     style: tuple[bool, bool],
@@ -100,7 +99,8 @@ def _cascade(
     from mollia_cli.loop.cascade import conclude_cascade, stages_said
 
     with open_project(folder) as opened:
-        done = conclude_cascade(opened, order, sure or opened.settings.run.sure, ids, aggregator)
+        threshold = opened.settings.run.threshold if threshold is None else threshold
+        done = conclude_cascade(opened, order, threshold, ids, aggregator)
         names = opened.labels.names
     emit_records([_record(verdict, names) for verdict in done.verdicts.values()], _COLUMNS, *style)
     talk(f"{len(done.verdicts)} verdicts by {done.fit.aggregator}; {stages_said(done)}")

@@ -1,17 +1,14 @@
 """``mollia annotate``."""
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from mollia_cli.cli import complete
 from mollia_cli.cli.common import (
-    CascadeOption,
     JsonlOption,
     JsonOption,
     ProjectOption,
-    SureOption,
     ThreadsOption,
     emit_records,
     open_project,
@@ -19,14 +16,8 @@ from mollia_cli.cli.common import (
     split_names,
     talk,
 )
+from mollia_cli.cli.run_options import CascadeOption, ShotsOption, ThresholdOption, VotesOption
 from mollia_cli.domain.items import check_split
-
-
-class Votes(StrEnum):
-    """How an LLM's repeated answers are counted."""
-
-    sampled = "sampled"
-    exact = "exact"
 
 
 def annotate(
@@ -36,20 +27,13 @@ def annotate(
     model: Annotated[
         str, typer.Option(help="One LLM of the panel. Default: all of them.", autocompletion=complete.models)
     ] = "",
-    votes: Annotated[
-        Votes | None,
-        typer.Option(
-            help="Draw answers, or compute the shares that infinitely many would have. Default: the project's."
-        ),
-    ] = None,
-    shots: Annotated[
-        int | None, typer.Option(help="So many seed items in the prompt, as examples. Default: the project's.", min=0)
-    ] = None,
+    votes: VotesOption = None,
+    shots: ShotsOption = None,
     show_invalid: Annotated[
         int, typer.Option(help="Decode so many answers of each text that are no label to their end.", min=0)
     ] = 0,
-    cascade: CascadeOption = "",
-    sure: SureOption = None,
+    cascade: CascadeOption = None,
+    threshold: ThresholdOption = None,
     threads: ThreadsOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
@@ -70,7 +54,7 @@ def annotate(
     from mollia_cli.project import observe as work
 
     with open_project(project, threads) as opened:
-        opened.use_annotation(votes=votes or "", shots=shots)
+        opened.use_annotation(votes=votes, shots=shots)
         if split:
             check_split(split)
             wanted = opened.store.items.ids(split, limit=limit)
@@ -81,7 +65,7 @@ def annotate(
             from mollia_cli.loop.cascade import ask, check_order, stages_said
 
             order = split_names(cascade)
-            done = ask(opened, order, sure or opened.settings.run.sure, wanted)
+            done = ask(opened, order, opened.settings.run.threshold if threshold is None else threshold, wanted)
             members = check_order(opened, order)
             talk(stages_said(done))
         else:

@@ -32,19 +32,6 @@ JsonlOption = Annotated[bool, typer.Option("--jsonl", help="Print one JSON objec
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", help="CPU threads; 0 measures. Default: the project's setting.", min=0)
 ]
-PoolSampleOption = Annotated[
-    int | None,
-    typer.Option("--pool-sample", help="Choose among so many random pool items; 0 for all of them.", min=0),
-]
-
-CascadeOption = Annotated[
-    str,
-    typer.Option(help="LLMs of the panel, cheapest first: small,large. The next is asked only where there is doubt."),
-]
-SureOption = Annotated[
-    float | None,
-    typer.Option(help="With --cascade: the confidence from which no further LLM is asked.", min=0.01, max=0.999),
-]
 
 _SHOW_AFTER_SECONDS = 2.0
 state = {"quiet": False, "debug": False}

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mollia_cli.cli.common import JsonOption, ProjectOption, ThreadsOption, emit, emit_json, open_project, table, talk
-from mollia_cli.cli.rounds import NameOption, StopOption
-from mollia_cli.cli.run_options import RunOptions, with_run_options
+from mollia_cli.cli.rounds import NameOption
+from mollia_cli.cli.run_options import with_run_options
 
 if TYPE_CHECKING:
     from mollia_cli.loop.estimate import Amount
@@ -16,13 +16,11 @@ _WORTH_SAYING = 0.5  # cores that others keep busy
 _UNITS = ((3600.0, "h"), (60.0, "min"))
 
 
-@with_run_options
+@with_run_options()
 def estimate(
     *,
-    rounds: Annotated[int | None, typer.Option(help="Rounds after round 0. Default: the project's.", min=0)] = None,
     texts: Annotated[int, typer.Option(help="Texts that each LLM reads for the measurement.", min=2)] = 12,
-    stop: StopOption = None,
-    options: RunOptions,
+    options: dict[str, Any],
     name: NameOption = "",
     threads: ThreadsOption = None,
     project: ProjectOption = None,
@@ -40,7 +38,7 @@ def estimate(
     from mollia_cli.loop.estimate import estimate as reckon
 
     with open_project(project, threads) as opened:
-        found = reckon(opened, name, texts, rounds=rounds, stop=stop, **options.changes())
+        found = reckon(opened, name, texts, **options)
     if as_json:
         total: dict[str, Any] = {"tokens": found.tokens, "seconds": found.seconds, "disk_bytes": found.disk}
         emit_json(

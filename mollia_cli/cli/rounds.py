@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mollia_cli.cli import complete
 from mollia_cli.cli.common import (
     JsonOption,
     ProjectOption,
@@ -16,20 +15,13 @@ from mollia_cli.cli.common import (
     table,
     talk,
 )
-from mollia_cli.cli.run_options import RunOptions, with_run_options
+from mollia_cli.cli.run_options import with_run_options
 from mollia_cli.reports.words import accuracy_words
 
 if TYPE_CHECKING:
     from mollia_cli.store.runs import Round
 
 NameOption = Annotated[str, typer.Option("--name", help="The run. Default: the one used last.")]
-StopOption = Annotated[
-    str | None,
-    typer.Option(
-        help="End sooner: plateau, agreement, uncertainty or budget; rounds for never. Default: the project's.",
-        autocompletion=complete.criteria,
-    ),
-]
 
 COLUMNS = ("round", "labelled", "verdicts right", "test micro-F1", "test macro-F1", "epochs", "seconds")
 
@@ -52,10 +44,10 @@ def train(
     show_rounds([record], as_json)
 
 
-@with_run_options
+@with_run_options(ends=False)
 def round_(
     *,
-    options: RunOptions,
+    options: dict[str, Any],
     name: NameOption = "",
     threads: ThreadsOption = None,
     project: ProjectOption = None,
@@ -72,21 +64,13 @@ def round_(
     from mollia_cli.loop.setup import open_run
 
     with open_project(project, threads) as opened:
-        record = advance(opened, *open_run(opened, name, **options.changes()))
+        record = advance(opened, *open_run(opened, name, **options))
     show_rounds([] if record is None else [record], as_json)
 
 
-@with_run_options
+@with_run_options()
 def run_(
     *,
-    rounds: Annotated[int | None, typer.Option(help="Rounds after round 0. Default: the project's.", min=0)] = None,
-    stop: StopOption = None,
-    budget_tokens: Annotated[
-        int | None, typer.Option(help="End when the LLMs have read so many tokens; 0 for no limit.", min=0)
-    ] = None,
-    budget_minutes: Annotated[
-        float | None, typer.Option(help="End when the rounds took so long; 0 for no limit.", min=0)
-    ] = None,
     repeats: Annotated[
         int,
         typer.Option(
@@ -95,7 +79,7 @@ def run_(
             min=1,
         ),
     ] = 1,
-    options: RunOptions,
+    options: dict[str, Any],
     name: NameOption = "",
     threads: ThreadsOption = None,
     project: ProjectOption = None,
@@ -110,11 +94,8 @@ def run_(
     """
     from mollia_cli.loop.run import run_repeats
 
-    ends = {"rounds": rounds, "stop": stop, "budget_tokens": budget_tokens, "budget_minutes": budget_minutes}
     with open_project(project, threads) as opened:
-        done = run_repeats(
-            opened, name, repeats, lambda record: talk(summary_of_run(record)), **options.changes(), **ends
-        )
+        done = run_repeats(opened, name, repeats, lambda record: talk(summary_of_run(record)), **options)
     if as_json or repeats == 1:
         records = [record for finished in done.values() for record in finished.rounds]
         show_rounds(records, as_json, stopped={run: finished.stopped for run, finished in done.items()})

@@ -8,13 +8,13 @@ from mollia_cli.cli import complete
 from mollia_cli.cli.common import (
     JsonlOption,
     JsonOption,
-    PoolSampleOption,
     ProjectOption,
     ThreadsOption,
     emit_records,
     members,
     open_project,
 )
+from mollia_cli.cli.run_options import PoolSampleOption
 from mollia_cli.strategies import STRATEGIES
 
 

@@ -28,7 +28,7 @@ def status(project: Project) -> dict[str, Any]:
         "annotators": store.observations.summary(),
         "people": corrections(project),
         "aggregator": None if fit is None else {"name": fit.aggregator, "seed_items": fit.seed_items},
-        "run": run if store.runs.settings(run) else None,
+        "run": run if store.runs.config(run) else None,
         "runs": store.runs.names(),
         "stopped": store.runs.stopped(run),
         "rounds": [round_row(record) for record in store.runs.rounds(run)],

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.settings import RunSettings, checked
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.loop.aggregate import Fitted, fit_aggregator, judged
 from mollia_cli.loop.needed import fit_seeds, unlabelled_sample
@@ -55,13 +56,15 @@ def check_order(project: Project, order: Sequence[str], replay: str = "") -> lis
 
 
 def ask(
-    project: Project, order: Sequence[str], sure: float, ids: Sequence[str], aggregator: str = "", replay: str = ""
+    project: Project, order: Sequence[str], threshold: float, ids: Sequence[str], aggregator: str = "", replay: str = ""
 ) -> Cascaded:
     """Observe the seed items by all of the cascade, ``ids`` as far as needed, and conclude on ``ids``.
 
-    order: names in the panel, the cheapest first; sure: the calibrated confidence from which no further
-    LLM is asked; replay: see ``panel_annotators``. An item that more LLMs observed before is judged by all of those.
+    order: names in the panel, the cheapest first; threshold: the calibrated confidence from which no further LLM is
+    asked, within the limits of the setting; replay: see ``panel_annotators``. An item that more LLMs observed before
+    is judged by all of those.
     """
+    checked({"threshold": threshold}, RunSettings, "cascade")
     panel = check_order(project, order, replay)
     annotate(project, [item.id for item in fit_seeds(project)], order, replay=replay)
     open_ids = list(ids)
@@ -76,21 +79,21 @@ def ask(
         found = {v.item_id: v for v in judged(project, fits[-1], observed_by_all(project, part, ids))}
         verdicts |= found
         readers |= dict.fromkeys(found, length)
-        doubted = [item_id for item_id in open_ids if found[item_id].confidence < sure]
+        doubted = [item_id for item_id in open_ids if found[item_id].confidence < threshold]
         left = doubted if length < len(panel) else []
         stages.append(Stage(member.name, len(open_ids), len(open_ids) - len(left)))
         open_ids = left
-    fit = _record(project, fits, panel, sure, readers, verdicts)
+    fit = _record(project, fits, panel, threshold, readers, verdicts)
     return Cascaded(fit, project.store.verdicts.get(fit.id, list(verdicts)), stages)
 
 
 def conclude_cascade(
-    project: Project, order: Sequence[str], sure: float, ids: Sequence[str] | None = None, aggregator: str = ""
+    project: Project, order: Sequence[str], threshold: float, ids: Sequence[str] | None = None, aggregator: str = ""
 ) -> Cascaded:
     """``ask`` about ``ids``, or (None) about every pool item that the cascade's first LLM has observed."""
     if ids is None:
         ids = observed_by_all(project, check_order(project, order)[:1], project.store.items.ids("pool"))
-    return ask(project, order, sure, ids, aggregator)
+    return ask(project, order, threshold, ids, aggregator)
 
 
 def stages_said(done: Cascaded) -> str:
@@ -109,7 +112,7 @@ def _record(
     project: Project,
     fits: Sequence[Fitted],
     panel: Sequence[Member],
-    sure: float,
+    threshold: float,
     readers: dict[str, int],
     verdicts: dict[str, Verdict],
 ) -> Fit:
@@ -118,10 +121,10 @@ def _record(
     readers: how many LLMs each item's verdict is from.
     """
     last, keys = fits[-1].fit, [member.key for member in panel]
-    digest = digest_of({CASCADE: [fitted.fit.id for fitted in fits], "sure": sure, "readers": sorted(readers.items())})
+    made_of = {CASCADE: [fitted.fit.id for fitted in fits], "threshold": threshold, "readers": sorted(readers.items())}
     with project.store.transaction():
         fit = project.store.verdicts.add_fit(
-            digest,
+            digest_of(made_of),
             f"{last.aggregator}+{CASCADE}",
             keys,
             (last.seed_items, fits[0].fit.pool_items),

@@ -1,7 +1,6 @@
 """``mollia round``: select, annotate, aggregate, train, evaluate; every step is stored when it is done."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,13 +9,14 @@ from mollia_cli.aggregators.quality import interval
 from mollia_cli.domain.errors import InputError, MolliaError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.metrics import micro_f1
+from mollia_cli.domain.settings import RunConfig
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.loop.aggregate import conclude, fit_aggregator
 from mollia_cli.loop.cascade import ask, stages_said, with_sample
 from mollia_cli.loop.needed import needed_for_fit
 from mollia_cli.loop.refine import refined_verdicts, with_sure
 from mollia_cli.loop.select import opinions, select
-from mollia_cli.loop.setup import HUMAN, ORACLE, REFINED, RunSetup, as_opened, open_run
+from mollia_cli.loop.setup import HUMAN, ORACLE, REFINED, as_opened, open_run
 from mollia_cli.loop.train import Labelled, Stopwatch, evaluate, keep_model, train_learner
 from mollia_cli.project.context import Project
 from mollia_cli.project.labels import ask_person, certain_verdicts, gold_labels, told_items, told_verdicts
@@ -25,7 +25,7 @@ from mollia_cli.store.runs import Round, Selection
 from mollia_cli.store.verdicts import Fit
 
 
-def advance(project: Project, run: str, setup: RunSetup) -> Round | None:
+def advance(project: Project, run: str, setup: RunConfig) -> Round | None:
     """One round of a run: finish the one that was left unfinished, else make the next; None when the pool is used up.
 
     Round 0 trains on the seed set alone.
@@ -41,7 +41,7 @@ def advance(project: Project, run: str, setup: RunSetup) -> Round | None:
         return finish_round(project, run, setup, number)
 
 
-def start_round(project: Project, run: str, setup: RunSetup, number: int) -> bool:
+def start_round(project: Project, run: str, setup: RunConfig, number: int) -> bool:
     """Select the items of a new round, and record it; False when the pool is used up."""
     project = as_opened(project, setup)
     watch = Stopwatch()
@@ -57,7 +57,7 @@ def start_round(project: Project, run: str, setup: RunSetup, number: int) -> boo
     return True
 
 
-def finish_round(project: Project, run: str, setup: RunSetup, number: int) -> Round:
+def finish_round(project: Project, run: str, setup: RunConfig, number: int) -> Round:
     """Everything after the selection, skipping what is stored already.
 
     A round that cites a fit trains on the fit's stored verdicts. What people have labelled is gold, whether the run
@@ -82,7 +82,7 @@ def finish_round(project: Project, run: str, setup: RunSetup, number: int) -> Ro
     labelled = _labelled([*seed, *told], selections, verdicts, cited is None and setup.annotator == ORACLE)
     before = project.store.runs.rounds(run)[:number]
     lambda_before = (before[-1].metrics or {}).get("lambda") if before else None
-    learner, training, memory = train_learner(project, labelled, number, asdict(setup), lambda_before)
+    learner, training, memory = train_learner(project, labelled, number, setup, lambda_before)
     _record(project, run, number, "train", watch, memory)
     model = keep_model(project, learner, run, number)
     scores = evaluate(project, learner)
@@ -103,7 +103,7 @@ def _labelled(
 
 
 def _label(
-    project: Project, run: str, setup: RunSetup, number: int, selections: Sequence[Selection]
+    project: Project, run: str, setup: RunConfig, number: int, selections: Sequence[Selection]
 ) -> dict[str, Verdict]:
     """Verdicts on everything that the run has selected: annotate what is missing, fit, conclude.
 
@@ -120,7 +120,7 @@ def _label(
     told = told_verdicts(project)
     ids = [item_id for item_id in selected if item_id not in told]
     if setup.cascade:
-        done = ask(project, setup.cascade, setup.sure, with_sample(project, ids), setup.aggregator, setup.replay)
+        done = ask(project, setup.cascade, setup.threshold, with_sample(project, ids), setup.aggregator, setup.replay)
         _record(project, run, number, "annotate", watch)
         project.say(f"run {run} round {number}: {stages_said(done)}")
         fit, verdicts = done.fit, {item_id: done.verdicts[item_id] for item_id in ids}
@@ -130,7 +130,7 @@ def _label(
     return verdicts | {item_id: told[item_id] for item_id in selected if item_id in told}
 
 
-def _stored(project: Project, setup: RunSetup, fit: int, selections: Sequence[Selection]) -> dict[str, Verdict]:
+def _stored(project: Project, setup: RunConfig, fit: int, selections: Sequence[Selection]) -> dict[str, Verdict]:
     """The verdicts that a fit has stored, and people's labels; nobody is asked.
 
     Items that an earlier round selected and the fit has concluded nothing of have none.
@@ -151,7 +151,7 @@ def _stored(project: Project, setup: RunSetup, fit: int, selections: Sequence[Se
 
 
 def _whole_panel(
-    project: Project, run: str, setup: RunSetup, number: int, ids: Sequence[str]
+    project: Project, run: str, setup: RunConfig, number: int, ids: Sequence[str]
 ) -> tuple[Fit, dict[str, Verdict]]:
     """The fit and its verdicts, with every LLM asked of every item."""
     watch = Stopwatch()
@@ -200,7 +200,7 @@ def train_now(project: Project, name: str = "") -> Round:
         return _train_further(project, run, setup)
 
 
-def _train_further(project: Project, run: str, setup: RunSetup) -> Round:
+def _train_further(project: Project, run: str, setup: RunConfig) -> Round:
     rounds = project.store.runs.rounds(run)
     if rounds and rounds[-1].metrics is None:
         if rounds[-1].fit is None and project.store.runs.selections(run):

@@ -32,7 +32,7 @@ def answers(project: Project, strategy: Strategy, ids: Sequence[str]) -> FloatAr
         file.path,
         _YES_NO,
         prompt,
-        Decoding("exact", seed=project.settings.seed),
+        Decoding("exact", seed=project.settings.random_seed),
         model_digest=file.sha256,
         threads=settings.threads,
         context=settings.context,

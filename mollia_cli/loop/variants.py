@@ -55,7 +55,7 @@ def _change_words(project: Project, items: Sequence[Item]) -> None:
     """Words are replaced by words of the seeds."""
     seeds = project.store.items.in_split("seed", labelled=True)
     vocabulary = sorted({word for item in seeds for word in item.text.split()})
-    seed = project.settings.seed
+    seed = project.settings.random_seed
     recipe = {"rule": "words/1", "seed": seed, "vocabulary": digest_of(vocabulary)}
     for item in items:
         texts = [vary(item.text, vocabulary, stream(seed, WORDS, item.id, number)) for number in range(EACH)]
@@ -65,7 +65,7 @@ def _change_words(project: Project, items: Sequence[Item]) -> None:
 def _paraphrase(project: Project, items: Sequence[Item]) -> None:
     """The panel's largest LLM writes the items in other words."""
     file, noun = writing_llm(project), project.settings.noun
-    writing = Writing(seed=stream_seed(project.settings.seed, PARAPHRASE), together=EACH)
+    writing = Writing(seed=stream_seed(project.settings.random_seed, PARAPHRASE), together=EACH)
     prompt = Prompt(
         f"Rewrite this {noun} in other words, with the same meaning, in the same language and about as long. Answer"
         f" with the rewritten {noun} alone.\n\nThe {noun}: ",

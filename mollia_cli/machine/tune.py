@@ -89,7 +89,7 @@ def project_trial(project: Project) -> Trial:
     pool = sorted(project.store.items.ids("pool"))
     if not pool:
         raise NotFoundError("the project has no texts to measure a change on", "mollia import texts.csv")
-    order = stream(project.settings.seed, "tune").permutation(len(pool))[:TRIAL_TEXTS]
+    order = stream(project.settings.random_seed, "tune").permutation(len(pool))[:TRIAL_TEXTS]
     return Trial(project.store.items.get([pool[row] for row in order]), project.labels, project_prompt(project))
 
 

@@ -11,6 +11,7 @@ from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.files import write_private
 from mollia_cli.domain.labels import LabelSet, parse_labels
 from mollia_cli.domain.settings import SETTINGS_FILE, LearnerSettings, PanelSettings, Settings
+from mollia_cli.project.choices import members
 from mollia_cli.prompts import builtin_template, render
 from mollia_cli.store.project_files import write_settings
 from mollia_cli.store.store import Store
@@ -34,15 +35,15 @@ def new_settings(
     task: str = "",
     panel: Sequence[str] = (),
     encoder: str = "",
-    seed: int = 0,
+    random_seed: int = 0,
 ) -> Settings:
     """Settings of a new project; ``panel`` holds catalogue names and paths of GGUF files.
 
     Without an encoder: the default if it is installed, else the first installed one.
     """
-    members = PanelSettings(models=tuple(_panel_member(name) for name in panel))
+    asked = PanelSettings(models=tuple(_panel_member(name) for name in panel))
     learner = LearnerSettings(encoder=encoder or _default_encoder())
-    return Settings(labels=labels, noun=noun, task=task, seed=seed, panel=members, learner=learner)
+    return Settings(labels, noun, task, random_seed, asked, learner=learner)
 
 
 def create(root: Path, settings: Settings) -> Created:
@@ -58,7 +59,7 @@ def create(root: Path, settings: Settings) -> Created:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     Store(root, labels, create=True).close()
     write_private(root / PROMPT_FILE, template)
-    write_settings(root / SETTINGS_FILE, settings)
+    write_settings(root / SETTINGS_FILE, settings, members)
     panel = settings.panel.models or tuple(models.installed_names("llm"))
     wanted = [*settings.panel.models, settings.learner.encoder]
     return Created(root, settings, panel, tuple(name for name in wanted if not models.is_installed(name)))

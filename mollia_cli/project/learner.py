@@ -2,6 +2,7 @@
 
 from mollia_cli import models
 from mollia_cli.domain.errors import NotFoundError
+from mollia_cli.domain.settings import RunConfig
 from mollia_cli.learners import LEARNERS
 from mollia_cli.learners.base import Learner
 from mollia_cli.project.context import Project
@@ -47,6 +48,11 @@ def trained_learner(project: Project, record: Round, own_texts: bool = True) -> 
 def current_run(project: Project, name: str = "") -> str:
     """The run that is named, else the one used last, else the default's name."""
     return name or next(iter(project.store.runs.names()), DEFAULT_RUN)
+
+
+def run_config(project: Project, run: str) -> RunConfig:
+    """What a run is; of one that was not opened yet, what the settings would make of it."""
+    return project.store.runs.config(run) or RunConfig.of(project.settings)
 
 
 def finished_rounds(project: Project, run: str) -> list[Round]:

@@ -85,7 +85,9 @@ def panel_annotators(
         return [annotator for annotator in stored if not only or annotator.name in only]
     settings = project.settings.annotate
     prompt = project_prompt(project)
-    decoding = Decoding(settings.votes, settings.samples, settings.temperature, settings.top_p, project.settings.seed)
+    decoding = Decoding(
+        settings.votes, settings.samples, settings.temperature, settings.top_p, project.settings.random_seed
+    )
     files = [models.resolve_llm(member) for member in panel_members(project)]
     check_names(only, [file.name for file in files])
     gguf = ANNOTATORS.load("llama")

@@ -1,13 +1,12 @@
 """The limits of every setting: the last value that is taken on each side, and the first that is not."""
 
 import math
-from dataclasses import fields
 from typing import Any
 
 import pytest
 
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.settings import SECTIONS, Settings, parse_settings
+from mollia_cli.domain.settings import SECTIONS, Settings, keys, parse_settings
 
 _ABOVE_0 = ([1e-9, 1e9], [0.0, -1e-9, math.nan, math.inf])
 _COUNT = ([1, 10**6], [0, -1])
@@ -40,7 +39,7 @@ LIMITS: dict[str, tuple[list[Any], list[Any]]] = {
     "run.method": (["mollia", "refined"], ["mollia2", ""]),
     "run.batch": _COUNT,
     "run.rounds": _NATURAL,
-    "run.sure": _WITHIN,
+    "run.threshold": _WITHIN,
     "run.budget_tokens": _NATURAL,
     "run.budget_minutes": _NOT_NEGATIVE,
     "run.pool_sample": _NATURAL,
@@ -56,7 +55,12 @@ def parsed(key: str, value: Any) -> Settings:
 
 
 def test_every_setting_with_a_limit_is_here() -> None:
-    limited = [f"{name}.{f.name}" for name, section in SECTIONS.items() for f in fields(section) if f.metadata]
+    limited = [
+        f"{name}.{key.name}"
+        for name, section in SECTIONS.items()
+        for key in keys(section).values()
+        if key.expected != key.words
+    ]
     assert list(LIMITS) == limited
 
 

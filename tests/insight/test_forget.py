@@ -12,6 +12,7 @@ from mollia_cli.domain.decisions import NOTE, Decision
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.items import Item, Synthetic, Variant
 from mollia_cli.domain.observations import Observation
+from mollia_cli.domain.settings import RunConfig
 from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.insight.forget import consequences, forget
 from mollia_cli.project.context import Project
@@ -35,7 +36,7 @@ def told(observed: Project, request: pytest.FixtureRequest) -> Project:
     store.observations.add(key, [seen("secret-1"), Observation("other-1", np.log(QUARTERS), QUARTERS, 1.0, 0.0)])
     fit = store.verdicts.add_fit("digest", "vote", [key], (1, 2), {})
     store.verdicts.add(fit.id, [Verdict(i, 1, 0.5, QUARTERS) for i in ("secret-1", "other-1")])
-    store.runs.put("main", {"method": "mollia"})
+    store.runs.put("main", RunConfig())
     store.runs.start_round("main", 0, [("other-1", 0.5, 1)], 0.1)
     store.runs.update_round("main", 0, model="models/main/round-00", metrics={})
     store.runs.start_round("main", 1, [("secret-1", 0.5, 1)], 0.1)

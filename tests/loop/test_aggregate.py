@@ -173,14 +173,14 @@ def test_what_a_fit_has_concluded_never_changes(observed: Project, name: str) ->
 def test_what_a_cascade_has_concluded_never_changes(observed: Project) -> None:
     ids = observed.store.items.ids("pool")
 
-    def cascade(sure: float) -> Cascaded:
-        return ask(observed, ["cyd", "ada"], sure, ids, "vote")
+    def cascade(threshold: float) -> Cascaded:
+        return ask(observed, ["cyd", "ada"], threshold, ids, "vote")
 
     first = cascade(0.4)
     cited = rows_of(observed, first.fit.id)
-    for sure, delta in ((0.99, 0.0), (0.4, 0.5)):
+    for threshold, delta in ((0.99, 0.0), (0.4, 0.5)):
         with_delta(observed, delta)
-        again = cascade(sure)
+        again = cascade(threshold)
         assert again.fit.id != first.fit.id
         assert len(again.verdicts) == len(ids)
         assert rows_of(observed, first.fit.id) == cited

@@ -64,9 +64,9 @@ def test_a_verdict_is_the_aggregators_of_those_who_read_the_item(project: Projec
         np.testing.assert_allclose([done.verdicts[i].probabilities for i in judged], expected)
 
 
-@pytest.mark.parametrize(("sure", "asked"), [(0.001, 0), (0.9999, 40)])
-def test_the_extremes(project: Project, replay: str, sure: float, asked: int) -> None:
-    assert ask(project, ["a", "b"], sure, project.store.items.ids("pool"), replay=replay).stages[1].asked == asked
+@pytest.mark.parametrize(("threshold", "asked"), [(0.001, 0), (0.9999, 40)])
+def test_the_extremes(project: Project, replay: str, threshold: float, asked: int) -> None:
+    assert ask(project, ["a", "b"], threshold, project.store.items.ids("pool"), replay=replay).stages[1].asked == asked
 
 
 def test_again_nobody_is_asked(project: Project, replay: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +93,7 @@ def test_names_that_make_no_cascade(project: Project, replay: str) -> None:
 def test_a_run_asks_in_cascade(project: Project, replay: str) -> None:
     said: list[str] = []
     project.say = said.append
-    run, setup = open_run(project, replay=replay, cascade=["b", "a"], sure=SURE, strategy="random", rounds=1)
+    run, setup = open_run(project, replay=replay, cascade=["b", "a"], threshold=SURE, strategy="random", rounds=1)
     done = run_rounds(project, run, setup, 1)
     assert done[-1].fit is not None
     assert any(remark.startswith("run main round 1: asked b of ") for remark in said)
@@ -106,7 +106,7 @@ def test_a_run_asks_in_cascade(project: Project, replay: str) -> None:
 
 
 def test_on_the_command_line(observed: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["-p", str(observed.root), "--cascade", "cyd,ada", "--sure", "0.7"]
+    command = ["-p", str(observed.root), "--cascade", "cyd,ada", "--threshold", "0.7"]
     app(["annotate", *command, "--split", "pool", "--limit", "30", "--jsonl"], standalone_mode=False)
     printed = capsys.readouterr()
     assert "asked cyd of 30 items, ada of " in printed.err

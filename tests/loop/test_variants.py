@@ -237,7 +237,7 @@ def test_stored_outputs_cannot_read_variants(small: Project, name: str, tmp_path
         open_run(small, replay=said, aggregator=name)
     assert "--replay" in caught.value.hint and "mol" in caught.value.hint
     assert not made(small, AGGREGATORS.load(name).variants)
-    assert small.store.runs.settings("main") is None
+    assert small.store.runs.config("main") is None
 
 
 def test_the_command(small: Project, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from mollia_cli.domain.settings import SECTIONS
 from mollia_cli.insight.report.missing import without_folders
 from mollia_cli.insight.report.subject import run_fit
 from mollia_cli.project.context import Project
+from mollia_cli.project.learner import run_config
 from mollia_cli.project.record import recorded_settings, run_record
 
 
@@ -25,7 +26,7 @@ def provenance(project: Project, run: str) -> Provenance:
         about = f"As recorded when run {run} was opened." if run else "As a run would record it now: there is none yet."
     sections = _settings(record) if record else {}
     if run:
-        sections[f"run {run}"] = project.store.runs.settings(run) or {}
+        sections[f"run {run}"] = asdict(run_config(project, run))
     known = record or {}
     return Provenance(
         about,
@@ -39,7 +40,7 @@ def provenance(project: Project, run: str) -> Provenance:
 def _settings(record: dict[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Every recorded setting, by section."""
     settings = recorded_settings(record)
-    top = {"seed": settings.seed, "noun": settings.noun, "task": settings.task_sentence}
+    top = {"random_seed": settings.random_seed, "noun": settings.noun, "task": settings.task_sentence}
     return {"project": top, **{name: asdict(getattr(settings, name)) for name in SECTIONS}}
 
 

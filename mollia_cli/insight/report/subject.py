@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.observations import FloatArray, IntArray
-from mollia_cli.loop.setup import HUMAN, ORACLE, RunSetup
+from mollia_cli.loop.setup import HUMAN, ORACLE
 from mollia_cli.project.context import Project
-from mollia_cli.project.learner import best_round, finished_rounds
+from mollia_cli.project.learner import best_round, finished_rounds, run_config
 from mollia_cli.project.observe import Member, members
 from mollia_cli.project.record import recorded_settings
 from mollia_cli.store.runs import Round
@@ -31,30 +31,19 @@ def reported_run(project: Project, name: str = "") -> str:
     if name and name not in names:
         known = ", ".join(sorted(names)) or "none yet"
         raise NotFoundError(f"there is no run {name!r}", f"runs: {known}; start one with `mollia run --name NAME`")
-    own = [run for run in names if run_setting(project, run, "annotator") not in (HUMAN, ORACLE)]
+    own = [run for run in names if run_config(project, run).annotator not in (HUMAN, ORACLE)]
     return name or next(iter([*own, *names]), "")
 
 
 def as_recorded(project: Project, run: str) -> Project:
     """The project as the run saw it, by its record and its setup; as it is where there is no record."""
-    record, stored = project.store.runs.record(run), project.store.runs.settings(run)
-    if record is None or stored is None:
+    record, config = project.store.runs.record(run), project.store.runs.config(run)
+    if record is None or config is None:
         return project
-    setup = RunSetup(**{**stored, "cascade": tuple(stored["cascade"])})
-    settings = setup.settings(recorded_settings(record))
+    settings = config.settings(recorded_settings(record))
     if settings.labels.names != project.labels.names:  # the present ones are what stored rows are read by
         settings = replace(settings, labels=project.labels)
-    return project.seen_by_run(settings, setup.repeat)
-
-
-def run_setting(project: Project, run: str, key: str) -> str:
-    """One entry of a run's setup as text; '' where there is no such run."""
-    return str((project.store.runs.settings(run) or {}).get(key, ""))
-
-
-def run_aggregator(project: Project, run: str) -> str:
-    """The aggregator of the run, else the project's."""
-    return run_setting(project, run, "aggregator") or project.settings.aggregate.aggregator
+    return project.seen_by_run(settings, config.repeat)
 
 
 def finished(project: Project, run: str) -> list[Round]:
@@ -78,7 +67,7 @@ def run_fit(project: Project, run: str) -> Fit | None:
 def run_panel(project: Project, run: str) -> tuple[Member, ...]:
     """The panel behind the run's verdicts, whose files need not be here; before any verdict, the one it will ask."""
     fit = run_fit(project, run)
-    return fit_panel(project, fit) if fit is not None else tuple(members(project, run_setting(project, run, "replay")))
+    return fit_panel(project, fit) if fit is not None else tuple(members(project, run_config(project, run).replay))
 
 
 def fit_panel(project: Project, fit: Fit) -> tuple[Member, ...]:

@@ -1,0 +1,41 @@
+"""The names that settings may hold: members of the families, and models that are on this machine."""
+
+from typing import Any
+
+from mollia_cli import models
+from mollia_cli.aggregators import AGGREGATORS
+from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.registry import Registry
+from mollia_cli.domain.settings import SECTIONS, Key, Settings, keys
+from mollia_cli.stopping import STOPPING
+from mollia_cli.strategies import STRATEGIES
+
+FAMILIES: dict[str, Registry] = {"aggregator": AGGREGATORS, "strategy": STRATEGIES, "stop": STOPPING}
+"""By the word that a field declares (``domain/settings.py``)."""
+
+
+def members(key: Key) -> tuple[str, ...]:
+    """Our own members of the family that a setting names one of; none where it names no family's."""
+    return FAMILIES[key.family].own if key.family else ()
+
+
+def check_settings(settings: Settings, source: str) -> None:
+    """InputError for the first name that is no member of its family. Nothing is imported for that."""
+    for name in SECTIONS:
+        check_choices(getattr(settings, name), source, f"{name}.")
+
+
+def check_choices(section: Any, source: str, prefix: str = "") -> None:
+    """The same for one section, or for what a run is."""
+    for key in keys(type(section)).values():
+        if key.family:
+            try:
+                FAMILIES[key.family].check(getattr(section, key.name))
+            except InputError as error:
+                raise InputError(f"{source}: {prefix}{key.name}: {error.message}", error.hint) from None
+
+
+def missing_models(settings: Settings) -> list[str]:
+    """Models of the settings that are not on this machine: what asks or trains them will refuse."""
+    wanted = [*settings.panel.models, settings.learner.encoder]
+    return [name for name in dict.fromkeys(wanted) if not models.is_installed(name)]
