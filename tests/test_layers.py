@@ -46,6 +46,7 @@ HOMES = {
     "sqlite_utils": {"store"},
     "sqlite3": {"store"},
     "tomlkit": {"store"},
+    "msgspec": {"domain"},
     "llama_cpp": {LLAMA},
     "torch": {"learners"},
     "transformers": {"learners"},

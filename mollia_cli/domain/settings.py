@@ -96,7 +96,7 @@ class LearnerSettings:
         Meta(ge=0, lt=1, description="The share of a round's labels that is held out, without gold validation items."),
     ] = 0.2
     validation_cap: Annotated[int, Meta(ge=1, description="Validation items, at most.")] = 100
-    threads: Annotated[int, Meta(ge=0, description="CPU threads of the training; 0 for all cores.")] = 0
+    threads: Annotated[int, Meta(ge=0, description="CPU threads of the training; 0 is torch's choice.")] = 0
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: RunConfig has two bases

@@ -53,7 +53,8 @@ class Project(AbstractContextManager["Project"]):
         project = cls(root, settings, Store(root, settings.labels, say=say or _unheard))
         project.say = say or _unheard
         if missing := missing_models(settings):
-            project.say(f"not on this machine: {', '.join(missing)} (what needs them will say so)")
+            them = "it" if len(missing) == 1 else "them"
+            project.say(f"not on this machine: {', '.join(missing)} (what needs {them} will say so)")
         return project
 
     def use_threads(self, threads: int) -> None:

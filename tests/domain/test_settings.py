@@ -1,12 +1,15 @@
 """The limits of every setting: the last value that is taken on each side, and the first that is not."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.settings import SECTIONS, Settings, keys, parse_settings
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.settings import SECTIONS, LearnerSettings, RunConfig, Settings, checked, keys, parse_settings
+from mollia_cli.store.store import Store
 
 _ABOVE_0 = ([1e-9, 1e9], [0.0, -1e-9, math.nan, math.inf])
 _COUNT = ([1, 10**6], [0, -1])
@@ -85,3 +88,28 @@ def test_a_count_is_a_whole_number(key: str, value: Any) -> None:
     with pytest.raises(InputError) as caught:
         parsed(key, value)
     assert caught.value.hint == "it must be a whole number"
+
+
+def test_every_key_has_a_remark_and_a_value_within_its_own_limits() -> None:
+    for name, section in SECTIONS.items():
+        for key in keys(section).values():
+            assert key.description.endswith("."), f"{name}.{key.name}"
+            assert checked({key.name: key.default}, section, "defaults") == {key.name: key.default}
+
+
+def test_a_run_is_made_of_the_sections() -> None:
+    settings = parse_settings({"labels": {"a": "", "b": ""}, "learner": {"threads": 3, "epochs": 7}})
+    config = RunConfig.of(settings)
+    assert {"alpha", "batch", "aggregator", "delta"} <= keys(RunConfig).keys()
+    assert (config.learner.epochs, config.learner.threads) == (7, 0)
+    assert config.settings(settings) == settings
+
+
+def test_what_a_run_is_survives_its_database(tmp_path: Path) -> None:
+    labels = LabelSet(("a", "b"))
+    config = RunConfig(cascade=("small", "large"), alpha=0.25, learner=LearnerSettings("enc", 64), repeat=2)
+    store = Store(tmp_path, labels, create=True)
+    store.runs.put("main", config)
+    assert store.runs.config("main") == config
+    assert store.runs.config("other") is None
+    store.close()
