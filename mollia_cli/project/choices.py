@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from mollia_cli import models
 from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.registry import Registry
@@ -37,5 +36,7 @@ def check_choices(section: Any, source: str, prefix: str = "") -> None:
 
 def missing_models(settings: Settings) -> list[str]:
     """Models of the settings that are not on this machine: what asks or trains them will refuse."""
+    from mollia_cli import models  # the command line's help reads this file
+
     wanted = [*settings.panel.models, settings.learner.encoder]
     return [name for name in dict.fromkeys(wanted) if not models.is_installed(name)]

@@ -67,7 +67,7 @@ def test_the_same_project_made_twice_is_the_same(
 
     # the record is all that is looked at: what the settings are now changes nothing
     settings = one.root / "mollia.toml"
-    settings.write_text(settings.read_text().replace("epochs = 1", "epochs = 3").replace("random_seed = 0", "random_seed = 5"))
+    settings.write_text(settings.read_text().replace("epochs = 1", "epochs = 3").replace("seed = 0", "seed = 5"))
     with sqlite3.connect(one.store.path) as db:
         db.execute("UPDATE rounds SET metrics = json_set(metrics, '$.test_micro_f1', 0.99) WHERE round = 1")
         db.execute("UPDATE verdicts SET label = 'billing', confidence = 0.4 WHERE label <> 'billing'")
