@@ -19,7 +19,7 @@ else
     "${wheel[@]}" --no-deps .
 fi
 rm -rf "$folder/bundle.tar" "$folder/other"
-"$bin/mollia" bundle "$folder/bundle.tar" "$@" --wheels "$folder/wheels"
+"$bin/mollia" bundle -o "$folder/bundle.tar" "$@" --wheels "$folder/wheels"
 mkdir "$folder/other"
 cd "$folder/other"
 export MOLLIA_HOME=$PWD/home PYTHON=${PYTHON:-python3}

@@ -64,7 +64,7 @@ class Job:
 JOBS = {
     job.name: job
     for job in (
-        Job("import", "empty", ("import", "rows.jsonl", "--as", "pool", "-p", "p")),
+        Job("import", "empty", ("import", "rows.jsonl", "--split", "pool", "-p", "p")),
         Job("annotate", "imported", ("annotate", "--split", "pool", "--threads", "1", "-p", "p")),
         Job("aggregate", "annotated", ("aggregate", "-p", "p")),
         Job("train", "aggregated", ("train", "--threads", "1", "-p", "p"), once=True),
@@ -73,9 +73,9 @@ JOBS = {
         Job("review", "aggregated", ("review", "--plain", "--limit", "0", "--who", "anna", "-p", "p")),
         Job("pull", "catalogue", ("models", "pull", MODEL)),
         Job("tune", "models", ("models", "tune", MODEL, "--threads", "1")),
-        Job("export labels", "aggregated", ("export", "labels", "labels.csv", "-p", "p")),
-        Job("export dataset", "aggregated", ("export", "dataset", "dataset", "-p", "p"), once=True),
-        Job("export model", "started", ("export", "model", "model", "-p", "p"), once=True),
+        Job("export labels", "aggregated", ("export", "labels", "-o", "labels.csv", "-p", "p")),
+        Job("export dataset", "aggregated", ("export", "dataset", "-o", "dataset", "-p", "p"), once=True),
+        Job("export model", "started", ("export", "model", "-o", "model", "-p", "p"), once=True),
     )
 }
 
@@ -227,7 +227,7 @@ class Bench:
             "catalogue": ("", []),
             "models": ("", [("models", "add", str(self._llm), "--name", MODEL)]),
             "empty": ("", [("init", "p", "--labels", labels, "--noun", "message", *models)]),
-            "imported": ("empty", [("import", f"{split}.jsonl", "--as", split, "-p", "p") for split in SIZES]),
+            "imported": ("empty", [("import", f"{split}.jsonl", "--split", split, "-p", "p") for split in SIZES]),
             "annotated": ("imported", [(*read, split, "--threads", "1", "-p", "p") for split in ("seed", "pool")]),
             "aggregated": ("annotated", [("aggregate", "-p", "p")]),
             "started": ("imported", [("round", "--threads", "1", "-p", "p")]),

@@ -114,12 +114,12 @@ COMMANDS: tuple[tuple[Any, ...], ...] = (
     ("select", "--strategy", "disagreement", "-n", 50),
     ("aggregate",),
     ("status",),
-    ("export", "labels", "OUT/labels.csv"),
+    ("export", "labels", "-o", "OUT/labels.csv"),
     ("sql", "select split, count(*) from items group by split"),
     ("sql", "select text, label, confidence from current_verdicts order by confidence limit 20"),
     ("report", "-o", "OUT/report.html"),
     ("select", "--strategy", "doubt", "-n", 50),
-    ("export", "dataset", "OUT/dataset"),
+    ("export", "dataset", "-o", "OUT/dataset"),
     ("report", "panel", "--json"),
     ("sql", "select label, count(*) from labelled_items group by label"),
     ("doctor",),
@@ -174,7 +174,7 @@ def make_projects(folder: Path) -> None:
     for name in ("small", "large"):
         init = ("init", folder / name, "--labels", ",".join(LABELS), "--panel", panel, "--encoder", ENCODER)
         subprocess.run([sys.executable, "-m", "mollia_cli", *map(str, init)], check=True, capture_output=True)
-        mollia("import", folder / "seed.jsonl", "--as", "seed", "-p", folder / name)
+        mollia("import", folder / "seed.jsonl", "--split", "seed", "-p", folder / name)
 
 
 def read_alone(folder: Path, texts: int) -> None:

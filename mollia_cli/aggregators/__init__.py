@@ -1,4 +1,4 @@
-"""Aggregators: what to believe of a panel's observations."""
+"""Aggregators: verdicts from a panel's observations."""
 
 from mollia_cli.domain.registry import Entry, Registry
 from mollia_cli.domain.settings import AggregateSettings
@@ -21,8 +21,6 @@ AGGREGATORS = Registry(
         "mean_consistency": Entry("MeanConsistency", "mean of the annotators' vote shares (Wang et al. 2023)"),
         "mean_logits": Entry("MeanLogits", "mean of the annotators' label probabilities (Fathullah et al. 2023)"),
         "dawid_skene": Entry("DawidSkene", "a confusion matrix for each annotator, by EM (Dawid and Skene 1979)"),
-        "da": Entry("DA", "MoL on seeds and word-level variants of them (Ma 2019)"),
-        "pag": Entry("PAG", "MoL on seeds and paraphrases, averaged over paraphrases (Yadav et al. 2024)"),
     },
     contract="Aggregator",
 )

@@ -12,20 +12,16 @@ from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 
 
 class Aggregator(ABC):
-    """Turns what N annotators said into one distribution over K labels for each item.
+    """Turns what N annotators observed into one distribution over K labels for each item.
 
     Subclasses are ``@dataclass(eq=False)``: their fields are their settings, all with defaults.
     They implement ``_fit``, ``_predict``, ``_state`` and ``_restore``; the checks stand here.
-    ``learns`` is False where seed labels change nothing (n may then be 0). ``variants``: the kind of the
-    seeds' variants (variants.py) that stand beside them in ``fit``, '' for none; ``averages``: those of
-    an item stand beside it in ``predict_proba``, too.
+    ``learns`` is False where seed labels change nothing (n may then be 0).
     """
 
     name: ClassVar[str]
     source: ClassVar[str]
     learns: ClassVar[bool] = True
-    variants: ClassVar[str] = ""
-    averages: ClassVar[bool] = False
 
     annotators: tuple[str, ...] = ()
     classes: int = 0
@@ -49,7 +45,7 @@ class Aggregator(ABC):
         if self.learns and not len(gold):
             raise InputError(
                 f"aggregator {self.name!r} learns from seed labels, and there are none",
-                "import some with --as seed, or use one that needs none: --with vote",
+                "import some with --split seed, or use one that needs none: --aggregator vote",
             )
         self.annotators, self.classes = seed.annotators, seed.classes
         self._check(pool)
@@ -83,7 +79,7 @@ class Aggregator(ABC):
         if state.get("aggregator") != cls.name:
             raise RefusedError(
                 f"this is a saved {state.get('aggregator')!r} aggregator, not a {cls.name!r} one",
-                f"fit again: mollia aggregate --with {cls.name}",
+                f"fit again: mollia aggregate --aggregator {cls.name}",
             )
         made = cls(**state["settings"])
         made.annotators, made.classes = tuple(state["annotators"]), int(state["classes"])

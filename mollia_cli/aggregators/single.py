@@ -35,8 +35,8 @@ class Single(Aggregator):
             return
         z = normalised(scores(seed))
         right = (z.argmax(axis=2) == labels[:, None]).sum(axis=0)
-        sureness = np.log(z[np.arange(len(labels)), :, labels] + 1e-9).mean(axis=0)
-        self._member = int(np.lexsort((sureness, right))[-1])
+        confidence = np.log(z[np.arange(len(labels)), :, labels] + 1e-9).mean(axis=0)
+        self._member = int(np.lexsort((confidence, right))[-1])
 
     def _predict(self, panel: Panel) -> FloatArray:
         return normalised(scores(panel))[:, self._member]

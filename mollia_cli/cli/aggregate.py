@@ -1,19 +1,18 @@
-"""``mollia aggregate`` and ``mollia aggregators``."""
+"""``mollia aggregate``."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mollia_cli.aggregators import AGGREGATORS, DEFAULT
-from mollia_cli.cli import complete
 from mollia_cli.cli.common import (
-    JsonlOption,
-    JsonOption,
+    AggregatorOption,
+    JsonLinesOption,
     ProjectOption,
+    check_cascade,
     emit_json,
-    emit_records,
-    members,
+    emit_stream,
+    excluded,
     open_project,
     read_ids,
     split_names,
@@ -25,7 +24,7 @@ from mollia_cli.domain.errors import InputError
 if TYPE_CHECKING:
     from mollia_cli.aggregators.negatives import NegativeRule
     from mollia_cli.domain.verdicts import Verdict
-    from mollia_cli.loop.aggregate import Conclusion
+    from mollia_cli.loop.aggregate import Aggregated
 
 _COLUMNS = ["id", "label", "confidence", "negatives"]
 
@@ -34,58 +33,78 @@ def aggregate(
     ids: Annotated[
         str, typer.Argument(help="A file of ids, or - for standard input. Default: every annotated pool item.")
     ] = "",
-    with_: Annotated[
-        str, typer.Option("--with", help="The aggregator. Default: the project's.", autocompletion=complete.aggregators)
-    ] = "",
+    aggregator: AggregatorOption = "",
     target_precision: Annotated[
         float | None, typer.Option(help="Say from which confidence on verdicts are right so often.", min=0.0, max=1.0)
     ] = None,
     confidence_level: Annotated[
-        float,
-        typer.Option(help="How often, over seed sets, the target precision has to be kept.", min=0.0, max=1.0),
-    ] = 0.8,
+        float | None,
+        typer.Option(
+            help="How often, over seed sets, the target precision has to be kept. Default: 0.8.", min=0.0, max=1.0
+        ),
+    ] = None,
     cascade: CascadeOption = None,
     threshold: ThresholdOption = None,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Print one JSON object instead: how the verdicts came about.")
+    ] = False,
     project: ProjectOption = None,
-    as_json: JsonOption = False,
-    as_jsonl: JsonlOption = False,
+    as_json: JsonLinesOption = False,
 ) -> None:
-    """Conclude one label from what the LLMs said.
+    """Aggregate what the LLMs observed into one label for each text.
 
     The aggregator is fitted on the seed labels, and its confidence calibrated on them.
     Each record has the label, its confidence, the labels that no LLM believes in, and with a target
-    precision whether it is sure. --json adds how the verdicts came about.
+    precision whether it is confident enough. --summary says how the verdicts came about.
     A target precision is a promise about the pool that the seeds are a random sample of: at a confidence level of
     0.8, at most one seed set in five breaks it. Where the seeds are too few for it, that is an error that says how
     many more labels would do.
-    With da and pag, the LLMs first read variants of the labelled texts (pag: paraphrases, of all texts, which
-    the largest LLM writes). They are kept, and a stop loses none.
     With --cascade, a text is judged by the LLMs that have read it; any that are still needed are asked.
 
-    Example: mollia aggregate --target-precision 0.95 --jsonl | jq -r 'select(.sure | not) | .id'
+    Example: mollia aggregate --target-precision 0.95 --json | jq -r 'select(.confident | not) | .id'
     """
-    from mollia_cli.loop.aggregate import aggregate as conclude
+    from mollia_cli.loop.aggregate import LEVEL
+    from mollia_cli.loop.aggregate import aggregate as aggregate_items
 
+    _check(bool(cascade), threshold, target_precision, confidence_level, summary, as_json)
     wanted = read_ids(ids) if ids else None
     if cascade:
-        if target_precision is not None:
-            raise InputError("a target precision needs one aggregator, and a cascade has several", "leave one away")
-        _cascade(project, split_names(cascade), threshold, wanted, with_, (as_json, as_jsonl))
+        _cascade(project, split_names(cascade), threshold, wanted, aggregator, as_json)
         return
+    level = LEVEL if confidence_level is None else confidence_level
     with open_project(project) as opened:
-        done = conclude(opened, with_, wanted, target_precision, confidence_level)
+        done = aggregate_items(opened, aggregator, wanted, target_precision, level)
         names = opened.labels.names
     promised = done.threshold
     records = (
-        _record(verdict, names) | ({} if promised is None else {"sure": verdict.confidence >= promised.confidence})
-        for verdict in done.verdicts
+        _record(verdict, names) | ({} if promised is None else {"confident": verdict.confidence >= promised.confidence})
+        for verdict in done.verdicts.rows()
     )
-    columns = [*_COLUMNS, *(["sure"] if promised else [])]
-    if as_json:
-        emit_json({**_account(done), "verdicts": list(records)})
+    if summary:
+        emit_json(_account(done))
     else:
-        emit_records(records, columns, as_jsonl=as_jsonl)
+        emit_stream(records, [*_COLUMNS, *(["confident"] if promised else [])], as_json)
     _remark(done)
+
+
+def _check(
+    cascade: bool, sure: float | None, target: float | None, level: float | None, summary: bool, as_json: bool
+) -> None:
+    """InputError for options that would have no effect."""
+    check_cascade(cascade, sure)
+    if cascade and target is not None:
+        excluded(
+            "--cascade", "--target-precision", "a cascade has several aggregators, and a precision is promised of one"
+        )
+    if cascade and summary:
+        excluded("--cascade", "--summary", "a cascade has several aggregators, and each its own account")
+    if level is not None and target is None:
+        raise InputError(
+            "--confidence-level says how often --target-precision is kept, and that is not given",
+            "add for example --target-precision 0.95",
+        )
+    if summary and as_json:
+        excluded("--summary", "--json", "--json prints the verdicts, --summary how they came about")
 
 
 def _cascade(
@@ -94,16 +113,16 @@ def _cascade(
     threshold: float | None,
     ids: list[str] | None,
     aggregator: str,
-    style: tuple[bool, bool],
+    as_json: bool,
 ) -> None:
-    from mollia_cli.loop.cascade import conclude_cascade, stages_said
+    from mollia_cli.loop.cascade import aggregate_cascade, stages_remark
 
     with open_project(folder) as opened:
         threshold = opened.settings.run.threshold if threshold is None else threshold
-        done = conclude_cascade(opened, order, threshold, ids, aggregator)
+        done = aggregate_cascade(opened, order, threshold, ids, aggregator)
         names = opened.labels.names
-    emit_records([_record(verdict, names) for verdict in done.verdicts.values()], _COLUMNS, *style)
-    talk(f"{len(done.verdicts)} verdicts by {done.fit.aggregator}; {stages_said(done)}")
+    emit_stream([_record(verdict, names) for verdict in done.verdicts.rows()], _COLUMNS, as_json)
+    talk(f"{len(done.verdicts)} verdicts by {done.fit.aggregator}; {stages_remark(done)}")
 
 
 def _record(verdict: "Verdict", names: tuple[str, ...]) -> dict[str, Any]:
@@ -115,7 +134,7 @@ def _record(verdict: "Verdict", names: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _account(done: "Conclusion") -> dict[str, Any]:
+def _account(done: "Aggregated") -> dict[str, Any]:
     """How the verdicts came about, as a JSON-ready object."""
     fitted, threshold = done.fitted, done.threshold
     fit, rule, calibration = fitted.fit, fitted.negatives, fitted.calibration
@@ -141,15 +160,15 @@ def _account(done: "Conclusion") -> dict[str, Any]:
             "precision": threshold.target,
             "confidence_level": threshold.level,
             "threshold": threshold.confidence,
-            "seeds": threshold.sure,
+            "seeds": threshold.seeds,
             "seeds_right": threshold.right,
-            "coverage": round(1 - done.below / len(done.verdicts), 6) if done.verdicts else None,
+            "coverage": round(1 - done.below / len(done.verdicts), 6) if len(done.verdicts) else None,
             "below": done.below,
         }
     return account
 
 
-def _remark(done: "Conclusion") -> None:
+def _remark(done: "Aggregated") -> None:
     fit, rule, threshold = done.fitted.fit, done.fitted.negatives, done.threshold
     talk(
         f"{len(done.verdicts)} verdicts by {fit.aggregator}"
@@ -159,7 +178,7 @@ def _remark(done: "Conclusion") -> None:
     if threshold is not None:
         talk(
             f"precision {threshold.target:g} from confidence {threshold.confidence:.4f} on, at a confidence level of"
-            f" {threshold.level:g}: {threshold.right} of the {threshold.sure} seeds there are right"
+            f" {threshold.level:g}: {threshold.right} of the {threshold.seeds} seeds there are right"
         )
         talk(f"  {len(done.verdicts) - done.below} of {len(done.verdicts)} verdicts; {done.below} fall below")
         if done.below:
@@ -174,12 +193,3 @@ def _false_negatives(rule: "NegativeRule") -> str:
         return measured
     new = "an unknown share" if rule.bound is None else f"at most {rule.bound:.1%} on average over seed sets"
     return f"{measured}, which chose this; for {new} of new ones"
-
-
-def aggregators(as_json: JsonOption = False, as_jsonl: JsonlOption = False) -> None:
-    """List the aggregators, each with its source and package, and which one a new project uses.
-
-    Example: mollia aggregators
-    """
-    records = [{**record, "default": record["name"] == DEFAULT} for record in members(AGGREGATORS)]
-    emit_records(records, ["name", "default", "package", "summary"], as_json, as_jsonl)

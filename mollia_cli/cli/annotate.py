@@ -4,13 +4,16 @@ from typing import Annotated, Any
 
 import typer
 
-from mollia_cli.cli import complete
 from mollia_cli.cli.common import (
-    JsonlOption,
-    JsonOption,
+    JsonLinesOption,
+    ModelOption,
     ProjectOption,
+    SplitOption,
     ThreadsOption,
-    emit_records,
+    check_cascade,
+    emit_stream,
+    excluded,
+    limit_option,
     open_project,
     read_ids,
     split_names,
@@ -22,11 +25,9 @@ from mollia_cli.domain.items import check_split
 
 def annotate(
     ids: Annotated[str, typer.Argument(help="A file of ids, or - for standard input. Default: what comes next.")] = "",
-    split: Annotated[str, typer.Option(help="Annotate a whole split: pool, seed, validation or test.")] = "",
-    limit: Annotated[int, typer.Option(help="At most so many items; 0 for all.", min=0)] = 0,
-    model: Annotated[
-        str, typer.Option(help="One LLM of the panel. Default: all of them.", autocompletion=complete.models)
-    ] = "",
+    split: SplitOption = "",
+    limit: Annotated[int, limit_option("At most so many items; 0 for all.")] = 0,
+    model: ModelOption = "",
     votes: VotesOption = None,
     shots: ShotsOption = None,
     show_invalid: Annotated[
@@ -36,8 +37,7 @@ def annotate(
     threshold: ThresholdOption = None,
     threads: ThreadsOption = None,
     project: ProjectOption = None,
-    as_json: JsonOption = False,
-    as_jsonl: JsonlOption = False,
+    as_json: JsonLinesOption = False,
 ) -> None:
     """Have the panel's LLMs score texts.
 
@@ -46,10 +46,17 @@ def annotate(
     the sample that the aggregator learns from, and what the current run has selected.
     --votes and --shots hold for this command; to keep them, set them in mollia.toml under [annotate].
     With --cascade, each LLM reads the seed items, and of the others those that the LLMs before it leave
-    in doubt; `mollia aggregate --cascade` with the same LLMs concludes on all of them.
+    in doubt; `mollia aggregate --cascade` with the same LLMs makes verdicts on all of them.
 
     Example: mollia select -n 50 | mollia annotate - | mollia aggregate -
     """
+    check_cascade(bool(cascade), threshold)
+    if cascade and model:
+        excluded("--cascade", "--model", "a cascade names the LLMs that it asks")
+    if cascade and show_invalid:
+        excluded("--cascade", "--show-invalid", "the LLMs of a cascade read once")
+    if ids and split:
+        excluded("--split", f"the ids of {ids}", "each says which items are annotated")
     from mollia_cli.loop.needed import next_items
     from mollia_cli.project import observe as work
 
@@ -62,12 +69,12 @@ def annotate(
             wanted = read_ids(ids) if ids else next_items(opened)
             wanted = wanted[:limit] if limit else wanted
         if cascade:
-            from mollia_cli.loop.cascade import ask, check_order, stages_said
+            from mollia_cli.loop.cascade import ask, check_order, stages_remark
 
             order = split_names(cascade)
             done = ask(opened, order, opened.settings.run.threshold if threshold is None else threshold, wanted)
             members = check_order(opened, order)
-            talk(stages_said(done))
+            talk(stages_remark(done))
         else:
             members = work.annotate(opened, wanted, [model] if model else [], show_invalid)
         names = opened.labels.names
@@ -86,5 +93,5 @@ def annotate(
 
         records = (record(member, seen) for member, seen in work.observations(opened, members, wanted))
         columns = ["id", "model", "votes", "invalid", "mass", *(["answers"] if show_invalid else [])]
-        emit_records(records, columns, as_json, as_jsonl)
+        emit_stream(records, columns, as_json)
         talk(f"{len(wanted)} items annotated by {', '.join(member.name for member in members)}")

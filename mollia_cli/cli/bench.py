@@ -1,11 +1,12 @@
 """``mollia bench``: speed on this machine."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import JsonOption, emit_json, source_of, table
+from mollia_cli.cli.common import JsonOption, ThreadsOption, emit_json, limit_option, source_of, table
 
 app = typer.Typer(no_args_is_help=True, help="Speed on this machine.")
 
@@ -31,11 +32,11 @@ def group() -> None:
 @app.command()
 def annotate(
     model: Annotated[str, typer.Argument(help="An installed LLM or a GGUF file.", autocompletion=complete.models)],
-    texts: Annotated[
-        str, typer.Option(help="A file of texts with labels; - reads standard input. Default: the demo's messages.")
+    file: Annotated[
+        str, typer.Argument(help="A file of texts with labels; - reads standard input. Default: the demo's messages.")
     ] = "",
-    limit: Annotated[int, typer.Option(help="So many texts of the file, drawn at random; 0 for all.", min=0)] = 500,
-    threads: Annotated[int, typer.Option("--threads", help="CPU threads; 0 measures.", min=0)] = 0,
+    limit: Annotated[int, limit_option("At most so many texts of the file, drawn at random; 0 for all.")] = 500,
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure annotation (label scores and ten votes) against this model file's own ceiling.
@@ -46,11 +47,11 @@ def annotate(
     """
     from mollia_cli.machine.bench import bench
 
-    found = bench(model, source_of(texts)[0] if texts else None, limit, threads)
+    found = bench(model, source_of(file)[0] if file else None, limit, threads or 0)
     if as_json:
-        emit_json(found)
+        emit_json(asdict(found))
         return
     table(
-        [f"{found['model']} ({found['format']})", f"{found['texts']} texts"],
-        [[words, found[key]] for key, words in _SHOWN],
+        [f"{found.model} ({found.format})", f"{found.texts} texts"],
+        [[words, getattr(found, key)] for key, words in _SHOWN],
     )

@@ -9,29 +9,82 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TextIO, cast
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn, TextIO, cast
 
 import typer
 
-from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError
+from mollia_cli.cli import complete
+from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError, RefusedError
 from mollia_cli.domain.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from mollia_cli.domain.registry import Registry
     from mollia_cli.project.context import Project
 
 ProjectOption = Annotated[
     Path | None,
     typer.Option("-p", "--project", help="The project's folder. Default: $MOLLIA_PROJECT, else the nearest parent."),
 ]
+# What --json prints, by what a command is about (docs/scripting.md): one thing, a list of records, a stream of items.
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-JsonlOption = Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a line (the default in a pipe).")]
+JsonListOption = Annotated[bool, typer.Option("--json", help="Print a JSON array of objects.")]
+JsonLinesOption = Annotated[bool, typer.Option("--json", help="Print JSON lines, one an item (the default in a pipe).")]
 
+RunOption = Annotated[str, typer.Option("--run", metavar="NAME", help="The run. Default: the one used last.")]
+RoundOption = Annotated[
+    int | None, typer.Option("--round", metavar="N", help="The round whose model is used. Default: the run's best.")
+]
+SplitOption = Annotated[
+    str, typer.Option("--split", help="pool (to be labelled), seed, validation or test (with true labels).")
+]
+StrategyOption = Annotated[
+    str,
+    typer.Option("--strategy", help="The query strategy. Default: the project's.", autocompletion=complete.strategies),
+]
+AggregatorOption = Annotated[
+    str,
+    typer.Option("--aggregator", help="The aggregator. Default: the project's.", autocompletion=complete.aggregators),
+]
+ModelOption = Annotated[
+    str,
+    typer.Option("--model", help="One LLM of the panel. Default: all of them.", autocompletion=complete.models),
+]
+TextColumnOption = Annotated[str | None, typer.Option("--text-column", help="The column of the text.")]
+IdColumnOption = Annotated[str | None, typer.Option("--id-column", help="The column of your own ids.")]
+FormatOption = Annotated[
+    str,
+    typer.Option("--format", help="The file's format (mollia choices readers). Default: from its name and content."),
+]
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", help="CPU threads; 0 measures. Default: the project's setting.", min=0)
 ]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+def excluded(one: str, other: str, why: str) -> NoReturn:
+    """Raise InputError: of two options each would have no effect beside the other."""
+    raise InputError(f"{one} and {other} exclude each other: {why}", f"type it without {one}, or without {other}")
+
+
+def check_cascade(cascade: bool, threshold: float | None) -> None:
+    """InputError for a threshold of no cascade."""
+    if threshold is not None and not cascade:
+        raise InputError(
+            "--threshold says when a cascade asks no further LLM, and --cascade is not given",
+            "add --cascade small,large",
+        )
+
+
+def limit_option(help: str, least: int = 0) -> Any:
+    """``-n``: at most so many records are shown or processed."""
+    return typer.Option("-n", "--limit", help=help, min=least)
+
+
+def out_option(help: str) -> Any:
+    """``-o``: the file or folder that a command writes."""
+    return typer.Option("-o", "--out", metavar="FILE", help=help)
+
 
 _SHOW_AFTER_SECONDS = 2.0
 state = {"quiet": False, "debug": False}
@@ -63,6 +116,21 @@ def ask(question: str) -> str:
     if not answer:
         raise MolliaError("there are no more answers", "those given are kept; the same command asks for the rest")
     return answer
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask before something goes for good, unless ``yes``; RefusedError where nobody can be asked, or says no."""
+    if yes:
+        return
+    if not somebody_answers():
+        raise RefusedError("nobody can be asked: standard input is no terminal", "to do it without a question: --yes")
+    if ask(f"{question}. Type yes:").strip().casefold() != "yes":
+        raise RefusedError("nothing was removed", "answer yes, or give --yes")
+
+
+def somebody_answers() -> bool:
+    """Whether standard input is a person's."""
+    return sys.stdin.isatty()
 
 
 @contextmanager
@@ -150,10 +218,10 @@ def stdout_reader() -> Iterator[None]:
         raise typer.Exit(0) from None
 
 
-def emit(text: str) -> None:
+def emit(text: str, end: str = "\n") -> None:
     """Lines of data on stdout; exact in a pipe or a file, with nothing that could steer it on a terminal."""
     with stdout_reader():
-        print(text, file=data_out())
+        print(text, file=data_out(), end=end)
 
 
 def data_out() -> TextIO:
@@ -181,30 +249,42 @@ def emit_json(value: Any) -> None:
     emit(printable_json(value, indent=2))
 
 
-def members(registry: "Registry") -> list[dict[str, Any]]:
-    """What can be chosen of a family: name, package and summary of each member, none of them imported."""
-    return [{"name": name, "package": registry.package(name), "summary": registry.summary(name)} for name in registry]
-
-
-def emit_records(
+def emit_list(
     records: Iterable[Mapping[str, Any]],
     columns: Sequence[str],
     as_json: bool = False,
-    as_jsonl: bool = False,
     shown_as: Mapping[str, Callable[[Any], str]] = MappingProxyType({}),
 ) -> None:
-    """Records as a table on a terminal, as JSON lines in a pipe or when asked.
+    """Records as a table on a terminal; as one JSON array in a pipe, or when asked. Keys are the table's columns.
 
     ``shown_as``: how the table writes the cells of a column.
     """
-    if as_json:
-        emit_json(list(records))
-    elif as_jsonl or not sys.stdout.isatty():
+    if as_json or not sys.stdout.isatty():
+        before = "["
+        for record in records:
+            emit(before + printable_json({column: record[column] for column in columns}), end="")
+            before = ",\n "
+        emit("]" if before != "[" else "[]")
+    else:
+        _show(records, columns, shown_as)
+
+
+def emit_stream(records: Iterable[Mapping[str, Any]], columns: Sequence[str], as_json: bool = False) -> None:
+    """Records of items as a table on a terminal; as JSON lines in a pipe, each when it is there, or when asked."""
+    if as_json or not sys.stdout.isatty():
         for record in records:
             emit(printable_json(record))
     else:
-        rows = ({**record, **{name: show(record[name]) for name, show in shown_as.items()}} for record in records)
-        table(columns, ([row.get(column) for column in columns] for row in rows))
+        _show(records, columns)
+
+
+def _show(
+    records: Iterable[Mapping[str, Any]],
+    columns: Sequence[str],
+    shown_as: Mapping[str, Callable[[Any], str]] = MappingProxyType({}),
+) -> None:
+    rows = ({**record, **{name: show(record[name]) for name, show in shown_as.items()}} for record in records)
+    table(columns, ([row.get(column) for column in columns] for row in rows))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
@@ -259,7 +339,7 @@ def read_ids(source: str) -> list[str]:
             except (json.JSONDecodeError, KeyError) as error:
                 raise InputError(
                     f"line {number} of the ids is no JSON object with an id: {text[:60]}",
-                    'give one id a line, or records with an "id" as `mollia select --jsonl` prints them',
+                    'give one id a line, or records with an "id" as `mollia select --json` prints them',
                 ) from error
         ids[text] = None
     return list(ids)

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, open_project, table, talk
+from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, open_project, out_option, table, talk
 
 
 def compare(
-    names: Annotated[list[str] | None, typer.Argument(help="Runs. Default: all of them.")] = None,
-    svg: Annotated[Path | None, typer.Option(help="Draw the learning curves into this file.")] = None,
+    runs: Annotated[list[str] | None, typer.Argument(help="Runs. Default: all of them.")] = None,
+    out: Annotated[str, out_option("Write the learning curves to this file, as SVG.")] = "",
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -20,18 +20,19 @@ def compare(
     Repeats of a run (mollia run --repeats) are one curve: mean ± standard deviation.
     They share the seed set: what other seeds would change is not in it.
 
-    Example: mollia compare coreset random --svg curves.svg
+    Example: mollia compare coreset random -o curves.svg
     """
     from mollia_cli.insight.compare import compare as read_curves
     from mollia_cli.reports.curves import Line, curves_svg
 
     with open_project(project) as opened:
-        curves = read_curves(opened, names or [])
-    if svg is not None:
+        curves = read_curves(opened, runs or [])
+    if out:
         lines = [Line(c.name, [(p.labelled, p.mean, p.std) for p in c.points]) for c in curves]
         metrics = sorted({curve.metric for curve in curves})
-        svg.write_text(curves_svg(lines, "Learning curves", "labelled items", ", ".join(metrics)), encoding="utf-8")
-        talk(f"the curves are in {svg}")
+        drawn = curves_svg(lines, "Learning curves", "labelled items", ", ".join(metrics))
+        Path(out).write_text(drawn, encoding="utf-8")
+        talk(f"the curves are in {out}")
     if as_json:
         emit_json({"curves": [asdict(curve) for curve in curves]})
         return

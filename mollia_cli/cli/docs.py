@@ -12,7 +12,7 @@ import typer
 
 from mollia_cli.cli.main import app
 from mollia_cli.domain.settings import SECTIONS, Settings, keys
-from mollia_cli.project.choices import members
+from mollia_cli.project.names import members
 
 _WIDTH = 100
 _HEAD = """# Commands
@@ -45,8 +45,8 @@ def helps(command: Any, name: str, parent: Any = None) -> Iterator[tuple[str, st
     context = command.make_context(name.split()[-1], [], parent, resilient_parsing=True, **width)
     lines = command.get_help(context).strip().splitlines()
     yield name, "\n".join(line.rstrip() for line in lines)
-    for child, below in getattr(command, "commands", {}).items():
-        yield from helps(below, f"{name} {child}", context)
+    for child in command.list_commands(context) if hasattr(command, "commands") else ():
+        yield from helps(command.commands[child], f"{name} {child}", context)
 
 
 def settings_page() -> str:

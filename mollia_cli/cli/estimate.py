@@ -3,10 +3,18 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from mollia_cli.cli.common import JsonOption, ProjectOption, ThreadsOption, emit, emit_json, open_project, table, talk
-from mollia_cli.cli.rounds import NameOption
+from mollia_cli.cli.common import (
+    JsonOption,
+    ProjectOption,
+    RunOption,
+    ThreadsOption,
+    emit,
+    emit_json,
+    limit_option,
+    open_project,
+    table,
+    talk,
+)
 from mollia_cli.cli.run_options import with_run_options
 
 if TYPE_CHECKING:
@@ -19,9 +27,9 @@ _UNITS = ((3600.0, "h"), (60.0, "min"))
 @with_run_options()
 def estimate(
     *,
-    texts: Annotated[int, typer.Option(help="Texts that each LLM reads for the measurement.", min=2)] = 12,
+    limit: Annotated[int, limit_option("At most so many texts are read by each LLM, to measure.", least=2)] = 12,
     options: dict[str, Any],
-    name: NameOption = "",
+    run: RunOption = "",
     threads: ThreadsOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
@@ -38,7 +46,7 @@ def estimate(
     from mollia_cli.loop.estimate import estimate as reckon
 
     with open_project(project, threads) as opened:
-        found = reckon(opened, name, texts, **options)
+        found = reckon(opened, run, limit, **options)
     if as_json:
         total: dict[str, Any] = {"tokens": found.tokens, "seconds": found.seconds, "disk_bytes": found.disk}
         emit_json(

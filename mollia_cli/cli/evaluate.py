@@ -3,19 +3,24 @@
 from dataclasses import asdict
 from typing import Annotated
 
-import typer
-
-from mollia_cli.cli.common import JsonlOption, JsonOption, ProjectOption, ThreadsOption, emit_records, open_project
+from mollia_cli.cli.common import (
+    JsonListOption,
+    ProjectOption,
+    SplitOption,
+    ThreadsOption,
+    emit_list,
+    limit_option,
+    open_project,
+)
 from mollia_cli.domain.items import check_split
 
 
 def evaluate(
-    split: Annotated[str, typer.Option(help="The split whose true labels are compared with.")] = "test",
-    limit: Annotated[int, typer.Option(help="Only the first so many items; 0 for all.", min=0)] = 0,
+    split: SplitOption = "test",
+    limit: Annotated[int, limit_option("At most so many items, the first ones; 0 for all.")] = 0,
     threads: ThreadsOption = None,
     project: ProjectOption = None,
-    as_json: JsonOption = False,
-    as_jsonl: JsonlOption = False,
+    as_json: JsonListOption = False,
 ) -> None:
     """Measure everyone against true labels.
 
@@ -31,4 +36,4 @@ def evaluate(
     with open_project(project, threads) as opened:
         rows = evaluate_panel(opened, split, limit)
     columns = ["kind", "name", "items", "accuracy", "lower", "upper", "macro_f1"]
-    emit_records((asdict(row) for row in rows), columns, as_json, as_jsonl)
+    emit_list((asdict(row) for row in rows), columns, as_json)

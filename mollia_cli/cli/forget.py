@@ -1,25 +1,39 @@
 """``mollia forget``."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, read_ids, talk
-from mollia_cli.domain.errors import InputError, RefusedError
+from mollia_cli.cli.common import (
+    JsonOption,
+    ProjectOption,
+    YesOption,
+    confirm,
+    emit,
+    emit_json,
+    open_project,
+    read_ids,
+    talk,
+)
+from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.printable import printable
+
+if TYPE_CHECKING:
+    from mollia_cli.insight.forget import Consequences, Forgotten
 
 
 def forget(
     ids: Annotated[list[str], typer.Argument(help="Ids of items; - reads them from standard input.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: YesOption = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Remove items and everything that was made of them, for good.
 
-    That is: their texts, what LLMs and people said of them, verdicts, selections, variants and synthetic
-    texts, and caches; the database is overwritten and compacted. The journal keeps digests, no text and no
+    That is: their texts, what LLMs and people said of them, verdicts, selections and synthetic texts,
+    and caches; the database is overwritten and compacted. The journal keeps digests, no text and no
     id. Trained classifiers, exported files, reports and backups are not touched: those that are known are
     named.
 
@@ -33,21 +47,19 @@ def forget(
     wanted = list(dict.fromkeys(one for given in ids for one in (read_ids("-") if given == "-" else [given])))
     with open_project(project) as opened:
         if not yes:
-            _ask(consequences(opened, wanted), opened.ask)
+            confirm(_question(consequences(opened, wanted)), yes)
         done = remove(opened, wanted)
     if as_json:
-        emit_json(done)
+        emit_json(asdict(done))
         return
-    emit(f"forgotten: {len(done['items'])} items, {_counted(done['rows'])}")
+    emit(f"forgotten: {len(done.items)} items, {_counted(done.rows)}")
     for line in _remaining(done):
         talk(printable(line))
 
 
-def _ask(said: Mapping[str, Any], ask: Any) -> None:
-    models = f"; {len(said['trained'])} classifiers that have learned from them stay" if said["trained"] else ""
-    question = f"{len(said['items'])} items go for good, with {_counted(said['rows'])}{models}. Type yes:"
-    if ask(question).strip().casefold() != "yes":
-        raise RefusedError("nothing was removed", "answer yes, or give --yes")
+def _question(expected: "Consequences") -> str:
+    models = f"; {len(expected.trained)} classifiers that have learned from them stay" if expected.trained else ""
+    return f"{len(expected.items)} items go for good, with {_counted(expected.rows)}{models}"
 
 
 def _counted(rows: Mapping[str, int]) -> str:
@@ -55,13 +67,13 @@ def _counted(rows: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {table.replace('_', ' ')}" for table, count in made.items()) or "nothing made of them"
 
 
-def _remaining(done: Mapping[str, Any]) -> Sequence[str]:
+def _remaining(done: "Forgotten") -> Sequence[str]:
     """What the command could not remove, a line each."""
-    lines = [f"not removed: {file} (it holds, or may hold, their text or id)" for file in done["left"]]
-    models = ", ".join(one["model"] for one in done["trained"])
+    lines = [f"not removed: {file} (it holds, or may hold, their text or id)" for file in done.left]
+    models = ", ".join(one.model or "" for one in done.trained)
     if models:
         lines.append(f"not removed: what classifiers have learned from them; start another run, delete: {models}")
-    lines += [f"not removed: the file that they were imported from ({source})" for source in done["sources"]]
-    if not done["wiped"]:
+    lines += [f"not removed: the file that they were imported from ({source})" for source in done.sources]
+    if not done.wiped:
         lines.append("another process has the database open: mollia.db-wal holds the texts until it has ended")
     return [*lines, "not removed: what was exported or copied out of the project"]

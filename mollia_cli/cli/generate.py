@@ -6,11 +6,11 @@ import typer
 
 from mollia_cli.cli import complete
 from mollia_cli.cli.common import (
-    JsonlOption,
-    JsonOption,
+    JsonLinesOption,
     ProjectOption,
     ThreadsOption,
-    emit_records,
+    emit_stream,
+    limit_option,
     open_project,
     talk,
 )
@@ -18,15 +18,14 @@ from mollia_cli.cli.common import (
 
 def generate(
     label: Annotated[str, typer.Option(help="The label to write texts of.", autocompletion=complete.labels)],
-    n: Annotated[int, typer.Option("-n", "--n", help="How many texts.", min=1)] = 50,
+    limit: Annotated[int, limit_option("At most so many texts.", least=1)] = 50,
     model: Annotated[
         str,
-        typer.Option(help="The LLM of the panel that writes. Default: the largest.", autocompletion=complete.models),
+        typer.Option(help="One LLM of the panel, which writes. Default: the largest.", autocompletion=complete.models),
     ] = "",
     threads: ThreadsOption = None,
     project: ProjectOption = None,
-    as_json: JsonOption = False,
-    as_jsonl: JsonlOption = False,
+    as_json: JsonLinesOption = False,
 ) -> None:
     """Have an LLM write texts of a rare label.
 
@@ -38,9 +37,9 @@ def generate(
     from mollia_cli.loop.generate import generate as write
 
     with open_project(project, threads) as opened:
-        done = write(opened, label, n, model)
+        done = write(opened, label, limit, model)
     records = [
         {"id": t.id, "text": t.text, "label": label, "source": "synthetic", "writer": t.writer} for t in done.texts
     ]
-    emit_records(records, ["id", "label", "text"], as_json, as_jsonl)
-    talk(f"{len(records)} of {n} texts; thrown away: {done.similar} like others, {done.short} too short")
+    emit_stream(records, ["id", "label", "text"], as_json)
+    talk(f"{len(records)} of {limit} texts; thrown away: {done.similar} like others, {done.short} too short")

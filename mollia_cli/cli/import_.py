@@ -4,7 +4,18 @@ from typing import Annotated
 
 import typer
 
-from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, open_project, source_of, talk
+from mollia_cli.cli.common import (
+    FormatOption,
+    IdColumnOption,
+    JsonOption,
+    ProjectOption,
+    SplitOption,
+    TextColumnOption,
+    emit_json,
+    open_project,
+    source_of,
+    talk,
+)
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import check_split
 
@@ -13,18 +24,14 @@ _SHOWN_PROBLEMS = 10
 
 def import_(
     file: Annotated[str, typer.Argument(help="A CSV, TSV, JSONL, plain text or Parquet file; - reads standard input.")],
-    split: Annotated[
-        str, typer.Option("--as", help="pool (to be labelled), seed, validation or test (with true labels).")
-    ] = "pool",
-    text_column: Annotated[str | None, typer.Option(help="The column of the text.")] = None,
+    split: SplitOption = "pool",
+    text_column: TextColumnOption = None,
     label_column: Annotated[str | None, typer.Option(help="The column of the true label.")] = None,
-    id_column: Annotated[str | None, typer.Option(help="The column of your own ids.")] = None,
-    file_format: Annotated[
-        str | None, typer.Option("--format", help="csv, tsv, jsonl, lines or parquet. Default: from the name.")
-    ] = None,
+    id_column: IdColumnOption = None,
+    file_format: FormatOption = "",
     strict: Annotated[bool, typer.Option("--strict", help="Import nothing if any row cannot be used.")] = False,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Take CSV cells as they are: keep an apostrophe before = + - @ tab or CR.")
+        bool, typer.Option("--raw", help="CSV cells as they are: keep an apostrophe before = + - @ tab or CR.")
     ] = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
@@ -34,7 +41,7 @@ def import_(
     Every valid row is imported; the others are reported with their line numbers.
     Labels of pool items are kept for evaluation only. A text that is there already is skipped.
 
-    Example: mollia import questions.csv --as pool --text-column question
+    Example: mollia import questions.csv --split pool --text-column question
     """
     from mollia_cli.project.ingest import ingest
 
@@ -46,7 +53,7 @@ def import_(
             source,
             split,
             name=called,
-            file_format=file_format,
+            file_format=file_format or None,
             text_column=text_column,
             label_column=label_column,
             id_column=id_column,

@@ -59,4 +59,4 @@ def init(
     talk(f"encoder: {created.settings.learner.encoder}")
     if created.missing:
         talk(f"not installed yet: mollia models pull {' '.join(created.missing)}")
-    talk(f"next: mollia import -p {folder} texts.csv --as pool")
+    talk(f"next: mollia import -p {folder} texts.csv")

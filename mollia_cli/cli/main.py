@@ -4,9 +4,11 @@ import errno
 import os
 import shlex
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from mollia_cli import __version__
 from mollia_cli.cli import (
@@ -14,6 +16,7 @@ from mollia_cli.cli import (
     annotate,
     bench,
     bundle,
+    choices,
     compare,
     demo,
     doctor,
@@ -33,6 +36,7 @@ from mollia_cli.cli import (
     rerun,
     review,
     rounds,
+    runs,
     select,
     sql,
     status,
@@ -47,8 +51,24 @@ from mollia_cli.domain.processor import check_processor
 # How the dynamic loader and PyTorch say that there is no memory left.
 _NO_MEMORY = ("failed to map segment", "annot allocate memory", "can't allocate memory")
 
+
+class Grouped(TyperGroup):
+    """The program's commands, in the order and the groups of COMMANDS; without rich, whose import takes too long."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for members in COMMANDS.values() for name in members]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        width = max(map(len, self.commands))
+        for group, members in COMMANDS.items():
+            with formatter.section(group):
+                rows = [(name, self.commands[name].get_short_help_str(formatter.width - width - 6)) for name in members]
+                formatter.write_dl([(name.ljust(width), help) for name, help in rows])
+
+
 app = typer.Typer(
     name="mollia",
+    cls=Grouped,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -59,39 +79,61 @@ app = typer.Typer(
         " 1 failed, 2 a wrong option or input, 3 not found, 4 refused, 130 stopped with Ctrl-C."
     ),
 )
-app.command("init")(init.init)
-app.command("import")(import_.import_)
-app.add_typer(models.app, name="models")
-app.add_typer(panel.app, name="panel")
-app.add_typer(prompt.app, name="prompt")
-app.command("annotate")(annotate.annotate)
-app.command("aggregate")(aggregate.aggregate)
-app.command("select")(select.select)
-app.command("train")(rounds.train)
-app.command("label")(review.label)
-app.command("review")(review.review)
-app.command("round")(rounds.round_)
-app.command("run")(rounds.run_)
-app.command("rerun")(rerun.rerun)
-app.command("generate")(generate.generate)
-app.command("estimate")(estimate.estimate)
-app.command("compare")(compare.compare)
-app.command("status")(status.status)
-app.command("evaluate")(evaluate.evaluate)
-app.command("predict")(predict.predict)
-app.add_typer(report.app, name="report")
-app.add_typer(export.app, name="export")
-app.command("sql")(sql.sql)
-app.command("explain")(explain.explain)
-app.command("forget")(forget.forget)
-app.command("verify")(verify.verify)
-app.command("demo")(demo.demo)
-app.command("doctor")(doctor.doctor)
-app.add_typer(bench.app, name="bench")
-app.command("bundle")(bundle.bundle)
-app.command("unbundle")(bundle.unbundle)
-app.command("aggregators")(aggregate.aggregators)
-app.command("strategies")(select.strategies)
+
+# Every command in its group, in the order of use: so they stand in the help, and in docs/commands.md.
+COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
+    "Start": {
+        "demo": demo.demo,
+        "init": init.init,
+        "import": import_.import_,
+        "status": status.status,
+        "panel": panel.app,
+        "prompt": prompt.app,
+        "choices": choices.choices,
+    },
+    "Label": {
+        "label": review.label,
+        "select": select.select,
+        "annotate": annotate.annotate,
+        "aggregate": aggregate.aggregate,
+        "review": review.review,
+        "generate": generate.generate,
+    },
+    "Learn": {
+        "estimate": estimate.estimate,
+        "run": rounds.run_,
+        "round": rounds.round_,
+        "train": rounds.train,
+        "predict": predict.predict,
+        "runs": runs.app,
+    },
+    "Look": {
+        "evaluate": evaluate.evaluate,
+        "report": report.app,
+        "compare": compare.compare,
+        "sql": sql.sql,
+        "export": export.app,
+    },
+    "Models": {
+        "models": models.app,
+        "bench": bench.app,
+        "bundle": bundle.bundle,
+        "unbundle": bundle.unbundle,
+    },
+    "Trust": {
+        "doctor": doctor.doctor,
+        "explain": explain.explain,
+        "verify": verify.verify,
+        "rerun": rerun.rerun,
+        "forget": forget.forget,
+    },
+}
+for group, members in COMMANDS.items():
+    for name, member in members.items():
+        if isinstance(member, typer.Typer):
+            app.add_typer(member, name=name, rich_help_panel=group)
+        else:
+            app.command(name, rich_help_panel=group)(member)
 
 
 def _version(asked: bool) -> None:

@@ -11,10 +11,14 @@ import typer
 
 from mollia_cli.cli import complete
 from mollia_cli.cli.common import (
-    JsonlOption,
+    JsonListOption,
     JsonOption,
+    ProjectOption,
+    ThreadsOption,
+    YesOption,
+    confirm,
     emit_json,
-    emit_records,
+    emit_list,
     open_project,
     progress_bar,
     table,
@@ -22,6 +26,8 @@ from mollia_cli.cli.common import (
 )
 from mollia_cli.domain.errors import EXIT_REFUSED
 from mollia_cli.domain.progress import Progress
+
+_SHORT = 12  # digits of a digest that people compare by eye
 
 app = typer.Typer(no_args_is_help=True, help="LLMs and encoders: list, pull, add, tune, check, remove.")
 
@@ -39,8 +45,7 @@ Names = Annotated[list[str], typer.Argument(help="Names of models.", autocomplet
 @app.command("list")
 def list_(
     kind: Annotated[Kind | None, typer.Option("--kind", help="Only these.")] = None,
-    as_json: JsonOption = False,
-    as_jsonl: JsonlOption = False,
+    as_json: JsonListOption = False,
 ) -> None:
     """Show the models that are installed, and those that can be pulled.
 
@@ -52,12 +57,12 @@ def list_(
     from mollia_cli.models import list_models
 
     rows = [asdict(row) for row in list_models(kind.value if kind else "")]
-    columns = ["name", "kind", "size", "installed", "licence", "note", "source", "digest"]
-    emit_records(rows, columns, as_json, as_jsonl, {"size": _size})
+    columns = ["name", "kind", "size", "installed", "licence", "note", "source", "digest", "sha256"]
+    emit_list(rows, columns, as_json, {"size": _size, "sha256": lambda digest: (digest or "")[:_SHORT]})
 
 
 @app.command()
-def pull(names: Names, as_json: JsonOption = False) -> None:
+def pull(names: Names, as_json: JsonListOption = False) -> None:
     """Fetch models of the catalogue and verify them. The only command that uses a network.
 
     Example: mollia models pull smollm2-135m-instruct all-minilm-l6-v2
@@ -68,7 +73,7 @@ def pull(names: Names, as_json: JsonOption = False) -> None:
     for name in names:
         with progress_bar() as bar:
             report = pull_model(name, _megabytes(bar), talk)
-        if not report.tries:
+        if not report.attempts:
             talk(f"{name}: is installed already, and whole")
         else:
             talk(f"{name}: installed in {report.model.folder}, {_size(report.model.size)}, verified")
@@ -104,15 +109,14 @@ def tune(
     coarser: Annotated[
         bool, typer.Option("--coarser", help="Let formats compete that change what the model says.")
     ] = False,
-    threads: Annotated[int, typer.Option("--threads", help="CPU threads; 0 measures.", min=0)] = 0,
-    project: Annotated[
-        Path | None, typer.Option("-p", "--project", help="Measure the change on this project's own texts.")
-    ] = None,
-    as_json: JsonOption = False,
+    threads: ThreadsOption = None,
+    project: ProjectOption = None,
+    as_json: JsonListOption = False,
 ) -> None:
     """Write LLMs in the weight format that this machine reads fastest, as models of their own.
 
-    The values stay those of the original (to rounding), unless --coarser is given.
+    The values stay those of the original (to rounding), unless --coarser is given. With -p, how far what it says
+    changes is measured on the project's own texts.
     The original stays as it is; use the new one by its name, which is printed.
 
     Example: mollia models tune smollm2-135m-instruct
@@ -120,7 +124,7 @@ def tune(
     from mollia_cli.machine.tune import tune_model
 
     with open_project(project) if project else nullcontext() as opened:
-        found = [tune_model(name, opened, coarser=coarser, threads=threads, say=talk) for name in names]
+        found = [tune_model(name, opened, coarser=coarser, threads=threads or 0, say=talk) for name in names]
     for one in found:
         talk(f"{one.model}: {one.says}")
         if one.found and one.found.change:
@@ -138,8 +142,7 @@ def tune(
 @app.command()
 def check(
     name: Annotated[str | None, typer.Argument(help="Default: all.", autocompletion=complete.models)] = None,
-    as_json: JsonOption = False,
-    as_jsonl: JsonlOption = False,
+    as_json: JsonListOption = False,
 ) -> None:
     """Read the installed files again and compare them with what was installed.
 
@@ -149,7 +152,7 @@ def check(
 
     with progress_bar() as bar:
         rows = check_models(name, _megabytes(bar))
-    emit_records([asdict(row) for row in rows], ["model", "file", "state", "found"], as_json, as_jsonl)
+    emit_list([asdict(row) for row in rows], ["model", "file", "state", "found"], as_json)
     wrong = sorted({row.model for row in rows if row.state != "ok"})
     if wrong:
         talk(f"not as installed: {', '.join(wrong)}; pull them, or remove and add them, again")
@@ -157,13 +160,18 @@ def check(
 
 
 @app.command()
-def remove(names: Names) -> None:
-    """Delete installed models.
+def remove(names: Names, yes: YesOption = False) -> None:
+    """Delete installed models, for good.
+
+    Those that were added from a file of yours are deleted as they are installed; the file stays.
 
     Example: mollia models remove tinyllama-1.1b-chat
     """
     from mollia_cli.models import remove as remove_model
+    from mollia_cli.models import size_of
 
+    sizes = [size_of(name) for name in names]  # of all, before any goes
+    confirm(f"{', '.join(names)} ({_size(sum(sizes))}) will be deleted", yes)
     for name in names:
         remove_model(name)
         talk(f"{name}: removed")

@@ -1,35 +1,48 @@
 """``mollia predict``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mollia_cli.cli.common import (
-    JsonlOption,
-    JsonOption,
+    FormatOption,
+    IdColumnOption,
+    JsonLinesOption,
     ProjectOption,
+    RoundOption,
+    RunOption,
+    TextColumnOption,
     ThreadsOption,
-    emit_records,
+    emit_stream,
+    excluded,
     open_project,
+    out_option,
     source_of,
     talk,
 )
+from mollia_cli.domain.errors import InputError
+
+_COLUMNS = ["id", "line", "label", "confidence"]
+_WRITTEN = (".csv", ".jsonl")
 
 
 def predict(
     file: Annotated[str, typer.Argument(help="A file of texts; - reads standard input.")],
-    name: Annotated[str, typer.Option("--name", help="The run. Default: the one used last.")] = "",
-    number: Annotated[int | None, typer.Option("--round", help="The round's model. Default: the run's best.")] = None,
-    text_column: Annotated[str | None, typer.Option(help="The column of the text.")] = None,
-    id_column: Annotated[str | None, typer.Option(help="The column of your own ids.")] = None,
-    file_format: Annotated[str | None, typer.Option("--format", help="csv, tsv, jsonl, lines or parquet.")] = None,
+    out: Annotated[str, out_option("Write the labels to this .csv or .jsonl file; - is standard output.")] = "-",
+    run: RunOption = "",
+    number: RoundOption = None,
+    text_column: TextColumnOption = None,
+    id_column: IdColumnOption = None,
+    file_format: FormatOption = "",
     threads: ThreadsOption = None,
     project: ProjectOption = None,
-    as_json: JsonOption = False,
-    as_jsonl: JsonlOption = False,
+    as_json: JsonLinesOption = False,
 ) -> None:
     """Label new texts with the trained classifier.
+
+    A file that is written appears whole or not at all.
 
     Example: echo "Where is Ulm ?" | mollia predict - | jq -r .label
     """
@@ -37,9 +50,16 @@ def predict(
     from mollia_cli.insight.predict import predict as run_predict
     from mollia_cli.readers import Problem
 
+    if out != "-":
+        if as_json:
+            excluded("--json", "-o", "the file's name says how it is written")
+        if Path(out).suffix.lower() not in _WRITTEN:
+            raise InputError(
+                f"labels cannot be written to {out!r}", f"give a name that ends in {' or '.join(_WRITTEN)}"
+            )
     source, called = source_of(file)
     with open_project(project, threads) as opened:
-        chosen = choose_round(opened, name, number)
+        chosen = choose_round(opened, run, number)
         names = opened.labels.names
         skipped = 0
 
@@ -50,7 +70,7 @@ def predict(
                 source,
                 chosen,
                 name=called,
-                file_format=file_format,
+                file_format=file_format or None,
                 text_column=text_column,
                 id_column=id_column,
             ):
@@ -66,6 +86,19 @@ def predict(
                     "probabilities": {n: round(float(p), 6) for n, p in zip(names, row.probabilities, strict=True)},
                 }
 
-        emit_records(records(), ["id", "line", "label", "confidence"], as_json, as_jsonl)
+        if out == "-":
+            emit_stream(records(), _COLUMNS, as_json)
+        else:
+            count = _write(records(), Path(out))
+            talk(f"{count} labels written to {out}")
     if skipped:
         talk(f"{skipped} rows could not be used")
+
+
+def _write(records: Iterable[Mapping[str, Any]], out: Path) -> int:
+    """Records as a file in the format of its name; returns how many."""
+    from mollia_cli.insight.export import write_rows
+
+    if out.suffix.lower() == ".csv":  # every row has the same cells
+        records = ({"id": None, "line": None, **record} for record in records)
+    return write_rows(records, out)

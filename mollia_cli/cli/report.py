@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 from mollia_cli.cli import report_detectors, report_panel
-from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, talk
+from mollia_cli.cli.common import (
+    JsonOption,
+    ProjectOption,
+    RunOption,
+    emit,
+    emit_json,
+    excluded,
+    open_project,
+    out_option,
+    talk,
+)
 from mollia_cli.domain.errors import InputError
 
 app = typer.Typer(invoke_without_command=True)
@@ -19,10 +29,12 @@ DEFAULT_FILE = "report.html"
 @app.callback()
 def report(
     context: typer.Context,
-    out: Annotated[str, typer.Option("-o", "--out", help="The file; - is standard output.")] = DEFAULT_FILE,
+    out: Annotated[
+        str, out_option(f"Write the page to this file; - is standard output. Default: {DEFAULT_FILE}.")
+    ] = "",
     charts: Annotated[Path | None, typer.Option(help="Also write each chart into this folder, as SVG.")] = None,
     texts: Annotated[bool, typer.Option("--texts/--no-texts", help="Show the texts of examples.")] = True,
-    name: Annotated[str, typer.Option("--name", help="The run. Default: the one used last.")] = "",
+    run: RunOption = "",
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -36,13 +48,15 @@ def report(
     if context.invoked_subcommand is not None:
         _refuse_options(context)
         return
+    if as_json and out:
+        excluded("--json", "-o", "--json prints the report's data instead of writing the page")
     from mollia_cli.insight.report import report as gather
     from mollia_cli.reports.page import page
     from mollia_cli.reports.sections import charts as drawn
     from mollia_cli.reports.svg import standalone
 
     with open_project(project) as opened:
-        found = gather(opened, name, texts)
+        found = gather(opened, run, texts)
     if charts is not None:
         charts.mkdir(parents=True, exist_ok=True)
         pictures = drawn(found)
@@ -54,8 +68,14 @@ def report(
     elif out == "-":
         emit(page(found))
     else:
-        Path(out).write_text(page(found), encoding="utf-8")
-        talk(f"the report is in {out}")
+        file = out or DEFAULT_FILE
+        Path(file).write_text(page(found), encoding="utf-8")
+        talk(f"the report is in {file}")
+
+
+def _called(context: typer.Context, name: str) -> str:
+    """An option as it is typed."""
+    return next(str(parameter.opts[0]) for parameter in context.command.params if parameter.name == name)
 
 
 def _refuse_options(context: typer.Context) -> None:
@@ -64,6 +84,6 @@ def _refuse_options(context: typer.Context) -> None:
     given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
     if given:
         raise InputError(
-            f"an option stands before {context.invoked_subcommand!r}, where it has no effect",
+            f"{_called(context, given[0])} stands before {context.invoked_subcommand!r}, where it has no effect",
             f"write it behind: mollia report {context.invoked_subcommand} --help",
         )

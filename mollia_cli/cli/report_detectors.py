@@ -1,15 +1,12 @@
 """``mollia report detectors``."""
 
 from dataclasses import asdict
-from typing import Annotated
 
-import typer
-
-from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, open_project, table, talk
+from mollia_cli.cli.common import JsonOption, ProjectOption, RunOption, emit_json, open_project, table, talk
 
 
 def detectors(
-    name: Annotated[str, typer.Option("--name", help="The run. Default: the one used last.")] = "",
+    run: RunOption = "",
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -18,22 +15,22 @@ def detectors(
     The aggregator's entropy and margin, the panel's consistency, and the discrepancy with the
     previous round's classifier, against the true labels of the pool. Each flags equally many.
 
-    Example: mollia report detectors --name coreset
+    Example: mollia report detectors --run coreset
     """
-    from mollia_cli.insight.detectors import judged_verdicts
+    from mollia_cli.insight.detectors import known_verdicts
     from mollia_cli.reports.detectors import detections, suspicions
 
     with open_project(project) as opened:
-        judged = judged_verdicts(opened, name)
-    wrong = judged.verdicts != judged.gold
-    rows = detections(suspicions(judged.probabilities, judged.votes, judged.verdicts, judged.opinions), wrong)
+        known = known_verdicts(opened, run)
+    wrong = known.verdicts != known.gold
+    rows = detections(suspicions(known.probabilities, known.votes, known.verdicts, known.predictions), wrong)
     if as_json:
         emit_json(
-            {"run": judged.run, "items": len(wrong), "wrong": int(wrong.sum()), "detectors": [asdict(r) for r in rows]}
+            {"run": known.run, "items": len(wrong), "wrong": int(wrong.sum()), "detectors": [asdict(r) for r in rows]}
         )
         return
     table(
         ["detector", "flagged", "wrong ones found", "precision", "accepted and right", "AUROC"],
         [[r.detector, r.flagged, r.found, r.precision, r.accepted_right, r.auroc] for r in rows],
     )
-    talk(f"{judged.run}: {len(wrong)} verdicts, {int(wrong.sum())} wrong")
+    talk(f"{known.run}: {len(wrong)} verdicts, {int(wrong.sum())} wrong")

@@ -1,15 +1,19 @@
 """``mollia rerun``."""
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, table, talk
 from mollia_cli.domain.errors import EXIT_FAILURE
 
+if TYPE_CHECKING:
+    from mollia_cli.insight.rerun import Rerun
+
 
 def rerun(
-    name: Annotated[str, typer.Argument(help="The run.")],
+    run: Annotated[str, typer.Argument(help="The run.")],
     check: Annotated[
         bool, typer.Option("--check", help="The exit status is 1 where it does not come out the same.")
     ] = False,
@@ -28,20 +32,20 @@ def rerun(
     from mollia_cli.insight.rerun import rerun as repeat
 
     with open_project(project) as opened:
-        found = repeat(opened, name, ask_again)
-    for remark in found["remarks"]:
+        found = repeat(opened, run, ask_again)
+    for remark in found.remarks:
         talk(remark)
     if as_json:
-        emit_json(found)
+        emit_json(asdict(found))
     else:
         _show(found)
-    if check and not found["same"]:
+    if check and not found.same:
         raise typer.Exit(EXIT_FAILURE)
 
 
-def _show(found: dict[str, Any]) -> None:
-    if found["differences"]:
-        rows = [[d["round"], d["what"], d["detail"], d["within"]] for d in found["differences"]]
+def _show(found: "Rerun") -> None:
+    if found.differences:
+        rows = [[d.round, d.what, d.detail, d.within] for d in found.differences]
         table(["round", "what", "difference", "within tolerance"], rows)
-    verdict = "bit for bit the same" if found["identical"] else "the same" if found["same"] else "not the same"
-    emit(f"{found['run']}: {found['compared']} of {found['rounds']} rounds compared, {verdict}")
+    result = "bit for bit the same" if found.identical else "the same" if found.same else "not the same"
+    emit(f"{found.run}: {found.compared} of {found.rounds} rounds compared, {result}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import ProjectOption, ThreadsOption, open_project, talk
+from mollia_cli.cli.common import ProjectOption, RunOption, ThreadsOption, limit_option, open_project, talk
 from mollia_cli.domain.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,15 +23,16 @@ PlainOption = Annotated[
 def review(
     strategy: Annotated[
         str,
-        typer.Option(help="Which items come first: doubt, or a query strategy.", autocompletion=complete.strategies),
+        typer.Option(
+            help="The query strategy, by which items come first.",
+            autocompletion=complete.strategies,
+        ),
     ] = "doubt",
     below: Annotated[
         float | None, typer.Option(help="Only items whose verdict is less sure than this.", min=0.0, max=1.0)
     ] = None,
-    limit: Annotated[int, typer.Option(help="At most so many items; 0 for all.", min=0)] = 100,
-    run: Annotated[
-        str, typer.Option("--name", help="The run whose classifier is shown. Default: the current one.")
-    ] = "",
+    limit: Annotated[int, limit_option("At most so many items; 0 for all.")] = 100,
+    run: RunOption = "",
     who: WhoOption = "",
     plain: PlainOption = False,
     threads: ThreadsOption = None,
@@ -39,7 +40,7 @@ def review(
 ) -> None:
     """Look at verdicts, the least sure first, and label what is wrong.
 
-    Shows each text with the verdict, what each LLM and the classifier think, and one key for each
+    Shows each text with the verdict, what each LLM and the run's classifier think, and one key for each
     label; ? shows all keys, the labels' descriptions, and the guidelines if the project's folder has
     a guidelines.md. Every decision is stored at once, with who made it and when. Labels override
     verdicts and go into the next fit; `mollia status` says what they changed.

@@ -8,6 +8,7 @@ import typer
 from mollia_cli.cli.common import (
     JsonOption,
     ProjectOption,
+    RunOption,
     ThreadsOption,
     duration,
     emit_json,
@@ -21,26 +22,25 @@ from mollia_cli.reports.words import accuracy_words
 if TYPE_CHECKING:
     from mollia_cli.store.runs import Round
 
-NameOption = Annotated[str, typer.Option("--name", help="The run. Default: the one used last.")]
 
 COLUMNS = ("round", "labelled", "verdicts right", "test micro-F1", "test macro-F1", "epochs", "seconds")
 
 
 def train(
-    name: NameOption = "", threads: ThreadsOption = None, project: ProjectOption = None, as_json: JsonOption = False
+    run: RunOption = "", threads: ThreadsOption = None, project: ProjectOption = None, as_json: JsonOption = False
 ) -> None:
     """Train the classifier, step by step.
 
     It learns from the seed labels, people's labels and exactly the verdicts that the last aggregation has stored,
-    whatever made them (--with, --cascade). No LLM reads anything. `mollia aggregate` without ids concludes on every
-    annotated item of the pool, with ids on those alone.
+    whatever made them (--aggregator, --cascade). No LLM reads anything. `mollia aggregate` without ids makes one for
+    every annotated item of the pool, with ids on those alone.
 
     Example: mollia select -n 50 | mollia annotate - | mollia aggregate - > verdicts.jsonl && mollia train
     """
     from mollia_cli.loop.round import train_now
 
     with open_project(project, threads) as opened:
-        record = train_now(opened, name)
+        record = train_now(opened, run)
     show_rounds([record], as_json)
 
 
@@ -48,7 +48,7 @@ def train(
 def round_(
     *,
     options: dict[str, Any],
-    name: NameOption = "",
+    run: RunOption = "",
     threads: ThreadsOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
@@ -64,7 +64,7 @@ def round_(
     from mollia_cli.loop.setup import open_run
 
     with open_project(project, threads) as opened:
-        record = advance(opened, *open_run(opened, name, **options))
+        record = advance(opened, *open_run(opened, run, **options))
     show_rounds([] if record is None else [record], as_json)
 
 
@@ -80,7 +80,7 @@ def run_(
         ),
     ] = 1,
     options: dict[str, Any],
-    name: NameOption = "",
+    run: RunOption = "",
     threads: ThreadsOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
@@ -95,13 +95,13 @@ def run_(
     from mollia_cli.loop.run import run_repeats
 
     with open_project(project, threads) as opened:
-        done = run_repeats(opened, name, repeats, lambda record: talk(summary_of_run(record)), **options)
+        done = run_repeats(opened, run, repeats, lambda record: talk(summary_of_run(record)), **options)
     if as_json or repeats == 1:
         records = [record for finished in done.values() for record in finished.rounds]
-        show_rounds(records, as_json, stopped={run: finished.stopped for run, finished in done.items()})
+        show_rounds(records, as_json, stopped={name: finished.stopped for name, finished in done.items()})
     else:
-        for run, finished in done.items():
-            show_rounds(finished.rounds, False, f"run {run}")
+        for name, finished in done.items():
+            show_rounds(finished.rounds, False, f"run {name}")
 
 
 def summary_of_run(record: "Round") -> str:
@@ -143,12 +143,22 @@ def round_cells(record: "Round") -> list[Any]:
     ]
 
 
+def round_row(record: "Round") -> dict[str, Any]:
+    """One round as a flat JSON-ready object: its metrics stand beside its name."""
+    return {
+        "run": record.run,
+        "round": record.number,
+        "finished": record.metrics is not None,
+        **(record.metrics or {}),
+        "seconds": dict(record.seconds),
+        "memory": record.memory,
+    }
+
+
 def show_rounds(
     records: "Sequence[Round]", as_json: bool, title: str = "", stopped: Mapping[str, str] | None = None
 ) -> None:
     """Rounds as a table, or as one JSON object with why each run ended (null: it has all its rounds)."""
-    from mollia_cli.insight.status import round_row
-
     if as_json:
         ended = {} if stopped is None else {"stopped": {run: reason or None for run, reason in stopped.items()}}
         emit_json({"rounds": [round_row(record) for record in records], **ended})

@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal, get_origin
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import split_names
+from mollia_cli.cli.common import excluded, split_names
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.settings import ENDS, AnnotateSettings, Key, RunConfig, keys
-from mollia_cli.project.choices import members
+from mollia_cli.project.names import members
 
 _PLACE = "options"
+_NO_PANEL = ("human", "oracle")
 _COMPLETE = {"strategy": complete.strategies, "aggregator": complete.aggregators, "stop": complete.criteria}
 _ABLATIONS = {
     "no_negatives": "Train without negative labels (ablation).",
@@ -88,7 +89,7 @@ def _flag(name: str) -> str:
 
 
 def _changes(given: dict[str, Any]) -> dict[str, Any]:
-    """What was given as fields of RunConfig; InputError where two options contradict each other."""
+    """What was given as fields of RunConfig; InputError where one would have no effect beside another."""
     from mollia_cli.loop.setup import ablations
 
     off = ablations(*(given.pop(name) for name in _ABLATIONS))
@@ -97,4 +98,6 @@ def _changes(given: dict[str, Any]) -> dict[str, Any]:
             ablation = "--no-discrepancy" if name == "alpha" else "--no-negatives"
             raise InputError(f"{ablation} and {_flag(name)} {given[name]} contradict each other", "give one of them")
     cascade = split_names(given["cascade"] or "")
+    if cascade and given["annotator"] in _NO_PANEL:
+        excluded("--cascade", f"--annotator {given['annotator']}", "then no LLM is asked")
     return {**given, "cascade": cascade or None, **off}

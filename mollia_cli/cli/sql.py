@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from mollia_cli.cli.common import (
-    JsonlOption,
-    JsonOption,
+    JsonListOption,
     ProjectOption,
     emit_csv,
-    emit_records,
+    emit_list,
+    excluded,
     open_project,
     read_text,
 )
@@ -21,8 +21,7 @@ def sql(
     ] = "",
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
     project: ProjectOption = None,
-    as_json: JsonOption = False,
-    as_jsonl: JsonlOption = False,
+    as_json: JsonListOption = False,
 ) -> None:
     """Read the project's database with SQL.
 
@@ -30,6 +29,8 @@ def sql(
 
     Example: mollia sql "select text, label, confidence from current_verdicts order by confidence limit 5"
     """
+    if as_csv and as_json:
+        excluded("--csv", "--json", "the answer is printed once")
     from mollia_cli.insight.sql import ask, tables
 
     with open_project(project) as opened:
@@ -37,4 +38,4 @@ def sql(
         if as_csv:
             emit_csv(found.rows)
         else:
-            emit_records(found.rows, found.columns, as_json, as_jsonl)
+            emit_list(found.rows, found.columns, as_json)

@@ -15,17 +15,21 @@ from msgspec import Meta, ValidationError, convert
 
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.members import MemberSpec, parse_members
 
 SETTINGS_FILE = "mollia.toml"
 
 
 @dataclass(frozen=True, slots=True)
 class PanelSettings:
-    """The LLMs that annotate."""
+    """Who labels."""
 
-    models: Annotated[
-        tuple[str, ...],
-        Meta(description="Names (mollia models list) or paths of GGUF files; empty: every installed LLM."),
+    members: Annotated[
+        tuple[MemberSpec, ...],
+        Meta(
+            description="LLMs by name (mollia models list) or GGUF file, or tables of other kinds; empty: every"
+            " installed LLM."
+        ),
     ] = ()
 
 
@@ -221,7 +225,7 @@ class Key:
     @property
     def words(self) -> str:
         """The type, for people; "" for one that has no words."""
-        return _WORDS.get(get_origin(self.kind) or self.kind, "")
+        return _WORDS.get(Literal if get_origin(self.kind) is Literal else self.kind, "")
 
     @property
     def expected(self) -> str:
@@ -252,7 +256,8 @@ _WORDS = {
     int: "a whole number",
     float: "a number",
     bool: "true or false",
-    tuple: "a list of texts in quotes",
+    tuple[str, ...]: "a list of texts in quotes",
+    tuple[MemberSpec, ...]: "a list of names and tables",
 }
 
 
@@ -294,6 +299,8 @@ def _checked(value: Any, known: "Field[Any]", key: str, source: str) -> Any:
             raise InputError(f"{source}: {key!r} must be a section", f"write it as [{key}]")
         return known.type(**checked(value, known.type, source, f"{key}."))
     declared = _key(known)
+    if declared.kind == tuple[MemberSpec, ...]:
+        return parse_members(value, f"{source}: {key}")
     expected = declared.words
     if not (isinstance(value, float) and not isfinite(value)):  # TOML has inf and nan
         try:

@@ -7,19 +7,23 @@ import numpy as np
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.report import Curve, Point
 from mollia_cli.loop.run import repeat_name
-from mollia_cli.loop.setup import HUMAN, ORACLE
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import run_config
+from mollia_cli.project.members import certain
+from mollia_cli.project.panel import labelled_by
 from mollia_cli.store.runs import Round
 
 
 def compare(project: Project, names: Sequence[str] = ()) -> list[Curve]:
-    """The curves of the runs that are named, else of all; repeats belong to their run's curve."""
+    """The curves of the runs that are named, else of all; repeats belong to their run's curve.
+
+    Raises NotFoundError for an unknown run.
+    """
     repeat_of = {name: run_config(project, name).repeat for name in project.store.runs.names()}
     for name in names:
         if name not in repeat_of:
             known = ", ".join(sorted(repeat_of)) or "none yet"
-            raise NotFoundError(f"there is no run {name!r}", f"runs: {known}; start one with `mollia run --name NAME`")
+            raise NotFoundError(f"there is no run {name!r}", f"runs: {known}; start one with `mollia run --run NAME`")
     wanted = names or sorted(name for name, repeat in repeat_of.items() if repeat == 1)
     curves = []
     for name in dict.fromkeys(wanted):
@@ -50,7 +54,7 @@ def _curve(project: Project, name: str, repeats: Sequence[Sequence[Round]]) -> C
                 )
             )
     config = run_config(project, name)
-    trusted = config.annotator in (HUMAN, ORACLE)
+    trusted = certain(labelled_by(project, name).panel)
     return Curve(
         name,
         "" if trusted else config.method,

@@ -141,7 +141,7 @@ def perturbed_outputs(
 
 
 def probabilities(logits: Tensor) -> FloatArray:
-    """Softmax in float64, so that rows sum to 1 and near ties stay apart."""
+    """Softmax in float64, so that rows sum to 1 and near ties stay apart. [n, K] logits in, [n, K] out."""
     return np.asarray(torch.softmax(logits.double(), dim=-1).numpy(), dtype=np.float64)
 
 

@@ -80,7 +80,7 @@ def plan_batches(lengths: IntArray, budget: int) -> list[IntArray]:
 
 
 class TokenStore:
-    """Tokenises each distinct text once, and remembers it in a side file where one is given.
+    """Tokenises each distinct text once, and caches it in a side file where one is given.
 
     The side file holds digests of texts and their token ids (safetensors); one that another
     tokenizer or length wrote, or that is damaged, is written anew.

@@ -171,7 +171,7 @@ class _Snapshot:
         self._state: dict[str, Tensor] = {}
 
     def take(self) -> None:
-        """Remember the present weights."""
+        """Keep a copy of the present weights."""
         with torch.no_grad():
             for name, value in self._model.state_dict().items():
                 if name in self._state:
@@ -180,6 +180,6 @@ class _Snapshot:
                     self._state[name] = value.clone()
 
     def restore(self) -> None:
-        """Put the remembered weights back, if any were."""
+        """Put the kept weights back, if there are any."""
         if self._state:
             self._model.load_state_dict(self._state)

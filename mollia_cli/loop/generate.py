@@ -44,7 +44,7 @@ def generate(project: Project, label: str, n: int, writer: str = "") -> Generate
     index = project.labels.index(label)
     seeds = [item for item in project.store.items.in_split("seed", labelled=True) if item.label == index]
     if not seeds:
-        raise InputError(f"no seed item is labelled {label!r}", "import one or more: mollia import FILE --as seed")
+        raise InputError(f"no seed item is labelled {label!r}", "import one or more: mollia import FILE --split seed")
     file = writing_llm(project, writer)
     kernels = file_kernels(file, project.say)
     before = len(project.store.synthetic.all())

@@ -6,22 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from mollia_cli import models
-from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.settings import ENDS, SECTIONS, RunConfig, checked
 from mollia_cli.loop.cascade import check_order
 from mollia_cli.loop.train import validation_rule
-from mollia_cli.project.choices import check_choices
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import current_run
-from mollia_cli.project.panel import REPLAY, panel_annotators
+from mollia_cli.project.members import REPLAY, certain, labelling, recorded
+from mollia_cli.project.names import check_choices
+from mollia_cli.project.panel import panel_annotators
 from mollia_cli.project.record import run_record, settings_record
 from mollia_cli.strategies import STRATEGIES
 from mollia_cli.strategies.base import ANSWERS
 
-PANEL = "panel"
-HUMAN = "human"
-ORACLE = "oracle"
 REFINED = "refined"
 BUDGET = "budget"
 _FIXED = ("run", "aggregate", "learner")  # sections of mollia.toml that are a part of what a run is
@@ -50,8 +47,9 @@ def open_run(project: Project, name: str = "", **changes: Any) -> tuple[str, Run
 
 
 def as_opened(project: Project, config: RunConfig) -> Project:
-    """The project as the run sees it, whatever mollia.toml has become."""
-    return project.seen_by_run(config.settings(project.settings), config.repeat)
+    """The project as the run sees it, whatever mollia.toml has become: its panel are those who label for the run."""
+    seen = project.seen_by_run(config.settings(project.settings), config.repeat)
+    return seen.with_panel(labelling(seen.settings, config.annotator, config.replay))
 
 
 def _changed_since(project: Project, run: str) -> Iterator[str]:
@@ -68,7 +66,7 @@ def _changed_since(project: Project, run: str) -> Iterator[str]:
             setting = f"{name}.{key}" if key else name
             (kept if name in _FIXED else changed).append(f"{setting} {was!r}, not {now!r}")
     if kept:
-        yield f"run {run} keeps what it was opened with: {'; '.join(kept)} (--name NEW takes the new settings)"
+        yield f"run {run} keeps what it was opened with: {'; '.join(kept)} (--run NEW takes the new settings)"
     if changed:
         yield f"run {run} was opened with {'; '.join(changed)}: its next rounds will differ from those it has"
 
@@ -91,8 +89,9 @@ def planned_run(project: Project, name: str = "", **changes: Any) -> tuple[str, 
 
 def check_panel(project: Project, config: RunConfig) -> None:
     """MolliaError where those who label in the run cannot be asked on this machine; none is loaded for that."""
-    if config.annotator not in (HUMAN, ORACLE):
-        panel_annotators(project, config.cascade, replay=config.replay)
+    seen = as_opened(project, config)
+    if not certain(seen.panel):
+        panel_annotators(seen, config.cascade)
 
 
 def _check_unchanged(run: str, stored: RunConfig, wanted: dict[str, Any]) -> None:
@@ -102,7 +101,7 @@ def _check_unchanged(run: str, stored: RunConfig, wanted: dict[str, Any]) -> Non
         if was != value and key not in ENDS:
             raise InputError(
                 f"run {run!r} was started with {key} {was!r}, not {value!r}",
-                "start another one with the same options and --name NEW",
+                "start another one with the same options and --run NEW",
             )
 
 
@@ -116,20 +115,15 @@ def _check(project: Project, config: RunConfig) -> None:
         raise InputError(f"--replay was given, but the annotator is {config.annotator!r}", "use --annotator replay")
     if config.stop == BUDGET and not (config.budget_tokens or config.budget_minutes):
         raise InputError("--stop budget needs a budget", "--budget-tokens 1000000, or --budget-minutes 60")
-    if config.replay:
+    seen = as_opened(project, config)
+    if recorded(seen.panel) and not certain(seen.panel):
         _check_replay(config)
-    if config.cascade and config.annotator not in (HUMAN, ORACLE):
-        _check_cascade(project, config)
+    if config.cascade and not certain(seen.panel):
+        _check_cascade(seen, config)
 
 
 def _check_replay(config: RunConfig) -> None:
     """InputError where the run would have to ask what stored outputs cannot answer."""
-    if AGGREGATORS.load(config.aggregator).variants:
-        raise InputError(
-            f"the stored outputs {config.replay} stand for the panel, and they hold nothing of varied texts:"
-            " da and pag need LLMs that can be asked",
-            "run it without --replay, or with --aggregator mol, which learns from the seeds alone",
-        )
     if ANSWERS in STRATEGIES.load(config.strategy).needs:
         raise InputError(
             f"the strategy {config.strategy!r} asks an LLM a question, and stored outputs cannot answer it",
@@ -138,7 +132,7 @@ def _check_replay(config: RunConfig) -> None:
 
 
 def _check_cascade(project: Project, config: RunConfig) -> None:
-    check_order(project, config.cascade, config.replay)
+    check_order(project, config.cascade)
     if config.method == REFINED:
         raise InputError(
             "the method 'refined' learns from what every LLM said of every item, and a cascade does not ask them all",

@@ -13,7 +13,7 @@ from mollia_cli.domain.metrics import macro_f1, micro_f1
 from mollia_cli.domain.observations import IntArray
 from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.domain.settings import RunConfig
-from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.learners.base import Examples, Learner
 from mollia_cli.learners.discrepancy import discrepancy_weights, negative_weight
 from mollia_cli.learners.splits import LEAST, validation_split
@@ -30,14 +30,14 @@ _LEAST_EPOCHS = 3
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """What a round trains on: gold seeds, selected items with their verdicts, and sure verdicts on other items.
+    """What a round trains on: gold seeds, selected items with their verdicts, and confident verdicts on other items.
 
     ``trusted`` verdicts, people's or true labels, weigh 1 whatever the previous round's model says.
     """
 
     seed: Sequence[Item]
     selections: Sequence[Selection]
-    verdicts: dict[str, Verdict]
+    verdicts: Verdicts
     trusted: bool = False
 
 
@@ -49,18 +49,14 @@ def training_examples(project: Project, labelled: Labelled, alpha: float) -> Exa
     classes = len(project.labels)
     picked = {selection.item_id: selection.opinion for selection in labelled.selections}
     gold = Examples.gold([i.text for i in labelled.seed], gold_labels(labelled.seed), classes)
-    items = project.store.items.get([*picked, *(item_id for item_id in labelled.verdicts if item_id not in picked)])
+    items = project.store.items.get([*picked, *labelled.verdicts.without(set(picked)).ids])
     if not items:
         return gold
-    verdicts = [labelled.verdicts[item.id] for item in items]
-    targets = np.array([verdict.label for verdict in verdicts], dtype=np.int64)
+    verdicts = labelled.verdicts.of([item.id for item in items])
     opinions = [picked.get(item.id) for item in items]
-    differs = np.array([o is not None and o != t for o, t in zip(opinions, targets, strict=True)])
-    negatives = np.zeros((len(items), classes), dtype=bool)
-    for row, verdict in enumerate(verdicts):
-        negatives[row, list(verdict.negatives)] = True
+    differs = np.array([o is not None and o != k for o, k in zip(opinions, verdicts.labels, strict=True)])
     weights = discrepancy_weights(differs, 1.0 if labelled.trusted else alpha)
-    return join(gold, Examples(tuple(i.text for i in items), targets, weights, negatives))
+    return join(gold, Examples(tuple(i.text for i in items), verdicts.labels, weights, verdicts.negatives))
 
 
 def train_learner(

@@ -35,7 +35,7 @@ def trained_learner(project: Project, record: Round, own_texts: bool = True) -> 
     assert record.model is not None
     folder = project.root / record.model
     if not folder.is_dir():
-        raise NotFoundError(f"the model folder {folder} is missing", "train it again: mollia run --name NEW")
+        raise NotFoundError(f"the model folder {folder} is missing", "train it again: mollia run --run NEW")
     learner: Learner = LEARNERS.load("transformer").load(
         folder,  # which knows where it cuts texts
         labels=project.labels,

@@ -29,6 +29,7 @@ _SUFFIXES = {
     **{".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"},
     **{".txt": "lines", ".lines": "lines", ".parquet": "parquet", ".pq": "parquet"},
 }
+_CELLS = ("csv", "tsv")  # formats of spreadsheets
 _FOREIGN = (
     (b"PK\x03\x04", "a spreadsheet or zip archive", "save or unpack it as CSV in UTF-8"),
     (b"\xd0\xcf\x11\xe0", "an old spreadsheet", "save it as CSV in UTF-8"),
@@ -47,15 +48,15 @@ def read(
     text_column: str | None = None,
     label_column: str | None = None,
     id_column: str | None = None,
-    told: Callable[[str], None] | None = None,
+    say: Callable[[str], None] | None = None,
     raw: bool = False,
 ) -> Iterator[Record | Problem]:
     """The rows of a file, streaming; ``format`` None goes by the suffix, then by the first bytes.
 
-    name: how messages call the source. told: is given one sentence when columns were guessed. raw: see Request.
+    name: how messages call the source. say: called with one sentence when columns were guessed. raw: see Request.
     Raises NotFoundError, or InputError for a file that cannot be read as a whole (encoding, columns).
     """
-    request = Request(name or str(source), text_column, label_column, id_column, told, raw)
+    request = Request(name or str(source), text_column, label_column, id_column, say, raw)
     if format is not None:
         FORMATS.check(format)
     elif isinstance(source, Path):
@@ -65,7 +66,10 @@ def read(
         for magic, what, instead in _FOREIGN:
             if head.startswith(magic):
                 raise InputError(f"{request.name} is {what}, not text", instead)
-        reader: Reader = FORMATS.load(format or sniff(head, request.name))
+        format = format or sniff(head, request.name)
+        if raw and format not in _CELLS:
+            raise InputError(f"--raw is about CSV cells, and {request.name} is read as {format}", "leave --raw away")
+        reader: Reader = FORMATS.load(format)
         yield from reader(chain([head], iter(lambda: handle.read(_BLOCK), b"")), request)
 
 

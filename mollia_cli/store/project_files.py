@@ -12,7 +12,8 @@ import tomlkit
 
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.files import write_private
-from mollia_cli.domain.settings import SECTIONS, SETTINGS_FILE, Key, Settings, keys, parse_settings
+from mollia_cli.domain.members import MemberSpec
+from mollia_cli.domain.settings import SECTIONS, SETTINGS_FILE, Key, PanelSettings, Settings, keys, parse_settings
 
 PROJECT_VARIABLE = "MOLLIA_PROJECT"
 _WIDTH = 110  # of comments
@@ -70,11 +71,11 @@ def write_settings(path: Path, settings: Settings, members: Callable[[Key], Iter
     write_private(path, f"{tomlkit.dumps(document)}{heading}{labels}\n{tomlkit.dumps(sections)}")
 
 
-def write_panel(path: Path, models: Sequence[str]) -> None:
-    """Set ``panel.models`` in an existing settings file, leaving everything else as it stands."""
+def write_panel(path: Path, members: Sequence[MemberSpec]) -> None:
+    """Set ``panel.members`` in an existing settings file, leaving everything else as it stands."""
     document = tomlkit.parse(path.read_text(encoding="utf-8"))
     panel = document.setdefault("panel", tomlkit.table())
-    panel["models"] = list(models)
+    panel["members"] = _members(members)
     write_private(path, tomlkit.dumps(document))
 
 
@@ -84,4 +85,17 @@ def _add_keys(table: Any, values: Any, members: Callable[[Key], Iterable[str]]) 
             for line in wrap(key.remark(members(key)), _WIDTH):
                 table.add(tomlkit.comment(line))
             value = getattr(values, name)
+            value = _members(value) if isinstance(values, PanelSettings) else value
             table.add(name, list(value) if isinstance(value, tuple) else value)
+
+
+def _members(members: Sequence[MemberSpec]) -> Any:
+    array = tomlkit.array()
+    for member in members:
+        entry = member.written
+        if not isinstance(entry, str):
+            table = tomlkit.inline_table()
+            table.update(entry)
+            entry = table
+        array.append(entry)
+    return array

@@ -11,10 +11,12 @@ from sqlite_utils import Database
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.settings import RunConfig, checked
-from mollia_cli.store.journal import Journal
+from mollia_cli.store.journal import KEYS, Journal, Key
 from mollia_cli.store.writing import not_before, now
 
 _DIGITS = 7
+# Tables that hold rows of a run, children first, with the column that names it.
+_RUN = {"opinions": "run", "selections": "run", "rounds": "run", "runs": "name"}
 # used_at is a time, and after # a number that tells apart what was used within a second.
 _COUNTER = "CAST(substr(used_at, 27) AS INTEGER)"
 _LAST_USED = f"substr(used_at, 1, 25) DESC, {_COUNTER} DESC"
@@ -91,6 +93,24 @@ class RunStore:
         """Record why a run ended; "" takes it back."""
         with self._journal.entry("stop", {"runs": [(name,)]}):
             self._db.execute("UPDATE runs SET stopped = ? WHERE name = ?", [reason or None, name])
+
+    def rows_of(self, name: str) -> dict[str, int]:
+        """How many rows of each table ``delete`` would delete."""
+        return {table: len(keys) for table, keys in self._keys(name).items() if keys}
+
+    def delete(self, name: str) -> None:
+        """Delete a run with its rounds, and what they selected and were asked, as one entry."""
+        gone = self._keys(name)
+        with self._journal.entry("delete run", gone):
+            for table in gone:
+                self._db.execute(f"DELETE FROM {table} WHERE {_RUN[table]} = ?", [name])
+
+    def _keys(self, name: str) -> dict[str, list[Key]]:
+        """The keys of every row of a run, by table, in an order in which they can be deleted."""
+        return {
+            table: self._db.execute(f"SELECT {', '.join(KEYS[table])} FROM {table} WHERE {run} = ?", [name]).fetchall()
+            for table, run in _RUN.items()
+        }
 
     def rounds(self, run: str) -> list[Round]:
         """The rounds of a run in their order."""

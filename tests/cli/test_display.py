@@ -55,13 +55,13 @@ def test_nothing_that_is_shown_steers_the_terminal(tmp_path: Path) -> None:
     said = on_terminal(
         tmp_path,
         ["init", ".", "--labels", f"{label},{RED}"],
-        ["import", "in.jsonl", "--as", "seed"],
+        ["import", "in.jsonl", "--split", "seed"],
         ["import", f"no{TITLE}{CSI}.csv"],
         ["status"],
         ["status", "--json"],
         ["sql", "select id, text from items"],
         ["sql", "select id, text from items", "--csv"],
-        ["sql", "select id, text from items", "--jsonl"],
+        ["sql", "select id, text from items", "--json"],
         ["sql", f"select 1 as '{BIDI}{RED}'"],
         ["export", "labels"],
         ["export", "labels", "--format", "csv"],
@@ -77,8 +77,8 @@ def test_nothing_that_is_shown_steers_the_terminal(tmp_path: Path) -> None:
 
 def test_in_a_pipe_the_data_are_exact(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text(json.dumps({"text": TEXT, "label": "a"}))
-    commands = [["init", ".", "--labels", "a,b"], ["import", "in.jsonl", "--as", "seed"]]
-    commands += [["export", "labels", "out.csv"], ["export", "labels"], ["export", "labels", "--format", "csv"]]
+    commands = [["init", ".", "--labels", "a,b"], ["import", "in.jsonl", "--split", "seed"]]
+    commands += [["export", "labels", "-o", "out.csv"], ["export", "labels"], ["export", "labels", "--format", "csv"]]
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, json.dumps(commands)],
         **{"cwd": tmp_path, "capture_output": True, "check": True},

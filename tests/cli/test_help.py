@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from mollia_cli.cli.main import COMMANDS as GROUPS
 from mollia_cli.cli.main import app
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.settings import Settings
+from mollia_cli.insight.choices import FAMILIES
+from mollia_cli.readers import FORMATS
 
 HEAVY = {"torch", "transformers", "llama_cpp", "xgboost", "pandas", "sklearn", "scipy", "sqlite_utils"}
 HEAVY |= {"numpy.random", "textual", "importlib.metadata"}
@@ -18,7 +24,7 @@ COMMANDS = [
     *(["init"], ["import"], ["annotate"], ["aggregate"], ["select"], ["train"], ["round"], ["run"], ["status"]),
     *(["label"], ["review"], ["rerun"], ["verify"], ["explain"], ["forget"]),
     *(["estimate"], ["generate"], ["evaluate"], ["compare"], ["predict"], ["demo"], ["doctor"], ["bench", "annotate"]),
-    *(["aggregators"], ["strategies"], ["sql"], ["bundle"], ["unbundle"]),
+    *(["choices"], ["runs", "list"], ["runs", "delete"], ["sql"], ["bundle"], ["unbundle"]),
     *(
         ["models", "list"],
         ["models", "pull"],
@@ -65,17 +71,40 @@ def test_the_list_of_commands_is_complete() -> None:
     assert set(names) == {command[0] for command in COMMANDS}
 
 
+def test_the_help_has_its_groups_and_every_command_in_one() -> None:
+    assert list(GROUPS) == ["Start", "Label", "Learn", "Look", "Models", "Trust"]
+    shown = CliRunner().invoke(app, ["--help"]).stdout
+    places = [re.search(rf"^{group}:$", shown, re.MULTILINE) for group in GROUPS]
+    assert all(places) and "Commands:" not in shown
+    listed = re.findall(r"^  ([a-z]+)  ", shown[places[0].start() :], re.MULTILINE)  # type: ignore[union-attr]
+    assert listed == [name for members in GROUPS.values() for name in members]
+    assert sorted(listed) == sorted({command[0] for command in COMMANDS})
+
+
 def test_a_mistyped_command_is_an_error_with_a_suggestion() -> None:
     done = mollia("anotate")
     assert done.returncode == 2
     assert "annotate" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["strategies", "aggregators"])
-def test_lists_come_as_json_lines_in_a_pipe(command: str) -> None:
-    done = mollia(command)
-    assert done.returncode == 0
-    assert all(line.startswith('{"name": ') for line in done.stdout.splitlines())
+def test_everything_that_can_be_chosen_is_listed() -> None:
+    done = mollia("choices")
+    assert done.returncode == 0, done.stderr
+    listed = json.loads(done.stdout)
+    assert list(dict.fromkeys(record["family"] for record in listed)) == list(FAMILIES)
+    assert [record for record in listed if record["family"] == "stopping"] == json.loads(
+        mollia("choices", "stopping").stdout
+    )
+    assert all(record["summary"] and record["package"] == "mollia 0.1.0" for record in listed)
+    default = Settings(LabelSet(("a", "b")))
+    used = {record["family"]: record["name"] for record in listed if record["default"]}
+    assert used == {
+        **{"strategies": default.run.strategy, "aggregators": default.aggregate.aggregator},
+        **{"annotators": "llama", "learners": "transformer", "stopping": default.run.stop},
+    }
+    assert {record["name"] for record in listed if record["family"] == "readers"} == set(FORMATS)
+    wrong = mollia("choices", "strategy")
+    assert wrong.returncode == 2 and "'strategy'" in wrong.stderr and "strategies, aggregators" in wrong.stderr
 
 
 def test_a_clash_of_packages_is_an_error_of_the_list_and_none_of_completion(
@@ -91,13 +120,14 @@ def test_a_clash_of_packages_is_an_error_of_the_list_and_none_of_completion(
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     monkeypatch.setenv("PYTHONPATH", path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    listed = [json.loads(line) for line in mollia("strategies").stdout.splitlines()]
-    assert listed[-1] == {"name": "mine", "package": "acme 1.2", "summary": ""}
+    listed = json.loads(mollia("choices", "strategies").stdout)
+    mine = {"family": "strategies", "name": "mine", "default": False, "package": "acme 1.2", "summary": ""}
+    assert listed[-1] == mine
     assert {record["package"] for record in listed[:-1]} == {"mollia 0.1.0"}
     assert complete.strategies("mi") == [("mine", "")]
 
     points.write_text("[mollia.strategies]\ncoreset = nowhere:Mine\n", encoding="utf-8")
-    done = mollia("strategies")
+    done = mollia("choices", "strategies")
     assert (done.returncode, done.stdout) == (4, "")
     assert "acme 1.2" in done.stderr and "pip uninstall acme" in done.stderr and "Traceback" not in done.stderr
     assert complete.strategies("co") == []

@@ -75,10 +75,10 @@ def job(tmp_path_factory: pytest.TempPathFactory, shallow_llm: Path, test_encode
         text = text.replace(old, new)
     settings.write_text(text)
     for split in rows:
-        made("import", str(tmp_path / f"{split}.jsonl"), "--as", split)
+        made("import", str(tmp_path / f"{split}.jsonl"), "--split", split)
     made("run", "--rounds", "1", "--strategy", "random", "--aggregator", "mean_logits")
-    made("export", "labels", str(made.root / "labels.csv"))
-    made("export", "dataset", str(made.root / "dataset"))
+    made("export", "labels", "-o", str(made.root / "labels.csv"))
+    made("export", "dataset", "-o", str(made.root / "dataset"))
     made("report", "-o", str(made.root / "report.html"))
     yield made
     patch.undo()

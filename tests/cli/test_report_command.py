@@ -60,6 +60,6 @@ def test_an_option_before_a_part_is_refused(folder: Path) -> None:
 
 
 def test_a_run_that_does_not_exist(folder: Path) -> None:
-    done = mollia(folder, "report", "-p", "p", "--name", "x")
+    done = mollia(folder, "report", "-p", "p", "--run", "x")
     assert done.returncode == 3
     assert "no run 'x'" in done.stderr

@@ -43,7 +43,7 @@ def finished_project(tmp_path_factory: pytest.TempPathFactory, test_llm: Path, t
     run_in(folder, "init", "p", "--labels", names, "--panel", test_llm, "--encoder", test_encoder, code=0)
     seed = [json.dumps(message) for message in demo_messages() if message["split"] == "seed"]
     (folder / "seed.jsonl").write_text("\n".join(seed))
-    run_in(folder, "import", "-p", "p", "seed.jsonl", "--as", "seed", code=0)
+    run_in(folder, "import", "-p", "p", "seed.jsonl", "--split", "seed", code=0)
     (folder / "pool.txt").write_text("Is my scan back?\nI want to move my visit.\n")
     run_in(folder, "import", "-p", "p", "pool.txt", code=0)
     return folder
@@ -71,7 +71,7 @@ def test_a_wrong_column(mollia: Mollia, project: Path, tmp_path: Path) -> None:
 
 def test_a_label_that_is_not_in_the_set(mollia: Mollia, project: Path, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,label\nhello,biling\n")
-    error = mollia("import", "-p", project, "a.csv", "--as", "seed", code=2).stderr
+    error = mollia("import", "-p", project, "a.csv", "--split", "seed", code=2).stderr
     assert "a.csv:2: label 'biling'" in error
     assert "did you mean 'billing'" in error
 
@@ -95,7 +95,7 @@ def test_seeds_of_one_class_only(mollia: Mollia, tmp_path: Path, test_llm: Path)
     mollia("init", "one", "--labels", "billing,results", "--panel", test_llm, code=0)
     rows = "".join(f"text {n},billing\n" for n in range(49))
     (tmp_path / "seed.csv").write_text("text,label\n" + rows)
-    mollia("import", "-p", "one", "seed.csv", "--as", "seed", code=0)
+    mollia("import", "-p", "one", "seed.csv", "--split", "seed", code=0)
     error = mollia("aggregate", "-p", "one", code=2).stderr
     assert "all 49 seed labels are 'billing'" in error
 
@@ -148,13 +148,13 @@ def test_coreset_before_any_training(mollia: Mollia, project: Path) -> None:
         (["init", "q", "--labels", "Spam,spam"], "'spam'"),
         (["init", "q"], "--labels"),
         (["select", "--strategy", "coresset", "-p", "p"], "did you mean 'coreset'"),
-        (["aggregate", "--with", "molamm", "-p", "p"], "did you mean 'molam'"),
+        (["aggregate", "--aggregator", "molamm", "-p", "p"], "did you mean 'molam'"),
         (["import", "nofile.csv", "-p", "p"], "nofile.csv"),
-        (["import", "pool.txt", "--as", "train", "-p", "p"], "'train'"),
+        (["import", "pool.txt", "--split", "train", "-p", "p"], "'train'"),
         (["round", "--annotator", "nobody", "-p", "p"], "'nobody'"),
         (["predict", "pool.txt", "-p", "p"], "no trained model"),
-        (["export", "model", "out", "-p", "p"], "no trained model"),
-        (["export", "labels", "out.xlsx", "-p", "p"], "'xlsx'"),
+        (["export", "model", "-o", "out", "-p", "p"], "no trained model"),
+        (["export", "labels", "-o", "out.xlsx", "-p", "p"], "'xlsx'"),
         (["panel", "remove", "nobody", "-p", "p"], "'nobody'"),
     ],
     ids=" ".join,

@@ -45,19 +45,25 @@ def test_extending_is_as_easy_as_it_says(tmp_path: Path) -> None:
             (tmp_path / title).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / title).write_text(text, encoding="utf-8")
     assert "3 passed" in printed["python -m pytest mollia-extras examples/mollia-llm-selector"]
-    listed = [
-        json.loads(line) for name in ("strategies", "aggregators") for line in printed[f"mollia {name}"].splitlines()
-    ]
+    listed = json.loads(printed["mollia choices strategies aggregators"])
     packages = {record["name"]: record["package"] for record in listed}
     theirs = {"ratio": "mollia-extras 0.1", "median": "mollia-extras 0.1", "llm": "mollia-llm-selector 0.1.0"}
     assert {name: package for name, package in packages.items() if package != packages["coreset"]} == theirs
-    assert printed["python look.py"] == "[[[1.0, 0.0]], [[0.0, 1.0]], [[0.0, 0.0]]]\n"
+    members = [json.loads(line) for line in printed["mollia panel list -p post"].splitlines()]
+    assert [(member["name"], member["kind"]) for member in members] == [
+        ("smollm2-135m-instruct", "llama"),
+        ("words", "keywords"),
+    ]
+    said = [json.loads(line) for line in printed["mollia annotate -p post"].splitlines()]
+    votes = {record["id"]: list(record["votes"].values()) for record in said if record["model"] == "words"}
+    assert votes == {"a": [1.0, 0.0], "b": [0.0, 1.0], "c": [0.0, 0.0], "d": [1.0, 0.0]}
+    assert len(said) == 2 * len(votes)
     for strategy in ("ratio", "llm"):
         (pick,) = [
             json.loads(line) for line in printed[f"mollia select -p post --strategy {strategy} -n 1"].splitlines()
         ]
         assert pick["id"] in {"c", "d"} and 0 < pick["score"] < 1
-    verdicts = [json.loads(line) for line in printed["mollia aggregate -p post --with median"].splitlines()]
+    verdicts = [json.loads(line) for line in printed["mollia aggregate -p post --aggregator median"].splitlines()]
     assert {verdict["id"] for verdict in verdicts} == {"c", "d"}
 
 

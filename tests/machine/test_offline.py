@@ -69,7 +69,7 @@ def test_the_whole_main_job_makes_no_use_of_a_network(tmp_path: Path, shallow_ll
 
     run(
         ["init", root, "--labels", ",".join(LABELS), "--panel", shallow_llm, "--encoder", test_encoder],
-        *(["import", file, "--as", split, "-p", root] for split, file in files.items()),
+        *(["import", file, "--split", split, "-p", root] for split, file in files.items()),
     )
     settings = root / "mollia.toml"
     small = re.sub(r"(?m)^(epochs|steps|unlabelled|batch) = .*", r"\1 = 1", settings.read_text())
@@ -77,10 +77,10 @@ def test_the_whole_main_job_makes_no_use_of_a_network(tmp_path: Path, shallow_ll
     run(
         ["annotate", "--split", "seed", "--threads", 1, "-p", root],
         ["aggregate", "-p", root],
-        ["run", "--rounds", 1, "--name", "one", "-p", root],
+        ["run", "--rounds", 1, "--run", "one", "-p", root],
         ["predict", files["test"], "-p", root],
-        ["export", "labels", tmp_path / "labels.csv", "-p", root],
-        ["export", "model", tmp_path / "classifier", "-p", root],
+        ["export", "labels", "-o", tmp_path / "labels.csv", "-p", root],
+        ["export", "model", "-o", tmp_path / "classifier", "-p", root],
         ["report", "-o", tmp_path / "report.html", "-p", root],
         ["doctor", "--offline"],
     )
@@ -129,7 +129,7 @@ def test_doctor_proves_it() -> None:
     done = python(PROGRAM, '[["doctor", "--offline", "--json"]]')
     found = json.loads(done.stdout)
     assert found["ok"] and found["guard"] and found["environment"] == LIBRARIES
-    assert [each["by"] for each in found["tries"]].count("mollia") >= 4
+    assert [each["by"] for each in found["attempts"]].count("mollia") >= 4
     assert "refused a connection" not in done.stderr
 
 
@@ -145,5 +145,5 @@ def test_doctor_says_where_there_is_no_guard(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(offline, name, sent)
     monkeypatch.setattr(offline.socket, "getaddrinfo", sent)
     found = offline.offline()
-    assert not found["ok"] and not found["guard"]
-    assert [each["by"] for each in found["tries"]] == ["nobody"] * 5
+    assert not found.ok and not found.guard
+    assert [attempt.by for attempt in found.attempts] == ["nobody"] * 5

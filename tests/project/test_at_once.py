@@ -48,7 +48,9 @@ def test_two_annotate_status_and_review(
 ) -> None:
     project = make_real_project()
     reencode(shallow_llm, tmp_path / "other.gguf", "", threads=1, layers=2)
-    change_panel(project, add=[str(shallow_llm), str(tmp_path / "other.gguf")], remove=project.settings.panel.models)
+    change_panel(
+        project, add=[str(shallow_llm), str(tmp_path / "other.gguf")], remove=[member.name for member in project.panel]
+    )
     readers = [
         start(project, "annotate", "--split", "pool", "--threads", "1", "--model", name)
         for name in (shallow_llm.stem, "other")
@@ -92,7 +94,7 @@ def test_writers_that_read_first_wait_for_each_other(observed: Project) -> None:
 
 def test_a_second_run_is_told_who_has_the_run(observed: Project) -> None:
     with observed.hold("main"), observed.hold("a/b"):
-        said = end(start(observed, "round", "--name", "main"), code=4)
+        said = end(start(observed, "round", "--run", "main"), code=4)
         assert observed.store.runs.config("main") is None
     assert re.search(
         rf"run 'main' is in the hands of process {os.getpid()} on {re.escape(socket.gethostname())}, since \d{{4}}-",

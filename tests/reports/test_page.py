@@ -126,7 +126,7 @@ def test_many_labels_stay_under_three_megabytes() -> None:
 def test_every_missing_section_says_what_to_type() -> None:
     words = page(REPORTS["new"])
     assert words.count("Nothing is here yet.") >= 7
-    assert words.count("mollia import texts.csv --as pool") >= 7
+    assert words.count("mollia import texts.csv --split pool") >= 7
     assert not charts(REPORTS["new"])
 
 

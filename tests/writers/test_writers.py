@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import yaml
 
-from mollia_cli.cli.export import Labels
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.readers import Problem, read
 from mollia_cli.writers import BINARY, WRITERS, Row, Target
@@ -49,10 +48,6 @@ def written(name: str, rows: list[Row] = ROWS, **options: Any) -> Any:
 def test_every_row_is_written_and_counted(name: str) -> None:
     assert ("ünï 😀".encode() if name in BINARY else "ünï 😀") in written(name)
     written(name, [])
-
-
-def test_the_command_offers_every_format() -> None:
-    assert [choice.value for choice in Labels] == list(WRITERS)
 
 
 def test_jsonl_reads_back() -> None:

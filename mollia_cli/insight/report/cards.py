@@ -7,7 +7,7 @@ from mollia_cli.domain.errors import MolliaError, NotFoundError, StoreError
 from mollia_cli.domain.items import SPLITS
 from mollia_cli.domain.report import DataCard, ModelCard, Source, Split
 from mollia_cli.insight.report.missing import without_folders
-from mollia_cli.insight.report.subject import classifier_round, concluded
+from mollia_cli.insight.report.subject import classifier_round, run_verdicts
 from mollia_cli.project.context import Project
 
 WEIGHTS = "model.safetensors"
@@ -17,9 +17,9 @@ def data_card(project: Project, run: str) -> DataCard:
     """Every split that has items; NotFoundError where there is none."""
     splits = tuple(split for name in SPLITS if (split := _split(project, name)) is not None)
     if not splits:
-        raise NotFoundError("the project holds no texts yet", "mollia import texts.csv --as pool")
+        raise NotFoundError("the project holds no texts yet", "mollia import texts.csv --split pool")
     try:
-        given = concluded(project, run).labels
+        given = run_verdicts(project, run).labels
     except StoreError:
         raise
     except MolliaError:

@@ -67,7 +67,7 @@ def model_card(report: Report) -> Section:
         ["run", f"{card.run}, round {card.round}: strategy {about.strategy}, method {about.method}"],
         ["trained on", _training(report, card)],
         ["stopped by", f"{number} validation items ({how}), after {count(card.epochs, 'epoch')}"],
-        ["right on", measured],
+        ["accuracy", measured],
         ["weights", f"{card.folder}, SHA-256 {card.sha256 or 'unknown: the folder is not here'}"],
         ["made for", f"telling {', '.join(about.labels)} apart, on texts like those of the pool"],
         ["not made for", "texts of another kind or language than the pool's; a text that fits no label still gets one;"
@@ -76,7 +76,7 @@ def model_card(report: Report) -> Section:
     return Section(
         "model",
         "Model card",
-        [Table("The classifier", ["", ""], rows), Advice("To use it elsewhere:", "mollia export model FOLDER")],
+        [Table("The classifier", ["", ""], rows), Advice("To use it elsewhere:", "mollia export model -o FOLDER")],
     )
 
 
@@ -88,5 +88,5 @@ def _training(report: Report, card: ModelCard) -> str:
     )
     parts = [f"{count(card.seeds, 'seed')} with true labels", f"{card.verdicts:,} {whose} on selected items"]
     if (others := card.trained_on - card.seeds - card.verdicts) > 0:
-        parts.append(f"{others:,} sure ones on others")
+        parts.append(f"{others:,} confident ones on others")
     return ", ".join(parts)

@@ -24,7 +24,7 @@ def learning(report: Report) -> Section:
         blocks.append(
             Advice(
                 "What true labels would reach on the same budget is not known; where the pool has them:",
-                "mollia run --name oracle --annotator oracle",
+                "mollia run --run oracle --annotator oracle",
             )
         )
     return Section("learning", title, blocks)
@@ -74,6 +74,6 @@ def _runs(curves: tuple[Curve, ...]) -> Table:
         "labelled",
         "last mean",
         "std",
-        "verdicts right",
+        "verdict accuracy",
     ]
     return Table(f"{count(len(curves), 'run')} at the last round", columns, rows)

@@ -307,7 +307,7 @@ class Context:
         if not self.handle:
             raise MolliaError(
                 f"llama.cpp cannot make a context of {cells} cells for {model.path.name}: {_LOG.reason()}",
-                "lower --context, or use a smaller model",
+                "lower annotate.context in mollia.toml, or use a smaller model",
             )
         self._memory = api.llama_get_memory(self.handle)
         self._row_type = ctypes.c_float * model.n_vocab

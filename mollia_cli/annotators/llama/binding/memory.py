@@ -51,7 +51,7 @@ def check_fits(path: Path, *, cells: int, batch: int, kv_type: str = "f16") -> P
         raise MolliaError(
             f"{path.name} needs about {_mb(need.total)} of memory (weights {_mb(need.weights)}, "
             f"cache {_mb(need.cache)} for {cells:,} tokens, batches {_mb(need.compute)}), {_mb(free)} are free",
-            "use a smaller model, lower --context, or close other programs",
+            "use a smaller model, lower annotate.context in mollia.toml, or close other programs",
         )
     return need
 
@@ -62,12 +62,12 @@ def check_cache_fits(path: Path, *, cells: int, batch: int, kv_type: str = "f16"
     if free is not None and need.cache + need.compute > free:
         raise MolliaError(
             f"{path.name} needs {_mb(need.cache)} of memory for a cache of {cells:,} tokens, {_mb(free)} are free",
-            "cut long texts with --context, use a smaller model, or close other programs",
+            "cut long texts (annotate.context in mollia.toml), use a smaller model, or close other programs",
         )
 
 
 def available() -> int | None:
-    """Bytes of memory that a process can still get, or None where that cannot be told."""
+    """Bytes of memory that a process can still get, or None where that is not known."""
     limits = [_meminfo("MemAvailable"), _cgroup_free(), _limit_free()]
     known = [limit for limit in limits if limit is not None]
     return min(known, default=None)

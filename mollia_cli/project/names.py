@@ -1,9 +1,11 @@
 """The names that settings may hold: members of the families, and models that are on this machine."""
 
+from pathlib import Path
 from typing import Any
 
 from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.members import LLAMA
 from mollia_cli.domain.registry import Registry
 from mollia_cli.domain.settings import SECTIONS, Key, Settings, keys
 from mollia_cli.stopping import STOPPING
@@ -34,9 +36,10 @@ def check_choices(section: Any, source: str, prefix: str = "") -> None:
                 raise InputError(f"{source}: {prefix}{key.name}: {error.message}", error.hint) from None
 
 
-def missing_models(settings: Settings) -> list[str]:
+def missing_models(settings: Settings, folder: Path) -> list[str]:
     """Models of the settings that are not on this machine: what asks or trains them will refuse."""
     from mollia_cli import models  # the command line's help reads this file
+    from mollia_cli.project.members import llm_name
 
-    wanted = [*settings.panel.models, settings.learner.encoder]
-    return [name for name in dict.fromkeys(wanted) if not models.is_installed(name)]
+    llms = [llm_name(spec, folder) for spec in settings.panel.members if spec.kind == LLAMA]
+    return [name for name in dict.fromkeys([*llms, settings.learner.encoder]) if not models.is_installed(name)]
