@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mollia_cli.cli.common import (
-    AggregatorOption,
     JsonLinesOption,
     ProjectOption,
     check_cascade,
@@ -18,7 +17,7 @@ from mollia_cli.cli.common import (
     split_names,
     talk,
 )
-from mollia_cli.cli.run_options import CascadeOption, ThresholdOption
+from mollia_cli.cli.run_options import AggregatorOption, CascadeOption, ThresholdOption
 from mollia_cli.domain.errors import InputError
 
 if TYPE_CHECKING:

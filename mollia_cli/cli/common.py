@@ -38,14 +38,6 @@ RoundOption = Annotated[
 SplitOption = Annotated[
     str, typer.Option("--split", help="pool (to be labelled), seed, validation or test (with true labels).")
 ]
-StrategyOption = Annotated[
-    str,
-    typer.Option("--strategy", help="The query strategy. Default: the project's.", autocompletion=complete.strategies),
-]
-AggregatorOption = Annotated[
-    str,
-    typer.Option("--aggregator", help="The aggregator. Default: the project's.", autocompletion=complete.aggregators),
-]
 ModelOption = Annotated[
     str,
     typer.Option("--model", help="One LLM of the panel. Default: all of them.", autocompletion=complete.models),

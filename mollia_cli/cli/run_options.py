@@ -22,15 +22,18 @@ _ABLATIONS = {
 }
 
 
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def option(section: type, name: str) -> Any:
     """A declared field as an option, for ``Annotated[... | None, option(section, name)]``: its help and limits."""
     key = keys(section)[name]
     # typer's range has its ends, and says it itself
     unsaid = key.family or get_origin(key.kind) is Literal or key.limits.gt is not None
     number = key.kind in (int, float)
-    flag = name.replace("_", "-")
     return typer.Option(
-        f"--{flag}/--no-{flag}" if key.kind is bool else f"--{flag}",
+        _flag(name),
         help=key.remark(members(key)) if unsaid else key.description,
         autocompletion=_COMPLETE.get(key.family),
         min=_first(key.limits.ge, key.limits.gt) if number else None,
@@ -44,9 +47,11 @@ def _first(*ends: float | None) -> float | None:
 
 def _type(key: Key) -> Any:
     """The type of the option: a list is given as names with commas, one of some choices as text."""
-    return (key.kind if key.kind in (bool, int, float) else str) | None
+    return bool if key.kind is bool else (key.kind if key.kind in (int, float) else str) | None
 
 
+StrategyOption = Annotated[str, option(RunConfig, "strategy")]
+AggregatorOption = Annotated[str, option(RunConfig, "aggregator")]
 CascadeOption = Annotated[str | None, option(RunConfig, "cascade")]
 ThresholdOption = Annotated[float | None, option(RunConfig, "threshold")]
 PoolSampleOption = Annotated[int | None, option(RunConfig, "pool_sample")]
@@ -61,7 +66,10 @@ def with_run_options(*, ends: bool = True) -> Callable[[Callable[..., None]], Ca
     signature. ends: also those that say when the run ends.
     """
     declared = {name: key for name, key in keys(RunConfig).items() if key.description and (ends or name not in ENDS)}
-    own = [_parameter(name, _type(key), option(RunConfig, name), None) for name, key in declared.items()]
+    own = [
+        _parameter(name, _type(key), option(RunConfig, name), False if key.kind is bool else None)
+        for name, key in declared.items()
+    ]
     own += [_parameter(name, bool, typer.Option(_flag(name), help=text), False) for name, text in _ABLATIONS.items()]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -80,12 +88,9 @@ def with_run_options(*, ends: bool = True) -> Callable[[Callable[..., None]], Ca
     return decorate
 
 
-def _parameter(name: str, kind: Any, info: Any, default: Any) -> inspect.Parameter:
+def _parameter(name: str, kind: Any, info: Any) -> inspect.Parameter:
+    default = False if kind is bool else None
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 def _changes(given: dict[str, Any]) -> dict[str, Any]:
@@ -100,4 +105,5 @@ def _changes(given: dict[str, Any]) -> dict[str, Any]:
     cascade = split_names(given["cascade"] or "")
     if cascade and given["annotator"] in _NO_PANEL:
         excluded("--cascade", f"--annotator {given['annotator']}", "then no LLM is asked")
+    given = {name: value for name, value in given.items() if value is not False}  # a flag that was not given
     return {**given, "cascade": cascade or None, **off}

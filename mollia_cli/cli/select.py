@@ -6,13 +6,12 @@ from mollia_cli.cli.common import (
     JsonLinesOption,
     ProjectOption,
     RunOption,
-    StrategyOption,
     ThreadsOption,
     emit_stream,
     limit_option,
     open_project,
 )
-from mollia_cli.cli.run_options import PoolSampleOption
+from mollia_cli.cli.run_options import PoolSampleOption, StrategyOption
 
 
 def select(

@@ -59,7 +59,11 @@ class AggregateSettings:
     """How verdicts are made."""
 
     aggregator: Annotated[
-        str, Meta(description="What makes verdicts of the LLMs' opinions.", extra={"family": "aggregator"})
+        str,
+        Meta(
+            description="The aggregator: what makes verdicts of the panel's observations.",
+            extra={"family": "aggregator"},
+        ),
     ] = "conditional_logit"
     unlabelled: Annotated[
         int, Meta(ge=0, description="Pool items annotated for semi-supervised fitting; 0 for none.")
@@ -118,7 +122,7 @@ class RunSettings:
     rounds: Annotated[int, Meta(ge=0, description="Rounds after round 0; 0 for round 0 alone.")] = 10
     cascade: Annotated[
         tuple[str, ...],
-        Meta(description="LLMs of the panel, cheapest first: the next is asked only where there is doubt."),
+        Meta(description="LLMs of the panel, cheapest first: the next is asked only where confidence is low."),
     ] = ()
     threshold: Annotated[
         float, Meta(gt=0, lt=1, description="Of a cascade: the confidence from which no further LLM is asked.")
@@ -246,7 +250,7 @@ class Key:
         expected = self.expected
         if members:
             expected = f"one of: {', '.join(members)}, or another package's"
-        about = f" ({expected})" if expected != _WORDS[str] else ""
+        about = f" ({expected})" if expected not in ("", _WORDS[str]) else ""
         return f"{self.description.removesuffix('.')}{about}."
 
 

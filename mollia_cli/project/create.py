@@ -11,10 +11,10 @@ from mollia_cli import models
 from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.files import write_private
 from mollia_cli.domain.labels import LabelSet, parse_labels
-from mollia_cli.domain.members import LLAMA, parse_members
+from mollia_cli.domain.members import parse_members
 from mollia_cli.domain.settings import SETTINGS_FILE, LearnerSettings, PanelSettings, Settings
-from mollia_cli.project.members import check_members, llm_name
-from mollia_cli.project.names import members
+from mollia_cli.project.members import check_members
+from mollia_cli.project.names import members, missing_models
 from mollia_cli.prompts import builtin_template, render
 from mollia_cli.store.project_files import write_settings
 from mollia_cli.store.store import Store
@@ -66,11 +66,7 @@ def create(root: Path, settings: Settings) -> Created:
     write_private(root / PROMPT_FILE, template)
     write_settings(root / SETTINGS_FILE, settings, members)
     panel = tuple(spec.name for spec in settings.panel.members) or tuple(models.installed_names("llm"))
-    wanted = [
-        *(llm_name(spec, root) for spec in settings.panel.members if spec.kind == LLAMA),
-        settings.learner.encoder,
-    ]
-    return Created(root, settings, panel, tuple(name for name in wanted if not models.is_installed(name)))
+    return Created(root, settings, panel, tuple(missing_models(settings, root)))
 
 
 def _default_encoder() -> str:
