@@ -66,11 +66,8 @@ def with_run_options(*, ends: bool = True) -> Callable[[Callable[..., None]], Ca
     signature. ends: also those that say when the run ends.
     """
     declared = {name: key for name, key in keys(RunConfig).items() if key.description and (ends or name not in ENDS)}
-    own = [
-        _parameter(name, _type(key), option(RunConfig, name), False if key.kind is bool else None)
-        for name, key in declared.items()
-    ]
-    own += [_parameter(name, bool, typer.Option(_flag(name), help=text), False) for name, text in _ABLATIONS.items()]
+    own = [_parameter(name, _type(key), option(RunConfig, name)) for name, key in declared.items()]
+    own += [_parameter(name, bool, typer.Option(_flag(name), help=text)) for name, text in _ABLATIONS.items()]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         parameters: list[inspect.Parameter] = []
