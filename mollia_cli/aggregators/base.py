@@ -119,7 +119,7 @@ class Aggregator(ABC):
 
 
 class Untrained(Aggregator):
-    """An aggregator that learns nothing: its ``fit`` only remembers the panel."""
+    """An aggregator that learns nothing: its ``fit`` only keeps the panel."""
 
     learns: ClassVar[bool] = False
 

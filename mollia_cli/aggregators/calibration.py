@@ -97,7 +97,7 @@ def fit_calibrated(
 ) -> tuple[Aggregator, Calibration]:
     """An aggregator fitted on all of ``seed`` and ``pool``, and its calibration by the rows ``measured`` alone.
 
-    The others were chosen for a reason (typical, reviewed for being doubtful): they are learned from, as they are in
+    The others were chosen for a reason (typical, reviewed for low confidence): they are learned from, as they are in
     the cross-fits, and nothing is measured on them.
     """
     fitted = make().fit(seed, labels, pool, random_seed)
@@ -177,7 +177,7 @@ def reliability(confidence: FloatArray, right: BoolArray, bins: int = 10) -> lis
 def expected_calibration_error(confidence: FloatArray, right: BoolArray, bins: int = 10) -> float:
     """ECE (Naeini et al. 2015): mean gap between confidence and accuracy, weighted by bin, less what chance adds.
 
-    Of n verdicts that are right exactly as often as they say, p, the squared gap is p (1 - p) / n on average. That is
+    Of n verdicts with accuracy p and confidence p, the squared gap is p (1 - p) / n on average. That is
     taken off each bin's squared gap before the root, down to 0 (as Kumar et al. 2019 do with the squared error): the
     plain mean of gaps is far too large for 50 verdicts. nan for no verdicts.
     """

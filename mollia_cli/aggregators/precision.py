@@ -1,4 +1,4 @@
-"""From which confidence on verdicts are right so often, promised at a stated confidence level.
+"""The threshold for a target precision, promised at a stated confidence level.
 
 The seeds are walked through from the most confident down, and their wrong verdicts counted. ``error_bounds`` says how
 many may be wrong among the first j for the promise to begin, or to go on, there, such that it fails for at most
@@ -23,9 +23,9 @@ _DECIMALS = 7
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """At ``level``, verdicts at ``confidence`` or above are right ``target`` of the time.
+    """At ``level``, verdicts at ``confidence`` or above have accuracy ``target``.
 
-    seeds: how many are at or above it; right: those of them whose cross-fitted verdict is right.
+    seeds: how many are at or above it; right: those of them whose cross-fitted verdict is correct.
     """
 
     target: float
@@ -113,7 +113,7 @@ def _begun(begin: IntArray, target: float) -> FloatArray:
 
 
 def threshold_for(confidence: FloatArray, right: BoolArray, target: float, level: float = LEVEL) -> Threshold:
-    """The lowest confidence from which verdicts are right ``target`` of the time, at ``level``.
+    """The lowest confidence from which on verdicts have accuracy ``target``, at ``level``.
 
     confidence, right: [n] of the seeds' cross-fitted verdicts, on the scale of the verdicts that the promise is about
     (Calibration's ``placed``). Raises InputError where the seeds cannot promise it, with how many labels could.

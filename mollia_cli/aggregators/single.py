@@ -14,7 +14,7 @@ from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 
 @dataclass(eq=False)
 class Single(Aggregator):
-    """One annotator's label probabilities: the named one's, else the one that is right on most seeds.
+    """One annotator's label probabilities: the named one's, else the one with the highest accuracy on the seeds.
 
     Ties go to the annotator that gives the gold labels the higher mean log-probability. Raises
     InputError for an annotator that is not in the panel.

@@ -55,7 +55,7 @@ YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 def excluded(one: str, other: str, why: str) -> NoReturn:
-    """Raise InputError: of two options each would have no effect beside the other."""
+    """Raise InputError for two options of which one would have no effect; ``why``."""
     raise InputError(f"{one} and {other} exclude each other: {why}", f"type it without {one}, or without {other}")
 
 

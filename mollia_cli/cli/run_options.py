@@ -10,7 +10,7 @@ import typer
 from mollia_cli.cli import complete
 from mollia_cli.cli.common import excluded, split_names
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.settings import ENDS, AnnotateSettings, Key, RunConfig, keys
+from mollia_cli.domain.settings import ENDS, AnnotateSettings, Key, LearnerSettings, RunConfig, keys
 from mollia_cli.project.names import members
 
 _PLACE = "options"
@@ -26,14 +26,14 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def option(section: type, name: str) -> Any:
+def option(section: type, name: str, called: str = "") -> Any:
     """A declared field as an option, for ``Annotated[... | None, option(section, name)]``: its help and limits."""
     key = keys(section)[name]
     # typer's range has its ends, and says it itself
     unsaid = key.family or get_origin(key.kind) is Literal or key.limits.gt is not None
     number = key.kind in (int, float)
     return typer.Option(
-        _flag(name),
+        _flag(called or name),
         help=key.remark(members(key)) if unsaid else key.description,
         autocompletion=_COMPLETE.get(key.family),
         min=_first(key.limits.ge, key.limits.gt) if number else None,
@@ -67,6 +67,7 @@ def with_run_options(*, ends: bool = True) -> Callable[[Callable[..., None]], Ca
     """
     declared = {name: key for name, key in keys(RunConfig).items() if key.description and (ends or name not in ENDS)}
     own = [_parameter(name, _type(key), option(RunConfig, name)) for name, key in declared.items()]
+    own += [_parameter("learner", str | None, option(LearnerSettings, "name", "learner"))]
     own += [_parameter(name, bool, typer.Option(_flag(name), help=text)) for name, text in _ABLATIONS.items()]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

@@ -43,7 +43,7 @@ def parse_members(entries: Any, where: str) -> tuple[MemberSpec, ...]:
 
 
 def check_distinct(names: list[str], where: str) -> None:
-    """InputError for the first name that two members share: their observations could not be told apart."""
+    """InputError for the first name that two members share: their observations could not be distinguished."""
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:
         raise InputError(f"{where}: two members are called {twice!r}", 'give one another name: { name = "...", ... }')

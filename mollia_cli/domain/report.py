@@ -340,6 +340,7 @@ class ModelCard:
 
     run: str
     round: int
+    learner: str
     encoder: str
     seeds: int
     verdicts: int

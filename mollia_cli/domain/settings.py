@@ -90,6 +90,13 @@ class AggregateSettings:
 class LearnerSettings:
     """The classifier that is trained, and how."""
 
+    name: Annotated[
+        str,
+        Meta(
+            description="The learner: transformer fine-tunes the encoder, linear fits a head on its embeddings.",
+            extra={"family": "learner"},
+        ),
+    ] = "transformer"
     encoder: Annotated[str, Meta(description="The pretrained encoder: a name (mollia models list) or a folder.")] = (
         "distilbert-base-uncased"
     )

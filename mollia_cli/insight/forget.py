@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mollia_cli.domain.items import Item
+from mollia_cli.learners.embeddings import forget_texts
 from mollia_cli.loop.setup import REFINED
 from mollia_cli.project.context import Project
-from mollia_cli.project.learner import finished_rounds, run_config
+from mollia_cli.project.learner import EMBEDDINGS, finished_rounds, run_config
 from mollia_cli.store.runs import Round
 
 _WEIGHTS = ".safetensors"
@@ -71,12 +72,13 @@ def forget(project: Project, ids: Sequence[str]) -> Forgotten:
     items = project.store.items.get(ids)
     expected = consequences(project, ids)
     wiped = project.store.forget(ids)
+    files = tuple(_delete_side_files(project, [item.text for item in items]))
     return Forgotten(
         expected.items,
         expected.rows,
         expected.trained,
         expected.sources,
-        files=tuple(_delete_side_files(project)),
+        files=files,
         wiped=wiped,
         left=tuple(_left(project, items)),
     )
@@ -96,8 +98,10 @@ def _trained(project: Project, items: Sequence[Item]) -> Iterator[Round]:
                 yield record
 
 
-def _delete_side_files(project: Project) -> Iterator[str]:
-    """Token caches and stored signals, which are made again when they are needed."""
+def _delete_side_files(project: Project, texts: Sequence[str]) -> Iterator[str]:
+    """Token caches, and the parts of what encoders have made that hold one of the texts; made again when needed."""
+    for path in forget_texts(project.root / EMBEDDINGS, texts):
+        yield str(path.relative_to(project.root))
     for path in sorted(project.root.glob(f"*{_WEIGHTS}*")):
         path.unlink()
         yield path.name

@@ -16,6 +16,7 @@ from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.files import write_private
 from mollia_cli.domain.processes import sweep
 from mollia_cli.domain.settings import SETTINGS_FILE, RunConfig
+from mollia_cli.learners.base import HEAD_WEIGHTS
 from mollia_cli.loop.round import finish_round, start_round
 from mollia_cli.loop.setup import open_run
 from mollia_cli.project.context import Project
@@ -155,8 +156,9 @@ def _metrics(old: Round, new: Round) -> Iterator[Difference]:
 
 def _weights(project: Project, copy: Project, old: Round, new: Round) -> Iterator[Difference]:
     """The trained classifiers' files; one that is gone is not compared."""
-    paths = [one.root / (record.model or "") / _WEIGHTS for one, record in ((project, old), (copy, new))]
-    if all(path.is_file() for path in paths) and len({digest_file(path) for path in paths}) > 1:
+    folders = [one.root / (record.model or "") for one, record in ((project, old), (copy, new))]
+    pairs = [[folder / name for folder in folders] for name in (_WEIGHTS, HEAD_WEIGHTS)]
+    if any(all(path.is_file() for path in pair) and len(set(map(digest_file, pair))) > 1 for pair in pairs):
         yield Difference(old.number, "weights", "the classifier's weights are not the same bits", within=True)
 
 

@@ -71,7 +71,7 @@ def deletion(project: Project, run: str) -> Deletion:
 
 
 def delete_run(project: Project, run: str) -> Deletion:
-    """Delete a run with its rounds, selections and classifiers; what was observed, concluded and labelled stays.
+    """Delete a run with its rounds, selections and classifiers; observations, verdicts and labels stay.
 
     Fits stay, too: the journal, exported files and other runs may cite them. Raises NotFoundError for a run that
     does not exist, RefusedError while another process makes rounds of it.

@@ -46,7 +46,10 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Encoded examples with their targets, weights and negatives as tensors on the device."""
+    """Encoded examples with their targets, weights and negatives as tensors on the device.
+
+    targets: [n] indices, or [n, K] distributions where the examples have soft targets.
+    """
 
     encoded: Encoded
     targets: Tensor
@@ -56,9 +59,11 @@ class Part:
     @staticmethod
     def of(examples: Examples, encoded: Encoded, device: torch.device) -> "Part":
         """The examples on a device."""
+        hard = torch.as_tensor(examples.targets, dtype=torch.int64)
+        targets = hard if examples.soft is None else torch.as_tensor(examples.soft, dtype=torch.float32)
         return Part(
             encoded,
-            torch.as_tensor(examples.targets, dtype=torch.int64).to(device),
+            targets.to(device),
             torch.as_tensor(examples.weights, dtype=torch.float32).to(device),
             torch.as_tensor(examples.negatives, dtype=torch.bool).to(device),
         )
@@ -159,8 +164,9 @@ class Trainer:
         with autocast(self._device, self._dtype):
             logits, _ = run_all(self._model, validation.encoded, self._device)
         loss = float(self._losses(logits.to(self._device), validation).mean())
-        targets = validation.targets.cpu().numpy()
-        return {"validation_loss": loss, "validation_micro_f1": micro_f1(targets, logits.argmax(dim=-1).numpy())}
+        targets = validation.targets if validation.targets.ndim == 1 else validation.targets.argmax(dim=1)
+        found = micro_f1(targets.cpu().numpy(), logits.argmax(dim=-1).numpy())
+        return {"validation_loss": loss, "validation_micro_f1": found}
 
 
 class _Snapshot:

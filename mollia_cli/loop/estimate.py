@@ -21,7 +21,7 @@ from mollia_cli.domain.observations import Panel
 from mollia_cli.domain.processor import Others
 from mollia_cli.domain.rng import stream
 from mollia_cli.domain.settings import RunConfig
-from mollia_cli.learners.base import DROPOUT, EMBEDDINGS, PERTURBED, PROBABILITIES, Examples
+from mollia_cli.learners.base import DROPOUT, EMBEDDINGS, PERTURBED, PROBABILITIES, Examples, take
 from mollia_cli.loop.needed import fit_seeds, needed_for_fit
 from mollia_cli.loop.refine import CONFIDENT
 from mollia_cli.loop.setup import REFINED, as_opened, planned_run
@@ -29,7 +29,7 @@ from mollia_cli.loop.stop import STOP_SET
 from mollia_cli.loop.train import fewer_epochs
 from mollia_cli.project.context import Project
 from mollia_cli.project.labels import gold_labels
-from mollia_cli.project.learner import finished_rounds, new_learner
+from mollia_cli.project.learner import finished_rounds, learner_kind, new_learner
 from mollia_cli.project.members import certain
 from mollia_cli.project.observe import read
 from mollia_cli.project.panel import fit_together, panel_annotators
@@ -224,17 +224,40 @@ def _aggregator(project: Project, plan: _Plan) -> Part:
 
 
 def _learner(project: Project, plan: _Plan, run: str) -> list[Part]:
-    """Training and reading: two epochs on the seed set tell the cost of an example and of a step."""
     seed = project.store.items.in_split("seed", labelled=True)
     gold = Examples.gold([item.text for item in seed], gold_labels(seed), len(project.labels))
-    nobody = Examples.gold([], np.zeros(0, dtype=np.int64), len(project.labels))
+    return _frozen(project, plan, gold) if learner_kind(project).frozen else _tuned(project, plan, run, gold)
+
+
+def _frozen(project: Project, plan: _Plan, gold: Examples) -> list[Part]:
+    """Reading each text once, told by some that have to be read anyway; and a fit a round, told by one on the seeds."""
+    learner = new_learner(project)
+    learner.fit(gold, take(gold, []), 0.0, 0, project.progress)
+    once = learner.fit(gold, take(gold, []), 0.0, 0).seconds  # nothing is read for it any more
+    items = [item for split in ("pool", "test") for item in project.store.items.in_split(split)]
+    unread = learner.unread([item.text for item in items])
+    some = unread[:: max(1, len(unread) // _JUDGED)]  # of all lengths, as they are in their order
+    begin = perf_counter()
+    learner.predict_proba(some)
+    left = (len(unread) - len(some)) * (perf_counter() - begin) / max(len(some), 1)
+    fits = sum(_examples(project, plan, plan.done + number) / len(gold.texts) for number in range(plan.rounds))
+    return [
+        Part("training", NOTHING, Amount(once, once, 2 * once).times(fits, SPEED)),
+        Part("reading", NOTHING, Amount(left, left, left).times(1.0, SPEED)),
+    ]
+
+
+def _tuned(project: Project, plan: _Plan, run: str, gold: Examples) -> list[Part]:
+    """Training and reading: two epochs on the seed set tell the cost of an example and of a step."""
+    nobody = take(gold, [])
+    seed = len(gold.texts)
     spent, steps = [], []
     for least in (project.settings.learner.steps, 1):
         learner = new_learner(project, epochs=1, steps=least)
         spent.append(learner.fit(gold, nobody, 0.0, 0, project.progress).seconds)
-        steps.append(_steps(project, len(seed), least))
+        steps.append(_steps(project, seed, least))
     step = max(0.0, (spent[0] - spent[1]) / max(steps[0] - steps[1], 1)) if steps[0] > steps[1] else 0.0
-    example = max(spent[1] - steps[1] * step, 0.1 * spent[1]) / len(seed)
+    example = max(spent[1] - steps[1] * step, 0.1 * spent[1]) / seed
     pool = _spread_by_length(project.store.items.in_split("pool"), _JUDGED)
     learner.predict_proba([item.text for item in pool[:8]])  # the first call casts the weights
     begin = perf_counter()

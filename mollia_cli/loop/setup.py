@@ -1,7 +1,7 @@
 """Opening a run: what it is (``RunConfig``) is fixed when it is opened first, from the settings and what was asked."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ def open_run(project: Project, name: str = "", **changes: Any) -> tuple[str, Run
         project.store.runs.put(run, config, record)
     for remark in _changed_since(project, run):
         project.say(remark)
-    project.say(f"run {run}: early stopping on {validation_rule(as_opened(project, config))}")
+    project.say(f"run {run}: {validation_rule(as_opened(project, config))}")
     return run, config
 
 
@@ -72,17 +72,22 @@ def _changed_since(project: Project, run: str) -> Iterator[str]:
 
 
 def planned_run(project: Project, name: str = "", **changes: Any) -> tuple[str, RunConfig]:
-    """``open_run`` without storing the run: what it would be."""
+    """``open_run`` without storing the run: what it would be. A learner may be given by its name alone."""
     run = current_run(project, name)
     wanted = {key: value for key, value in changes.items() if value is not None}
     if wanted.get("replay"):
         wanted |= {"replay": str(Path(wanted["replay"]).resolve()), "annotator": wanted.get("annotator", REPLAY)}
-    wanted = checked(wanted, RunConfig, "run")
     stored = project.store.runs.config(run)
+    config = stored or RunConfig.of(project.settings)
+    if isinstance(named := wanted.get("learner"), str | Mapping):
+        wanted["learner"] = asdict(config.learner) | ({"name": named} if isinstance(named, str) else named)
+    wanted = checked(wanted, RunConfig, "run")
+    if "learner" in wanted:
+        wanted["learner"] = replace(wanted["learner"], threads=0)
     if stored is not None:
         _check_unchanged(run, stored, wanted)
         wanted["rounds"] = max(stored.rounds, wanted.get("rounds", 0))
-    config = replace(stored or RunConfig.of(project.settings), **wanted)
+    config = replace(config, **wanted)
     _check(project, config)
     return run, config
 
@@ -96,9 +101,12 @@ def check_panel(project: Project, config: RunConfig) -> None:
 
 def _check_unchanged(run: str, stored: RunConfig, wanted: dict[str, Any]) -> None:
     """InputError where a run that is there should be another one; only what ends it may change."""
-    for key, value in wanted.items():
-        was = getattr(stored, key)
-        if was != value and key not in ENDS:
+    pairs = {key: (getattr(stored, key), value) for key, value in wanted.items() if key not in ENDS}
+    if "learner" in pairs:
+        was, now = (asdict(learner) for learner in pairs.pop("learner"))
+        pairs |= {f"learner.{key}": (was[key], now[key]) for key in was}
+    for key, (was, value) in pairs.items():
+        if was != value:
             raise InputError(
                 f"run {run!r} was started with {key} {was!r}, not {value!r}",
                 "start another one with the same options and --run NEW",
@@ -108,6 +116,7 @@ def _check_unchanged(run: str, stored: RunConfig, wanted: dict[str, Any]) -> Non
 def _check(project: Project, config: RunConfig) -> None:
     """MolliaError for what no value shows alone: an unknown name, a file that is not here, a contradiction."""
     check_choices(config, "run")
+    check_choices(config.learner, "run", "learner.")
     models.resolve_encoder(config.learner.encoder)
     if config.annotator == REPLAY and not config.replay:
         raise InputError("replay needs the file of stored outputs", "--annotator replay --replay FILE.npy")

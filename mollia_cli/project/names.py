@@ -8,10 +8,16 @@ from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.members import LLAMA
 from mollia_cli.domain.registry import Registry
 from mollia_cli.domain.settings import SECTIONS, Key, Settings, keys
+from mollia_cli.learners import LEARNERS
 from mollia_cli.stopping import STOPPING
 from mollia_cli.strategies import STRATEGIES
 
-FAMILIES: dict[str, Registry] = {"aggregator": AGGREGATORS, "strategy": STRATEGIES, "stop": STOPPING}
+FAMILIES: dict[str, Registry] = {
+    "aggregator": AGGREGATORS,
+    "strategy": STRATEGIES,
+    "stop": STOPPING,
+    "learner": LEARNERS,
+}
 """By the word that a field declares (``domain/settings.py``)."""
 
 

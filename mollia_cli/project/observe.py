@@ -11,7 +11,7 @@ import numpy as np
 
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.annotators.llama.binding.doctor import unused_gpu
-from mollia_cli.domain.errors import InputError, RefusedError
+from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.observations import IntArray, Observation, Panel
@@ -137,10 +137,10 @@ def read(
 
 
 def _weighed(panel: Sequence[Annotator]) -> Sequence[Annotator]:
-    """The panel; InputError where it is one that knows the labels, which are no observations."""
+    """The panel; NotFoundError where it is one that knows the labels, which are no observations."""
     for annotator in panel:
         if annotator.certain:
-            raise InputError(
+            raise NotFoundError(
                 f"the panel is {annotator.name!r}, who knows the labels: there is nothing to observe or to aggregate",
                 "mollia run takes the labels; for observations, add LLMs: mollia panel add NAME",
             )

@@ -130,7 +130,7 @@ class ObservationStore:
         return [(row[-2], row[-1], _observation(row)) for row in self._db.execute(query, [item_id])]
 
     def summary(self) -> list[dict[str, Any]]:
-        """For each annotator: name, key, items, mean mass and invalid share, tokens, texts cut, seconds, memory."""
+        """Of each annotator: name, key, items, mean label mass and invalid rate, tokens, texts cut, seconds, memory."""
         query = """
             SELECT a.name, a.key, count(o.item), avg(o.mass), avg(o.invalid), sum(o.tokens), sum(o.truncated),
                 sum(o.seconds), max(o.memory)

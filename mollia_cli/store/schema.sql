@@ -81,7 +81,7 @@ CREATE VIEW round_results (
     annotator, -- who labelled: panel, replay, human or oracle
     aggregator, -- the run's aggregator
     labelled, -- items that the classifier was trained on
-    verdict_accuracy, -- share of right verdicts, where true labels of the pool are known
+    verdict_accuracy, -- accuracy of the verdicts, where true labels of the pool are known
     validation_f1, -- micro-F1 on the validation items
     test_micro_f1, -- micro-F1 on the test items
     test_macro_f1, -- macro-F1 on the test items
@@ -186,7 +186,7 @@ CREATE TABLE observations (
     tokens INTEGER NOT NULL, -- tokens decoded for this item
     truncated INTEGER NOT NULL, -- 1 if the text was cut to fit the context
     seconds REAL, -- its share of the batch's time
-    memory INTEGER, -- bytes that the LLM had added to the process at most by then; null where it cannot be told
+    memory INTEGER, -- bytes that the LLM had added to the process at most by then; null where it is not known
     PRIMARY KEY (annotator, item)
 ) WITHOUT ROWID;
 
@@ -241,7 +241,7 @@ CREATE TABLE rounds (
     PRIMARY KEY (run, round)
 ) WITHOUT ROWID;
 
--- What people said of items. Rows are added only; `standing_decisions` says what holds.
+-- People's decisions on items. Rows are added only; `standing_decisions` says what holds.
 CREATE TABLE decisions (
     id INTEGER PRIMARY KEY, -- number, in their order
     item TEXT NOT NULL REFERENCES items (id), -- `items.id`
@@ -269,7 +269,7 @@ CREATE TABLE selections (
     item TEXT NOT NULL REFERENCES items (id), -- `items.id`
     rank INTEGER NOT NULL, -- 0 was picked first
     score REAL NOT NULL, -- the query strategy's score
-    opinion TEXT, -- what the previous round's classifier said, before it was trained on the item
+    opinion TEXT, -- what the previous round's classifier predicted, before it was trained on the item
     PRIMARY KEY (run, item),
     FOREIGN KEY (run, round) REFERENCES rounds (run, round)
 ) WITHOUT ROWID;

@@ -107,7 +107,7 @@ def test_a_run_is_made_of_the_sections() -> None:
 
 def test_what_a_run_is_survives_its_database(tmp_path: Path) -> None:
     labels = LabelSet(("a", "b"))
-    config = RunConfig(cascade=("small", "large"), alpha=0.25, learner=LearnerSettings("enc", 64), repeat=2)
+    config = RunConfig(cascade=("small", "large"), alpha=0.25, learner=LearnerSettings("linear", "enc", 64), repeat=2)
     store = Store(tmp_path, labels, create=True)
     store.runs.put("main", config)
     assert store.runs.config("main") == config

@@ -16,7 +16,9 @@ from mollia_cli.domain.observations import Observation
 from mollia_cli.domain.settings import RunConfig
 from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.insight.forget import consequences, forget
+from mollia_cli.learners.embeddings import EmbeddingStore
 from mollia_cli.project.context import Project
+from mollia_cli.project.learner import EMBEDDINGS
 
 CANARY = "Zephyrine Quillfeather"
 TEXT = f'{CANARY} said: "it <hurts>" — again'
@@ -67,6 +69,17 @@ def test_no_file_holds_the_text(told: Project) -> None:
     assert done.left == ()
     assert done.files == ("tokens.safetensors",)
     assert Path(f"{told.store.path}-wal").stat().st_size == 0
+
+
+def test_what_encoders_made_of_it_goes(told: Project) -> None:
+    text, other = (told.store.items.get([item_id])[0].text for item_id in ("secret-1", "other-1"))
+    kept = EmbeddingStore(told.root / EMBEDDINGS / "encoder")
+    for one in (text, other):
+        kept.get([one], lambda texts: np.zeros((len(texts), 2), dtype=np.float32))
+    done = forget(told, ["secret-1"])
+    assert kept.missing([text, other]) == [text]
+    assert len(done["files"]) == 2
+    assert not any((told.root / path).exists() for path in done["files"])
 
 
 def test_what_was_made_of_others_stays(told: Project) -> None:

@@ -27,7 +27,7 @@ def counts(store: Store) -> dict[str, int]:
 def project(make_project: MakeProject) -> Project:
     """Two runs of two rounds."""
     made = make_project()
-    run_repeats(made, "first", 1, rounds=1, strategy="random", aggregator="vote")
+    run_repeats(made, "first", 1, rounds=1, strategy="random", aggregator="vote", stop="agreement")
     run_repeats(made, "second", 1, rounds=1, strategy="entropy", aggregator="vote")
     return made
 
@@ -43,10 +43,11 @@ def test_runs_are_listed_the_one_used_last_first(project: Project) -> None:
 
 def test_a_run_goes_with_its_rounds_selections_and_classifiers(project: Project) -> None:
     before, other = counts(project.store), project.store.runs.rounds("second")
-    selected = len(project.store.runs.selections("first"))
-    assert (project.models_folder / "first").is_dir() and selected
+    runs = project.store.runs
+    selected, asked = len(runs.selections("first")), sum(len(runs.opinions("first", number)) for number in (0, 1))
+    assert (project.models_folder / "first").is_dir() and selected and asked
     gone = delete_run(project, "first")
-    assert gone.rows == {"selections": selected, "rounds": 2, "runs": 1}
+    assert gone.rows == {"opinions": asked, "selections": selected, "rounds": 2, "runs": 1}
     assert gone.folder == "models/first" and not (project.models_folder / "first").exists()
     assert project.store.runs.names() == ["second"] and project.store.runs.rounds("second") == other
     after = counts(project.store)

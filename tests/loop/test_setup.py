@@ -139,7 +139,8 @@ def test_a_report_shows_the_learner_of_the_setup_in_words(make_project: MakeProj
     [setup] = [dict(pairs) for name, pairs in provenance(project, "a").settings if name == "run a"]
     folder = Path(project.settings.learner.encoder)
     assert folder.is_absolute()
-    assert setup["learner"].startswith(f"encoder {folder.name}, max_tokens 128, learning_rate 5e-05, batch_size 50")
+    expected = f"name transformer, encoder {folder.name}, max_tokens 128, learning_rate 5e-05, batch_size 50"
+    assert setup["learner"].startswith(expected)
 
 
 def test_repeats_have_an_aggregator_stream_and_an_unlabelled_sample_of_their_own(

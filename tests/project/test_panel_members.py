@@ -11,13 +11,17 @@ import pytest
 import tomlkit
 
 from mollia_cli.cli.main import app
-from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.insight.rerun import rerun
+from mollia_cli.insight.review import open_labelling
 from mollia_cli.loop.aggregate import aggregate
 from mollia_cli.loop.run import run_rounds
+from mollia_cli.loop.select import select
 from mollia_cli.loop.setup import as_opened, open_run
 from mollia_cli.project.context import Project
+from mollia_cli.project.members import labelling
 from mollia_cli.project.observe import annotate, members, stack
+from mollia_cli.project.panel import writing_llm
 
 MakeProject = Callable[..., Project]
 Stored = Callable[[Project], Path]
@@ -115,8 +119,9 @@ def test_who_knows_the_labels_is_a_panel_whose_answers_are_the_verdicts(make_pro
     assert not project.store.observations.summary()
     picked = {selection.item_id for selection in project.store.runs.selections(run)}
     assert set(project.store.decisions.labels()) == (picked if kind == "human" else set())
-    with pytest.raises(InputError, match="'me', who knows the labels"):
+    with pytest.raises(NotFoundError, match="'me', who knows the labels"):
         annotate(project, project.store.items.ids("seed"))
+    assert len(open_labelling(project, 22).queue) == 4  # `mollia label` does without observations
 
 
 def test_the_list_shows_each_members_kind_and_one_can_be_taken_out(mixed: Project, capsys: Any) -> None:
@@ -128,3 +133,9 @@ def test_the_list_shows_each_members_kind_and_one_can_be_taken_out(mixed: Projec
     app(["panel", "remove", "lab", "-p", str(mixed.root)], standalone_mode=False)
     assert capsys.readouterr().err.rstrip().endswith("fake-llm.gguf")
     assert [member.kind for member in Project.open(mixed.root).panel] == ["llama"]
+
+
+def test_where_the_true_labels_label_a_strategy_looks_at_the_projects_panel(observed: Project) -> None:
+    run, _ = open_run(observed, annotator="oracle", strategy="disagreement")
+    assert len(select(observed, "disagreement", 3, run)) == 3
+    assert writing_llm(observed.with_panel(labelling(observed.settings, "oracle"))).name in {"ada", "bob", "cyd"}

@@ -17,7 +17,7 @@ ODD = LabelSet(("a b", "x.y", 'say "hi"', "ünï", "#1"), ("", "dots", "quotes",
 
 
 def test_settings_survive_writing_and_reading(tmp_path: Path) -> None:
-    settings = Settings(ODD, "review", 'Say "yes".', 7, PANEL, learner=LearnerSettings("enc", 64))
+    settings = Settings(ODD, "review", 'Say "yes".', 7, PANEL, learner=LearnerSettings("x", "enc", 64))
     write_settings(tmp_path / "mollia.toml", settings)
     assert read_settings(tmp_path / "mollia.toml") == settings
 

@@ -62,11 +62,17 @@ def model_card(report: Report) -> Section:
     )
     about = report.overview
     number, _, how = card.validation.partition(" ")
+    if card.learner == "linear":
+        kind = f"a linear head on {card.encoder}, fitted for {len(about.labels)} labels"
+        chosen = ["regularised by", "cross-validation on the labels of people"]
+    else:
+        kind = f"{card.encoder}, trained for {len(about.labels)} labels"
+        chosen = ["stopped by", f"{number} validation items ({how}), after {count(card.epochs, 'epoch')}"]
     rows = [
-        ["classifier", f"{card.encoder}, trained for {len(about.labels)} labels"],
+        ["classifier", kind],
         ["run", f"{card.run}, round {card.round}: strategy {about.strategy}, method {about.method}"],
         ["trained on", _training(report, card)],
-        ["stopped by", f"{number} validation items ({how}), after {count(card.epochs, 'epoch')}"],
+        chosen,
         ["accuracy", measured],
         ["weights", f"{card.folder}, SHA-256 {card.sha256 or 'unknown: the folder is not here'}"],
         ["made for", f"telling {', '.join(about.labels)} apart, on texts like those of the pool"],
