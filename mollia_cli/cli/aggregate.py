@@ -34,7 +34,8 @@ def aggregate(
     ] = "",
     aggregator: AggregatorOption = "",
     target_precision: Annotated[
-        float | None, typer.Option(help="Say from which confidence on verdicts are right so often.", min=0.0, max=1.0)
+        float | None,
+        typer.Option(help="Choose the threshold at which verdicts have this accuracy.", min=0.0, max=1.0),
     ] = None,
     confidence_level: Annotated[
         float | None,
@@ -53,12 +54,12 @@ def aggregate(
     """Aggregate what the LLMs observed into one label for each text.
 
     The aggregator is fitted on the seed labels, and its confidence calibrated on them.
-    Each record has the label, its confidence, the labels that no LLM believes in, and with a target
+    Each record has the label, its confidence, the labels that the panel rules out, and with a target
     precision whether it is confident enough. --summary says how the verdicts came about.
     A target precision is a promise about the pool that the seeds are a random sample of: at a confidence level of
     0.8, at most one seed set in five breaks it. Where the seeds are too few for it, that is an error that says how
     many more labels would do.
-    With --cascade, a text is judged by the LLMs that have read it; any that are still needed are asked.
+    With --cascade, a verdict is by the LLMs that have read the text; any that are still needed are asked.
 
     Example: mollia aggregate --target-precision 0.95 --json | jq -r 'select(.confident | not) | .id'
     """
@@ -177,7 +178,7 @@ def _remark(done: "Aggregated") -> None:
     if threshold is not None:
         talk(
             f"precision {threshold.target:g} from confidence {threshold.confidence:.4f} on, at a confidence level of"
-            f" {threshold.level:g}: {threshold.right} of the {threshold.seeds} seeds there are right"
+            f" {threshold.level:g}: {threshold.right} of the {threshold.seeds} seeds there are correct"
         )
         talk(f"  {len(done.verdicts) - done.below} of {len(done.verdicts)} verdicts; {done.below} fall below")
         if done.below:

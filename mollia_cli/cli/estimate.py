@@ -34,11 +34,11 @@ def estimate(
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what `mollia run` with the same options will cost on this machine.
+    """Estimate the cost of `mollia run` with the same options on this machine.
 
-    Tokens, time and disk, each with a range, from a short measurement. What the LLMs say while they are
+    Tokens, time and disk, each with a range, from a short measurement. What the LLMs answer while they are
     measured is stored and used by the run. Of a run that has begun: what is left. Ranges of time
-    include early stopping, and a machine a third busier or less busy than now. It is said how busy
+    include early stopping, and a machine a third busier or less busy than now. The output has how busy
     that is; `mollia run` says after each round what is left, at the pace that it really has.
 
     Example: mollia estimate --rounds 10 --strategy coreset

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mollia_cli.store.runs import Round
 
 
-COLUMNS = ("round", "labelled", "verdicts right", "test micro-F1", "test macro-F1", "epochs", "seconds")
+COLUMNS = ("round", "labelled", "verdict accuracy", "test micro-F1", "test macro-F1", "epochs", "seconds")
 
 
 def train(
@@ -74,8 +74,8 @@ def run_(
     repeats: Annotated[
         int,
         typer.Option(
-            help="Runs that differ in chance alone, NAME, NAME.2, ...: in selection, training, the aggregator and the"
-            " unlabelled items that it learns from. They share the seed set.",
+            help="Repeats with random streams of their own, NAME, NAME.2, ...: in selection, training, the aggregator and"
+            " the unlabelled items that it learns from. They share the seed set.",
             min=1,
         ),
     ] = 1,
