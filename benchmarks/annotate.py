@@ -23,6 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ def run_mollia(options: argparse.Namespace, items: Sequence[Item], labels: Label
             guesses.update({o.item_id: int(o.log_probs.argmax()) for o in batch})
 
         row = bench_annotate(annotator, items, keep)
-    return row | {"accuracy": float(np.mean([guesses[item.id] == item.label for item in items]))}
+    return asdict(row) | {"accuracy": float(np.mean([guesses[item.id] == item.label for item in items]))}
 
 
 def run_peer(options: argparse.Namespace, items: Sequence[Item], labels: LabelSet, prompt: Prompt) -> dict[str, Any]:

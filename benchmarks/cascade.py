@@ -22,11 +22,12 @@ import numpy as np
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.rng import stream
-from mollia_cli.loop.aggregate import conclude, fit_aggregator
+from mollia_cli.loop.aggregate import fit_aggregator, verdicts_on
 from mollia_cli.loop.cascade import ask
 from mollia_cli.loop.needed import needed_for_fit
 from mollia_cli.project.context import Project
 from mollia_cli.project.create import create, new_settings
+from mollia_cli.project.members import REPLAY, labelling
 from mollia_cli.project.observe import annotate
 
 SEED_ITEMS = 50
@@ -47,19 +48,20 @@ def measure(
         root = Path(scratch) / "project"
         settings = new_settings(labels, encoder="all-minilm-l6-v2", seed=seed)
         create(root, replace(settings, aggregate=replace(settings.aggregate, aggregator=options.aggregator)))
-        with Project.open(root) as project:
+        with Project.open(root) as opened:
+            project = opened.with_panel(labelling(opened.settings, REPLAY, str(x)))
             with project.store.transaction():
                 project.store.items.add(items, "cascade")
             ids = project.store.items.ids("pool")
             names = [f"llm{n}" for n in order]
             if sure == ALL:
-                panel = annotate(project, [*needed_for_fit(project), *ids], names, replay=str(x))
-                found = conclude(project, fit_aggregator(project, "", panel, ids), ids)
+                panel = annotate(project, [*needed_for_fit(project), *ids], names)
+                found = verdicts_on(project, fit_aggregator(project, "", panel, ids), ids)
                 calls = [len(ids)] * len(names)
             else:
-                done = ask(project, names, sure, ids, replay=str(x))
-                found, calls = [done.verdicts[item_id] for item_id in ids], [stage.asked for stage in done.stages]
-    right = np.mean([verdict.label == gold[int(verdict.item_id)] for verdict in found])
+                done = ask(project, names, sure, ids)
+                found, calls = done.verdicts, [stage.asked for stage in done.stages]
+    right = np.mean(found.labels == gold[[int(item_id) for item_id in found.ids]])
     return sum(calls) / (len(names) * len(ids)), calls[-1] / len(ids), float(right)
 
 

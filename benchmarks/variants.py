@@ -5,9 +5,9 @@
 DIR holds train.jsonl ("text", "label"). For each seed set, 50 random items are the seeds and --pool others are
 labelled: a project of its own in --out, through the commands' own code, `mollia annotate` and `mollia aggregate
 --aggregator METHOD`. DA learns from 3 word-level variants of each seed; PAG from 3 paraphrases, which the largest of
---models writes, and it averages over 3 paraphrases of each pool item. The whole panel reads all of them. The true
-labels of the pool are read to measure, and by nothing else. What was observed is kept in --out: stopped, the same
-command goes on.
+--models writes, and it averages over 3 paraphrases of each pool item (baselines/variants.py, augmented.py). The whole
+panel reads all of them: they are the items of a second project of their own beside the first. The true labels of the
+pool are read to measure, and by nothing else. What was observed is kept in --out: stopped, the same command goes on.
 
 "same label": how often an LLM's most probable label of a seed's variant is that of the seed itself.
 """
@@ -24,11 +24,13 @@ from pathlib import Path
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
+from baselines.augmented import augmented, averaged
+from baselines.variants import PARAPHRASE, WORDS, usable_variants
 
 from mollia_cli import Project
-from mollia_cli.aggregators.variants import PARAPHRASE, WORDS
-from mollia_cli.domain.rng import stream
-from mollia_cli.project.observe import members, stack
+from mollia_cli.domain.items import content_id
+from mollia_cli.domain.observations import FloatArray, Panel
+from mollia_cli.domain.rng import stream, stream_seed
 
 SEED_ITEMS = 50
 # The paper's Table 2 (its "vote-based" is mean_consistency), and mollia's default.
@@ -36,6 +38,7 @@ METHODS = (
     *("single", "vote", "mean_consistency", "mean_logits", "da", "pag", "snail", "fixmatch", "mol", "molam"),
     "conditional_logit",
 )
+NEEDS = {"da": WORDS, "pag": PARAPHRASE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +93,23 @@ def measure(labels: Mapping[str, str], number: int, options: argparse.Namespace)
     drawn = stream(number, "variants").permutation(len(texts))[: SEED_ITEMS + options.pool]
     gold = {str(row): labels[texts[row]] for row in drawn.tolist()}
     seeds, pool = list(gold)[:SEED_ITEMS], list(gold)[SEED_ITEMS:]
-    with opened(options.out / f"set-{number}", names, number, options) as project:
+    root = options.out / f"set-{number}"
+    with opened(root, names, number, options) as project:
         project.import_([{"id": i, "text": texts[int(i)], "label": gold[i]} for i in seeds], "seed")
         project.import_([{"id": i, "text": texts[int(i)]} for i in pool], "pool")
-        project.annotate(split="seed")
-        seen = project.annotate(split="pool")
-        accuracy = {
-            llm: right(dict(zip(seen.ids, seen.log_probs[:, n].argmax(axis=1), strict=True)), gold, names)
-            for n, llm in enumerate(seen.annotators)
-        }
-        for method in options.methods:
-            verdicts = project.aggregate(method).verdicts
-            accuracy[method] = right({verdict.item_id: verdict.label for verdict in verdicts}, gold, names)
+        known, seen = project.annotate(split="seed"), project.annotate(split="pool")
+        accuracy = {llm: right(seen.ids, seen.log_probs[:, n], gold, names) for n, llm in enumerate(seen.annotators)}
         usable, same = {}, {}
         for kind in (WORDS, PARAPHRASE):
-            usable[kind], same[kind] = variants(project, kind, seeds)
+            varied = read_variants(project, kind, known, options)
+            usable[kind], same[kind] = len(varied.originals), same_label(known, varied)
+        for method in options.methods:
+            if method in NEEDS:
+                probabilities = by_augmentation(project, method, known, seen, gold, options)
+                accuracy[method] = right(seen.ids, probabilities, gold, names)
+            else:
+                verdicts = project.aggregate(method).verdicts
+                accuracy[method] = right(verdicts.ids, verdicts.probabilities, gold, names)
     return Measured(accuracy, usable, same)
 
 
@@ -118,21 +123,54 @@ def opened(root: Path, names: Sequence[str], number: int, options: argparse.Name
     return project
 
 
-def right(said: Mapping[str, int], gold: Mapping[str, str], names: Sequence[str]) -> float:
-    """The share of labels that are the true ones."""
-    return float(np.mean([names[label] == gold[item_id] for item_id, label in said.items()]))
+@dataclass(frozen=True, slots=True)
+class Varied:
+    """What the panel says of m usable variants; originals: [m] ids of the items that they were made from."""
+
+    panel: Panel
+    originals: tuple[str, ...]
 
 
-def variants(project: Project, kind: str, seeds: Sequence[str]) -> tuple[int, float]:
-    """(usable variants of the seeds, how often an LLM gives one the label of its original), over all LLMs."""
-    usable = [v for own in project.store.variants.get(kind, seeds).values() for v in own if v.usable]
-    panel = members(project)
-    if not usable:
-        return 0, float("nan")
-    read = stack(project, panel, [variant.id for variant in usable], project.store.variants.observations)
-    originals = stack(project, panel, [variant.item_id for variant in usable])
-    same = read.log_probs.argmax(axis=2) == originals.log_probs.argmax(axis=2)
-    return len(usable), float(same.mean())
+def read_variants(project: Project, kind: str, of: Panel, options: argparse.Namespace) -> Varied:
+    """The usable variants of some items of a project, each read by the whole panel; what is missing is made now."""
+    beside = project.root.parent
+    found = usable_variants(project, kind, project.store.items.get(of.ids), beside / f"{project.root.name}-variants")
+    number, names = project.settings.seed, project.labels.names
+    with opened(beside / f"{project.root.name}-read", names, number, options) as other:
+        rows = {content_id(variant.text): row for row, variant in enumerate(found)}  # of the same text, one is read
+        other.import_([{"id": text_id, "text": found[row].text} for text_id, row in rows.items()])
+        read = other.annotate(list(rows))
+    places = {text_id: place for place, text_id in enumerate(rows)}
+    read = read.take([places[content_id(variant.text)] for variant in found])
+    return Varied(read, tuple(variant.item_id for variant in found))
+
+
+def by_augmentation(
+    project: Project, method: str, known: Panel, seen: Panel, gold: Mapping[str, str], options: argparse.Namespace
+) -> FloatArray:
+    """[n, K] probabilities of the pool items ``seen`` by DA or PAG, fitted on the seeds ``known``."""
+    kind, seed = NEEDS[method], stream_seed(project.settings.seed, "aggregate", method)
+    varied = read_variants(project, kind, known, options)
+    labels = np.array([project.labels.index(gold[item_id]) for item_id in known.ids], dtype=np.int64)
+    fitted = augmented(known, labels, varied.panel, varied.originals, seen, seed)
+    if method == "da":
+        return fitted.predict_proba(seen)
+    paraphrased = read_variants(project, kind, seen, options)
+    return averaged(fitted, seen, paraphrased.panel, paraphrased.originals)
+
+
+def right(ids: Sequence[str], values: FloatArray, gold: Mapping[str, str], names: Sequence[str]) -> float:
+    """The share of items whose label of the highest value, of [n, K], is the true one."""
+    return float(np.mean([names[k] == gold[i] for i, k in zip(ids, values.argmax(axis=1).tolist(), strict=True)]))
+
+
+def same_label(known: Panel, varied: Varied) -> float:
+    """How often an LLM gives a variant the label of its original, over all LLMs; nan for no variants."""
+    rows = {item_id: row for row, item_id in enumerate(known.ids)}
+    originals = known.log_probs[[rows[item_id] for item_id in varied.originals]]
+    if not len(originals):
+        return float("nan")
+    return float((varied.panel.log_probs.argmax(axis=2) == originals.argmax(axis=2)).mean())
 
 
 def table(found: Sequence[Measured]) -> str:

@@ -20,7 +20,7 @@ from mollia_cli.loop import estimate as estimation
 from mollia_cli.loop import round as rounds
 from mollia_cli.loop import run as runs
 from mollia_cli.loop import select
-from mollia_cli.loop.cascade import Cascaded, conclude_cascade
+from mollia_cli.loop.cascade import Cascaded, aggregate_cascade
 from mollia_cli.loop.generate import Generated, generate
 from mollia_cli.loop.needed import next_items
 from mollia_cli.loop.setup import open_run
@@ -28,6 +28,7 @@ from mollia_cli.project import context as core
 from mollia_cli.project import observe as annotation
 from mollia_cli.project.create import create, new_settings
 from mollia_cli.project.ingest import ImportReport, ingest
+from mollia_cli.project.members import REPLAY, labelling
 from mollia_cli.store.runs import Round
 from mollia_cli.strategies.base import Pick
 
@@ -39,6 +40,7 @@ class RunOptions(TypedDict, total=False):
     strategy: str
     aggregator: str
     annotator: str
+    learner: str
     replay: str | Path
     batch: int
     rounds: int
@@ -68,7 +70,7 @@ class Project(core.Project):
         folder: str | Path,
         labels: Sequence[str] | Mapping[str, str],
         *,
-        panel: Sequence[str] = (),
+        panel: Sequence[str | Mapping[str, Any]] = (),
         encoder: str = "",
         noun: str = "text",
         task: str = "",
@@ -77,17 +79,25 @@ class Project(core.Project):
     ) -> Self:
         """A new project (``mollia init``); a folder that holds one raises RefusedError.
 
-        labels: names, or names with what they mean. panel: catalogue names and paths of GGUF files.
+        labels: names, or names with what they mean. panel: catalogue names, paths of GGUF files, and members of
+        other kinds as dictionaries, as they stand in ``mollia.toml``.
         settings: sections of ``mollia.toml``, for example ``{"learner": {"epochs": 10}}``.
         """
         described = labels if isinstance(labels, Mapping) else dict.fromkeys(labels, "")
         given = parse_settings({"labels": dict(described), **(settings or {})}, "settings")
         named = LabelSet(tuple(described), tuple(described.values()))
-        made = new_settings(named, noun, task, panel or given.panel.models, encoder, seed)
+        made = new_settings(named, noun, task, panel, encoder, seed)
         learner = replace(given.learner, encoder=made.learner.encoder)
         create(
             Path(folder),
-            replace(made, annotate=given.annotate, aggregate=given.aggregate, learner=learner, run=given.run),
+            replace(
+                made,
+                panel=made.panel if panel else given.panel,
+                annotate=given.annotate,
+                aggregate=given.aggregate,
+                learner=learner,
+                run=given.run,
+            ),
         )
         return cls.open(Path(folder))
 
@@ -122,17 +132,18 @@ class Project(core.Project):
         ids: Sequence[str] | None = None,
         *,
         split: str = "",
-        models: Sequence[str] = (),
+        members: Sequence[str] = (),
         replay: str | Path = "",
     ) -> Panel:
-        """What the panel, or some of its LLMs, say of items: of ``ids``, of a split, else of what comes next.
+        """What the panel, or some of its members, say of items: of ``ids``, of a split, else of what comes next.
 
         replay: a file of stored outputs that stand for the panel.
         The arrays' rows follow the items, their second axis the LLMs: see Panel.
         """
         if ids is None:
             ids = self.store.items.ids(check_split(split)) if split else next_items(self)
-        return annotation.stack(self, annotation.annotate(self, ids, models, replay=str(replay)), ids)
+        seen = self.with_panel(labelling(self.settings, REPLAY, str(Path(replay).resolve()))) if replay else self
+        return annotation.stack(seen, annotation.annotate(seen, ids, members), ids)
 
     def aggregate(
         self,
@@ -140,7 +151,7 @@ class Project(core.Project):
         ids: Sequence[str] | None = None,
         target_precision: float | None = None,
         confidence_level: float = aggregation.LEVEL,
-    ) -> aggregation.Conclusion:
+    ) -> aggregation.Aggregated:
         """Verdicts on items (None: on every annotated pool item) by the aggregator ``name``."""
         return aggregation.aggregate(self, name, ids, target_precision, confidence_level)
 
@@ -148,7 +159,7 @@ class Project(core.Project):
         self, order: Sequence[str], ids: Sequence[str] | None = None, *, sure: float | None = None, name: str = ""
     ) -> Cascaded:
         """Annotate and aggregate at once, asking each LLM of ``order`` only where those before leave doubt."""
-        return conclude_cascade(self, order, sure or self.settings.run.sure, ids, name)
+        return aggregate_cascade(self, order, sure or self.settings.run.sure, ids, name)
 
     def select(self, strategy: str = "", n: int = 0, *, run: str = "", pool_sample: int = 0) -> list[Pick]:
         """The items to annotate next; 0 items are the project's batch."""
@@ -209,6 +220,6 @@ class Project(core.Project):
         """Everything that ``mollia report`` tells of a run and of the panel."""
         return report.report(self, run)
 
-    def status(self) -> dict[str, Any]:
-        """What the project holds, as ``mollia status --json``."""
+    def status(self) -> status.Status:
+        """What the project holds and how far it is."""
         return status.status(self)

@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from mollia_cli.annotators.base import Annotator
+from mollia_cli.annotators.llama.annotator import GgufAnnotator
 from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.items import Item
@@ -61,7 +63,7 @@ def tiny_encoder(folder: Path) -> Path:
     return folder
 
 
-class FakeLLM:
+class FakeLLM(Annotator):
     """A panel member that answers from ``queue``; where that is empty, by its file, its prompt and the text alone.
 
     An answer of the queue is a label's name or, not of one, an invalid answer; an exception is raised.
@@ -71,6 +73,8 @@ class FakeLLM:
     queue: ClassVar[deque[Answer]]
     asked: ClassVar[list[str]]
     batch = 8  # items that are yielded together
+    Options = GgufAnnotator.Options
+    from_spec = classmethod(GgufAnnotator.from_spec.__func__)
 
     def __init__(
         self,
@@ -84,11 +88,15 @@ class FakeLLM:
         **_: Any,
     ) -> None:
         self.name = name
-        self.size = path.stat().st_size
+        self._size = path.stat().st_size
         self._labels = labels
         self._prompt = prompt
         self._decoding = decoding
         self._digest = model_digest
+
+    @property
+    def size(self) -> int:
+        return self._size
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -106,9 +114,6 @@ class FakeLLM:
 
     def preview(self, text: str) -> str:
         return self._prompt.message(text)
-
-    def close(self) -> None:
-        """Nothing to free."""
 
     def _observation(self, item: Item) -> Observation:
         self.asked.append(item.id)

@@ -43,6 +43,7 @@ HOMES = {
     "typer": {"cli"},
     "rich": {"cli"},
     "textual": {"cli"},
+    "msgspec": {"domain"},
     "sqlite_utils": {"store"},
     "sqlite3": {"store"},
     "tomlkit": {"store"},

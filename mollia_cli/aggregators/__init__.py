@@ -1,4 +1,4 @@
-"""Aggregators: what to believe of a panel's observations."""
+"""Aggregators: verdicts from a panel's observations."""
 
 from mollia_cli.domain.registry import Entry, Registry
 from mollia_cli.domain.settings import AggregateSettings
@@ -16,13 +16,11 @@ AGGREGATORS = Registry(
         ),
         "molam": Entry("MoLAM", "XGBoost on all scores and votes, with pseudo-labels (the paper, Eqs. 4-6)"),
         "mol": Entry("MoL", "MoLAM without pseudo-labels (the paper's ablation)"),
-        "single": Entry("Single", "the LLM that is right on most seeds (the paper, Table 2)"),
+        "single": Entry("Single", "the LLM with the highest accuracy on the seeds (the paper, Table 2)"),
         "vote": Entry("Vote", "majority of the annotators' most voted labels (Li et al. 2024)"),
         "mean_consistency": Entry("MeanConsistency", "mean of the annotators' vote shares (Wang et al. 2023)"),
         "mean_logits": Entry("MeanLogits", "mean of the annotators' label probabilities (Fathullah et al. 2023)"),
         "dawid_skene": Entry("DawidSkene", "a confusion matrix for each annotator, by EM (Dawid and Skene 1979)"),
-        "da": Entry("DA", "MoL on seeds and word-level variants of them (Ma 2019)"),
-        "pag": Entry("PAG", "MoL on seeds and paraphrases, averaged over paraphrases (Yadav et al. 2024)"),
     },
     contract="Aggregator",
 )

@@ -12,20 +12,16 @@ from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 
 
 class Aggregator(ABC):
-    """Turns what N annotators said into one distribution over K labels for each item.
+    """Turns what N annotators observed into one distribution over K labels for each item.
 
     Subclasses are ``@dataclass(eq=False)``: their fields are their settings, all with defaults.
     They implement ``_fit``, ``_predict``, ``_state`` and ``_restore``; the checks stand here.
-    ``learns`` is False where seed labels change nothing (n may then be 0). ``variants``: the kind of the
-    seeds' variants (variants.py) that stand beside them in ``fit``, '' for none; ``averages``: those of
-    an item stand beside it in ``predict_proba``, too.
+    ``learns`` is False where seed labels change nothing (n may then be 0).
     """
 
     name: ClassVar[str]
     source: ClassVar[str]
     learns: ClassVar[bool] = True
-    variants: ClassVar[str] = ""
-    averages: ClassVar[bool] = False
 
     annotators: tuple[str, ...] = ()
     classes: int = 0
@@ -123,7 +119,7 @@ class Aggregator(ABC):
 
 
 class Untrained(Aggregator):
-    """An aggregator that learns nothing: its ``fit`` only remembers the panel."""
+    """An aggregator that learns nothing: its ``fit`` only keeps the panel."""
 
     learns: ClassVar[bool] = False
 

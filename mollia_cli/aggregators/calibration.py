@@ -1,4 +1,4 @@
-"""Calibrated confidence: how sure a verdict really is."""
+"""Calibrated confidence: how often a verdict is really right."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -8,7 +8,6 @@ import numpy as np
 
 from mollia_cli.aggregators.base import Aggregator
 from mollia_cli.aggregators.features import array, log_softmax, softmax
-from mollia_cli.aggregators.variants import original_id
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray, Panel
 from mollia_cli.domain.report import ReliabilityBin
@@ -27,7 +26,7 @@ class Calibration:
     the other items choose; right: [n]. ``temperature`` is what all of them choose, for new items. placed: [n] the
     confidence on the scale of the aggregator that was fitted on all items: the one that as large a share of
     unlabelled items reaches there as reached the item's among those of the fit that left it out. What learned from
-    fewer labels is less sure or surer as a whole, but ranks can be compared.
+    fewer labels is less or more confident as a whole, but ranks can be compared.
     """
 
     temperature: float
@@ -70,8 +69,8 @@ def cross_fitted(
     """[n, K] probabilities of each seed item by an aggregator that never saw its label.
 
     The part that is left out joins the unlabelled pool, so that features are used as in the
-    full fit; an item and its variants are left out together. A class with a single seed is
-    unseen when that seed is judged: that is what the honest estimate has to include.
+    full fit. A class with a single seed is unseen when that seed is predicted: that is what the
+    honest estimate has to include.
     """
     held = np.empty((len(labels), seed.classes))
     for out, fitted in _cross_fits(make, seed, labels, pool, random_seed, parts):
@@ -86,11 +85,8 @@ def _cross_fits(
     n = len(labels)
     if n < 2:
         raise InputError(f"{n} labelled items cannot be cross-fitted", "label two or more")
-    families = {original: place for place, original in enumerate(dict.fromkeys(map(original_id, seed.ids)))}
-    parts_of = np.empty(len(families), dtype=np.int64)
-    order = stream(random_seed, "cross-fit").permutation(len(families))
-    parts_of[order] = np.arange(len(families)) % min(parts, len(families))
-    part = parts_of[[families[original_id(item_id)] for item_id in seed.ids]]
+    part = np.empty(n, dtype=np.int64)
+    part[stream(random_seed, "cross-fit").permutation(n)] = np.arange(n) % min(parts, n)
     for i in np.unique(part):
         out, rest = np.flatnonzero(part == i), np.flatnonzero(part != i)
         yield out, make().fit(seed.take(rest), labels[rest], pool.joined(seed.take(out)), random_seed)
@@ -101,8 +97,8 @@ def fit_calibrated(
 ) -> tuple[Aggregator, Calibration]:
     """An aggregator fitted on all of ``seed`` and ``pool``, and its calibration by the rows ``measured`` alone.
 
-    The others were chosen for a reason (typical, reviewed for being doubtful, variants): they are learned from, as they
-    are in the cross-fits, and nothing is measured on them.
+    The others were chosen for a reason (typical, reviewed for low confidence): they are learned from, as they are in
+    the cross-fits, and nothing is measured on them.
     """
     fitted = make().fit(seed, labels, pool, random_seed)
     held = np.empty((len(labels), seed.classes))
@@ -181,7 +177,7 @@ def reliability(confidence: FloatArray, right: BoolArray, bins: int = 10) -> lis
 def expected_calibration_error(confidence: FloatArray, right: BoolArray, bins: int = 10) -> float:
     """ECE (Naeini et al. 2015): mean gap between confidence and accuracy, weighted by bin, less what chance adds.
 
-    Of n verdicts that are right exactly as often as they say, p, the squared gap is p (1 - p) / n on average. That is
+    Of n verdicts with accuracy p and confidence p, the squared gap is p (1 - p) / n on average. That is
     taken off each bin's squared gap before the root, down to 0 (as Kumar et al. 2019 do with the squared error): the
     plain mean of gaps is far too large for 50 verdicts. nan for no verdicts.
     """

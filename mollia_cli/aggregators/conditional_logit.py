@@ -28,7 +28,7 @@ _FOREST = {
 
 @dataclass(eq=False)
 class ConditionalLogit(Aggregator):
-    """score_k = w . F_k + b_k + G . M_k, and its own sure answers on the pool as further seeds.
+    """score_k = w . F_k + b_k + G . M_k, and its own confident predictions on the pool as further seeds.
 
     F_k are the 2N log-scores of class k, with weights w (the trust in each LLM) shared by all
     classes and pulled towards the panel's geometric mean. G are all 2NK of them, which correct
@@ -79,12 +79,12 @@ class ConditionalLogit(Aggregator):
         model = fit_logit(shared, free, targets, np.ones(n), ridge, start(rows, classes, rows * classes + radial))
         for _ in range(self.rounds if len(pool) else 0):
             probabilities = softmax(model.logits(pool, pool_free))
-            sure = most_confident(probabilities, self.keep)
+            confident = most_confident(probabilities, self.keep)
             model = fit_logit(
-                np.concatenate([shared, pool[sure]]),
-                np.concatenate([free, pool_free[sure]]),
-                np.concatenate([targets, one_hot(probabilities[sure].argmax(axis=1), classes)]),
-                np.concatenate([np.ones(n), np.full(len(sure), n / len(sure))]),
+                np.concatenate([shared, pool[confident]]),
+                np.concatenate([free, pool_free[confident]]),
+                np.concatenate([targets, one_hot(probabilities[confident].argmax(axis=1), classes)]),
+                np.concatenate([np.ones(n), np.full(len(confident), n / len(confident))]),
                 ridge,
                 model,
             )
@@ -124,8 +124,8 @@ class ConditionalLogit(Aggregator):
         if self._boosters:
             flat, fold = shared.reshape(len(shared), -1), folds(panel.ids, self._random_seed)
             both = np.stack([predict(booster, flat) for booster in self._boosters])
-            judged = np.log(np.maximum(both[fold, np.arange(len(flat))], 1e-9))
-            mixed = (mixed + self.tree_weight * judged) / (1 + self.tree_weight)
+            by_trees = np.log(np.maximum(both[fold, np.arange(len(flat))], 1e-9))
+            mixed = (mixed + self.tree_weight * by_trees) / (1 + self.tree_weight)
         return softmax(mixed)
 
     def _state(self) -> dict[str, Any]:

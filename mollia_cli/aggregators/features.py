@@ -80,5 +80,5 @@ def most_confident(probabilities: FloatArray, share: float) -> IntArray:
 
 
 def folds(ids: Sequence[str], random_seed: int) -> IntArray:
-    """[n] 0 or 1 by item id, so that an item is always judged by what never trained on it."""
+    """[n] 0 or 1 by item id, so that an item is always predicted by what never trained on it."""
     return np.array([stream_seed(random_seed, "fold", item_id) & 1 for item_id in ids], dtype=np.int64)

@@ -22,7 +22,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 @dataclass(eq=False)
 class MoLAM(Aggregator):
-    """One-vs-rest ``binary:logistic`` boosting over one-hot targets, refitted on its own sure answers.
+    """One-vs-rest ``binary:logistic`` boosting over one-hot targets, refitted on its own confident predictions.
 
     Predict the pool, move the rows whose highest probability exceeds ``sigma`` into the training
     set with that label, refit; and again, until a pass moves no more than ``least_added`` of the
@@ -47,12 +47,12 @@ class MoLAM(Aggregator):
         added = len(left)
         while added > self.least_added * len(pool):
             probabilities = self._one_vs_rest(left)
-            sure = probabilities.max(axis=1) > self.sigma
-            added = int(sure.sum())
+            confident = probabilities.max(axis=1) > self.sigma
+            added = int(confident.sum())
             if added:
-                features = np.concatenate([features, left[sure]])
-                targets = np.concatenate([targets, one_hot(probabilities[sure].argmax(axis=1), self.classes)])
-                left = left[~sure]
+                features = np.concatenate([features, left[confident]])
+                targets = np.concatenate([targets, one_hot(probabilities[confident].argmax(axis=1), self.classes)])
+                left = left[~confident]
                 self._booster = self._boost(features, targets)
 
     def _boost(self, features: FloatArray, targets: FloatArray) -> Any:

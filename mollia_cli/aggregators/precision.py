@@ -1,8 +1,9 @@
-"""From which confidence on verdicts are right so often, promised at a stated confidence level.
+"""The threshold for a target precision, promised at a stated confidence level.
 
-The seeds are walked through from the surest down, and their wrong verdicts counted. ``error_bounds`` says how many may
-be wrong among the first j for the promise to begin, or to go on, there, such that it fails for at most 1 - level of
-seed sets although the lowest confidence that qualifies is taken: the search over all of them is part of the bounds.
+The seeds are walked through from the most confident down, and their wrong verdicts counted. ``error_bounds`` says how
+many may be wrong among the first j for the promise to begin, or to go on, there, such that it fails for at most
+1 - level of seed sets although the lowest confidence that qualifies is taken: the search over all of them is part of
+the bounds.
 """
 
 from dataclasses import dataclass
@@ -22,21 +23,21 @@ _DECIMALS = 7
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """At ``level``, verdicts at ``confidence`` or above are right ``target`` of the time.
+    """At ``level``, verdicts at ``confidence`` or above have accuracy ``target``.
 
-    sure: the seeds at or above it; right: those of them whose cross-fitted verdict is right.
+    seeds: how many are at or above it; right: those of them whose cross-fitted verdict is correct.
     """
 
     target: float
     level: float
     confidence: float
-    sure: int
+    seeds: int
     right: int
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorBounds:
-    """How many of the j surest of n seeds may be wrong, both [n + 1], -1 where even none is too many.
+    """How many of the j most confident of n seeds may be wrong, both [n + 1], -1 where even none is too many.
 
     begin: for the promise to hold there, whatever stands above; go_on: for it to hold there if it does at j - 1.
     """
@@ -58,7 +59,7 @@ class ErrorBounds:
 def error_bounds(n: int, target: float, level: float) -> ErrorBounds:
     """The bounds for n seeds (fixed sequence testing, as in Learn then Test: Angelopoulos et al. 2021).
 
-    Let verdicts that are less sure be right no more often, and m seeds be as sure as the lowest confidence that
+    Let less confident verdicts be right no more often, and m seeds be as confident as the lowest that still
     keeps the target. e_m is binomial, and every further seed is wrong with probability 1 - target or more. The
     promise is broken only if it still held at m, so e_m <= go_on[m], or began below: e_j <= begin[j] for a j > m.
     begin are Clopper and Pearson's bounds (1934), all at the one stricter level at which a seed set that is wrong
@@ -112,7 +113,7 @@ def _begun(begin: IntArray, target: float) -> FloatArray:
 
 
 def threshold_for(confidence: FloatArray, right: BoolArray, target: float, level: float = LEVEL) -> Threshold:
-    """The lowest confidence from which verdicts are right ``target`` of the time, at ``level``.
+    """The lowest confidence from which on verdicts have accuracy ``target``, at ``level``.
 
     confidence, right: [n] of the seeds' cross-fitted verdicts, on the scale of the verdicts that the promise is about
     (Calibration's ``placed``). Raises InputError where the seeds cannot promise it, with how many labels could.
@@ -132,10 +133,10 @@ def threshold_for(confidence: FloatArray, right: BoolArray, target: float, level
     held[1:-1] &= confidence[order][:-1] > confidence[order][1:]
     if not held.any():
         raise _too_few(wrong, target, level)
-    sure = int(np.flatnonzero(held)[-1])
+    seeds = int(np.flatnonzero(held)[-1])
     # with every seed within the bound, it holds for all verdicts
-    lowest = 0.0 if sure == len(right) else float(confidence[order][sure - 1])
-    return Threshold(target, level, _rounded_down(lowest), sure, sure - int(wrong[sure]))
+    lowest = 0.0 if seeds == len(right) else float(confidence[order][seeds - 1])
+    return Threshold(target, level, _rounded_down(lowest), seeds, seeds - int(wrong[seeds]))
 
 
 def _running_errors(right: BoolArray) -> IntArray:
@@ -149,19 +150,20 @@ def _rounded_down(value: float) -> float:
 
 def _too_few(wrong: IntArray, target: float, level: float) -> InputError:
     n = len(wrong) - 1
-    said = f"{n} seed labels cannot promise a precision of {target:g} at a confidence level of {level:g}"
+    refused = f"{n} seed labels cannot promise a precision of {target:g} at a confidence level of {level:g}"
     review = "or have people look at what is in doubt: mollia review"
     if (needed := labels_needed(wrong, target, level)) is None:
         possible = np.flatnonzero(error_bounds(n, target, level).begin >= 0)
         first = int(possible[0]) if len(possible) else n
         return InputError(
-            f"{said}, nor could ten times as many: {int(wrong[first])} of the {first} surest verdicts are wrong",
+            f"{refused}, nor could ten times as many: {int(wrong[first])} of the {first} most confident verdicts are"
+            " wrong",
             f"ask for less, add a better LLM, {review}",
         )
-    total, sure, errors, have = needed
+    total, confident, errors, have = needed
     allowed = f"at most {errors}" if errors else "none"
     return InputError(
-        f"{said}: {target:g} needs about {sure} sure labels with {allowed} wrong; you have {have}",
+        f"{refused}: {target:g} needs about {confident} confident labels with {allowed} wrong; you have {have}",
         f"label about {total - n} more: mollia label --seed {total}; {review}",
     )
 
@@ -169,17 +171,17 @@ def _too_few(wrong: IntArray, target: float, level: float) -> InputError:
 def labels_needed(wrong: IntArray, target: float, level: float) -> tuple[int, int, int, int] | None:
     """About how many seed labels could promise the target, if more of them were wrong as often as these.
 
-    wrong: [n + 1] running errors from the surest seed down. Returns the number of seeds, how many of them would have
-    to be sure, how many of those may be wrong, and how many of the n seeds are as sure; None where ten times the
-    seeds would not do.
+    wrong: [n + 1] running errors from the most confident seed down. Returns the number of seeds, how many of them
+    would have to be confident, how many of those may be wrong, and how many of the n seeds are so confident;
+    None where ten times the seeds would not do.
     """
     n = len(wrong) - 1
-    sure = np.arange(1, n + 1)
+    first = np.arange(1, n + 1)
     for total in np.unique(np.geomspace(n + 1, _MOST * n, 25).astype(np.int64)).tolist():
-        bounds, scaled = error_bounds(total, target, level).begin, sure * total // n
+        bounds, scaled = error_bounds(total, target, level).begin, first * total // n
         enough = np.flatnonzero(np.ceil(wrong[1:] * total / n - 1e-9) <= bounds[scaled])
         if len(enough):
-            have = int(sure[enough[-1]])
+            have = int(first[enough[-1]])
             needed = int(scaled[enough[-1]])
             return total, needed, int(bounds[needed]), have
     return None

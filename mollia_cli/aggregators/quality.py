@@ -61,7 +61,7 @@ def member_quality(panel: Panel, labels: IntArray) -> list[MemberQuality]:
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:
-    """95% interval of a proportion (Wilson 1927); (0, 1) for no trials."""
+    """95% interval of a proportion (Wilson 1927); (0, 1) for no items."""
     if not n:
         return 0.0, 1.0
     share, spread = successes / n, _Z**2 / n
@@ -71,12 +71,12 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
 
 
 def interval(successes: int, n: int) -> tuple[float | None, float | None]:
-    """The 95% interval that is shown of a proportion: ``wilson``, or (None, None) of fewer than ``FEWEST`` trials."""
+    """The 95% interval that is shown of a proportion: ``wilson``, or (None, None) of fewer than ``FEWEST`` items."""
     return wilson(successes, n) if n >= FEWEST else (None, None)
 
 
 def difference(first: BoolArray, second: BoolArray) -> tuple[float, float | None, float | None]:
-    """How much more often the first is right than the second on the same items, and its 95% interval.
+    """The difference of two accuracies on the same items, and its 95% interval.
 
     The interval is Bonett and Price's (2012) of paired proportions: Wald's with half an item added to either kind
     of disagreement, so that no disagreement among few items is not taken for proof that there is none. Like

@@ -14,7 +14,7 @@ from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 
 @dataclass(eq=False)
 class Single(Aggregator):
-    """One annotator's label probabilities: the named one's, else the one that is right on most seeds.
+    """One annotator's label probabilities: the named one's, else the one with the highest accuracy on the seeds.
 
     Ties go to the annotator that gives the gold labels the higher mean log-probability. Raises
     InputError for an annotator that is not in the panel.
@@ -35,8 +35,8 @@ class Single(Aggregator):
             return
         z = normalised(scores(seed))
         right = (z.argmax(axis=2) == labels[:, None]).sum(axis=0)
-        sureness = np.log(z[np.arange(len(labels)), :, labels] + 1e-9).mean(axis=0)
-        self._member = int(np.lexsort((sureness, right))[-1])
+        confidence = np.log(z[np.arange(len(labels)), :, labels] + 1e-9).mean(axis=0)
+        self._member = int(np.lexsort((confidence, right))[-1])
 
     def _predict(self, panel: Panel) -> FloatArray:
         return normalised(scores(panel))[:, self._member]

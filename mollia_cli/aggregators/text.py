@@ -1,7 +1,7 @@
 """The text as one more annotator: a classifier trained on the aggregator's verdicts, cross-fitted.
 
 What the panel says of an item misses what the words say. A text model learns the verdicts on some
-of the items and judges the others; its probabilities join the panel as one more member, whose
+of the items and predicts the others; its probabilities join the panel as one more member, whose
 trust the aggregator learns from the seed labels like any other's. A few rounds of this move both.
 """
 
@@ -24,10 +24,10 @@ _SEED_WEIGHT = 5.0
 
 
 class TextModel(Protocol):
-    """Trains on some rows and judges others; rows number the seed items first, then the pool."""
+    """Trains on some rows and predicts others; rows number the seed items first, then the pool."""
 
-    def __call__(self, train: IntArray, targets: FloatArray, weights: FloatArray, judge: IntArray) -> FloatArray:
-        """[len(judge), K] probabilities. targets: [len(train), K], rows sum to 1; weights: [len(train)]."""
+    def __call__(self, train: IntArray, targets: FloatArray, weights: FloatArray, rows: IntArray) -> FloatArray:
+        """[len(rows), K] probabilities. targets: [len(train), K], rows sum to 1; weights: [len(train)]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ def refine(
     """Fit, then ``rounds`` times: train the text models on the verdicts, let them join the panel, refit.
 
     Trained on are the seeds and the most confident ``keep`` of the pool of each predicted class.
-    models: by the name of the annotator that each becomes. No text model ever judges a row that it
-    was trained on: rows are cut into ``parts``, and each part is judged by the others.
+    models: by the name of the annotator that each becomes. No text model ever predicts a row that it
+    was trained on: rows are cut into ``parts``, and each part is predicted by the others.
     """
     taken = set(models) & set(seed.annotators)
     if taken:
@@ -70,24 +70,24 @@ def refine(
         targets = np.concatenate([gold, one_hot(verdicts.argmax(axis=1), seed.classes)])
         weights = np.concatenate([np.full(n, _SEED_WEIGHT), np.zeros(m)])
         weights[n + most_confident(verdicts, keep)] = 1.0
-        said = {name: _cross_fit(model, targets, weights, part) for name, model in models.items()}
-        wide_seed = with_members(seed, {name: rows[:n] for name, rows in said.items()})
-        wide_pool = with_members(pool, {name: rows[n:] for name, rows in said.items()})
+        predicted = {name: _cross_fit(model, targets, weights, part) for name, model in models.items()}
+        wide_seed = with_members(seed, {name: rows[:n] for name, rows in predicted.items()})
+        wide_pool = with_members(pool, {name: rows[n:] for name, rows in predicted.items()})
         fitted = make().fit(wide_seed, labels, wide_pool, random_seed)
     return Refined(fitted, wide_seed, wide_pool)
 
 
-def with_members(panel: Panel, said: Mapping[str, FloatArray]) -> Panel:
-    """The panel with more annotators; said: [n, K] probabilities of each, which are its votes too.
+def with_members(panel: Panel, predicted: Mapping[str, FloatArray]) -> Panel:
+    """The panel with more annotators; predicted: [n, K] probabilities of each, which are its votes too.
 
-    A row of zeros is an item that the annotator says nothing of.
+    A row of zeros is an item that the annotator has not observed.
     """
-    new = np.stack(list(said.values()), axis=1)
+    new = np.stack(list(predicted.values()), axis=1)
     with np.errstate(divide="ignore"):
         log_probs = np.log(new)
     return Panel(
         panel.ids,
-        panel.annotators + tuple(said),
+        panel.annotators + tuple(predicted),
         np.concatenate([panel.log_probs, log_probs], axis=1),
         np.concatenate([panel.votes, new], axis=1),
         np.concatenate([panel.invalid, np.clip(1.0 - new.sum(axis=2), 0.0, 1.0)], axis=1),
@@ -96,11 +96,11 @@ def with_members(panel: Panel, said: Mapping[str, FloatArray]) -> Panel:
 
 
 def _cross_fit(model: TextModel, targets: FloatArray, weights: FloatArray, part: IntArray) -> FloatArray:
-    judged = np.zeros_like(targets)
+    predicted = np.zeros_like(targets)
     for i in np.unique(part):
         train, out = np.flatnonzero((part != i) & (weights > 0)), np.flatnonzero(part == i)
-        judged[out] = model(train, targets[train], weights[train], out)
-    return judged
+        predicted[out] = model(train, targets[train], weights[train], out)
+    return predicted
 
 
 @dataclass(frozen=True)
@@ -108,20 +108,20 @@ class LinearText:
     """Softmax regression on fixed features of the texts, one row for each seed item, then each pool item.
 
     features: dense [n, d] or scipy CSR [n, d]; a row of zeros is an item without a text: nothing
-    is learned from it, and nothing said of it. ``ridge``: penalty on |W|^2 / 2.
+    is learned from it, and nothing predicted of it. ``ridge``: penalty on |W|^2 / 2.
     """
 
     features: Any
     ridge: float = 1.0 / 3.0
     passes: int = 60
 
-    def __call__(self, train: IntArray, targets: FloatArray, weights: FloatArray, judge: IntArray) -> FloatArray:
+    def __call__(self, train: IntArray, targets: FloatArray, weights: FloatArray, rows: IntArray) -> FloatArray:
         known = _has_text(self.features)
         kept = known[train]
         coefficients = _regress(self.features[train[kept]], targets[kept], weights[kept], self.ridge, self.passes)
-        logits = np.asarray(self.features[judge] @ coefficients[:-1]) + coefficients[-1]
-        judged: FloatArray = softmax(logits.astype(np.float64)) * known[judge][:, None]
-        return judged
+        logits = np.asarray(self.features[rows] @ coefficients[:-1]) + coefficients[-1]
+        predicted: FloatArray = softmax(logits.astype(np.float64)) * known[rows][:, None]
+        return predicted
 
 
 def _has_text(features: Any) -> BoolArray:

@@ -1,4 +1,4 @@
-"""Annotators: who says something of an item."""
+"""Annotators: what assigns label probabilities to an item."""
 
 from mollia_cli.domain.registry import Entry, Registry
 
@@ -9,6 +9,7 @@ ANNOTATORS = Registry(
         "llama": Entry("GgufAnnotator", "a local LLM in a GGUF file, through llama.cpp"),
         "replay": Entry("ReplayAnnotator", "stored outputs of LLMs, from a .npy or .jsonl file"),
         "human": Entry("HumanAnnotator", "a person, one text at a time"),
+        "oracle": Entry("OracleAnnotator", "the items' true labels"),
     },
     contract="Annotator",
 )

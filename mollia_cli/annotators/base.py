@@ -1,42 +1,104 @@
 """The annotator contract: items in, batches of observations out."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
 
 from mollia_cli.domain.items import Item
+from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
+from mollia_cli.domain.prompting import Decoding, Prompt
 
 
-class Annotator(Protocol):
-    """One member of a panel.
+@dataclass(frozen=True, slots=True)
+class NoOptions:
+    """The options of a kind that has none."""
 
-    ``identity`` holds everything that an observation depends on (model digest, engine build,
-    prompt, labels, decoding, seed): its digest is the observation's key, so it must be known
-    before anything expensive is loaded.
-    """
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model's file; ``sha256`` is of the file as it is now, ``kernels`` finds out what computes it here."""
 
     name: str
+    path: Path
+    sha256: str
+    kernels: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PanelContext:
+    """What a project gives the members of its panel to be made from. What is costly, or may fail, is a function.
+
+    folder: of the project, which relative paths in options are of. tokens: those that a prompt may have, 0 for the
+    model's own limit. show_invalid: of each text, so many answers that are no label are decoded to their end.
+    find_llm: an LLM's file by catalogue name or path. ask: puts a question to a person.
+    """
+
+    folder: Path
+    labels: LabelSet
+    prompt: Callable[[], Prompt]
+    decoding: Decoding
+    threads: int
+    tokens: int
+    log_path: Path
+    show_invalid: int
+    find_llm: Callable[[str], ModelFile]
+    ask: Callable[[str], str]
+
+    def path(self, written: str) -> Path:
+        """A path in a member's options."""
+        return self.folder / Path(written).expanduser()
+
+
+class Annotator(ABC):
+    """One member of a panel.
+
+    ``Options``: a dataclass of the options that a table in ``mollia.toml`` may give; a field without a default is
+    required. ``certain``: what it says is the label, which no aggregator weighs and which is kept with the labels.
+    ``recorded``: it looks up answers that are written down already, so that nobody is asked.
+
+    ``name`` is unique in the panel; ``size``: bytes of the file that it loads, 0 for one that loads none.
+    """
+
+    Options: ClassVar[type] = NoOptions
+    certain: ClassVar[bool] = False
+    recorded: ClassVar[bool] = False
+    name: str
+
+    @classmethod
+    @abstractmethod
+    def from_spec(cls, name: str, options: Any, context: PanelContext) -> Sequence["Annotator"]:
+        """The member that a panel calls ``name``, ``options`` an instance of ``Options``; nothing is loaded yet.
+
+        "" is a name too: of all that the options hold, each by its own name.
+        """
 
     @property
     def size(self) -> int:
         """Bytes of the file that it loads; 0 for one that loads none."""
-        ...
+        return 0
 
     @property
-    def identity(self) -> Mapping[str, Any]: ...
+    @abstractmethod
+    def identity(self) -> Mapping[str, Any]:
+        """Everything that an observation depends on (model digest, engine build, prompt, labels, decoding, seed).
 
+        Its digest is the observation's key, so it must be known before anything expensive is loaded.
+        """
+
+    @abstractmethod
     def annotate(self, items: Sequence[Item]) -> Iterator[list[Observation]]:
         """Yield observations batch by batch, each item exactly once, in any order.
 
         An item that the model fails on is yielded as an observation without votes
         (``invalid == 1``), never left out.
         """
-        ...
 
     def preview(self, text: str) -> str:
         """Exactly what the model will see for a text, special tokens included."""
-        ...
+        return text
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 -- most have nothing to free
         """Free what was loaded. Annotating again after it loads again."""
-        ...

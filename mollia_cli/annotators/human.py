@@ -1,10 +1,9 @@
 """A person as an annotator: one text, one answer."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, Self
 
-import numpy as np
-
+from mollia_cli.annotators.base import Annotator, NoOptions, PanelContext
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
@@ -12,16 +11,20 @@ from mollia_cli.domain.observations import Observation
 Ask = Callable[[str], str]
 
 
-class HumanAnnotator:
+class HumanAnnotator(Annotator):
     """Asks for each text's label; ``ask`` shows a question and returns what was answered."""
 
-    name = "human"
+    certain: ClassVar[bool] = True
 
-    def __init__(self, labels: LabelSet, ask: Ask) -> None:
+    def __init__(self, name: str, labels: LabelSet, ask: Ask) -> None:
+        self.name = name
         self._labels = labels
         self._ask = ask
 
-    size = 0
+    @classmethod
+    def from_spec(cls, name: str, options: NoOptions, context: PanelContext) -> Sequence[Self]:
+        """It has no options."""
+        return [cls(name, context.labels, context.ask)]
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -31,14 +34,12 @@ class HumanAnnotator:
     def annotate(self, items: Sequence[Item]) -> Iterator[list[Observation]]:
         """Yield one item at a time, so that a stop loses no answer."""
         for number, item in enumerate(items, 1):
-            yield [self._observation(item.id, self._label(item.text, f"{number}/{len(items)}"))]
+            label = self._label(item.text, f"{number}/{len(items)}")
+            yield [Observation.certain(item.id, label, len(self._labels))]
 
     def preview(self, text: str) -> str:
         """The question as it is asked."""
         return self._question(text, "")
-
-    def close(self) -> None:
-        """Nothing to free."""
 
     def _question(self, text: str, progress: str) -> str:
         choices = "  ".join(f"{k} {name}" for k, name in enumerate(self._labels.names, 1))
@@ -53,8 +54,3 @@ class HumanAnnotator:
             if found is not None:
                 return found
             question = f"{answer!r} is no label; type its number or its name"
-
-    def _observation(self, item_id: str, label: int) -> Observation:
-        votes = np.eye(len(self._labels))[label]
-        with np.errstate(divide="ignore"):
-            return Observation(item_id, np.log(votes), votes, mass=1.0, invalid=0.0)

@@ -1,12 +1,14 @@
-"""Stored outputs as annotators: what LLMs said elsewhere, read from a file instead of computed."""
+"""Stored outputs as annotators: observations made elsewhere, read from a file instead of computed."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from mollia_cli.annotators.base import Annotator, PanelContext
 from mollia_cli.domain.digest import digest_file
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item
@@ -17,15 +19,44 @@ _BATCH = 1000
 Lookup = Callable[[str], Observation | None]
 
 
-class ReplayAnnotator:
-    """One LLM's stored outputs; ``find`` gives the observation of an item id, or None."""
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """file: .npy or .jsonl, see ``panel``; llm: which of the file's LLMs, by its name there, where it holds several."""
 
-    def __init__(self, name: str, path: Path, digest: str, labels: LabelSet, find: Lookup) -> None:
+    file: str
+    llm: str = ""
+
+
+class ReplayAnnotator(Annotator):
+    """One LLM's stored outputs; ``find`` gives the observation of an item id, or None.
+
+    ``stored_as`` is its name in the file; a panel may call it otherwise.
+    """
+
+    Options: ClassVar[type] = ReplayOptions
+    recorded: ClassVar[bool] = True
+
+    def __init__(self, name: str, stored_as: str, path: Path, digest: str, labels: LabelSet, find: Lookup) -> None:
         self.name = name
+        self._stored_as = stored_as
         self._path = path
         self._digest = digest
         self._labels = labels
         self._find = find
+
+    @classmethod
+    def from_spec(cls, name: str, options: ReplayOptions, context: PanelContext) -> Sequence[Self]:
+        """One LLM of the file, called ``name``; without a name all of them. InputError where it holds no such one."""
+        stored = cls.panel(context.path(options.file), context.labels)
+        if not name:
+            return stored
+        chosen = [one for one in stored if options.llm in ("", one.name)]
+        if len(chosen) != 1:
+            held = ", ".join(one.name for one in stored)
+            said = f"which of them is {name!r}?" if chosen else f"and no {options.llm!r}"
+            raise InputError(f"{options.file} holds what {held} said, {said}", f'say which: llm = "{stored[0].name}"')
+        chosen[0].name = name
+        return chosen
 
     @classmethod
     def panel(cls, path: Path, labels: LabelSet) -> list[Self]:
@@ -40,32 +71,23 @@ class ReplayAnnotator:
             raise NotFoundError(f"there is no file {path}", "give the stored outputs: --replay FILE.npy or FILE.jsonl")
         found = _from_array(path, labels) if path.suffix == ".npy" else _from_lines(path, labels)
         digest = digest_file(path)
-        return [cls(name, path, digest, labels, find) for name, find in found.items()]
-
-    size = 0
+        return [cls(name, name, path, digest, labels, find) for name, find in found.items()]
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """The file's digest, the LLM within it, and the labels."""
-        return {"annotator": "replay", "file": self._digest, "member": self.name, "labels": self._labels.digest}
+        return {"annotator": "replay", "file": self._digest, "member": self._stored_as, "labels": self._labels.digest}
 
     def annotate(self, items: Sequence[Item]) -> Iterator[list[Observation]]:
         """Yield what is stored of the items; one that is not stored raises NotFoundError."""
         for start in range(0, len(items), _BATCH):
             yield [self._observation(item.id) for item in items[start : start + _BATCH]]
 
-    def preview(self, text: str) -> str:
-        """The text alone: no prompt was stored."""
-        return text
-
-    def close(self) -> None:
-        """Nothing to free."""
-
     def _observation(self, item_id: str) -> Observation:
         found = self._find(item_id)
         if found is None:
             raise NotFoundError(
-                f"{self._path} holds nothing that {self.name} said of item {item_id!r}",
+                f"{self._path} holds no observation by {self.name} of item {item_id!r}",
                 "items are found by their ids: import them with --id-column (for .npy files, the row's number)",
             )
         return found
@@ -113,7 +135,7 @@ def _from_lines(path: Path, labels: LabelSet) -> dict[str, Lookup]:
                 ) from error
     if not stored:
         raise InputError(f"{path} holds no observation", "make one: mollia annotate --split pool > FILE.jsonl")
-    return {name: said.get for name, said in stored.items()}
+    return {name: observed.get for name, observed in stored.items()}
 
 
 def _by_label(values: Mapping[str, float], labels: LabelSet) -> FloatArray:

@@ -25,7 +25,7 @@ from mollia_cli.domain.errors import InputError
 if TYPE_CHECKING:
     from mollia_cli.aggregators.negatives import NegativeRule
     from mollia_cli.domain.verdicts import Verdict
-    from mollia_cli.loop.aggregate import Conclusion
+    from mollia_cli.loop.aggregate import Aggregated
 
 _COLUMNS = ["id", "label", "confidence", "negatives"]
 
@@ -52,22 +52,20 @@ def aggregate(
     project: ProjectOption = None,
     as_json: JsonLinesOption = False,
 ) -> None:
-    """Conclude one label from what the LLMs said.
+    """Aggregate what the LLMs observed into one label for each text.
 
     The aggregator is fitted on the seed labels, and its confidence calibrated on them.
     Each record has the label, its confidence, the labels that no LLM believes in, and with a target
-    precision whether it is sure.
+    precision whether it is confident enough. --summary says how the verdicts came about.
     A target precision is a promise about the pool that the seeds are a random sample of: at a confidence level of
     0.8, at most one seed set in five breaks it. Where the seeds are too few for it, that is an error that says how
     many more labels would do.
-    With da and pag, the LLMs first read variants of the labelled texts (pag: paraphrases, of all texts, which
-    the largest LLM writes). They are kept, and a stop loses none.
     With --cascade, a text is judged by the LLMs that have read it; any that are still needed are asked.
 
-    Example: mollia aggregate --target-precision 0.95 --json | jq -r 'select(.sure | not) | .id'
+    Example: mollia aggregate --target-precision 0.95 --json | jq -r 'select(.confident | not) | .id'
     """
     from mollia_cli.loop.aggregate import LEVEL
-    from mollia_cli.loop.aggregate import aggregate as conclude
+    from mollia_cli.loop.aggregate import aggregate as aggregate_items
 
     _check(bool(cascade), sure, target_precision, confidence_level, summary, as_json)
     wanted = read_ids(ids) if ids else None
@@ -76,17 +74,18 @@ def aggregate(
         return
     level = LEVEL if confidence_level is None else confidence_level
     with open_project(project) as opened:
-        done = conclude(opened, aggregator, wanted, target_precision, level)
+        done = aggregate_items(opened, aggregator, wanted, target_precision, level)
         names = opened.labels.names
     threshold = done.threshold
     records = (
-        _record(verdict, names) | ({} if threshold is None else {"sure": verdict.confidence >= threshold.confidence})
-        for verdict in done.verdicts
+        _record(verdict, names)
+        | ({} if threshold is None else {"confident": verdict.confidence >= threshold.confidence})
+        for verdict in done.verdicts.rows()
     )
     if summary:
         emit_json(_account(done))
     else:
-        emit_stream(records, [*_COLUMNS, *(["sure"] if threshold else [])], as_json)
+        emit_stream(records, [*_COLUMNS, *(["confident"] if threshold else [])], as_json)
     _remark(done)
 
 
@@ -118,13 +117,13 @@ def _cascade(
     aggregator: str,
     as_json: bool,
 ) -> None:
-    from mollia_cli.loop.cascade import conclude_cascade, stages_said
+    from mollia_cli.loop.cascade import aggregate_cascade, stages_remark
 
     with open_project(folder) as opened:
-        done = conclude_cascade(opened, order, sure or opened.settings.run.sure, ids, aggregator)
+        done = aggregate_cascade(opened, order, sure or opened.settings.run.sure, ids, aggregator)
         names = opened.labels.names
-    emit_stream([_record(verdict, names) for verdict in done.verdicts.values()], _COLUMNS, as_json)
-    talk(f"{len(done.verdicts)} verdicts by {done.fit.aggregator}; {stages_said(done)}")
+    emit_stream([_record(verdict, names) for verdict in done.verdicts.rows()], _COLUMNS, as_json)
+    talk(f"{len(done.verdicts)} verdicts by {done.fit.aggregator}; {stages_remark(done)}")
 
 
 def _record(verdict: "Verdict", names: tuple[str, ...]) -> dict[str, Any]:
@@ -136,7 +135,7 @@ def _record(verdict: "Verdict", names: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _account(done: "Conclusion") -> dict[str, Any]:
+def _account(done: "Aggregated") -> dict[str, Any]:
     """How the verdicts came about, as a JSON-ready object."""
     fitted, threshold = done.fitted, done.threshold
     fit, rule, calibration = fitted.fit, fitted.negatives, fitted.calibration
@@ -162,15 +161,15 @@ def _account(done: "Conclusion") -> dict[str, Any]:
             "precision": threshold.target,
             "confidence_level": threshold.level,
             "threshold": threshold.confidence,
-            "seeds": threshold.sure,
+            "seeds": threshold.seeds,
             "seeds_right": threshold.right,
-            "coverage": round(1 - done.below / len(done.verdicts), 6) if done.verdicts else None,
+            "coverage": round(1 - done.below / len(done.verdicts), 6) if len(done.verdicts) else None,
             "below": done.below,
         }
     return account
 
 
-def _remark(done: "Conclusion") -> None:
+def _remark(done: "Aggregated") -> None:
     fit, rule, threshold = done.fitted.fit, done.fitted.negatives, done.threshold
     talk(
         f"{len(done.verdicts)} verdicts by {fit.aggregator}"
@@ -180,7 +179,7 @@ def _remark(done: "Conclusion") -> None:
     if threshold is not None:
         talk(
             f"precision {threshold.target:g} from confidence {threshold.confidence:.4f} on, at a confidence level of"
-            f" {threshold.level:g}: {threshold.right} of the {threshold.sure} seeds there are right"
+            f" {threshold.level:g}: {threshold.right} of the {threshold.seeds} seeds there are right"
         )
         talk(f"  {len(done.verdicts) - done.below} of {len(done.verdicts)} verdicts; {done.below} fall below")
         if done.below:

@@ -62,7 +62,7 @@ def annotate(
     the sample that the aggregator learns from, and what the current run has selected.
     --votes and --shots hold for this command; to keep them, set them in mollia.toml under [annotate].
     With --cascade, each LLM reads the seed items, and of the others those that the LLMs before it leave
-    in doubt; `mollia aggregate --cascade` with the same LLMs concludes on all of them.
+    in doubt; `mollia aggregate --cascade` with the same LLMs makes verdicts on all of them.
 
     Example: mollia select -n 50 | mollia annotate - | mollia aggregate -
     """
@@ -85,12 +85,12 @@ def annotate(
             wanted = read_ids(ids) if ids else next_items(opened)
             wanted = wanted[:limit] if limit else wanted
         if cascade:
-            from mollia_cli.loop.cascade import ask, check_order, stages_said
+            from mollia_cli.loop.cascade import ask, check_order, stages_remark
 
             order = split_names(cascade)
             done = ask(opened, order, sure or opened.settings.run.sure, wanted)
             members = check_order(opened, order)
-            talk(stages_said(done))
+            talk(stages_remark(done))
         else:
             members = work.annotate(opened, wanted, [model] if model else [], show_invalid)
         names = opened.labels.names

@@ -1,5 +1,6 @@
 """``mollia bench``: speed on this machine."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -48,9 +49,9 @@ def annotate(
 
     found = bench(model, source_of(file)[0] if file else None, limit, threads or 0)
     if as_json:
-        emit_json(found)
+        emit_json(asdict(found))
         return
     table(
-        [f"{found['model']} ({found['format']})", f"{found['texts']} texts"],
-        [[words, found[key]] for key, words in _SHOWN],
+        [f"{found.model} ({found.format})", f"{found.texts} texts"],
+        [[words, getattr(found, key)] for key, words in _SHOWN],
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mollia_cli.cli.common import JsonOption, ThreadsOption, emit, emit_json, open_project, table, talk
-from mollia_cli.cli.rounds import show_rounds, summary
+from mollia_cli.cli.rounds import round_row, show_rounds, summary
 
 
 def demo(
@@ -24,7 +24,6 @@ def demo(
 
     Example: mollia demo
     """
-    from mollia_cli.insight.status import round_row
     from mollia_cli.machine import demo as work
 
     started = time.monotonic()

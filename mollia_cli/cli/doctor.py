@@ -1,11 +1,15 @@
 """``mollia doctor``."""
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, excluded, table, talk
 from mollia_cli.domain.errors import EXIT_FAILURE
+
+if TYPE_CHECKING:
+    from mollia_cli.machine.doctor import Diagnosis
 
 
 def doctor(
@@ -31,17 +35,16 @@ def doctor(
 
     found = examine(project)
     if as_json:
-        emit_json(found)
+        emit_json(asdict(found))
     else:
         table(["what", "found"], _rows(found))
         columns = ["model", "kind", "state", "memory", "kernels", "sha256"]
-        shown = [{**model, "model": model["name"], "memory": _gib(model["memory"])} for model in found["models"]]
-        table(columns, ([model[column] for column in columns] for model in shown))
-    for warning in found["warnings"]:
+        table(columns, ([m.name, m.kind, m.state, _gib(m.memory), m.kernels, m.sha256] for m in found.models))
+    for warning in found.warnings:
         talk(f"warning: {warning}")
-    for problem in found["problems"]:
+    for problem in found.problems:
         talk(f"problem: {problem}")
-    if not found["ok"]:
+    if not found.ok:
         raise typer.Exit(EXIT_FAILURE)
 
 
@@ -50,39 +53,39 @@ def _prove_offline(as_json: bool) -> None:
 
     found = offline()
     if as_json:
-        emit_json(found)
+        emit_json(asdict(found))
     else:
-        table(["try", "refused by"], [[each["what"], each["by"]] for each in found["tries"]])
-        table(["told to libraries", "value"], [[*pair] for pair in found["environment"].items()])
-        table(["interface", "state"], [[each["name"], each["state"]] for each in found["interfaces"]])
-        said = "the guard is active, and nothing got past it" if found["ok"] else "something can get to a network"
-        talk(f"{said}; the system has {len(found['interfaces'])} network interfaces")
-    if not found["ok"]:
+        table(["attempt", "refused by"], [[each.what, each.by] for each in found.attempts])
+        table(["set for libraries", "value"], [[*pair] for pair in found.environment.items()])
+        table(["interface", "state"], [[each.name, each.state] for each in found.interfaces])
+        result = "the guard is active, and nothing got past it" if found.ok else "something can get to a network"
+        talk(f"{result}; the system has {len(found.interfaces)} network interfaces")
+    if not found.ok:
         raise typer.Exit(EXIT_FAILURE)
 
 
-def _rows(found: dict[str, Any]) -> list[list[str]]:
+def _rows(found: "Diagnosis") -> list[list[str]]:
     """Everything but the models, as pairs for people."""
-    engine, project = found["engine"], found["project"]
+    engine, project = found.engine, found.project
     rows = [
-        ["mollia", found["mollia"]],
-        ["Python", f"{found['python']} on {found['platform']}"],
-        ["processor", found["processor"]],
-        *([name, version] for name, version in found["libraries"].items()),
+        ["mollia", found.mollia],
+        ["Python", f"{found.python} on {found.platform}"],
+        ["processor", found.processor],
+        *([name, version] for name, version in found.libraries.items()),
         ["project", "none here"]
         if project is None
-        else ["project", f"{project['path']}: {project['state']}, {_gib(project['disk_free'])} free on its disk"],
+        else ["project", f"{project.path}: {project.state}, {_gib(project.disk_free)} free on its disk"],
     ]
-    if not engine:
+    if engine is None:
         return rows
     return [
         *rows,
-        ["llama.cpp", engine["llama_cpp"]],
-        *([f"{backend} build", " ".join(flags)] for backend, flags in engine["system"].items()),
-        *([device["type"], f"{device['name']}: {device['description']}"] for device in engine["devices"]),
-        ["runs on", ", ".join(engine["runs_on"])],
-        ["cores", f"{engine['cores']}; thread counts measured: {', '.join(map(str, engine['threads_measured']))}"],
-        ["free memory", _gib(engine["memory_free"]) or "unknown"],
+        ["llama.cpp", engine.llama_cpp],
+        *([f"{backend} build", " ".join(flags)] for backend, flags in engine.system.items()),
+        *([device.type, f"{device.name}: {device.description}"] for device in engine.devices),
+        ["runs on", ", ".join(engine.runs_on)],
+        ["cores", f"{engine.cores}; thread counts measured: {', '.join(map(str, engine.threads_measured))}"],
+        ["free memory", _gib(engine.memory_free) or "unknown"],
     ]
 
 

@@ -1,11 +1,15 @@
 """``mollia explain``."""
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mollia_cli.cli.common import JsonOption, ProjectOption, RunOption, emit, emit_json, open_project, table
 from mollia_cli.domain.printable import printable
+
+if TYPE_CHECKING:
+    from mollia_cli.insight.explain import Explanation, Observed
 
 _SHORT = 12  # digits of a digest that people compare by eye
 
@@ -18,8 +22,8 @@ def explain(
 ) -> None:
     """Trace an item's label: who said what, when, and by which model, prompt and settings.
 
-    Also: which aggregator concluded what in which round, why the item was picked, what people decided, what
-    the run's classifier says now, and the journal's entries. Digests are cut; --json has them whole.
+    Also: the verdict of each aggregator and round, why the item was picked, what people decided, what
+    the classifier says now, and the journal's entries. Digests are cut; --json has them whole.
 
     Example: mollia explain 3fa2b8c1d4e5f607 --json | jq .verdicts
     """
@@ -28,16 +32,16 @@ def explain(
     with open_project(project) as opened:
         found = trace(opened, item_id, run)
     if as_json:
-        emit_json(found)
+        emit_json(asdict(found))
         return
-    known = f", true label {found['true_label']}" if found["true_label"] else ""
-    emit(printable(f"{found['id']} ({found['split']}, from {found['source']}, {found['imported_at']}{known})"))
-    emit(printable(found["text"]))
-    emit(printable(f"label: {found['label']}, by {found['because']}") if found["label"] else "label: none yet")
+    known = f", true label {found.true_label}" if found.true_label else ""
+    emit(printable(f"{found.id} ({found.split}, from {found.source}, {found.imported_at}{known})"))
+    emit(printable(found.text))
+    emit(printable(f"label: {found.label}, by {found.because}") if found.label else "label: none yet")
     for title, rows in _tables(found).items():
         if rows:
             table(list(rows[0]), [list(row.values()) for row in rows], title)
-    for entry in found["journal"]:
+    for entry in found.journal:
         emit(
             printable(
                 f"journal {entry['seq']} {entry['at']} {entry['verb']}: {entry['table']} {entry['hash'][:_SHORT]}"
@@ -45,45 +49,44 @@ def explain(
         )
 
 
-def _tables(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def _tables(found: "Explanation") -> dict[str, list[dict[str, Any]]]:
     """Rows by title; a row's keys are the columns."""
     return {
-        "LLMs": [_said(row) for row in found["observations"]],
+        "LLMs": [_observed(observation) for observation in found.observations],
         "verdicts": [
             {
                 **{"aggregator": row["aggregator"], "label": row["label"], "confidence": row["confidence"]},
                 **{"not": row["negatives"], "fit": row["digest"][:_SHORT], "when": row["at"]},
                 "used in": ", ".join(f"{used['run']} {used['round']}" for used in row["rounds"]),
             }
-            for row in found["verdicts"]
+            for row in found.verdicts
         ],
         "picked": [
             {
                 **{"run": row["run"], "round": row["round"], "strategy": row["strategy"], "score": row["score"]},
-                **{"rank": f"{row['rank'] + 1} of {row['batch']}", "classifier said": row["opinion"]},
+                **{"rank": f"{row['rank'] + 1} of {row['batch']}", "classifier predicted": row["opinion"]},
                 "when": row["at"],
             }
-            for row in found["selections"]
+            for row in found.selections
         ],
         "people": [
             {
                 **{"who": row["who"], "did": row["act"], "label": row["label"], "note": row["note"]},
                 **{"saw": row["verdict"], "when": row["at"], "taken back": row["undone_at"]},
             }
-            for row in found["decisions"]
+            for row in found.decisions
         ],
         "the classifier now": [
-            {"run": said["run"], "round": said["round"], "says": said["label"], "p": said["confidence"]}
-            for said in [found["classifier"]]
-            if said
+            {"run": best.run, "round": best.round, "label": best.label, "p": best.confidence}
+            for best in [found.classifier]
+            if best
         ],
     }
 
 
-def _said(row: dict[str, Any]) -> dict[str, Any]:
-    settings = row["decoding"] or {}
+def _observed(one: "Observed") -> dict[str, Any]:
     return {
-        **{"LLM": row["annotator"], "says": row["label"], "p": max(row["probabilities"].values(), default=None)},
-        **{"mass": row["mass"], "votes": settings.get("votes"), "model": (row["model"] or "")[:_SHORT]},
-        **{"prompt": (row["prompt"] or "")[:_SHORT], "when": row["at"] or f"after {row['first_used']}"},
+        **{"LLM": one.annotator, "label": one.label, "p": max(one.probabilities.values(), default=None)},
+        **{"mass": one.mass, "votes": (one.decoding or {}).get("votes"), "model": (one.model or "")[:_SHORT]},
+        **{"prompt": (one.prompt or "")[:_SHORT], "when": one.at or f"after {one.first_used}"},
     }

@@ -1,7 +1,8 @@
 """``mollia forget``."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +20,9 @@ from mollia_cli.cli.common import (
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.printable import printable
 
+if TYPE_CHECKING:
+    from mollia_cli.insight.forget import Consequences, Forgotten
+
 
 def forget(
     ids: Annotated[list[str], typer.Argument(help="Ids of items; - reads them from standard input.")],
@@ -28,8 +32,8 @@ def forget(
 ) -> None:
     """Remove items and everything that was made of them, for good.
 
-    That is: their texts, what LLMs and people said of them, verdicts, selections, variants and synthetic
-    texts, and caches; the database is overwritten and compacted. The journal keeps digests, no text and no
+    That is: their texts, what LLMs and people said of them, verdicts, selections and synthetic texts,
+    and caches; the database is overwritten and compacted. The journal keeps digests, no text and no
     id. Trained classifiers, exported files, reports and backups are not touched: those that are known are
     named.
 
@@ -46,16 +50,16 @@ def forget(
             confirm(_question(consequences(opened, wanted)), yes)
         done = remove(opened, wanted)
     if as_json:
-        emit_json(done)
+        emit_json(asdict(done))
         return
-    emit(f"forgotten: {len(done['items'])} items, {_counted(done['rows'])}")
+    emit(f"forgotten: {len(done.items)} items, {_counted(done.rows)}")
     for line in _remaining(done):
         talk(printable(line))
 
 
-def _question(said: Mapping[str, Any]) -> str:
-    models = f"; {len(said['trained'])} classifiers that have learned from them stay" if said["trained"] else ""
-    return f"{len(said['items'])} items go for good, with {_counted(said['rows'])}{models}"
+def _question(expected: "Consequences") -> str:
+    models = f"; {len(expected.trained)} classifiers that have learned from them stay" if expected.trained else ""
+    return f"{len(expected.items)} items go for good, with {_counted(expected.rows)}{models}"
 
 
 def _counted(rows: Mapping[str, int]) -> str:
@@ -63,13 +67,13 @@ def _counted(rows: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {table.replace('_', ' ')}" for table, count in made.items()) or "nothing made of them"
 
 
-def _remaining(done: Mapping[str, Any]) -> Sequence[str]:
+def _remaining(done: "Forgotten") -> Sequence[str]:
     """What the command could not remove, a line each."""
-    lines = [f"not removed: {file} (it holds, or may hold, their text or id)" for file in done["left"]]
-    models = ", ".join(one["model"] for one in done["trained"])
+    lines = [f"not removed: {file} (it holds, or may hold, their text or id)" for file in done.left]
+    models = ", ".join(one.model or "" for one in done.trained)
     if models:
         lines.append(f"not removed: what classifiers have learned from them; start another run, delete: {models}")
-    lines += [f"not removed: the file that they were imported from ({source})" for source in done["sources"]]
-    if not done["wiped"]:
+    lines += [f"not removed: the file that they were imported from ({source})" for source in done.sources]
+    if not done.wiped:
         lines.append("another process has the database open: mollia.db-wal holds the texts until it has ended")
     return [*lines, "not removed: what was exported or copied out of the project"]

@@ -73,7 +73,7 @@ def pull(names: Names, as_json: JsonListOption = False) -> None:
     for name in names:
         with progress_bar() as bar:
             report = pull_model(name, _megabytes(bar), talk)
-        if not report.tries:
+        if not report.attempts:
             talk(f"{name}: is installed already, and whole")
         else:
             talk(f"{name}: installed in {report.model.folder}, {_size(report.model.size)}, verified")

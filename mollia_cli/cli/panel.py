@@ -1,5 +1,6 @@
-"""``mollia panel``: the LLMs that annotate."""
+"""``mollia panel``: who annotates."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -7,7 +8,7 @@ import typer
 from mollia_cli.cli import complete
 from mollia_cli.cli.common import JsonListOption, ProjectOption, emit_list, open_project, talk
 
-app = typer.Typer(no_args_is_help=True, help="The LLMs that annotate: list, add, remove.")
+app = typer.Typer(no_args_is_help=True, help="Who annotates: list, add, remove.")
 Names = Annotated[list[str], typer.Argument(help="Names or GGUF files.", autocompletion=complete.models)]
 
 
@@ -23,12 +24,12 @@ def list_(project: ProjectOption = None, as_json: JsonListOption = False) -> Non
         found = status(opened)
     rows = [
         {
-            **member,
-            "annotated": sum(a["items"] for a in found["annotators"] if a["name"] == member["name"]),
+            **asdict(member),
+            "annotated": sum(a.items for a in found.annotators if a.name == member.name),
         }
-        for member in found["panel"]
+        for member in found.panel
     ]
-    emit_list(rows, ["name", "installed", "annotated"], as_json)
+    emit_list(rows, ["name", "kind", "installed", "annotated"], as_json)
 
 
 @app.command()
@@ -42,7 +43,7 @@ def add(names: Names, project: ProjectOption = None) -> None:
 
 @app.command()
 def remove(names: Names, project: ProjectOption = None) -> None:
-    """Take LLMs out of the panel; what they have said stays in the project.
+    """Take members out of the panel; what they have said stays in the project.
 
     Example: mollia panel remove smollm2-135m-instruct
     """
@@ -54,4 +55,4 @@ def _change(add: list[str], remove: list[str], project: ProjectOption) -> None:
 
     with open_project(project) as opened:
         members = change_panel(opened, add, remove)
-    talk(f"panel: {', '.join(members) or 'every installed LLM'}")
+    talk(f"panel: {', '.join(member.name for member in members) or 'every installed LLM'}")

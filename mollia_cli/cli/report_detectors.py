@@ -17,20 +17,20 @@ def detectors(
 
     Example: mollia report detectors --run coreset
     """
-    from mollia_cli.insight.detectors import judged_verdicts
+    from mollia_cli.insight.detectors import known_verdicts
     from mollia_cli.reports.detectors import detections, suspicions
 
     with open_project(project) as opened:
-        judged = judged_verdicts(opened, run)
-    wrong = judged.verdicts != judged.gold
-    rows = detections(suspicions(judged.probabilities, judged.votes, judged.verdicts, judged.opinions), wrong)
+        known = known_verdicts(opened, run)
+    wrong = known.verdicts != known.gold
+    rows = detections(suspicions(known.probabilities, known.votes, known.verdicts, known.predictions), wrong)
     if as_json:
         emit_json(
-            {"run": judged.run, "items": len(wrong), "wrong": int(wrong.sum()), "detectors": [asdict(r) for r in rows]}
+            {"run": known.run, "items": len(wrong), "wrong": int(wrong.sum()), "detectors": [asdict(r) for r in rows]}
         )
         return
     table(
         ["detector", "flagged", "wrong ones found", "precision", "accepted and right", "AUROC"],
         [[r.detector, r.flagged, r.found, r.precision, r.accepted_right, r.auroc] for r in rows],
     )
-    talk(f"{judged.run}: {len(wrong)} verdicts, {int(wrong.sum())} wrong")
+    talk(f"{known.run}: {len(wrong)} verdicts, {int(wrong.sum())} wrong")

@@ -49,7 +49,9 @@ def panel(
     with open_project(project) as opened:
         quality, verdicts, people = panel_report(opened, target_precision)
     if as_json:
-        emit_json(asdict(quality) | {"aggregator": {"name": quality.aggregator, **asdict(verdicts)}, "people": people})
+        emit_json(
+            asdict(quality) | {"aggregator": {"name": quality.aggregator, **asdict(verdicts)}, "people": asdict(people)}
+        )
         return
     llms, agreement = quality.llms, quality.agreement
     names = [llm.annotator for llm in llms]

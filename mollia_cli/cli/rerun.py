@@ -1,11 +1,15 @@
 """``mollia rerun``."""
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, table, talk
 from mollia_cli.domain.errors import EXIT_FAILURE
+
+if TYPE_CHECKING:
+    from mollia_cli.insight.rerun import Rerun
 
 
 def rerun(
@@ -29,19 +33,19 @@ def rerun(
 
     with open_project(project) as opened:
         found = repeat(opened, run, ask_again)
-    for remark in found["remarks"]:
+    for remark in found.remarks:
         talk(remark)
     if as_json:
-        emit_json(found)
+        emit_json(asdict(found))
     else:
         _show(found)
-    if check and not found["same"]:
+    if check and not found.same:
         raise typer.Exit(EXIT_FAILURE)
 
 
-def _show(found: dict[str, Any]) -> None:
-    if found["differences"]:
-        rows = [[d["round"], d["what"], d["detail"], d["within"]] for d in found["differences"]]
+def _show(found: "Rerun") -> None:
+    if found.differences:
+        rows = [[d.round, d.what, d.detail, d.within] for d in found.differences]
         table(["round", "what", "difference", "within tolerance"], rows)
-    verdict = "bit for bit the same" if found["identical"] else "the same" if found["same"] else "not the same"
-    emit(f"{found['run']}: {found['compared']} of {found['rounds']} rounds compared, {verdict}")
+    result = "bit for bit the same" if found.identical else "the same" if found.same else "not the same"
+    emit(f"{found.run}: {found.compared} of {found.rounds} rounds compared, {result}")

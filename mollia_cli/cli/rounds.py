@@ -42,7 +42,7 @@ def train(
     """Train the classifier, step by step.
 
     It learns from the seed labels, people's labels and exactly the verdicts that the last aggregation has stored,
-    whatever made them (--aggregator, --cascade). No LLM reads anything. `mollia aggregate` without ids concludes on
+    whatever made them (--aggregator, --cascade). No LLM reads anything. `mollia aggregate` without ids makes one for
     every annotated item of the pool, with ids on those alone.
 
     Example: mollia select -n 50 | mollia annotate - | mollia aggregate - > verdicts.jsonl && mollia train
@@ -172,12 +172,22 @@ def round_cells(record: "Round") -> list[Any]:
     ]
 
 
+def round_row(record: "Round") -> dict[str, Any]:
+    """One round as a flat JSON-ready object: its metrics stand beside its name."""
+    return {
+        "run": record.run,
+        "round": record.number,
+        "finished": record.metrics is not None,
+        **(record.metrics or {}),
+        "seconds": dict(record.seconds),
+        "memory": record.memory,
+    }
+
+
 def show_rounds(
     records: "Sequence[Round]", as_json: bool, title: str = "", stopped: Mapping[str, str] | None = None
 ) -> None:
     """Rounds as a table, or as one JSON object with why each run ended (null: it has all its rounds)."""
-    from mollia_cli.insight.status import round_row
-
     if as_json:
         ended = {} if stopped is None else {"stopped": {run: reason or None for run, reason in stopped.items()}}
         emit_json({"rounds": [round_row(record) for record in records], **ended})

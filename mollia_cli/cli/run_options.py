@@ -33,6 +33,10 @@ class RunOptions:
     method: Annotated[
         str | None, typer.Option(help="mollia (the paper) or refined (learns from the unselected pool, too).")
     ] = None
+    learner: Annotated[
+        str | None,
+        typer.Option(help="transformer (fine-tunes the encoder) or linear (a head on it). Default: the project's."),
+    ] = None
     replay: Annotated[
         Path | None, typer.Option(help="Stored outputs: .npy [n, 2N, K] by row, or lines of `mollia annotate`.")
     ] = None

@@ -1,8 +1,10 @@
 """``mollia status``."""
 
+from dataclasses import asdict
+
 from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, table
 from mollia_cli.cli.people import show_people
-from mollia_cli.cli.rounds import COLUMNS, round_cells
+from mollia_cli.cli.rounds import COLUMNS, round_cells, round_row
 from mollia_cli.domain.printable import printable
 
 
@@ -16,29 +18,27 @@ def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
 
     with open_project(project) as opened:
         found = read(opened)
-        rounds = opened.store.runs.rounds(found["run"]) if found["run"] else []
     if as_json:
-        emit_json(found)
+        emit_json(asdict(found) | {"rounds": [round_row(record) for record in found.rounds]})
         return
-    emit(printable(f"{found['project']}: {len(found['labels'])} labels ({', '.join(found['labels'])})"))
-    table(["split", "items", "with a true label"], [[s, c["items"], c["labelled"]] for s, c in found["items"].items()])
-    if found["synthetic"]:
-        written = ", ".join(f"{label} {count}" for label, count in found["synthetic"].items())
+    emit(printable(f"{found.project}: {len(found.labels)} labels ({', '.join(found.labels)})"))
+    table(["split", "items", "with a true label"], [[s, c["items"], c["labelled"]] for s, c in found.items.items()])
+    if found.synthetic:
+        written = ", ".join(f"{label} {count}" for label, count in found.synthetic.items())
         emit(printable(f"synthetic texts, in no split: {written}"))
-    members = [*found["panel"], found["encoder"]]
-    roles = ["LLM"] * len(found["panel"]) + ["encoder"]
+    members = [*found.panel, found.encoder]
     table(
-        ["model", "role", "installed"],
-        [[m["name"], role, "yes" if m["installed"] else "no"] for m, role in zip(members, roles, strict=True)],
+        ["model", "kind", "installed"],
+        [[model.name, model.kind, "yes" if model.installed else "no"] for model in members],
     )
-    if found["annotators"]:
+    if found.annotators:
         table(
-            ["annotator", "items", "mean mass on labels", "invalid answers", "tokens"],
-            [[a["name"], a["items"], a["mass"], a["invalid"], a["tokens"]] for a in found["annotators"]],
+            ["annotator", "items", "mean label mass", "invalid rate", "tokens"],
+            [[a.name, a.items, a.mass, a.invalid, a.tokens] for a in found.annotators],
         )
-    show_people(found["people"])
-    if rounds:
-        table(COLUMNS, [round_cells(record) for record in rounds], f"run {found['run']}")
-    if found["stopped"]:
-        emit(f"run {found['run']} has ended: {found['stopped']}")
+    show_people(found.people)
+    if found.rounds:
+        table(COLUMNS, [round_cells(record) for record in found.rounds], f"run {found.run}")
+    if found.stopped:
+        emit(f"run {found.run} has ended: {found.stopped}")
     emit(f"next: {next_step(found)}")

@@ -1,5 +1,6 @@
 """``mollia verify``."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -26,14 +27,14 @@ def verify(
     with open_project(project) as opened:
         found = compare(opened, head)
     if as_json:
-        emit_json(found)
+        emit_json(asdict(found))
     else:
-        if found["findings"]:
-            rows = [[f["table"], f["key"], f["what"], f["detail"]] for f in found["findings"]]
+        if found.findings:
+            rows = [[f.table, f.key, f.what, f.detail] for f in found.findings]
             table(["table", "row", "what", "why"], rows)
-        emit(f"{sum(found['rows'].values())} rows, {found['entries']} entries, {len(found['findings'])} findings")
-        emit(f"head: {found['head']}")
-        if found.get("since") is not None:
-            talk(f"the head that you gave is there, {found['since']} entries ago")
-    if not found["ok"]:
+        emit(f"{sum(found.rows.values())} rows, {found.entries} entries, {len(found.findings)} findings")
+        emit(f"head: {found.head}")
+        if found.since is not None:
+            talk(f"the head that you gave is there, {found.since} entries ago")
+    if not found.ok:
         raise typer.Exit(EXIT_FAILURE)

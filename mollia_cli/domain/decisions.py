@@ -1,4 +1,4 @@
-"""Decisions: what people say of items."""
+"""Decisions: people's labels and notes of items."""
 
 from dataclasses import dataclass
 

@@ -31,21 +31,6 @@ class Synthetic:
     writer: str
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """A text made from an item's (``kind``: aggregators/variants.py). It belongs to no split.
-
-    One that is not ``usable`` is kept, so that it is not made again, and read by nobody.
-    """
-
-    id: str
-    item_id: str
-    kind: str
-    number: int
-    text: str
-    usable: bool
-
-
 def content_id(text: str) -> str:
     """The id of an item that brought none: 16 hexadecimal digits of its text's SHA-256."""
     return digest_text(text)[:16]

@@ -13,7 +13,7 @@ _highest = 0  # of the marks that were set back
 
 
 def resident() -> int | None:
-    """Resident memory now, in bytes, or None where it cannot be told."""
+    """Resident memory now, in bytes, or None where it is not known."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, ValueError, IndexError):
@@ -24,7 +24,7 @@ def resident() -> int | None:
 
 
 def peak_rss() -> int:
-    """The most resident memory that this process had, in bytes; 0 where it cannot be told."""
+    """The most resident memory that this process had, in bytes; 0 where it is not known."""
     return max(_highest, _mark())
 
 
@@ -55,7 +55,7 @@ class Peak:
 
     @property
     def process(self) -> int | None:
-        """The whole process at the peak of the present piece; None where it cannot be told."""
+        """The whole process at the peak of the present piece; None where it is not known."""
         mark = _mark()
         return mark if mark > self._before or (self._exact and mark) else None
 

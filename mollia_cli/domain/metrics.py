@@ -12,7 +12,7 @@ def confusion(targets: IntArray, predictions: IntArray, classes: int) -> IntArra
 
 
 def micro_f1(targets: IntArray, predictions: IntArray) -> float:
-    """Micro-averaged F1; with one label per item this is accuracy. 0.0 for no items."""
+    """Micro-averaged F1; with one label per item this is accuracy. 0.0 for no items. Labels are [n]."""
     return float(np.mean(np.equal(targets, predictions))) if len(targets) else 0.0
 
 

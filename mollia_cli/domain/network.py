@@ -1,4 +1,4 @@
-"""No network: what would connect is refused, and the libraries are told not to try.
+"""No network: what would connect is refused, and the libraries are set to stay offline.
 
 An audit hook (PEP 578) sees every use of Python's own sockets, whichever library makes it. What native code does
 with sockets of its own it does not see: tests/machine/test_offline.py watches the system calls.

@@ -1,4 +1,4 @@
-"""Observations: what one annotator said of one item, and a panel's observations as arrays."""
+"""Observations: what one annotator answered for one item, and a panel's observations as arrays."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ BoolArray = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one annotator said of one item.
+    """What one annotator answered for one item.
 
     log_probs: [K], natural log of the probability that the answer is label k, summed over
         the label's surface forms; not normalised, so that ``mass = sum(exp(log_probs))``.
     votes: [K], share of the T generations that were label k (Eq. 3), or their expectation.
-    mass: total probability on the label set, 0 to 1.
-    invalid: share of generations that were no label; ``votes.sum() + invalid == 1``.
+    mass: the label mass, total probability on the label set, 0 to 1.
+    invalid: the invalid rate, the share of generations that were no label; ``votes.sum() + invalid == 1``.
     slack: upper bound of the probability mass that pruning left out of ``mass``.
     answers: raw text of invalid generations, where it was decoded to the end.
     tokens: tokens decoded for this item alone (text, suffix, trie and vote nodes).
@@ -35,6 +35,13 @@ class Observation:
     answers: tuple[str, ...] = ()
     tokens: int = 0
     truncated: bool = False
+
+    @staticmethod
+    def certain(item_id: str, label: int, classes: int) -> "Observation":
+        """All of the probability and every vote on one of ``classes`` labels."""
+        votes = np.eye(classes)[label]
+        with np.errstate(divide="ignore"):
+            return Observation(item_id, np.log(votes), votes, mass=1.0, invalid=0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,9 @@
-"""What a report says, as plain records: ``insight`` gathers them, ``reports`` draws them, JSON shows them as they are.
+"""A report's contents as plain records: ``insight`` gathers them, ``reports`` draws them, JSON has them as they are.
 
 None stands for what cannot be known. Shares and probabilities go from 0 to 1; intervals are 95%.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from mollia_cli.domain.memory import megabytes
 
@@ -18,8 +17,57 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class ThresholdCheck:
+    """Verdicts from ``confidence`` on should reach the precision ``target``: what people's labels show.
+
+    ``reviewed``: such items, drawn at random, that people labelled; ``precision``: the share of them whose verdict has
+    the person's label, with its 95% interval; None where none was reviewed.
+    """
+
+    target: float
+    confidence: float
+    reviewed: int
+    precision: float | None
+    lower: float | None
+    upper: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelEffect:
+    """Accuracy of verdicts on ``items`` with a known true label, as people's labels changed it.
+
+    before: as the verdicts were; with_labels: with people's labels in their place; after: of the last aggregation with
+    them, None where none is newer.
+    """
+
+    items: int
+    before: float
+    with_labels: float
+    after: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """How many labels people gave (``by``: annotator -> how many), how often against the verdict, and their effect.
+
+    ``seed``: labels of seed items. ``reviewed``: labelled items that had a verdict; ``contradicted``: those of them
+    whose label is another. ``threshold`` and ``accuracy`` are None where they cannot be known.
+    """
+
+    labels: int
+    by: dict[str, int]
+    seed: int
+    ignored: int
+    notes: int
+    reviewed: int
+    contradicted: int
+    threshold: ThresholdCheck | None
+    accuracy: LabelEffect | None
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
-    """The project and the run that the report is about. ``people``: what people decided, and what it did."""
+    """The project and the run that the report is about. ``people``: what people decided, and its effect."""
 
     project: str
     version: str
@@ -34,7 +82,7 @@ class Overview:
     aggregator: str
     annotator: str
     rounds: int
-    people: dict[str, Any]
+    people: Corrections
     next_step: str
 
 
@@ -43,7 +91,7 @@ class Point:
     """One round of a run over its repeats.
 
     values: the metric of each repeat; mean and std (n - 1; 0 for one repeat) are theirs. verdicts:
-    mean share of right verdicts, None where no true label is known.
+    mean accuracy of the verdicts, None where no true label is known.
     """
 
     round: int
@@ -172,7 +220,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One item, its verdict and the second most probable label, what each LLM answered, and who says otherwise.
+    """One item, its verdict and the second most probable label, what each LLM answered, and who contradicts it.
 
     llms: (name, its most frequent answer or None, that answer's share). against: (who, label).
     """
@@ -189,13 +237,13 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Verdicts to look at, of ``verdicts`` in all: the least sure, and the surest of those that someone contradicts.
+    """Verdicts to look at, of ``verdicts`` in all: the least confident, and the most confident of the contradicted.
 
-    contradictions: who says otherwise, how often, and of how many items that they spoke of.
+    contradictions: (who, how often, of how many items that they labelled).
     """
 
     verdicts: int
-    doubtful: tuple[Example, ...]
+    least_confident: tuple[Example, ...]
     contradicted: tuple[Example, ...]
     contradictions: tuple[tuple[str, int, int], ...]
 
@@ -292,6 +340,7 @@ class ModelCard:
 
     run: str
     round: int
+    learner: str
     encoder: str
     seeds: int
     verdicts: int

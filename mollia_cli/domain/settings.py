@@ -8,6 +8,7 @@ from typing import Any
 
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.members import MemberSpec, parse_members
 
 SETTINGS_FILE = "mollia.toml"
 
@@ -34,9 +35,9 @@ def _choice(*options: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class PanelSettings:
-    """The LLMs that annotate: catalogue names or paths of GGUF files; empty = every installed LLM."""
+    """Who labels: LLMs (names or GGUF files), or tables of other kinds; empty = every installed LLM."""
 
-    models: tuple[str, ...] = ()
+    members: tuple[MemberSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,12 @@ class AggregateSettings:
 
 @dataclass(frozen=True, slots=True)
 class LearnerSettings:
-    """The classifier that is trained, and how. ``steps``: an epoch has at least so many (paper: 1)."""
+    """The classifier that is trained, and how. ``steps``: an epoch has at least so many (paper: 1).
 
+    ``name``: "transformer" fine-tunes the encoder, "linear" leaves it as it is and fits a head on its embeddings.
+    """
+
+    name: str = "transformer"
     encoder: str = "distilbert-base-uncased"
     max_tokens: int = _setting(128, lambda v: v >= 8, "a whole number, 8 or more")
     learning_rate: float = _positive(5e-5)
@@ -158,6 +163,8 @@ def _parse_section(data: Any, section: type, name: str, source: str) -> Any:
     if not isinstance(data, Mapping):
         raise InputError(f"{source}: {name!r} must be a section", f"write it as [{name}]")
     _refuse_unknown(data, [f.name for f in fields(section)], f"{name}.", source)
+    if section is PanelSettings:
+        return PanelSettings(parse_members(data.get("members", []), f"{source}: panel.members"))
     return section(**within_limits(data, section, source, f"{name}."))
 
 

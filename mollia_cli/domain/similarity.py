@@ -1,4 +1,4 @@
-"""Texts that say nearly the same: Jaccard similarity of word trigrams (Broder 1997)."""
+"""Near-duplicates: Jaccard similarity of word trigrams (Broder 1997)."""
 
 import re
 from collections import Counter, defaultdict

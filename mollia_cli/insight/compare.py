@@ -7,13 +7,17 @@ import numpy as np
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.report import Curve, Point
 from mollia_cli.loop.run import repeat_name
-from mollia_cli.loop.setup import HUMAN, ORACLE
 from mollia_cli.project.context import Project
+from mollia_cli.project.members import certain
+from mollia_cli.project.panel import labelled_by
 from mollia_cli.store.runs import Round
 
 
 def compare(project: Project, names: Sequence[str] = ()) -> list[Curve]:
-    """The curves of the runs that are named, else of all; repeats belong to their run's curve."""
+    """The curves of the runs that are named, else of all; repeats belong to their run's curve.
+
+    Raises NotFoundError for an unknown run.
+    """
     repeat_of = {
         name: (project.store.runs.settings(name) or {}).get("repeat", 1) for name in project.store.runs.names()
     }
@@ -51,7 +55,7 @@ def _curve(project: Project, name: str, repeats: Sequence[Sequence[Round]]) -> C
                 )
             )
     setup = project.store.runs.settings(name) or {}
-    trusted = setup["annotator"] in (HUMAN, ORACLE)
+    trusted = certain(labelled_by(project, name).panel)
     return Curve(
         name,
         "" if trusted else setup["method"],

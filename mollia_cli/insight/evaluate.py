@@ -1,4 +1,4 @@
-"""``mollia evaluate``: how often everyone is right, where true labels are known."""
+"""``mollia evaluate``: the accuracy of LLMs, aggregators and classifier, where true labels are known."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.metrics import macro_f1, micro_f1
 from mollia_cli.domain.observations import IntArray
 from mollia_cli.insight.report.measurements import held_out
-from mollia_cli.loop.aggregate import fit_aggregator, judge
+from mollia_cli.loop.aggregate import fit_aggregator, predict
 from mollia_cli.loop.needed import fit_items, fit_seeds, needed_for_fit
 from mollia_cli.loop.sample import at_random, sample_words
 from mollia_cli.project.context import Project
@@ -46,7 +46,7 @@ def evaluate_panel(
     """Each LLM alone and the aggregators on a split's labelled items: vote, mean logits, MoLAM, the project's.
 
     Annotates what is missing. ``limit`` restricts it to the first so many items (0 = all). Of the seed items, those
-    are measured on that are a random sample and stand in no prompt.
+    are measured on that are a random sample and stand in no prompt. Raises InputError where there are none.
     """
     items = _sample(project) if split == "seed" else project.store.items.in_split(split, labelled=True)
     items = items[:limit] if limit else items
@@ -72,7 +72,7 @@ def score_panel(
 ) -> list[Score]:
     """Each LLM alone and each aggregator on items of known label; annotates what is missing.
 
-    Where an aggregator learns from an item's label, it is cross-fitted there: the item had no say in its own verdict.
+    Where an aggregator learns from an item's label, its verdicts there are cross-fitted.
     ``unlabelled``: ids of more items whose observations (not labels) the aggregators learn from.
     """
     ids = [item.id for item in items]
@@ -89,7 +89,7 @@ def score_panel(
         )
     for name in aggregators or dict.fromkeys([*BASELINES, project.settings.aggregate.aggregator]):
         fitted = fit_aggregator(project, AGGREGATORS.check(name), members, unlabelled)
-        given = judge(project, fitted, ids).argmax(axis=1)
+        given = predict(project, fitted, ids).argmax(axis=1)
         if learned and fitted.aggregator.learns:
             held = held_out(project, members, name, unlabelled)
             given = np.array([held.get(item_id, label) for item_id, label in zip(ids, given.tolist(), strict=True)])

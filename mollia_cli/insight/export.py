@@ -22,15 +22,16 @@ def labelled_rows(project: Project, synthetic: bool = False) -> Iterator[dict[st
     Each row has id, text, label, confidence, source ("gold", "human" or the aggregator's name) and negatives.
     ``synthetic``: texts that LLMs wrote come last, with the source "synthetic".
     """
-    names, told = project.labels.names, project.store.decisions.labels()
-    yield from _gold_rows(project, "seed", told)
+    names, labelled = project.labels.names, project.store.decisions.labels()
+    yield from _gold_rows(project, "seed", labelled)
     fit = project.store.verdicts.latest_fit()
     for ids in chunks(project.store.items.ids("pool")):
-        verdicts = {} if fit is None else project.store.verdicts.get(fit.id, ids)
+        stored = () if fit is None else project.store.verdicts.get(fit.id, ids).rows()
+        verdicts = {verdict.item_id: verdict for verdict in stored}
         for item in project.store.items.get(ids):
             verdict = verdicts.get(item.id)
-            if item.id in told:
-                yield _row(item.id, item.text, names[told[item.id]], 1.0, "human", [])
+            if item.id in labelled:
+                yield _row(item.id, item.text, names[labelled[item.id]], 1.0, "human", [])
             elif fit is not None and verdict is not None:
                 negatives = [names[k] for k in verdict.negatives]
                 yield _row(item.id, item.text, names[verdict.label], verdict.confidence, fit.aggregator, negatives)
@@ -91,7 +92,7 @@ def export_dataset(project: Project, out: Path, file_format: str = "jsonl") -> d
             else:
                 (folder / path).unlink()
         if "train" not in files:
-            raise InputError("nothing is labelled yet", "import seed labels, or conclude some: mollia aggregate")
+            raise InputError("nothing is labelled yet", "import seed labels, or aggregate: mollia aggregate")
         card = dataset_card(project.labels, project.settings.noun, files, counts)
         (folder / "README.md").write_text(card, encoding="utf-8")
     return {split: sources.total() for split, sources in counts.items()}
@@ -103,12 +104,12 @@ def _counted(rows: Iterable[dict[str, Any]], sources: Counter[str]) -> Iterator[
         yield row
 
 
-def _gold_rows(project: Project, split: str, told: Container[str] = ()) -> Iterator[dict[str, Any]]:
-    """The labelled items of a split; the labels of those in ``told`` are people's."""
+def _gold_rows(project: Project, split: str, by_people: Container[str] = ()) -> Iterator[dict[str, Any]]:
+    """The labelled items of a split; the labels of those in ``by_people`` are people's."""
     for item in project.store.items.in_split(split, labelled=True):
         assert item.label is not None
         yield _row(
-            item.id, item.text, project.labels.names[item.label], 1.0, "human" if item.id in told else "gold", []
+            item.id, item.text, project.labels.names[item.label], 1.0, "human" if item.id in by_people else "gold", []
         )
 
 
@@ -136,7 +137,8 @@ def _row(item_id: str, text: str, label: str, confidence: float, source: str, ne
 def export_model(project: Project, record: Round, out: Path, with_onnx: bool = False) -> Path:
     """Copy a round's model folder to ``out``, whole or not at all; ``out`` must not exist.
 
-    ``with_onnx`` adds ``model.onnx``, see learners/onnx.py.
+    ``with_onnx`` adds ``model.onnx``, see learners/onnx.py. Raises NotFoundError where the round's model folder is
+    gone.
     """
     assert record.model is not None
     source = project.root / record.model

@@ -3,13 +3,14 @@
 import html
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mollia_cli.domain.items import Item
+from mollia_cli.learners.embeddings import forget_texts
 from mollia_cli.loop.setup import REFINED
 from mollia_cli.project.context import Project
-from mollia_cli.project.learner import finished_rounds
+from mollia_cli.project.learner import EMBEDDINGS, finished_rounds
 from mollia_cli.store.runs import Round
 
 _WEIGHTS = ".safetensors"
@@ -17,42 +18,77 @@ _BLOCK = 1 << 20
 _LEAST_ID = 6  # characters: a shorter id stands in any file by chance
 
 
-def consequences(project: Project, ids: Sequence[str]) -> dict[str, Any]:
-    """What forgetting would delete, and what it cannot reach; an id that does not exist raises NotFoundError.
+@dataclass(frozen=True, slots=True)
+class TrainedOn:
+    """A round whose classifier has learned from an item, and the classifier's folder in the project."""
 
-    ``trained``: rounds whose classifier has learned from an item or was chosen by it. ``sources``: the files
-    that the items were imported from. JSON-ready.
+    run: str
+    round: int
+    model: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """What forgetting deletes, and what it cannot reach.
+
+    items: their ids. rows: table -> how many. trained: rounds whose classifier has learned from an item or was chosen
+    by it. sources: the files that the items were imported from.
     """
+
+    items: tuple[str, ...]
+    rows: dict[str, int]
+    trained: tuple[TrainedOn, ...]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten(Consequences):
+    """What forgetting has done.
+
+    files: side files that were deleted. wiped: the database file holds nothing of the items any more; False while
+    another process has it open. left: files of the project in which an item's text or id still stands, and other
+    copies of the database.
+    """
+
+    files: tuple[str, ...]
+    wiped: bool
+    left: tuple[str, ...]
+
+
+def consequences(project: Project, ids: Sequence[str]) -> Consequences:
+    """What forgetting would delete, and what it cannot reach; an id that does not exist raises NotFoundError."""
     items = project.store.items.get(ids)
     rows = project.store.rows_of(ids)
-    return {
-        "items": [item.id for item in items],
-        "rows": rows,
-        "trained": [
-            {"run": record.run, "round": record.number, "model": record.model} for record in _trained(project, items)
-        ],
-        "sources": sorted({project.store.items.source(item.id)[0] for item in items}),
-    }
+    return Consequences(
+        items=tuple(item.id for item in items),
+        rows=rows,
+        trained=tuple(TrainedOn(record.run, record.number, record.model) for record in _trained(project, items)),
+        sources=tuple(sorted({project.store.items.source(item.id)[0] for item in items})),
+    )
 
 
-def forget(project: Project, ids: Sequence[str]) -> dict[str, Any]:
-    """Delete items with all that was made of them; ``consequences``, and what was done.
-
-    ``files``: side files that were deleted. ``wiped``: the database file holds nothing of them any more;
-    False while another process has it open. ``left``: files of the project in which an item's text or id still
-    stands, and other copies of the database.
-    """
+def forget(project: Project, ids: Sequence[str]) -> Forgotten:
+    """Delete items with all that was made of them. Raises NotFoundError for an id that does not exist."""
     items = project.store.items.get(ids)
-    said = consequences(project, ids)
+    expected = consequences(project, ids)
     wiped = project.store.forget(ids)
-    return {**said, "files": list(_delete_side_files(project)), "wiped": wiped, "left": list(_left(project, items))}
+    files = tuple(_delete_side_files(project, [item.text for item in items]))
+    return Forgotten(
+        expected.items,
+        expected.rows,
+        expected.trained,
+        expected.sources,
+        files=files,
+        wiped=wiped,
+        left=tuple(_left(project, items)),
+    )
 
 
 def _trained(project: Project, items: Sequence[Item]) -> Iterator[Round]:
     """The rounds whose model may have seen one of the items."""
-    told = project.store.decisions.labels()
+    labelled = project.store.decisions.labels()
     wanted = {item.id for item in items}
-    everywhere = any(item.split in ("seed", "validation") or item.id in told for item in items)
+    everywhere = any(item.split in ("seed", "validation") or item.id in labelled for item in items)
     for run in project.store.runs.names():
         picked = [s.round for s in project.store.runs.selections(run) if s.item_id in wanted]
         # the refined method learns from unselected items, too, and does not write down from which
@@ -62,8 +98,10 @@ def _trained(project: Project, items: Sequence[Item]) -> Iterator[Round]:
                 yield record
 
 
-def _delete_side_files(project: Project) -> Iterator[str]:
-    """Token caches and stored signals, which are made again when they are needed."""
+def _delete_side_files(project: Project, texts: Sequence[str]) -> Iterator[str]:
+    """Token caches, and the parts of what encoders have made that hold one of the texts; made again when needed."""
+    for path in forget_texts(project.root / EMBEDDINGS, texts):
+        yield str(path.relative_to(project.root))
     for path in sorted(project.root.glob(f"*{_WEIGHTS}*")):
         path.unlink()
         yield path.name

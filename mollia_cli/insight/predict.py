@@ -27,7 +27,10 @@ class Prediction:
 
 
 def choose_round(project: Project, run_name: str = "", number: int | None = None) -> Round:
-    """The round whose model predicts: the one asked for, else the run's best (see ``best_round``)."""
+    """The round whose model predicts: the one asked for, else the run's best (see ``best_round``).
+
+    Raises NotFoundError for a round without a model.
+    """
     run = current_run(project, run_name)
     if number is None:
         best = best_round(project, run)
@@ -58,7 +61,7 @@ def predict(
 ) -> Iterator[Prediction | Problem]:
     """Predictions for the texts of a file in their order, streaming; rows that cannot be used come as problems."""
     learner = learner_of(project, chosen)
-    rows = read(source, file_format, name=name, text_column=text_column, id_column=id_column, told=project.say)
+    rows = read(source, file_format, name=name, text_column=text_column, id_column=id_column, say=project.say)
     done = 0
     while batch := list(islice(rows, _BATCH)):
         records = [row for row in batch if isinstance(row, Record)]

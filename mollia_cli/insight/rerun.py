@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.files import write_private
 from mollia_cli.domain.processes import sweep
 from mollia_cli.domain.settings import SETTINGS_FILE
+from mollia_cli.learners.base import HEAD_WEIGHTS
 from mollia_cli.loop.round import finish_round, start_round
 from mollia_cli.loop.setup import RunSetup, open_run
 from mollia_cli.project.context import Project
@@ -32,13 +33,41 @@ _SCRATCH = ".rerun-"
 _WEIGHTS = "model.safetensors"
 
 
-def rerun(project: Project, run: str, ask_again: bool = False) -> dict[str, Any]:
-    """Repeat the finished rounds of a run, and say where they differ; JSON-ready.
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What differs in a round; ``within``: no more than numbers within ``TOLERANCE``, or the order of items."""
 
-    What LLMs and people said is taken from the project, unless ``ask_again``: then LLMs are asked anew.
-    ``same``: everything is equal but for ``TOLERANCE``. ``identical``: bit for bit, the weights of every
-    classifier too. A round that selects other items is the last to be compared. Raises NotFoundError for
-    a run without a finished round, RefusedError where an LLM would have to be asked.
+    round: int
+    what: str
+    detail: str
+    within: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """A run beside its repetition: ``rounds`` it has, ``compared`` of them.
+
+    same: everything is equal but for ``tolerance``. identical: bit for bit, the weights of every classifier too.
+    threads: of the classifier. remarks: what has changed since the run was made, and may make it differ.
+    """
+
+    run: str
+    rounds: int
+    compared: int
+    same: bool
+    identical: bool
+    tolerance: float
+    threads: int
+    differences: tuple[Difference, ...]
+    remarks: tuple[str, ...]
+
+
+def rerun(project: Project, run: str, ask_again: bool = False) -> Rerun:
+    """Repeat the finished rounds of a run, and compare.
+
+    Observations and people's decisions are taken from the project, unless ``ask_again``: then LLMs are asked anew.
+    A round that selects other items is the last to be compared. Raises NotFoundError for a run without a finished
+    round, RefusedError where an LLM would have to be asked.
     """
     rounds = finished_rounds(project, run)
     if not rounds:
@@ -46,7 +75,7 @@ def rerun(project: Project, run: str, ask_again: bool = False) -> dict[str, Any]
         raise NotFoundError(f"there is no run {run!r} with a finished round", f"runs: {known}")
     record = project.store.runs.record(run)
     remarks = list(_remarks(project, run, record))
-    differences: list[dict[str, Any]] = []
+    differences: list[Difference] = []
     compared = 0
     with _scratch(project, record, ask_again) as copy:
         copy.may_ask = ask_again
@@ -55,91 +84,89 @@ def rerun(project: Project, run: str, ask_again: bool = False) -> dict[str, Any]
             found = _repeat(project, copy, name, setup, old)
             differences += found
             compared += 1
-            if any(one["what"] == "items" for one in found):
+            if any(one.what == "items" for one in found):
                 break
-    return {
-        "run": run,
-        "rounds": len(rounds),
-        "compared": compared,
-        "same": all(one["within"] for one in differences),
-        "identical": not differences,
-        "tolerance": TOLERANCE,
-        "threads": copy.settings.learner.threads,
-        "differences": differences,
-        "remarks": remarks,
-    }
+    return Rerun(
+        run=run,
+        rounds=len(rounds),
+        compared=compared,
+        same=all(one.within for one in differences),
+        identical=not differences,
+        tolerance=TOLERANCE,
+        threads=copy.settings.learner.threads,
+        differences=tuple(differences),
+        remarks=tuple(remarks),
+    )
 
 
-def _repeat(project: Project, copy: Project, run: str, setup: RunSetup, old: Round) -> list[dict[str, Any]]:
+def _repeat(project: Project, copy: Project, run: str, setup: RunSetup, old: Round) -> list[Difference]:
     """One round again: what is different."""
     setup = replace(setup, rounds=(old.metrics or {}).get("of_rounds", setup.rounds))
     start_round(copy, run, setup, old.number)
     found = list(_selections(project, copy, run, old.number))
-    if any(one["what"] == "items" for one in found):
+    if any(one.what == "items" for one in found):
         return found
     new = finish_round(copy, run, setup, old.number)
     shutil.rmtree(copy.models_folder / run / f"round-{old.number - 1:02d}", ignore_errors=True)
     return [*found, *_verdicts(project, copy, old, new), *_metrics(old, new), *_weights(project, copy, old, new)]
 
 
-def _selections(project: Project, copy: Project, run: str, number: int) -> Iterator[dict[str, Any]]:
+def _selections(project: Project, copy: Project, run: str, number: int) -> Iterator[Difference]:
     old, new = (one.store.runs.selections(run, number) for one in (project, copy))
     was, now = [s.item_id for s in old], [s.item_id for s in new]
     if set(was) != set(now):
         missing, extra = sorted(set(was) - set(now)), sorted(set(now) - set(was))
-        yield _difference(number, "items", f"not selected again: {_some(missing)}; instead: {_some(extra)}")
+        yield Difference(number, "items", f"not selected again: {_some(missing)}; instead: {_some(extra)}")
         return
     if was != now:
-        yield _difference(number, "order", "the same items were selected, ranked otherwise", within=True)
+        yield Difference(number, "order", "the same items were selected, ranked otherwise", within=True)
     theirs = {s.item_id: s for s in new}
     pairs = [(s, theirs[s.item_id]) for s in old]
     yield from _numbers(number, "scores", [(a.score, b.score) for a, b in pairs])
     other = [a.item_id for a, b in pairs if a.opinion != b.opinion]
     if other:
-        yield _difference(number, "opinions", f"the classifier said something else of {_some(other)}")
+        yield Difference(number, "opinions", f"the classifier predicted another label for {_some(other)}")
 
 
-def _verdicts(project: Project, copy: Project, old: Round, new: Round) -> Iterator[dict[str, Any]]:
+def _verdicts(project: Project, copy: Project, old: Round, new: Round) -> Iterator[Difference]:
     if old.fit is None or new.fit is None:
         return
     ids = [s.item_id for s in copy.store.runs.selections(old.run)]
-    was, now = project.store.verdicts.get(old.fit, ids), copy.store.verdicts.get(new.fit, ids)
+    stored = project.store.verdicts.get(old.fit, ids), copy.store.verdicts.get(new.fit, ids)
+    was, now = ({verdict.item_id: verdict for verdict in found.rows()} for found in stored)
     other = sorted(i for i in was.keys() | now.keys() if i not in was or i not in now or was[i].label != now[i].label)
     if other:
-        yield _difference(old.number, "verdicts", f"other labels, or none: {_some(other)}")
+        yield Difference(old.number, "verdicts", f"other labels, or none: {_some(other)}")
     both = [i for i in ids if i in was and i in now]
     negatives = [i for i in both if set(was[i].negatives) != set(now[i].negatives)]
     if negatives:
-        yield _difference(old.number, "negatives", f"other negative labels: {_some(negatives)}")
+        yield Difference(old.number, "negatives", f"other negative labels: {_some(negatives)}")
     yield from _numbers(old.number, "confidences", [(was[i].confidence, now[i].confidence) for i in both])
 
 
-def _metrics(old: Round, new: Round) -> Iterator[dict[str, Any]]:
+def _metrics(old: Round, new: Round) -> Iterator[Difference]:
     """What was measured; counts and words must be equal."""
     was, now = old.metrics or {}, new.metrics or {}
     for key in was.keys() & now.keys():
         if isinstance(was[key], float):
             yield from _numbers(old.number, key, [(was[key], now[key])])
         elif was[key] != now[key]:
-            yield _difference(old.number, key, f"was {was[key]}, is {now[key]}")
+            yield Difference(old.number, key, f"was {was[key]}, is {now[key]}")
 
 
-def _weights(project: Project, copy: Project, old: Round, new: Round) -> Iterator[dict[str, Any]]:
+def _weights(project: Project, copy: Project, old: Round, new: Round) -> Iterator[Difference]:
     """The trained classifiers' files; one that is gone is not compared."""
-    paths = [one.root / (record.model or "") / _WEIGHTS for one, record in ((project, old), (copy, new))]
-    if all(path.is_file() for path in paths) and len({digest_file(path) for path in paths}) > 1:
-        yield _difference(old.number, "weights", "the classifier's weights are not the same bits", within=True)
+    folders = [one.root / (record.model or "") for one, record in ((project, old), (copy, new))]
+    pairs = [[folder / name for folder in folders] for name in (_WEIGHTS, HEAD_WEIGHTS)]
+    if any(all(path.is_file() for path in pair) and len(set(map(digest_file, pair))) > 1 for pair in pairs):
+        yield Difference(old.number, "weights", "the classifier's weights are not the same bits", within=True)
 
 
-def _numbers(number: int, what: str, pairs: Sequence[tuple[float, float]]) -> Iterator[dict[str, Any]]:
+def _numbers(number: int, what: str, pairs: Sequence[tuple[float, float]]) -> Iterator[Difference]:
     """The largest difference of some numbers, if there is any."""
     apart = max((abs(a - b) for a, b in pairs), default=0.0)
     if apart > 0 or np.isnan(apart):
-        yield _difference(number, what, f"up to {apart:.3g} apart", within=bool(apart <= TOLERANCE))
-
-
-def _difference(number: int, what: str, detail: str, within: bool = False) -> dict[str, Any]:
-    return {"round": number, "what": what, "detail": detail, "within": within}
+        yield Difference(number, what, f"up to {apart:.3g} apart", within=bool(apart <= TOLERANCE))
 
 
 def _some(ids: Sequence[str]) -> str:
@@ -181,5 +208,5 @@ def _scratch(project: Project, record: dict[str, Any] | None, ask_again: bool) -
         )
         write_private(root / PROMPT_FILE, template)
         with Project.open(root) as copy:
-            copy.say, copy.progress = project.say, project.progress
+            copy.say, copy.progress, copy.folder = project.say, project.progress, project.folder
             yield copy

@@ -70,7 +70,7 @@ class Review:
         self._fit = project.store.verdicts.latest_fit()
         self._model: Round | None = None
         self._learner: Learner | None = None
-        self._opinions: dict[str, FloatArray] = {}
+        self._predictions: dict[str, FloatArray] = {}
 
     @property
     def blind(self) -> bool:
@@ -138,21 +138,21 @@ class Review:
 
     def opinion(self, item_id: str) -> FloatArray | None:
         """[K] the classifier's probabilities, if it has read the item already."""
-        return self._opinions.get(item_id)
+        return self._predictions.get(item_id)
 
     def unread(self) -> list[Item]:
-        """What the classifier should read next: nothing where there is none, or it knows the present item."""
+        """What the classifier should read next: nothing where there is none, or it has predicted the present item."""
         ahead = self.queue[self.position : self.position + _AHEAD]
-        if self._model is None or not ahead or ahead[0] in self._opinions:
+        if self._model is None or not ahead or ahead[0] in self._predictions:
             return []
-        return self._store.items.get([item_id for item_id in ahead if item_id not in self._opinions])
+        return self._store.items.get([item_id for item_id in ahead if item_id not in self._predictions])
 
     def read(self, items: Sequence[Item]) -> None:
         """Have the classifier read items. It does not touch the store, so that a thread may do it."""
         assert self._model is not None
         if self._learner is None:
             self._learner = trained_learner(self._project, self._model)
-        self._opinions.update(
+        self._predictions.update(
             zip([item.id for item in items], self._learner.predict_proba([i.text for i in items]), strict=True)
         )
 
@@ -176,7 +176,7 @@ class Review:
         return made
 
     def _verdict(self, item_id: str) -> Verdict | None:
-        return None if self._fit is None else self._store.verdicts.get(self._fit.id, [item_id]).get(item_id)
+        return None if self._fit is None else next(self._store.verdicts.get(self._fit.id, [item_id]).rows(), None)
 
     def _llms(self, item_id: str) -> list[tuple[str, FloatArray]]:
         """The panel of the verdicts; without verdicts, every LLM as it was asked last."""
@@ -197,19 +197,19 @@ def open_review(
 ) -> Review:
     """The pool items that nobody has labelled or set aside yet, those first that the strategy wants most.
 
-    below: only verdicts less sure than that. limit: at most so many, 0 for all. Without verdicts they
-    are concluded now; doubt and ``below`` need some (NotFoundError where nothing was annotated), other
-    strategies what ``mollia select`` needs for them.
+    below: only verdicts of a lower confidence. limit: at most so many, 0 for all. Without verdicts the panel's
+    observations are aggregated now; ``doubt`` and ``below`` need some (NotFoundError where nothing was annotated),
+    other strategies what ``mollia select`` needs for them.
     """
     STRATEGIES.check(strategy)
-    told = project.store.decisions.labels()
-    candidates = [item_id for item_id in project.store.items.ids("pool") if item_id not in told]
-    sure = _confidences(project, needed=strategy == DOUBT or below is not None)
+    labelled = project.store.decisions.labels()
+    candidates = [item_id for item_id in project.store.items.ids("pool") if item_id not in labelled]
+    confidence = _confidences(project, needed=strategy == DOUBT or below is not None)
     if strategy == DOUBT or below is not None:
         bound = 2.0 if below is None else below
-        candidates = [item_id for item_id in candidates if sure.get(item_id, bound) < bound]
+        candidates = [item_id for item_id in candidates if confidence.get(item_id, bound) < bound]
     if strategy == DOUBT:
-        queue = sorted(candidates, key=lambda item_id: (sure[item_id], item_id))
+        queue = sorted(candidates, key=lambda item_id: (confidence[item_id], item_id))
     else:
         queue = [pick.id for pick in rank(project, strategy, candidates, limit or len(candidates), run_name)]
     how = strategy if below is None else f"{strategy}, below {below:g}"
@@ -221,17 +221,17 @@ def open_review(
 def open_labelling(project: Project, seeds: int, who: str = "") -> Review:
     """The items to label so that the project has ``seeds`` labelled seed items.
 
-    Where the panel has read enough of the pool, half of them are typical of what it said (the strategy "seed") and
+    Where the panel has read enough of the pool, half of them are typical of its observations (the strategy "seed") and
     half are drawn at random: typical ones teach more, and accuracy can be measured on random ones alone. Else all
     are random. The two kinds take turns, so that whoever stops early has both. Asked again with the same number,
     the choice goes on where it was left. Raises InputError where there are so many already, or the pool is empty.
     """
-    have, told = project.store.items.ids("seed", labelled=True), project.store.decisions.labels()
+    have, labelled = project.store.items.ids("seed", labelled=True), project.store.decisions.labels()
     if len(have) >= seeds:
-        hint = f"for more: mollia label --seed {len(have) + 50}; or look at doubtful verdicts: mollia review"
+        hint = f"for more: mollia label --seed {len(have) + 50}; or review the least confident verdicts: mollia review"
         raise InputError(f"the project has {len(have)} labelled seed items already", hint)
     runs = project.store.runs
-    taken = {selection.item_id for run in runs.names() for selection in runs.selections(run)} | told.keys()
+    taken = {selection.item_id for run in runs.names() for selection in runs.selections(run)} | labelled.keys()
     free = [item_id for item_id in project.store.items.ids("pool") if item_id not in taken]
     if not free:
         raise InputError("the pool has no item left to label", "import texts first: mollia import texts.csv")
@@ -246,7 +246,7 @@ def open_labelling(project: Project, seeds: int, who: str = "") -> Review:
     random = [item_id for item_id in drawn if item_id in left][: missing - len(typical)]
     queue = [item_id for pair in zip_longest(typical, random) for item_id in pair if item_id is not None]
     how = dict.fromkeys(typical, TYPICAL) | dict.fromkeys(random, RANDOM)
-    others = "; the others are typical of what the LLMs said" if typical else ""
+    others = "; the others are typical of the LLMs' observations" if typical else ""
     project.say(f"{len(random)} of {len(queue)} items are drawn at random, and accuracy is measured on those{others}")
     return Review(project, queue, who, TYPICAL if typical else RANDOM, seed=True, chosen=how)
 
@@ -265,13 +265,13 @@ def _typical(project: Project, start: Sequence[str], missing: int, chosen: Mappi
 
 
 def _confidences(project: Project, needed: bool) -> dict[str, float]:
-    """The confidence of the last verdicts by item id; without any, verdicts are concluded now.
+    """The confidence of the last verdicts by item id; without any, the panel's observations are aggregated now.
 
     Where that cannot be, and is not needed, there are none.
     """
     verdicts = project.store.verdicts
     try:
-        if verdicts.latest_fit() is None and not aggregate(project).verdicts:
+        if verdicts.latest_fit() is None and not len(aggregate(project).verdicts):
             raise NotFoundError(
                 "there are no verdicts to review: no pool item was annotated yet",
                 "annotate the pool first: mollia annotate --split pool, or mollia run",
@@ -288,7 +288,7 @@ def _confidences(project: Project, needed: bool) -> dict[str, float]:
 def _observed(project: Project, ids: Sequence[str]) -> list[str]:
     try:
         return observed_by_all(project, members(project), ids)
-    except NotFoundError:  # no LLM is there to have said anything
+    except NotFoundError:  # there is no LLM
         return []
 
 

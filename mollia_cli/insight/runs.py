@@ -65,11 +65,12 @@ def deletion(project: Project, run: str) -> Deletion:
         known = ", ".join(project.store.runs.names()) or "none yet"
         raise NotFoundError(f"there is no run {run!r}", f"runs: {known}")
     folder = _folder(project, run)
-    return Deletion(run, project.store.runs.rows_of(run), folder and str(folder.relative_to(project.root)))
+    kept_in = None if folder is None else str(folder.relative_to(project.root))
+    return Deletion(run, project.store.runs.rows_of(run), kept_in)
 
 
 def delete_run(project: Project, run: str) -> Deletion:
-    """Delete a run with its rounds, selections and classifiers; what was observed, concluded and labelled stays.
+    """Delete a run with its rounds, selections and classifiers; observations, verdicts and labels stay.
 
     Fits stay, too: the journal, exported files and other runs may cite them. Raises NotFoundError for a run that
     does not exist, RefusedError while another process makes rounds of it.

@@ -1,64 +1,112 @@
 """``mollia status``: what the project holds and how far it is."""
 
-from typing import Any
+from dataclasses import dataclass
 
 from mollia_cli import models
+from mollia_cli.domain.members import LLAMA, MemberSpec
+from mollia_cli.domain.report import Corrections
 from mollia_cli.insight.corrections import corrections
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import current_run
+from mollia_cli.project.members import llm_name
 from mollia_cli.store.runs import Round
 
 
-def status(project: Project) -> dict[str, Any]:
-    """Splits, panel, annotators, fits and runs, as one JSON-ready object; loads no model."""
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """A model that the project uses, the kind of panel member that it is or "encoder", and whether it is installed."""
+
+    name: str
+    kind: str
+    installed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatorSummary:
+    """What one annotator has observed: items, mean label mass and invalid rate, tokens, texts cut, seconds, bytes."""
+
+    name: str
+    key: str
+    items: int
+    mass: float | None
+    invalid: float | None
+    tokens: int | None
+    truncated: int | None
+    seconds: float | None
+    memory: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AggregatorState:
+    """The last aggregation's aggregator, and how many seed items it was fitted on."""
+
+    name: str
+    seed_items: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A project's state.
+
+    items: split -> {"items": n, "labelled": n}; synthetic: label -> how many; run: the current one, None before its
+    first round; stopped: why it has ended, "" while it goes on; rounds: those of ``run``.
+    """
+
+    project: str
+    labels: tuple[str, ...]
+    items: dict[str, dict[str, int]]
+    synthetic: dict[str, int]
+    panel: tuple[ModelState, ...]
+    encoder: ModelState
+    annotators: tuple[AnnotatorSummary, ...]
+    people: Corrections
+    aggregator: AggregatorState | None
+    run: str | None
+    runs: tuple[str, ...]
+    stopped: str
+    rounds: tuple[Round, ...]
+
+
+def status(project: Project) -> Status:
+    """Splits, panel, annotators, fits and runs; loads no model."""
     store = project.store
     run = current_run(project)
     fit = store.verdicts.latest_fit()
-    panel = project.settings.panel.models or tuple(models.installed_names("llm"))
-    return {
-        "project": str(project.root),
-        "labels": list(project.labels.names),
-        "items": store.items.counts(),
-        "synthetic": store.synthetic.counts(),
-        "panel": [{"name": name, "installed": models.is_installed(name)} for name in panel],
-        "encoder": {
-            "name": project.settings.learner.encoder,
-            "installed": models.is_installed(project.settings.learner.encoder),
-        },
-        "annotators": store.observations.summary(),
-        "people": corrections(project),
-        "aggregator": None if fit is None else {"name": fit.aggregator, "seed_items": fit.seed_items},
-        "run": run if store.runs.settings(run) else None,
-        "runs": store.runs.names(),
-        "stopped": store.runs.stopped(run),
-        "rounds": [round_row(record) for record in store.runs.rounds(run)],
-    }
+    encoder = project.settings.learner.encoder
+    return Status(
+        project=str(project.root),
+        labels=project.labels.names,
+        items=store.items.counts(),
+        synthetic=store.synthetic.counts(),
+        panel=tuple(_member(project, spec) for spec in project.panel or map(MemberSpec, models.installed_names("llm"))),
+        encoder=ModelState(encoder, "encoder", models.is_installed(encoder)),
+        annotators=tuple(AnnotatorSummary(**row) for row in store.observations.summary()),
+        people=corrections(project),
+        aggregator=None if fit is None else AggregatorState(fit.aggregator, fit.seed_items),
+        run=run if store.runs.settings(run) else None,
+        runs=tuple(store.runs.names()),
+        stopped=store.runs.stopped(run),
+        rounds=tuple(store.runs.rounds(run)),
+    )
 
 
-def round_row(record: Round) -> dict[str, Any]:
-    """One round as a flat JSON-ready object."""
-    return {
-        "run": record.run,
-        "round": record.number,
-        "finished": record.metrics is not None,
-        **(record.metrics or {}),
-        "seconds": dict(record.seconds),
-        "memory": record.memory,
-    }
-
-
-def next_step(state: dict[str, Any]) -> str:
-    """What to type next, from a ``status`` object."""
-    items = state["items"]
-    if "pool" not in items:
+def next_step(state: Status) -> str:
+    """The command to type next."""
+    if "pool" not in state.items:
         return "mollia import texts.csv --split pool"
-    if not items.get("seed", {}).get("labelled"):
+    if not state.items.get("seed", {}).get("labelled"):
         return "mollia label --seed 50 (or: mollia import labelled.csv --split seed)"
-    missing = [member["name"] for member in [*state["panel"], state["encoder"]] if not member["installed"]]
-    if missing or not state["panel"]:
+    missing = [model.name for model in (*state.panel, state.encoder) if not model.installed]
+    if missing or not state.panel:
         return f"mollia models pull {' '.join(missing) or 'smollm2-135m-instruct'}"
-    if not state["rounds"]:
+    if not state.rounds:
         return "mollia run --rounds 10"
-    if not state["rounds"][-1]["finished"]:
+    if state.rounds[-1].metrics is None:
         return "mollia round (continues the unfinished one)"
-    return "mollia predict texts.csv" if state["stopped"] else "mollia round"
+    return "mollia predict texts.csv" if state.stopped else "mollia round"
+
+
+def _member(project: Project, spec: MemberSpec) -> ModelState:
+    """A member of the panel; the kinds that are no LLM of a file need none."""
+    installed = spec.kind != LLAMA or models.is_installed(llm_name(spec, project.folder))
+    return ModelState(spec.name, spec.kind, installed)

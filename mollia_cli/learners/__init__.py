@@ -6,6 +6,9 @@ LEARNERS = Registry(
     "learner",
     __name__,
     {
+        "linear": Entry(
+            "LinearLearner", "a linear head on a pretrained encoder's embeddings: seconds instead of minutes"
+        ),
         "transformer": Entry("TransformerLearner", "a pretrained encoder (DistilBERT, DistilRoBERTa, ...), fine-tuned"),
     },
     contract="Learner",

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray
 from mollia_cli.domain.progress import Progress
 
@@ -16,6 +17,8 @@ PROBABILITIES = "probabilities"
 EMBEDDINGS = "embeddings"
 DROPOUT = "dropout"
 PERTURBED = "perturbed"
+SIGNALS = frozenset({PROBABILITIES, EMBEDDINGS, DROPOUT, PERTURBED})
+HEAD_WEIGHTS = "head.safetensors"  # what was trained, of a learner whose encoder stays as it is
 
 SignalArray = NDArray[np.floating[Any]]
 
@@ -25,21 +28,60 @@ class Examples:
     """n training examples.
 
     texts: the inputs. targets: [n] label indices (y+). weights: [n], W_d of Eq. 8 (1 for
-    gold). negatives: [n, K] booleans, y- of Eq. 5 (all False for gold).
+    gold). negatives: [n, K] booleans, y- of Eq. 5 (all False for gold). known: [n] booleans, whose
+    target is a gold label (None: nobody's). soft: [n, K] rows that sum to 1 and stand for the
+    targets in the cross entropy (None: the targets themselves).
     """
 
     texts: tuple[str, ...]
     targets: IntArray
     weights: FloatArray
     negatives: BoolArray
+    known: BoolArray | None = None
+    soft: FloatArray | None = None
 
     @staticmethod
     def gold(texts: Sequence[str], targets: IntArray, classes: int) -> "Examples":
         """Examples that are trusted: weight 1, no negative labels."""
-        n = len(texts)
-        return Examples(
-            tuple(texts), np.asarray(targets, dtype=np.int64), np.ones(n), np.zeros((n, classes), dtype=bool)
-        )
+        n, labels = len(texts), np.asarray(targets, dtype=np.int64)
+        return Examples(tuple(texts), labels, np.ones(n), np.zeros((n, classes), dtype=bool), np.ones(n, dtype=bool))
+
+    @property
+    def gold_rows(self) -> BoolArray:
+        """[n] whose target is a gold label."""
+        return np.zeros(len(self.texts), dtype=bool) if self.known is None else self.known
+
+    @property
+    def distributions(self) -> FloatArray:
+        """[n, K] what the cross entropy is taken to."""
+        return np.eye(self.negatives.shape[1])[self.targets] if self.soft is None else self.soft
+
+
+def join(a: Examples, b: Examples) -> Examples:
+    """The examples of both."""
+    known = None if a.known is None and b.known is None else np.concatenate([a.gold_rows, b.gold_rows])
+    soft = None if a.soft is None and b.soft is None else np.concatenate([a.distributions, b.distributions])
+    return Examples(
+        a.texts + b.texts,
+        np.concatenate([a.targets, b.targets]),
+        np.concatenate([a.weights, b.weights]),
+        np.concatenate([a.negatives, b.negatives]),
+        known,
+        soft,
+    )
+
+
+def take(examples: Examples, rows: Sequence[int] | IntArray) -> Examples:
+    """Some rows of the examples."""
+    index = np.asarray(rows, dtype=np.int64)
+    return Examples(
+        tuple(examples.texts[row] for row in index),
+        examples.targets[index],
+        examples.weights[index],
+        examples.negatives[index],
+        None if examples.known is None else examples.known[index],
+        None if examples.soft is None else examples.soft[index],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +96,21 @@ class FitReport:
 
 
 class Learner(ABC):
-    """A text classifier that is trained from its pretrained weights at every ``fit`` (cold start)."""
+    """A text classifier that is trained from its pretrained weights at every ``fit`` (cold start).
+
+    ``frozen``: the encoder's weights stay as they are. A text is then read once for all rounds, and a fit holds
+    nothing out for early stopping.
+    """
 
     name: ClassVar[str]
+    frozen: ClassVar[bool] = False
+
+    @abstractmethod
+    def __init__(self, encoder: Path, labels: LabelSet, **settings: Any) -> None:
+        """An untrained one, from the folder of the pretrained weights; it takes the settings that mean something to it.
+
+        settings: those of [learner], and where ``token_file`` and ``embeddings`` are kept.
+        """
 
     @abstractmethod
     def fit(
@@ -82,6 +136,10 @@ class Learner(ABC):
         "probabilities" [n, K]; "embeddings" [n, d]; "dropout" [E, n, K]; "perturbed" [n, D].
         """
 
+    def unread(self, texts: Sequence[str]) -> Sequence[str]:
+        """Those that the encoder would have to read for ``signals``, the longest first; the others are remembered."""
+        return sorted(texts, key=len, reverse=True)
+
     def predict_proba(self, texts: Sequence[str], progress: Progress | None = None) -> FloatArray:
         """[n, K] label probabilities."""
         found = self.signals(texts, frozenset({PROBABILITIES}), 0, progress)[PROBABILITIES]
@@ -93,7 +151,7 @@ class Learner(ABC):
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write a model folder that ``transformers`` loads unchanged (safetensors, no pickle)."""
+        """Write a folder that ``transformers`` loads: the classifier, or its encoder beside a head; no pickle."""
 
     @classmethod
     @abstractmethod

@@ -9,7 +9,10 @@ from mollia_cli.domain.errors import InputError
 
 
 def choose_device(name: str) -> torch.device:
-    """The device called ``name``; "auto" is the first of CUDA, Metal and CPU that is there."""
+    """The device called ``name``; "auto" is the first of CUDA, Metal and CPU that is there.
+
+    Raises InputError for one that torch cannot use here.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:

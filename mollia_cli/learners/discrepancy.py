@@ -1,4 +1,4 @@
-"""What the robust loss is told from outside: annotation discrepancy (Eq. 8) and lambda's schedule."""
+"""What the robust loss takes from outside: annotation discrepancy (Eq. 8) and lambda's schedule."""
 
 import numpy as np
 
@@ -35,8 +35,8 @@ def negative_weight(
     """Lambda of Eq. 9 in round ``step`` (1-based) of ``steps``: linear from ``start`` to ``end``.
 
     before: lambda of the round before, from which equal steps lead to ``end``, so that it never falls where more
-    rounds are planned later (None: as many were planned all along). Rounds past the planned ones keep ``end``;
-    the first has ``start``, also where it is the only one.
+    rounds are planned later (None: as many were planned all along). Rounds past the planned ones keep ``end``; the
+    first has ``start``, also where it is the only one. Raises InputError for a negative weight.
     """
     if start < 0.0 or end < 0.0:
         raise InputError(f"the negative learning weight goes from {start} to {end}", "give numbers of 0 or more")

@@ -1,6 +1,7 @@
 """Passes over many texts: probabilities, embeddings, MC dropout, weight noise."""
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from mollia_cli.domain.observations import FloatArray, IntArray
 from mollia_cli.domain.progress import Progress
 from mollia_cli.domain.rng import stream_seed
+from mollia_cli.learners.embeddings import Vectors
 from mollia_cli.learners.pretrained import last_linear
 from mollia_cli.learners.tokens import Encoded, plan_batches
 
@@ -78,25 +80,22 @@ def run_all(
 
 @torch.inference_mode()
 def pooled_layers(
-    body: Any, encoded: Encoded, device: torch.device, progress: Progress | None = None
-) -> list[FloatArray]:
-    """The mean over real tokens of every layer's hidden states, the embeddings' first: each [n, d].
+    body: Any, encoded: Encoded, device: torch.device, last: bool, progress: Callable[[int], None]
+) -> Vectors:
+    """[n, L, d] float32: the mean over real tokens of every layer's hidden states, the embeddings' first.
 
-    body: the encoder without its head.
+    body: the encoder without its head. last: of the last layer alone, L = 1. progress: hears of so many texts more.
     """
-    layers: list[FloatArray] = []
-    done = 0
+    shape = (len(encoded), 1 if last else body.config.num_hidden_layers + 1, body.config.hidden_size)
+    pooled = np.empty(shape, dtype=np.float32)
     for rows in plan_batches(encoded.lengths, token_budget(device)):
         inputs = to_tensors(encoded, rows, device)
-        states = body(**inputs, output_hidden_states=True).hidden_states
-        layers = layers or [np.empty((len(encoded), state.shape[-1])) for state in states]
+        found = body(**inputs, output_hidden_states=not last)
         mask = inputs["attention_mask"][..., None]
-        for layer, state in zip(layers, states, strict=True):
-            layer[rows] = ((state.float() * mask).sum(1) / mask.sum(1)).cpu().numpy()
-        done += len(rows)
-        if progress is not None:
-            progress("reading", done, len(encoded))
-    return layers
+        for layer, state in enumerate([found.last_hidden_state] if last else found.hidden_states):
+            pooled[rows, layer] = ((state.float() * mask).sum(1) / mask.sum(1)).cpu().numpy()
+        progress(len(rows))
+    return pooled
 
 
 def dropout_samples(
@@ -141,7 +140,7 @@ def perturbed_outputs(
 
 
 def probabilities(logits: Tensor) -> FloatArray:
-    """Softmax in float64, so that rows sum to 1 and near ties stay apart."""
+    """Softmax in float64, so that rows sum to 1 and near ties stay apart. [n, K] logits in, [n, K] out."""
     return np.asarray(torch.softmax(logits.double(), dim=-1).numpy(), dtype=np.float64)
 
 

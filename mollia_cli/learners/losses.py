@@ -20,7 +20,7 @@ def log_complement(logits: Tensor) -> Tensor:
 def robust_loss(logits: Tensor, targets: Tensor, weights: Tensor, negatives: Tensor, negative_weight: float) -> Tensor:
     """[n] losses W_d * CE + lambda * sum over k in y- of -log(1 - p_k) (Eqs. 7 and 9), in float32 or wider.
 
-    logits: [n, K]. targets: [n] indices of y+. weights: [n], W_d of Eq. 8. negatives: [n, K]
+    logits: [n, K]. targets: [n] indices of y+, or [n, K] distributions. weights: [n], W_d of Eq. 8. negatives: [n, K]
     booleans, y-. negative_weight: lambda.
     """
     wide = logits if logits.dtype == torch.float64 else logits.float()

@@ -7,9 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear, normalize
 
 from mollia_cli.domain.errors import InputError
-from mollia_cli.learners.pretrained import load_tokenizer, load_trained, most_tokens
+from mollia_cli.learners.base import HEAD_WEIGHTS
+from mollia_cli.learners.head import Head
+from mollia_cli.learners.linear import read_head
+from mollia_cli.learners.pretrained import load_pretrained, load_tokenizer, load_trained, most_tokens
 
 _OPSET = 18
 
@@ -25,15 +29,17 @@ def export_onnx(folder: Path, out: Path) -> None:
         import onnxscript  # noqa: F401
     except ImportError:
         raise InputError("writing ONNX needs onnx and onnxscript", "install them: pip install 'mollia[onnx]'") from None
-    model, _ = load_trained(folder)
+    headed = (folder / HEAD_WEIGHTS).is_file()
+    model = load_pretrained(folder, ("a", "b"), 0) if headed else load_trained(folder)[0]
     encoded = load_tokenizer(folder)(["one text", "another, longer text"], padding=True, return_tensors="pt")
     names = tuple(encoded)
     free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens", max=most_tokens(model))}
+    classifier = _Linear(model, read_head(folder)[1], names) if headed else _Logits(model, names)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of torchvision, which nothing here needs
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own, about torch's own
         torch.onnx.export(
-            _Logits(model, names).eval(),
+            classifier.eval(),
             tuple(encoded[name] for name in names),
             out,
             input_names=names,
@@ -57,3 +63,24 @@ class _Logits(nn.Module):
     def forward(self, *inputs: Tensor) -> Any:
         """[batch, K] logits."""
         return self.model(**dict(zip(self.names, inputs, strict=True))).logits
+
+
+class _Linear(nn.Module):
+    """A linear learner: the head on the last layer's mean state, of length 1."""
+
+    def __init__(self, model: Any, head: Head, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.body = model.base_model
+        self.names = names
+        self.register_buffer("weight", torch.from_numpy(head.weight).float())
+        self.register_buffer("bias", torch.from_numpy(head.bias).float())
+        self.weight: Tensor
+        self.bias: Tensor
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """[batch, K] logits."""
+        given = dict(zip(self.names, inputs, strict=True))
+        states = self.body(**given).last_hidden_state
+        mask = given["attention_mask"][..., None].float()
+        mean = (states * mask).sum(1) / mask.sum(1)
+        return linear(normalize(mean, dim=-1), self.weight, self.bias)

@@ -41,7 +41,7 @@ def check_folder(folder: Path) -> Path:
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The folder's fast tokenizer."""
+    """The folder's fast tokenizer. Raises InputError where there is none, or not a fast one."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(check_folder(folder), use_fast=True, **_LOCAL)
     except (OSError, ValueError, KeyError) as error:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,10 @@ from safetensors.numpy import save_file
 from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.files import new_file
 from mollia_cli.domain.observations import IntArray
+from mollia_cli.learners.embeddings import KEY_BYTES, text_key
 
 Ids = NDArray[np.int32]
 _CHUNK = 4096
-_KEY_BYTES = 16
 _PASS_COST = 50  # tokens that take as long as one more pass of a small encoder takes beside its tokens
 
 
@@ -80,7 +79,7 @@ def plan_batches(lengths: IntArray, budget: int) -> list[IntArray]:
 
 
 class TokenStore:
-    """Tokenises each distinct text once, and remembers it in a side file where one is given.
+    """Tokenises each distinct text once, and caches it in a side file where one is given.
 
     The side file holds digests of texts and their token ids (safetensors); one that another
     tokenizer or length wrote, or that is damaged, is written anew.
@@ -90,7 +89,7 @@ class TokenStore:
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
         self._path = path
-        self._identity = _identity(tokenizer, max_tokens)
+        self.identity = _identity(tokenizer, max_tokens)
         self._rows: dict[bytes, int] = {}
         self._flat = np.zeros(0, dtype=np.int32)
         self._starts = np.zeros(0, dtype=np.int64)
@@ -100,7 +99,7 @@ class TokenStore:
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The texts' token ids, special tokens included, cut at ``max_tokens``."""
-        keys = [blake2b(text.encode("utf-8", "replace"), digest_size=_KEY_BYTES).digest() for text in texts]
+        keys = [text_key(text) for text in texts]
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._rows}
         if new:
             self._add(list(new), list(new.values()))
@@ -131,7 +130,7 @@ class TokenStore:
     def _read(self, path: Path) -> None:
         try:
             with safe_open(path, framework="numpy") as side:
-                if (side.metadata() or {}).get("identity") != self._identity:
+                if (side.metadata() or {}).get("identity") != self.identity:
                     return
                 self._flat, self._lengths = side.get_tensor("ids"), side.get_tensor("lengths")
                 keys = side.get_tensor("keys")
@@ -141,11 +140,11 @@ class TokenStore:
         self._rows = {key.tobytes(): row for row, key in enumerate(keys)}
 
     def _write(self, path: Path) -> None:
-        keys = np.frombuffer(b"".join(self._rows), dtype=np.uint8).reshape(-1, _KEY_BYTES)
+        keys = np.frombuffer(b"".join(self._rows), dtype=np.uint8).reshape(-1, KEY_BYTES)
         tensors = {"ids": self._flat, "lengths": self._lengths, "keys": keys}
         path.parent.mkdir(parents=True, exist_ok=True)
         with new_file(path) as unfinished:
-            save_file(tensors, unfinished, metadata={"identity": self._identity})
+            save_file(tensors, unfinished, metadata={"identity": self.identity})
 
 
 def _identity(tokenizer: Any, max_tokens: int) -> str:

@@ -46,7 +46,10 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Encoded examples with their targets, weights and negatives as tensors on the device."""
+    """Encoded examples with their targets, weights and negatives as tensors on the device.
+
+    targets: [n] indices, or [n, K] distributions where the examples have soft targets.
+    """
 
     encoded: Encoded
     targets: Tensor
@@ -56,9 +59,11 @@ class Part:
     @staticmethod
     def of(examples: Examples, encoded: Encoded, device: torch.device) -> "Part":
         """The examples on a device."""
+        hard = torch.as_tensor(examples.targets, dtype=torch.int64)
+        targets = hard if examples.soft is None else torch.as_tensor(examples.soft, dtype=torch.float32)
         return Part(
             encoded,
-            torch.as_tensor(examples.targets, dtype=torch.int64).to(device),
+            targets.to(device),
             torch.as_tensor(examples.weights, dtype=torch.float32).to(device),
             torch.as_tensor(examples.negatives, dtype=torch.bool).to(device),
         )
@@ -159,8 +164,9 @@ class Trainer:
         with autocast(self._device, self._dtype):
             logits, _ = run_all(self._model, validation.encoded, self._device)
         loss = float(self._losses(logits.to(self._device), validation).mean())
-        targets = validation.targets.cpu().numpy()
-        return {"validation_loss": loss, "validation_micro_f1": micro_f1(targets, logits.argmax(dim=-1).numpy())}
+        targets = validation.targets if validation.targets.ndim == 1 else validation.targets.argmax(dim=1)
+        found = micro_f1(targets.cpu().numpy(), logits.argmax(dim=-1).numpy())
+        return {"validation_loss": loss, "validation_micro_f1": found}
 
 
 class _Snapshot:
@@ -171,7 +177,7 @@ class _Snapshot:
         self._state: dict[str, Tensor] = {}
 
     def take(self) -> None:
-        """Remember the present weights."""
+        """Keep a copy of the present weights."""
         with torch.no_grad():
             for name, value in self._model.state_dict().items():
                 if name in self._state:
@@ -180,6 +186,6 @@ class _Snapshot:
                     self._state[name] = value.clone()
 
     def restore(self) -> None:
-        """Put the remembered weights back, if any were."""
+        """Put the kept weights back, if there are any."""
         if self._state:
             self._model.load_state_dict(self._state)

@@ -11,23 +11,24 @@ from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.files import new_folder
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray
-from mollia_cli.domain.progress import Progress
+from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.learners.base import (
     DROPOUT,
     EMBEDDINGS,
     PERTURBED,
     PROBABILITIES,
+    SIGNALS,
     Examples,
     FitReport,
     Learner,
     SignalArray,
 )
 from mollia_cli.learners.devices import choose_device, fast_dtype, use_threads
+from mollia_cli.learners.frozen import FrozenEncoder
 from mollia_cli.learners.inference import (
     dropout_samples,
     frozen_copy,
     perturbed_outputs,
-    pooled_layers,
     probabilities,
     run_all,
 )
@@ -35,16 +36,14 @@ from mollia_cli.learners.pretrained import load_pretrained, load_tokenizer, load
 from mollia_cli.learners.tokens import TokenStore
 from mollia_cli.learners.training import Part, Schedule, Trainer
 
-_SIGNALS = frozenset({PROBABILITIES, EMBEDDINGS, DROPOUT, PERTURBED})
-
 
 class TransformerLearner(Learner):
     """Any encoder that ``AutoModelForSequenceClassification`` loads from a local folder.
 
     encoder: the folder of the pretrained weights. max_tokens: texts are cut there. batch_size:
     examples in one optimiser step, fewer where ``steps`` an epoch need it. threads: 0 is torch's
-    own choice. device: "auto", "cpu", "cuda", ... token_file: side file that keeps the token ids between runs.
-    Defaults are the paper's settings.
+    own choice. device: "auto", "cpu", "cuda", ... token_file, embeddings: side file and folder
+    that keep token ids, and what ``describe`` gives, between runs. Defaults are the paper's settings.
     """
 
     name: ClassVar[str] = "transformer"
@@ -63,6 +62,7 @@ class TransformerLearner(Learner):
         threads: int = 0,
         device: str = "auto",
         token_file: Path | None = None,
+        embeddings: Path | None = None,
     ) -> None:
         for setting, value in (
             ("max_tokens", max_tokens),
@@ -83,6 +83,7 @@ class TransformerLearner(Learner):
         self._max_tokens = max_tokens
         self._tokenizer = load_tokenizer(encoder)
         self._tokens = TokenStore(self._tokenizer, max_tokens, token_file)
+        self._embeddings = embeddings
         self._model: nn.Module | None = None
         self._frozen: nn.Module | None = None
 
@@ -121,9 +122,9 @@ class TransformerLearner(Learner):
         probabilities [n, K] and embeddings [n, d] (input of the last linear layer) share one pass;
         dropout [10, n, K]; perturbed [n, 30 K]. Raises RefusedError before ``fit`` or ``load``.
         """
-        unknown = needs - _SIGNALS
+        unknown = needs - SIGNALS
         if unknown:
-            raise InputError(f"no signal is called {min(unknown)!r}", f"known: {', '.join(sorted(_SIGNALS))}")
+            raise InputError(f"no signal is called {min(unknown)!r}", f"known: {', '.join(sorted(SIGNALS))}")
         model = self._trained()
         use_threads(self._threads)
         encoded = self._tokens.encode(texts)
@@ -144,9 +145,16 @@ class TransformerLearner(Learner):
         """What the pretrained encoder, untrained, makes of each text: mean-pooled states of each layer, [n, d] each."""
         if self._encoder is None:
             raise RefusedError("this learner was loaded to predict", "load it with encoder=FOLDER to read texts")
-        use_threads(self._threads)
-        model: Any = frozen_copy(load_pretrained(self._encoder, self.labels.names, 0, self._device), self._dtype)
-        return pooled_layers(model.base_model, self._tokens.encode(texts), self._device, progress)
+        frozen = FrozenEncoder(
+            self._encoder,
+            self._tokens,
+            self._max_tokens,
+            device=self._device,
+            dtype=self._dtype,
+            threads=self._threads,
+            keep=self._embeddings,
+        )
+        return frozen.layers(texts, progress or silent)
 
     def save(self, folder: Path) -> None:
         """Write config.json, model.safetensors and the tokenizer; the folder appears whole or not at all."""

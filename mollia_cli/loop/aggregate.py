@@ -1,4 +1,4 @@
-"""``mollia aggregate``: fit an aggregator on the seed labels and conclude verdicts."""
+"""``mollia aggregate``: an aggregator fitted on the seed labels, and its verdicts."""
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,20 +15,19 @@ from mollia_cli.aggregators.precision import LEVEL as LEVEL
 from mollia_cli.aggregators.precision import Threshold, threshold_for
 from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError, NotFoundError
-from mollia_cli.domain.items import Item, Variant
+from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 from mollia_cli.domain.rng import stream, stream_seed
-from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.loop.needed import fit_items, fit_seeds, unlabelled_sample
 from mollia_cli.loop.sample import at_random
-from mollia_cli.loop.variants import observed_variants, stack_with
 from mollia_cli.project.context import Project
-from mollia_cli.project.labels import told_verdicts
+from mollia_cli.project.labels import decided_verdicts
 from mollia_cli.project.observe import Member, members, observed_by_all, stack
 from mollia_cli.store.items import chunks
 from mollia_cli.store.verdicts import Fit
 
-MOST = 10_000  # unlabelled items that an aggregator learns from, and items that are judged together
+MOST = 10_000  # unlabelled items that an aggregator learns from, and items that are predicted together
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +47,17 @@ class Fitted:
 
 
 @dataclass(frozen=True, slots=True)
-class Conclusion:
+class Aggregated:
     """Verdicts and how they came about. ``threshold``: where a target precision was asked for."""
 
     fitted: Fitted
-    verdicts: list[Verdict]
+    verdicts: Verdicts
     threshold: Threshold | None
 
     @property
     def below(self) -> int:
-        """How many verdicts are less sure than the threshold."""
-        return 0 if self.threshold is None else sum(v.confidence < self.threshold.confidence for v in self.verdicts)
+        """How many verdicts are less confident than the threshold."""
+        return 0 if self.threshold is None else int((self.verdicts.confidences < self.threshold.confidence).sum())
 
 
 def fit_aggregator(
@@ -66,12 +65,12 @@ def fit_aggregator(
     name: str = "",
     panel: Sequence[Member] = (),
     also: Sequence[str] = (),
-    concludes: Sequence[str] | None = None,
+    wanted: Sequence[str] | None = None,
 ) -> Fitted:
     """The aggregator ``name`` (default: the project's) fitted on the labelled items and unlabelled ones.
 
-    Labelled are the seeds and what people have labelled; unlabelled are ``learned_from``. ``concludes``: the items
-    that verdicts are wanted on (None: ``also``), so that a fit's verdicts are those of one aggregation. The same
+    Labelled are the seeds and what people have labelled; unlabelled are ``learned_from``. ``wanted``: the items
+    that verdicts are for (None: ``also``), so that a fit's verdicts are those of one aggregation. The same
     was fitted before: that fit is read from the store.
     Labelled items that were not annotated yet, or labels of one class only, raise InputError.
     """
@@ -94,18 +93,16 @@ def fit_aggregator(
     measured = (
         at_random(project, [item.id for item in fit_seeds(project)]) if kind.learns else np.zeros(0, dtype=np.int64)
     )
-    variants = _variants_of(project, kind, panel, seed)
     random_seed = stream_seed(project.settings.seed, "aggregate", name, *project.own_streams)
     rule = negative_rule(project, panel)
     digest = fit_digest(
         kind,
         rule,
         {
-            **({"variants": [variant.id for variant in variants]} if kind.variants else {}),
             "panel": [member.key for member in panel],
             "seed": [[item.id, item.label] for item in seed],
             "pool": pool_ids,
-            "concludes": list(also if concludes is None else concludes),
+            "wanted": list(also if wanted is None else wanted),
             "random_seed": random_seed,
             "samples": project.settings.annotate.samples,
             "calibration": ["temperature and ranks of the seeds, cross-fitted", measured.tolist()],
@@ -115,9 +112,7 @@ def fit_aggregator(
     if fit is not None:
         stored = Calibration.from_json(fit.calibration) if fit.calibration else None
         return Fitted(fit, kind.from_json(fit.state), panel, rule, stored)
-    if kind.variants:
-        project.say(f"{name} learns from {len(seed)} labelled items and {len(variants)} usable variants of them")
-    seen, labels = _with_variants(project, panel, seed, variants)
+    seen, labels = _stacked(project, panel, seed)
     unlabelled = stack(project, panel, pool_ids)
     project.progress(f"fitting {name}", 0, 1)
     aggregator: Aggregator
@@ -168,8 +163,8 @@ def aggregate(
     ids: Sequence[str] | None = None,
     target_precision: float | None = None,
     level: float = LEVEL,
-) -> Conclusion:
-    """Conclude on ``ids`` (None: every annotated pool item), by an aggregator that also learned from them, unlabelled.
+) -> Aggregated:
+    """Verdicts on ``ids`` (None: every annotated pool item), by an aggregator that also learned from them, unlabelled.
 
     People's labels override verdicts. ``target_precision``: also the confidence from which the other verdicts of
     the pool are right so often, promised at the confidence ``level``; then it learns from every annotated pool item,
@@ -180,10 +175,9 @@ def aggregate(
     wanted = _annotated(project, panel) if ids is None else ids
     learned = wanted if ids is None or target_precision is None else _annotated(project, panel)
     fitted = fit_aggregator(project, name, panel, learned, wanted)
-    verdicts = conclude(project, fitted, wanted)
-    told = told_verdicts(project)
+    verdicts = verdicts_on(project, fitted, wanted).updated(decided_verdicts(project, wanted))
     threshold = None if target_precision is None else _threshold(fitted, target_precision, level)
-    return Conclusion(fitted, [told.get(verdict.item_id, verdict) for verdict in verdicts], threshold)
+    return Aggregated(fitted, verdicts, threshold)
 
 
 def _annotated(project: Project, panel: Sequence[Member]) -> list[str]:
@@ -208,34 +202,24 @@ def negative_rule(project: Project, panel: Sequence[Member]) -> NegativeRule:
 
 
 def observed_seeds(project: Project, panel: Sequence[Member]) -> tuple[Panel, IntArray]:
-    """What the whole panel said of the seed items that an aggregator learns from, and their labels [n]."""
-    return _with_variants(project, panel, _observed_items(project, panel, fit_seeds(project)), [])
+    """What the whole panel observed of the seed items that an aggregator learns from, and their labels [n]."""
+    return _stacked(project, panel, _observed_items(project, panel, fit_seeds(project)))
 
 
-def observed_labelled(project: Project, panel: Sequence[Member], kind: type[Aggregator]) -> tuple[Panel, IntArray]:
-    """The same for all that it learns labels from: the seeds stand first, what it needs of variants last."""
-    items = _observed_items(project, panel, fit_items(project))
-    return _with_variants(project, panel, items, _variants_of(project, kind, panel, items))
+def observed_labelled(project: Project, panel: Sequence[Member]) -> tuple[Panel, IntArray]:
+    """The same for all that it learns labels from: the seeds stand first."""
+    return _stacked(project, panel, _observed_items(project, panel, fit_items(project)))
 
 
-def judge(project: Project, fitted: Fitted, ids: Sequence[str]) -> FloatArray:
-    """[n, K] calibrated probabilities of annotated items; their variants are made where verdicts average over them."""
-    return _judge(project, fitted, ids)[0]
+def predict(project: Project, fitted: Fitted, ids: Sequence[str]) -> FloatArray:
+    """[n, K] calibrated probabilities of annotated items."""
+    return fitted.predict_proba(stack(project, fitted.panel, ids))
 
 
-def judged(project: Project, fitted: Fitted, ids: Sequence[str]) -> list[Verdict]:
-    """The verdicts on annotated items, by ``judge``'s probabilities; they are not stored."""
-    probabilities, panel = _judge(project, fitted, ids)
-    return verdicts_of(probabilities, panel, fitted.negatives.delta)
-
-
-def _judge(project: Project, fitted: Fitted, ids: Sequence[str]) -> tuple[FloatArray, Panel]:
-    """``judge``'s probabilities, and what the panel said of the items, which is read once."""
-    variants: list[Variant] = []
-    if fitted.aggregator.averages:
-        variants = _variants_of(project, type(fitted.aggregator), fitted.panel, project.store.items.get(ids))
-    seen = stack_with(project, fitted.panel, ids, variants)
-    return fitted.predict_proba(seen)[: len(ids)], seen.take(range(len(ids)))
+def predict_verdicts(project: Project, fitted: Fitted, ids: Sequence[str]) -> Verdicts:
+    """The verdicts on annotated items; they are not stored."""
+    seen = stack(project, fitted.panel, ids)
+    return verdicts_of(fitted.predict_proba(seen), seen, fitted.negatives.delta)
 
 
 def _observed_items(project: Project, panel: Sequence[Member], items: Sequence[Item]) -> list[Item]:
@@ -243,25 +227,16 @@ def _observed_items(project: Project, panel: Sequence[Member], items: Sequence[I
     return [item for item in items if item.id in ready]
 
 
-def _variants_of(
-    project: Project, kind: type[Aggregator], panel: Sequence[Member], items: Sequence[Item]
-) -> list[Variant]:
-    return observed_variants(project, kind.variants, panel, items) if kind.variants else []
+def _stacked(project: Project, panel: Sequence[Member], items: Sequence[Item]) -> tuple[Panel, IntArray]:
+    """What the panel observed of n labelled items, and their labels [n]."""
+    labels = np.array([item.label for item in items], dtype=np.int64)
+    return stack(project, panel, [item.id for item in items]), labels
 
 
-def _with_variants(
-    project: Project, panel: Sequence[Member], items: Sequence[Item], variants: Sequence[Variant]
-) -> tuple[Panel, IntArray]:
-    """What the panel said of labelled items, then of their variants, which have the same labels."""
-    labels = {item.id: item.label for item in items}
-    owners = [*labels, *(variant.item_id for variant in variants)]
-    return stack_with(project, panel, list(labels), variants), np.array([labels[i] for i in owners], dtype=np.int64)
-
-
-def conclude(project: Project, fitted: Fitted, ids: Sequence[str]) -> list[Verdict]:
+def verdicts_on(project: Project, fitted: Fitted, ids: Sequence[str]) -> Verdicts:
     """Verdicts on annotated items, as they are stored under the fit; items not annotated raise NotFoundError.
 
-    What the fit has concluded of an item before is its verdict.
+    A verdict that the fit has stored before stays.
     """
     ready = set(observed_by_all(project, fitted.panel, ids))
     if len(ready) < len(ids):
@@ -270,37 +245,22 @@ def conclude(project: Project, fitted: Fitted, ids: Sequence[str]) -> list[Verdi
             f"{len(ids) - len(ready)} of {len(ids)} items were not annotated by the whole panel yet, first {first}",
             "annotate them: mollia annotate - < ids.txt",
         )
-    _conclude(project, fitted, ids)
-    found = project.store.verdicts.get(fitted.fit.id, ids)
-    return [found[item_id] for item_id in ids]
+    _add_missing(project, fitted, ids)
+    return project.store.verdicts.get(fitted.fit.id, ids)
 
 
-def _conclude(project: Project, fitted: Fitted, ids: Sequence[str]) -> None:
+def _add_missing(project: Project, fitted: Fitted, ids: Sequence[str]) -> None:
     known = set(project.store.verdicts.answers(fitted.fit.id, ids)[0])
-    made = [
-        verdict
-        for part in chunks([item_id for item_id in ids if item_id not in known], MOST)
-        for verdict in judged(project, fitted, part)  # a part's features take far more memory than its verdicts
-    ]
-    project.store.verdicts.add(fitted.fit.id, made)
+    missing = [item_id for item_id in ids if item_id not in known]
+    # in parts, because their features take far more memory than their verdicts
+    made = [predict_verdicts(project, fitted, part) for part in chunks(missing, MOST)]
+    project.store.verdicts.add(fitted.fit.id, Verdicts.none(len(project.labels)).joined(*made))
 
 
-def verdicts_of(probabilities: FloatArray, panel: Panel, delta: float) -> list[Verdict]:
-    """y+ and y- (Eqs. 5 and 6) from [n, K] probabilities; a verdict's own label is never among its negatives."""
-    if not len(panel):
-        return []
+def verdicts_of(probabilities: FloatArray, panel: Panel, delta: float) -> Verdicts:
+    """y+ and y- (Eqs. 5 and 6) of the panel's n items from [n, K] probabilities."""
     labels = probabilities.argmax(axis=1)
-    negatives = without_verdicts(negative_labels(panel, delta), labels)
-    return [
-        Verdict(
-            item_id,
-            int(labels[row]),
-            float(probabilities[row, labels[row]]),
-            probabilities[row],
-            tuple(int(k) for k in np.flatnonzero(negatives[row])),
-        )
-        for row, item_id in enumerate(panel.ids)
-    ]
+    return Verdicts(panel.ids, labels, probabilities, without_verdicts(negative_labels(panel, delta), labels))
 
 
 def _check_seed(project: Project, kind: type[Aggregator], labels: Sequence[int]) -> None:

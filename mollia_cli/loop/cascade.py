@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.verdicts import Verdict
-from mollia_cli.loop.aggregate import Fitted, fit_aggregator, judged
+from mollia_cli.domain.verdicts import Verdicts
+from mollia_cli.loop.aggregate import Fitted, fit_aggregator, predict_verdicts
 from mollia_cli.loop.needed import fit_seeds, unlabelled_sample
 from mollia_cli.project.context import Project
 from mollia_cli.project.observe import Member, annotate, members, observed_by_all
@@ -36,16 +36,16 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Cascaded:
-    """What a cascade concluded: the record of its fits, a verdict for each item asked about, and its stages."""
+    """What a cascade made: the record of its fits, a verdict on each item asked about, and its stages."""
 
     fit: Fit
-    verdicts: dict[str, Verdict]
+    verdicts: Verdicts
     stages: list[Stage]
 
 
-def check_order(project: Project, order: Sequence[str], replay: str = "") -> list[Member]:
+def check_order(project: Project, order: Sequence[str]) -> list[Member]:
     """The cascade's LLMs as the store knows them. Raises InputError where they are no part of the panel."""
-    by_name = {member.name: member for member in members(project, replay)}
+    by_name = {member.name: member for member in members(project)}
     check_names(order, list(by_name))
     if len(order) < 2 or len(set(order)) < len(order):
         raise InputError(
@@ -54,37 +54,36 @@ def check_order(project: Project, order: Sequence[str], replay: str = "") -> lis
     return [by_name[name] for name in order]
 
 
-def ask(
-    project: Project, order: Sequence[str], sure: float, ids: Sequence[str], aggregator: str = "", replay: str = ""
-) -> Cascaded:
-    """Observe the seed items by all of the cascade, ``ids`` as far as needed, and conclude on ``ids``.
+def ask(project: Project, order: Sequence[str], sure: float, ids: Sequence[str], aggregator: str = "") -> Cascaded:
+    """Observe the seed items by all of the cascade, ``ids`` as far as needed; verdicts on ``ids``.
 
     order: names in the panel, the cheapest first; sure: the calibrated confidence from which no further
-    LLM is asked; replay: see ``panel_annotators``. An item that more LLMs observed before is judged by all of those.
+    LLM is asked. An item's verdict is from all LLMs that observed it, which may be more.
     """
-    panel = check_order(project, order, replay)
-    annotate(project, [item.id for item in fit_seeds(project)], order, replay=replay)
+    panel = check_order(project, order)
+    annotate(project, [item.id for item in fit_seeds(project)], order)
     open_ids = list(ids)
     fits: list[Fitted] = []
     stages: list[Stage] = []
-    verdicts: dict[str, Verdict] = {}
+    verdicts = Verdicts.none(len(project.labels))
     readers: dict[str, int] = {}
     for length, member in enumerate(panel, 1):
         part = panel[:length]
-        annotate(project, open_ids, [member.name], replay=replay)
+        annotate(project, open_ids, [member.name])
         fits.append(fit_aggregator(project, aggregator, part, open_ids))
-        found = {v.item_id: v for v in judged(project, fits[-1], observed_by_all(project, part, ids))}
-        verdicts |= found
-        readers |= dict.fromkeys(found, length)
-        doubted = [item_id for item_id in open_ids if found[item_id].confidence < sure]
+        found = predict_verdicts(project, fits[-1], observed_by_all(project, part, ids))
+        verdicts = verdicts.updated(found)
+        readers |= dict.fromkeys(found.ids, length)
+        confidence = dict(zip(found.ids, found.confidences.tolist(), strict=True))
+        doubted = [item_id for item_id in open_ids if confidence[item_id] < sure]
         left = doubted if length < len(panel) else []
         stages.append(Stage(member.name, len(open_ids), len(open_ids) - len(left)))
         open_ids = left
     fit = _record(project, fits, panel, sure, readers, verdicts)
-    return Cascaded(fit, project.store.verdicts.get(fit.id, list(verdicts)), stages)
+    return Cascaded(fit, project.store.verdicts.get(fit.id, verdicts.ids), stages)
 
 
-def conclude_cascade(
+def aggregate_cascade(
     project: Project, order: Sequence[str], sure: float, ids: Sequence[str] | None = None, aggregator: str = ""
 ) -> Cascaded:
     """``ask`` about ``ids``, or (None) about every pool item that the cascade's first LLM has observed."""
@@ -93,7 +92,7 @@ def conclude_cascade(
     return ask(project, order, sure, ids, aggregator)
 
 
-def stages_said(done: Cascaded) -> str:
+def stages_remark(done: Cascaded) -> str:
     """The stages for people."""
     first = done.stages[0]
     later = "".join(f", {stage.name} of {stage.asked}" for stage in done.stages[1:])
@@ -111,7 +110,7 @@ def _record(
     panel: Sequence[Member],
     sure: float,
     readers: dict[str, int],
-    verdicts: dict[str, Verdict],
+    verdicts: Verdicts,
 ) -> Fit:
     """One fit for all of the cascade's verdicts, so that they are found and exported together.
 
@@ -127,5 +126,5 @@ def _record(
             (last.seed_items, fits[0].fit.pool_items),
             {"fits": [fitted.fit.id for fitted in fits]},
         )
-        project.store.verdicts.add(fit.id, verdicts.values())
+        project.store.verdicts.add(fit.id, verdicts)
     return fit

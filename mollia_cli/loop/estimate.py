@@ -20,16 +20,17 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Panel
 from mollia_cli.domain.processor import Others
 from mollia_cli.domain.rng import stream
-from mollia_cli.learners.base import DROPOUT, EMBEDDINGS, PERTURBED, PROBABILITIES, Examples
-from mollia_cli.loop.needed import fit_items, fit_seeds, needed_for_fit
-from mollia_cli.loop.refine import SURE
-from mollia_cli.loop.setup import HUMAN, ORACLE, REFINED, RunSetup, as_opened, planned_run
+from mollia_cli.learners.base import DROPOUT, EMBEDDINGS, PERTURBED, PROBABILITIES, Examples, take
+from mollia_cli.loop.needed import fit_seeds, needed_for_fit
+from mollia_cli.loop.refine import CONFIDENT
+from mollia_cli.loop.setup import REFINED, RunSetup, as_opened, planned_run
 from mollia_cli.loop.stop import STOP_SET
 from mollia_cli.loop.train import fewer_epochs
-from mollia_cli.loop.variants import EACH, make_variants
 from mollia_cli.project.context import Project
 from mollia_cli.project.labels import gold_labels
-from mollia_cli.project.learner import finished_rounds, new_learner
+from mollia_cli.project.learner import finished_rounds, learner_kind, new_learner
+from mollia_cli.project.members import certain
+from mollia_cli.project.observe import read
 from mollia_cli.project.panel import fit_together, panel_annotators
 from mollia_cli.stopping import STOPPING
 from mollia_cli.strategies import STRATEGIES
@@ -37,8 +38,6 @@ from mollia_cli.strategies import STRATEGIES
 TEXTS = 12  # that each LLM reads for the measurement
 SPEED = 0.3  # how far a machine's speed may be from what a few seconds show of it
 _JUDGED = 64  # texts on which the learner's speed in reading is measured
-_VARIED = 2  # texts of which variants are made for the measurement
-_LENGTH = 0.3  # how much shorter or longer than its text a variant may be
 _CROSS_FITS = 6  # the aggregator itself, and five parts for its calibration
 
 
@@ -63,7 +62,7 @@ NOTHING = Amount(0.0, 0.0, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one part of a run costs: an LLM, writing variants, the aggregator, training, the classifier's reading.
+    """What one part of a run costs: an LLM, the aggregator, training, the classifier's reading.
 
     tokens: those that count for a budget, which are what LLMs read and answer as annotators.
     """
@@ -123,7 +122,7 @@ def estimate(project: Project, name: str = "", texts: int = TEXTS, **changes: An
     if not plan.rounds:
         return Estimate(run, 0, (), NOTHING)
     others = Others()
-    panel = [] if setup.annotator in (HUMAN, ORACLE) else _panel(project, plan, run, texts)
+    panel = [] if certain(project.panel) else _panel(project, plan, run, texts)
     verdicts = [_aggregator(project, plan)] if panel else []
     parts = (*panel, *verdicts, *_learner(project, plan, run))
     return Estimate(run, plan.rounds, parts, _disk(project, plan, len(panel)), others.cores())
@@ -139,56 +138,24 @@ def _plan(project: Project, run: str, setup: RunSetup) -> _Plan:
     return _Plan(setup, done, rounds, min(selecting * setup.batch, left), selected)
 
 
-@dataclass(frozen=True, slots=True)
-class _Varied:
-    """Variants that the run's aggregator learns from: the usable ones there are, those to come, what they cost."""
-
-    ids: tuple[str, ...] = ()
-    later: Amount = NOTHING
-    parts: tuple[Part, ...] = ()
-
-
 def _panel(project: Project, plan: _Plan, run: str, texts: int) -> list[Part]:
     chosen = [selection.item_id for selection in project.store.runs.selections(run)]
-    varied = _varied(project, plan, chosen)
-    return [*_llms(project, plan, chosen, texts, varied), *varied.parts]
+    return list(_llms(project, plan, chosen, texts))
 
 
-def _varied(project: Project, plan: _Plan, chosen: Sequence[str]) -> _Varied:
-    """Variants of two texts are made to see how long it takes and how many are usable; the run needs them anyway."""
-    kind, store = AGGREGATORS.load(plan.setup.aggregator), project.store.variants
-    if not kind.variants:
-        return _Varied()
-    known = list(dict.fromkeys([*(item.id for item in fit_items(project)), *(chosen if kind.averages else [])]))
-    made = store.get(kind.variants, known)
-    bare = [item_id for item_id in known if item_id not in made]
-    begin = perf_counter()
-    if bare:
-        make_variants(project, kind.variants, project.store.items.get(bare[:_VARIED]))
-    once = (perf_counter() - begin) / max(len(bare[:_VARIED]), 1)
-    usable = [[v.id for v in own if v.usable] for own in store.get(kind.variants, known).values()]
-    pool = project.store.items.ids("pool")
-    unvaried = 1.0 - len(store.get(kind.variants, pool)) / max(len(pool), 1)
-    left = len(bare[_VARIED:]) + (plan.future * unvaried if kind.averages else 0.0)
-    counts = [len(ids) for ids in usable]
-    later = Amount(min(counts), float(np.mean(counts)), EACH).times(left)
-    writing = Part(f"{kind.variants} of texts", NOTHING, Amount(once, once, once).times(left, SPEED))
-    return _Varied(tuple(item_id for ids in usable for item_id in ids), later, (writing,))
-
-
-def _llms(project: Project, plan: _Plan, chosen: Sequence[str], texts: int, varied: _Varied) -> Iterable[Part]:
+def _llms(project: Project, plan: _Plan, chosen: Sequence[str], texts: int) -> Iterable[Part]:
     """One part for each LLM: it reads some of the texts that it would have to read, the load timed apart."""
     seeds = {item.id for item in fit_seeds(project)}
     known = list(dict.fromkeys([*needed_for_fit(project), *chosen]))
     pool = project.store.items.ids("pool")
     share_new = 1.0 - len(set(known) & set(pool)) / max(len(pool), 1)
-    annotators = panel_annotators(project, plan.setup.cascade, replay=plan.setup.replay)
+    annotators = panel_annotators(project, plan.setup.cascade)
     loads = 1 if fit_together(annotators) else plan.rounds
     for place, annotator in enumerate(annotators):
         key = project.store.observations.register(annotator.name, annotator.identity)
         missing = project.store.observations.missing(key, known)
         sample = _spread_by_length(project.store.items.get(missing or known), texts + 1)
-        load, rate = _read(project, annotator, key, [item for item in sample if item.id in set(missing)])
+        load, rate = _read(project, annotator, key, [item.id for item in sample if item.id in set(missing)])
         tokens = _tokens_per_text(project, key, sample)
         missing = project.store.observations.missing(key, missing)
         surely = [item_id for item_id in missing if item_id in seeds or not place or not plan.setup.cascade]
@@ -196,9 +163,7 @@ def _llms(project: Project, plan: _Plan, chosen: Sequence[str], texts: int, vari
         later = plan.future * share_new
         doubtful = perhaps + later if place and plan.setup.cascade else 0.0
         certain = len(surely) + (0.0 if doubtful else later)
-        made = len(project.store.variants.observations.missing(key, varied.ids))
-        variants = (Amount(made, made, made) + varied.later).times(1.0, _LENGTH)
-        wanted = Amount(certain, certain + doubtful / 2, certain + doubtful) + variants
+        wanted = Amount(certain, certain + doubtful / 2, certain + doubtful)
         amount = Amount(wanted.low * tokens.low, wanted.expected * tokens.expected, wanted.high * tokens.high)
         loading = Amount(load, load, load).times(loads if wanted.high else 0, SPEED)
         yield Part(annotator.name, amount, amount.times(1 / rate if rate else 0.0, SPEED) + loading)
@@ -211,23 +176,23 @@ def _spread_by_length(items: Sequence[Item], n: int) -> list[Item]:
     return [ordered[row] for row in sorted(rows)]
 
 
-def _read(project: Project, annotator: Annotator, key: str, items: Sequence[Item]) -> tuple[float, float]:
+def _read(project: Project, annotator: Annotator, key: str, ids: Sequence[str]) -> tuple[float, float]:
     """(seconds to load, tokens a second) of an LLM that reads the items; what it says of them is stored."""
-    if not items:
-        stored = next(row for row in project.store.observations.summary() if row["key"] == key)
+    store = project.store.observations
+    if not ids:
+        stored = next(row for row in store.summary() if row["key"] == key)
         return 0.0, (stored["tokens"] or 0) / stored["seconds"] if stored["seconds"] else 0.0
-    spent, tokens = [], [0]
+    spent = []
     try:
-        for part in (items[:1], items[1:]):
+        for part in filter(None, (ids[:1], ids[1:])):
             begin = perf_counter()
-            for batch in annotator.annotate(part):
-                project.store.observations.add(key, batch)
-                tokens.append(sum(seen.tokens for seen in batch))
+            read(project, annotator, key, part, store)
             spent.append(perf_counter() - begin)
     finally:
         annotator.close()
-    first = tokens[1]
-    rate = (sum(tokens) - first) / spent[1] if len(items) > 1 and spent[1] else sum(tokens) / max(spent[0], 1e-9)
+    tokens = store.tokens_by_item([key], ids)
+    first, later = tokens[ids[0]], sum(tokens[item_id] for item_id in ids[1:])
+    rate = later / spent[1] if len(ids) > 1 and spent[1] else (first + later) / max(spent[0], 1e-9)
     return max(0.0, spent[0] - first / rate) if rate else spent[0], rate
 
 
@@ -243,9 +208,9 @@ def _tokens_per_text(project: Project, key: str, items: Sequence[Item]) -> Amoun
 def _aggregator(project: Project, plan: _Plan) -> Part:
     """Fits on made-up observations of as many seed and unlabelled items, LLMs and labels as the run has."""
     kind = AGGREGATORS.load(plan.setup.aggregator)
-    seeds = len(fit_seeds(project)) * (1 + (EACH if kind.variants else 0))
+    seeds = len(fit_seeds(project))
     lengths = len(plan.setup.cascade) or 1
-    names = tuple(m.name for m in panel_annotators(project, plan.setup.cascade, replay=plan.setup.replay))
+    names = tuple(m.name for m in panel_annotators(project, plan.setup.cascade))
     rows = len(needed_for_fit(project)) + plan.selected + plan.future // 2
     rng = stream(project.settings.seed, "estimate")
     z = rng.dirichlet(np.ones(len(project.labels)), (seeds + rows, len(names)))
@@ -258,17 +223,40 @@ def _aggregator(project: Project, plan: _Plan) -> Part:
 
 
 def _learner(project: Project, plan: _Plan, run: str) -> list[Part]:
-    """Training and reading: two epochs on the seed set tell the cost of an example and of a step."""
     seed = project.store.items.in_split("seed", labelled=True)
     gold = Examples.gold([item.text for item in seed], gold_labels(seed), len(project.labels))
-    nobody = Examples.gold([], np.zeros(0, dtype=np.int64), len(project.labels))
+    return _frozen(project, plan, gold) if learner_kind(project).frozen else _tuned(project, plan, run, gold)
+
+
+def _frozen(project: Project, plan: _Plan, gold: Examples) -> list[Part]:
+    """Reading each text once, told by some that have to be read anyway; and a fit a round, told by one on the seeds."""
+    learner = new_learner(project)
+    learner.fit(gold, take(gold, []), 0.0, 0, project.progress)
+    once = learner.fit(gold, take(gold, []), 0.0, 0).seconds  # nothing is read for it any more
+    items = [item for split in ("pool", "test") for item in project.store.items.in_split(split)]
+    unread = learner.unread([item.text for item in items])
+    some = unread[:: max(1, len(unread) // _JUDGED)]  # of all lengths, as they are in their order
+    begin = perf_counter()
+    learner.predict_proba(some)
+    left = (len(unread) - len(some)) * (perf_counter() - begin) / max(len(some), 1)
+    fits = sum(_examples(project, plan, plan.done + number) / len(gold.texts) for number in range(plan.rounds))
+    return [
+        Part("training", NOTHING, Amount(once, once, 2 * once).times(fits, SPEED)),
+        Part("reading", NOTHING, Amount(left, left, left).times(1.0, SPEED)),
+    ]
+
+
+def _tuned(project: Project, plan: _Plan, run: str, gold: Examples) -> list[Part]:
+    """Training and reading: two epochs on the seed set tell the cost of an example and of a step."""
+    nobody = take(gold, [])
+    seed = len(gold.texts)
     spent, steps = [], []
     for least in (project.settings.learner.steps, 1):
         learner = new_learner(project, epochs=1, steps=least)
         spent.append(learner.fit(gold, nobody, 0.0, 0, project.progress).seconds)
-        steps.append(_steps(project, len(seed), least))
+        steps.append(_steps(project, seed, least))
     step = max(0.0, (spent[0] - spent[1]) / max(steps[0] - steps[1], 1)) if steps[0] > steps[1] else 0.0
-    example = max(spent[1] - steps[1] * step, 0.1 * spent[1]) / len(seed)
+    example = max(spent[1] - steps[1] * step, 0.1 * spent[1]) / seed
     pool = _spread_by_length(project.store.items.in_split("pool"), _JUDGED)
     learner.predict_proba([item.text for item in pool[:8]])  # the first call casts the weights
     begin = perf_counter()
@@ -294,10 +282,10 @@ def _steps(project: Project, examples: int, least: int) -> int:
 
 
 def _examples(project: Project, plan: _Plan, number: int) -> int:
-    """What a round trains on, about: seeds, selected items and (method refined) sure others."""
+    """What a round trains on, about: seeds, selected items and (method refined) confident others."""
     seeds = len(project.store.items.ids("seed", labelled=True))
     selected = min(number * plan.setup.batch, len(project.store.items.ids("pool")))
-    others = SURE * project.settings.aggregate.unlabelled if plan.setup.method == REFINED and number else 0.0
+    others = CONFIDENT * project.settings.aggregate.unlabelled if plan.setup.method == REFINED and number else 0.0
     return int(seeds + selected + others)
 
 

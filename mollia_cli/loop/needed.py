@@ -3,7 +3,7 @@
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.rng import stream
 from mollia_cli.project.context import Project
-from mollia_cli.project.labels import told_items
+from mollia_cli.project.labels import labelled_by_people
 from mollia_cli.project.learner import current_run
 from mollia_cli.project.panel import shot_items
 
@@ -38,7 +38,7 @@ def fit_items(project: Project) -> list[Item]:
 
     People look at doubtful items first, so whoever measures accuracy takes the seeds alone.
     """
-    return [*fit_seeds(project), *told_items(project)]
+    return [*fit_seeds(project), *labelled_by_people(project)]
 
 
 def next_items(project: Project) -> list[str]:

@@ -10,17 +10,18 @@ from mollia_cli.aggregators.quality import interval
 from mollia_cli.domain.errors import InputError, MolliaError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.metrics import micro_f1
-from mollia_cli.domain.verdicts import Verdict
-from mollia_cli.loop.aggregate import conclude, fit_aggregator
-from mollia_cli.loop.cascade import ask, stages_said, with_sample
+from mollia_cli.domain.verdicts import Verdicts
+from mollia_cli.loop.aggregate import fit_aggregator, verdicts_on
+from mollia_cli.loop.cascade import ask, stages_remark, with_sample
 from mollia_cli.loop.needed import needed_for_fit
-from mollia_cli.loop.refine import refined_verdicts, with_sure
+from mollia_cli.loop.refine import refined_verdicts, with_confident
 from mollia_cli.loop.select import opinions, select
-from mollia_cli.loop.setup import HUMAN, ORACLE, REFINED, RunSetup, as_opened, open_run
+from mollia_cli.loop.setup import REFINED, RunSetup, as_opened, open_run
 from mollia_cli.loop.train import Labelled, Stopwatch, evaluate, keep_model, train_learner
 from mollia_cli.project.context import Project
-from mollia_cli.project.labels import ask_person, certain_verdicts, gold_labels, told_items, told_verdicts
-from mollia_cli.project.observe import annotate
+from mollia_cli.project.labels import certain_verdicts, decided_verdicts, labelled_by_people
+from mollia_cli.project.members import certain
+from mollia_cli.project.observe import annotate, known_labels
 from mollia_cli.store.runs import Round, Selection
 from mollia_cli.store.verdicts import Fit
 
@@ -51,8 +52,8 @@ def start_round(project: Project, run: str, setup: RunSetup, number: int) -> boo
         if not chosen:
             project.say(f"run {run}: every pool item has been selected")
             return False
-        said = opinions(project, run, [pick.id for pick in chosen])
-        picks = [(pick.id, pick.score, label) for pick, label in zip(chosen, said, strict=True)]
+        predicted = opinions(project, run, [pick.id for pick in chosen])
+        picks = [(pick.id, pick.score, label) for pick, label in zip(chosen, predicted, strict=True)]
     project.store.runs.start_round(run, number, picks, watch.lap())
     return True
 
@@ -73,13 +74,16 @@ def finish_round(project: Project, run: str, setup: RunSetup, number: int) -> Ro
     cited = project.store.runs.rounds(run)[number].fit
     if cited is not None:
         verdicts = _stored(project, setup, cited, selections)
-        selections = [s for s in selections if s.item_id in verdicts]
+        known = set(verdicts.ids)
+        selections = [s for s in selections if s.item_id in known]
+    elif selections:
+        verdicts = _label(project, run, setup, number, selections)
     else:
-        verdicts = _label(project, run, setup, number, selections) if selections else {}
+        verdicts = Verdicts.none(len(project.labels))
     metrics: dict[str, Any] = _verdict_quality(project, selections, verdicts)
     watch = Stopwatch()
-    told = told_items(project)
-    labelled = _labelled([*seed, *told], selections, verdicts, cited is None and setup.annotator == ORACLE)
+    people = labelled_by_people(project)
+    labelled = _labelled([*seed, *people], selections, verdicts, cited is None and certain(project.panel))
     before = project.store.runs.rounds(run)[:number]
     lambda_before = (before[-1].metrics or {}).get("lambda") if before else None
     learner, training, memory = train_learner(project, labelled, number, asdict(setup), lambda_before)
@@ -87,99 +91,90 @@ def finish_round(project: Project, run: str, setup: RunSetup, number: int) -> Ro
     model = keep_model(project, learner, run, number)
     scores = evaluate(project, learner)
     _record(project, run, number, "evaluate", watch)
-    metrics |= {"selected": sum(s.round == number for s in selections), **training, **scores, "people": len(told)}
+    metrics |= {"selected": sum(s.round == number for s in selections), **training, **scores, "people": len(people)}
     metrics["of_rounds"] = setup.rounds  # lambda grows towards the last of them, and they may become more
     project.store.runs.update_round(run, number, model=model, metrics=metrics)
     return project.store.runs.rounds(run)[number]
 
 
-def _labelled(
-    gold: Sequence[Item], selections: Sequence[Selection], verdicts: dict[str, Verdict], trusted: bool
-) -> Labelled:
+def _labelled(gold: Sequence[Item], selections: Sequence[Selection], verdicts: Verdicts, trusted: bool) -> Labelled:
     """What the round trains on; an item of known label is gold and nothing else."""
     known = {item.id for item in gold}
     rest = [selection for selection in selections if selection.item_id not in known]
-    return Labelled(gold, rest, {i: verdict for i, verdict in verdicts.items() if i not in known}, trusted)
+    return Labelled(gold, rest, verdicts.without(known), trusted)
 
 
-def _label(
-    project: Project, run: str, setup: RunSetup, number: int, selections: Sequence[Selection]
-) -> dict[str, Verdict]:
-    """Verdicts on everything that the run has selected: annotate what is missing, fit, conclude.
+def _label(project: Project, run: str, setup: RunSetup, number: int, selections: Sequence[Selection]) -> Verdicts:
+    """Verdicts on everything that the run has selected: annotate what is missing, fit, aggregate.
 
-    People and true labels are verdicts of their own; refined ones come with those on unselected items.
+    The labels of a member that knows them are verdicts; refined ones come with those on unselected items.
     What people have labelled already needs no verdict of the panel.
     """
     watch = Stopwatch()
     selected = [selection.item_id for selection in selections]
-    if setup.annotator in (HUMAN, ORACLE):
-        items = project.store.items.get(selected)
-        labels = ask_person(project, items) if setup.annotator == HUMAN else gold_labels(items)
+    if certain(project.panel):
+        labels = known_labels(project, selected)
         _record(project, run, number, "annotate", watch)
-        return certain_verdicts(items, labels, len(project.labels))
-    told = told_verdicts(project)
-    ids = [item_id for item_id in selected if item_id not in told]
+        return certain_verdicts(project.store.items.get(selected), labels, len(project.labels))
+    decided = decided_verdicts(project, selected)
+    known = set(decided.ids)
+    ids = [item_id for item_id in selected if item_id not in known]
     if setup.cascade:
-        done = ask(project, setup.cascade, setup.sure, with_sample(project, ids), setup.aggregator, setup.replay)
+        done = ask(project, setup.cascade, setup.sure, with_sample(project, ids), setup.aggregator)
         _record(project, run, number, "annotate", watch)
-        project.say(f"run {run} round {number}: {stages_said(done)}")
-        fit, verdicts = done.fit, {item_id: done.verdicts[item_id] for item_id in ids}
+        project.say(f"run {run} round {number}: {stages_remark(done)}")
+        fit, verdicts = done.fit, done.verdicts.of(ids)
     else:
         fit, verdicts = _whole_panel(project, run, setup, number, ids)
     project.store.runs.update_round(run, number, fit=fit.id)
-    return verdicts | {item_id: told[item_id] for item_id in selected if item_id in told}
+    return verdicts.updated(decided)
 
 
-def _stored(project: Project, setup: RunSetup, fit: int, selections: Sequence[Selection]) -> dict[str, Verdict]:
+def _stored(project: Project, setup: RunSetup, fit: int, selections: Sequence[Selection]) -> Verdicts:
     """The verdicts that a fit has stored, and people's labels; nobody is asked.
 
-    Items that an earlier round selected and the fit has concluded nothing of have none.
+    Items that an earlier round selected and the fit has no verdict on have none.
     """
     selected = [selection.item_id for selection in selections]
     if setup.method == REFINED:
-        verdicts = with_sure(project, fit, selected)
+        verdicts = with_confident(project, fit, selected)
     else:
         verdicts = project.store.verdicts.get(fit, selected)
-    told = told_verdicts(project)
-    verdicts |= {item_id: told[item_id] for item_id in selected if item_id in told}
-    if left_out := len(selected) - len(verdicts.keys() & set(selected)):
+    verdicts = verdicts.updated(decided_verdicts(project, selected))
+    if left_out := len(set(selected).difference(verdicts.ids)):
         project.say(
             f"{left_out} items that were selected before have no verdict of the last aggregation, and are left out"
-            " (`mollia aggregate` without ids concludes on every annotated item)"
+            " (`mollia aggregate` without ids makes one for every annotated item)"
         )
     return verdicts
 
 
-def _whole_panel(
-    project: Project, run: str, setup: RunSetup, number: int, ids: Sequence[str]
-) -> tuple[Fit, dict[str, Verdict]]:
+def _whole_panel(project: Project, run: str, setup: RunSetup, number: int, ids: Sequence[str]) -> tuple[Fit, Verdicts]:
     """The fit and its verdicts, with every LLM asked of every item."""
     watch = Stopwatch()
-    panel = annotate(project, list(dict.fromkeys([*needed_for_fit(project), *ids])), replay=setup.replay)
+    panel = annotate(project, list(dict.fromkeys([*needed_for_fit(project), *ids])))
     _record(project, run, number, "annotate", watch)
     if setup.method == REFINED:
         fit, verdicts = refined_verdicts(project, setup.aggregator, panel, ids)
     else:
         fitted = fit_aggregator(project, setup.aggregator, panel, ids)
-        fit, verdicts = fitted.fit, {verdict.item_id: verdict for verdict in conclude(project, fitted, ids)}
+        fit, verdicts = fitted.fit, verdicts_on(project, fitted, ids)
     _record(project, run, number, "aggregate", watch)
     return fit, verdicts
 
 
-def _verdict_quality(
-    project: Project, selections: Sequence[Selection], verdicts: dict[str, Verdict]
-) -> dict[str, float | None]:
+def _verdict_quality(project: Project, selections: Sequence[Selection], verdicts: Verdicts) -> dict[str, float | None]:
     """How often the verdicts on the selected items are right, where their true labels happen to be known.
 
     What people have labelled is no verdict.
     """
-    told = project.store.decisions.labels()
-    items: list[Item] = project.store.items.get([s.item_id for s in selections if s.item_id not in told])
+    decided = project.store.decisions.labels()
+    items: list[Item] = project.store.items.get([s.item_id for s in selections if s.item_id not in decided])
     known = [item for item in items if item.label is not None]
     if not known:
         return {}
     gold = np.array([item.label for item in known])
-    right = micro_f1(gold, np.array([verdicts[item.id].label for item in known]))
+    right = micro_f1(gold, verdicts.of([item.id for item in known]).labels)
     lower, upper = interval(round(right * len(known)), len(known))
     return {"verdict_accuracy": right, "verdicts_known": len(known), "verdict_lower": lower, "verdict_upper": upper}
 
@@ -209,15 +204,16 @@ def _train_further(project: Project, run: str, setup: RunSetup) -> Round:
         return finish_round(project, run, setup, rounds[-1].number)
     taken = {selection.item_id for selection in project.store.runs.selections(run)}
     fit = project.store.verdicts.latest_fit()
-    concluded = {} if fit is None else project.store.verdicts.confidences(fit.id)
-    fresh = [i for i in project.store.items.ids("pool") if i in concluded and i not in taken]
+    confidences = {} if fit is None else project.store.verdicts.confidences(fit.id)
+    fresh = [i for i in project.store.items.ids("pool") if i in confidences and i not in taken]
     known = fit is None or (bool(rounds) and rounds[-1].fit == fit.id)
-    if rounds and known and not fresh and len(told_items(project)) == (rounds[-1].metrics or {}).get("people", 0):
+    people = len(labelled_by_people(project))
+    if rounds and known and not fresh and people == (rounds[-1].metrics or {}).get("people", 0):
         raise MolliaError(
             f"run {run!r} has trained on every item that has a verdict",
             "select, annotate and aggregate more items first, or use `mollia round` or `mollia review`",
         )
-    picks = [(item_id, 0.0, said) for item_id, said in zip(fresh, opinions(project, run, fresh), strict=True)]
+    picks = [(item_id, 0.0, label) for item_id, label in zip(fresh, opinions(project, run, fresh), strict=True)]
     with project.store.transaction():
         project.store.runs.start_round(run, len(rounds), picks, 0.0)
         project.store.runs.update_round(run, len(rounds), fit=None if fit is None else fit.id)

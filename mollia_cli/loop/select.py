@@ -7,11 +7,12 @@ import numpy as np
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.rng import stream, stream_seed
-from mollia_cli.loop.aggregate import MOST, fit_aggregator, judge
+from mollia_cli.loop.aggregate import MOST, fit_aggregator, predict
 from mollia_cli.loop.selector import PER_PICK, answers
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import current_run, finished_rounds, trained_learner
 from mollia_cli.project.observe import Member, members, observed_by_all, stack
+from mollia_cli.project.panel import labelled_by, observing
 from mollia_cli.store.items import chunks
 from mollia_cli.strategies import STRATEGIES
 from mollia_cli.strategies.base import ANSWERS, CONFIDENCE, EMBEDDINGS, PANEL, Pick, Signals, Strategy
@@ -94,8 +95,8 @@ def _signals(project: Project, run: str, strategy: Strategy, candidates: Sequenc
 
 
 def _panel_of(project: Project, run: str) -> list[Member]:
-    """The panel that labels for a run: the project's, or the stored outputs that the run replays."""
-    return members(project, (project.store.runs.settings(run) or {}).get("replay", ""))
+    """The panel that labels for a run; the project's where the run's labels are no observations."""
+    return members(observing(labelled_by(project, run)))
 
 
 def _annotated(project: Project, run: str, strategy: str, candidates: Sequence[str]) -> list[str]:
@@ -121,6 +122,6 @@ def _panel_signals(project: Project, run: str, strategy: Strategy, candidates: S
     if CONFIDENCE in strategy.needs:
         name = (project.store.runs.settings(run) or {}).get("aggregator", "")
         fitted = fit_aggregator(project, name, _panel_of(project, run), candidates)
-        made = (judge(project, fitted, part) for part in parts)
+        made = (predict(project, fitted, part) for part in parts)
         signals[CONFIDENCE] = np.concatenate([probabilities.max(axis=1) for probabilities in made])
     return signals

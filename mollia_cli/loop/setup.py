@@ -15,22 +15,19 @@ from mollia_cli.domain.settings import (
     Settings,
     within_limits,
 )
+from mollia_cli.learners import LEARNERS
 from mollia_cli.loop.cascade import check_order
 from mollia_cli.loop.train import validation_rule
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import current_run
-from mollia_cli.project.panel import REPLAY
+from mollia_cli.project.members import PANEL, REPLAY, SOURCES, certain, labelling, recorded
 from mollia_cli.project.record import run_record, settings_record
 from mollia_cli.stopping import STOPPING
 from mollia_cli.strategies import STRATEGIES
 from mollia_cli.strategies.base import ANSWERS
 
-PANEL = "panel"
-HUMAN = "human"
-ORACLE = "oracle"
 REFINED = "refined"
 BUDGET = "budget"
-SOURCES = (PANEL, REPLAY, HUMAN, ORACLE)
 _VERDICTS = ("aggregator", "unlabelled", "delta", "false_negatives")  # of [aggregate]: how verdicts are made
 _FIXED = ("run", "aggregate", "learner")  # sections of mollia.toml that are a part of the setup
 _ENDS = ("rounds", "stop", "budget_tokens", "budget_minutes")
@@ -93,13 +90,14 @@ def open_run(project: Project, name: str = "", **changes: Any) -> tuple[str, Run
         project.store.runs.put(run, asdict(setup), record)
     for remark in _changed_since(project, run):
         project.say(remark)
-    project.say(f"run {run}: early stopping on {validation_rule(as_opened(project, setup))}")
+    project.say(f"run {run}: {validation_rule(as_opened(project, setup))}")
     return run, setup
 
 
 def as_opened(project: Project, setup: RunSetup) -> Project:
-    """The project as the run sees it, whatever mollia.toml has become."""
-    return project.seen_by_run(setup.settings(project.settings), setup.repeat)
+    """The project as the run sees it, whatever mollia.toml has become: its panel are those who label for the run."""
+    seen = project.seen_by_run(setup.settings(project.settings), setup.repeat)
+    return seen.with_panel(labelling(seen.settings, setup.annotator, setup.replay))
 
 
 def _changed_since(project: Project, run: str) -> Iterator[str]:
@@ -128,7 +126,11 @@ def planned_run(project: Project, name: str = "", **changes: Any) -> tuple[str, 
     wanted = {key: value for key, value in changes.items() if value is not None}
     for section in (RunSettings, AggregateSettings):
         within_limits(wanted, section, "run")
-    within_limits(wanted.get("learner", {}), LearnerSettings, "run", "learner.")
+    defaults = _defaults(project)
+    if "learner" in wanted:
+        own = {"name": wanted["learner"]} if isinstance(wanted["learner"], str) else wanted["learner"]
+        LEARNERS.check(own.get("name", project.settings.learner.name))
+        wanted["learner"] = (stored or defaults)["learner"] | within_limits(own, LearnerSettings, "run", "learner.")
     for known, key in ((STRATEGIES, "strategy"), (AGGREGATORS, "aggregator"), (STOPPING, "stop")):
         if key in wanted:
             known.check(wanted[key])
@@ -136,27 +138,21 @@ def planned_run(project: Project, name: str = "", **changes: Any) -> tuple[str, 
         wanted |= {"replay": str(Path(wanted["replay"]).resolve()), "annotator": wanted.get("annotator", REPLAY)}
     if "cascade" in wanted:
         wanted["cascade"] = list(wanted["cascade"])
-    defaults = _defaults(project)
     stored = defaults | wanted if stored is None else _unchanged(run, defaults | stored, wanted)
     setup = RunSetup(**{**stored, "cascade": tuple(stored["cascade"])})
     _check_source(setup.annotator, setup.replay)
     if setup.stop == BUDGET and not (setup.budget_tokens or setup.budget_minutes):
         raise InputError("--stop budget needs a budget", "--budget-tokens 1000000, or --budget-minutes 60")
-    if setup.replay:
+    panel = as_opened(project, setup).panel
+    if recorded(panel) and not certain(panel):
         _check_replay(setup)
-    if setup.cascade and setup.annotator not in (HUMAN, ORACLE):
-        _check_cascade(project, setup)
+    if setup.cascade and not certain(panel):
+        _check_cascade(as_opened(project, setup), setup)
     return run, setup
 
 
 def _check_replay(setup: RunSetup) -> None:
     """InputError where the run would have to ask what stored outputs cannot answer."""
-    if AGGREGATORS.load(setup.aggregator).variants:
-        raise InputError(
-            f"the stored outputs {setup.replay} stand for the panel, and they hold nothing of varied texts:"
-            " da and pag need LLMs that can be asked",
-            "run it without --replay, or with --aggregator mol, which learns from the seeds alone",
-        )
     if ANSWERS in STRATEGIES.load(setup.strategy).needs:
         raise InputError(
             f"the strategy {setup.strategy!r} asks an LLM a question, and stored outputs cannot answer it",
@@ -165,7 +161,7 @@ def _check_replay(setup: RunSetup) -> None:
 
 
 def _check_cascade(project: Project, setup: RunSetup) -> None:
-    check_order(project, setup.cascade, setup.replay)
+    check_order(project, setup.cascade)
     if setup.method == REFINED:
         raise InputError(
             "the method 'refined' learns from what every LLM said of every item, and a cascade does not ask them all",
@@ -185,9 +181,12 @@ def _defaults(project: Project) -> dict[str, Any]:
 def _unchanged(run: str, stored: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
     """The stored setup; ``rounds`` may grow, what else ends a run may change, anything else must be as it was."""
     for key, value in wanted.items():
-        if stored[key] != value and key not in _ENDS:
+        was = stored[key]
+        if was != value and key not in _ENDS:
+            if isinstance(was, dict):
+                was, value = ({name: one[name] for name in was if was[name] != value[name]} for one in (was, value))
             raise InputError(
-                f"run {run!r} was started with {key} {stored[key]!r}, not {value!r}",
+                f"run {run!r} was started with {key} {was!r}, not {value!r}",
                 "start another one with the same options and --run NEW",
             )
     return stored | wanted | {"rounds": max(stored["rounds"], wanted.get("rounds", 0))}

@@ -7,9 +7,10 @@ import numpy as np
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.rng import stream_seed
 from mollia_cli.loop.needed import needed_for_fit
-from mollia_cli.loop.setup import BUDGET, HUMAN, ORACLE, RunSetup, as_opened
+from mollia_cli.loop.setup import BUDGET, RunSetup, as_opened
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import trained_learner
+from mollia_cli.project.members import certain
 from mollia_cli.project.observe import members
 from mollia_cli.stopping import STOPPING
 from mollia_cli.stopping.base import Criterion, History
@@ -38,7 +39,7 @@ def stop_reason(project: Project, run: str, setup: RunSetup, rounds: Sequence[Ro
 
 def history(project: Project, run: str, setup: RunSetup, rounds: Sequence[Round], criterion: Criterion) -> History:
     """What the criterion may look at. Classifiers that were not asked for their opinions yet are asked now."""
-    counted = setup.budget_tokens and setup.annotator not in (HUMAN, ORACLE)
+    counted = setup.budget_tokens and not certain(project.panel)
     tokens = _tokens(project, run, setup) if counted else 0
     minutes = sum(sum(record.seconds.values()) for record in rounds) / 60
     if not criterion.looks:
@@ -78,6 +79,5 @@ def _tokens(project: Project, run: str, setup: RunSetup) -> int:
     """Tokens that the panel decoded for the run's items, whenever that was."""
     selected = [selection.item_id for selection in project.store.runs.selections(run)]
     ids = list(dict.fromkeys([*needed_for_fit(project), *selected]))
-    everyone = members(project, setup.replay)
-    panel = [member for member in everyone if not setup.cascade or member.name in setup.cascade]
+    panel = [member for member in members(project) if not setup.cascade or member.name in setup.cascade]
     return sum(seen.tokens for m in panel for seen in project.store.observations.get(m.key, ids).values())

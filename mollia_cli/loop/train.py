@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,16 +10,15 @@ import numpy as np
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.metrics import macro_f1, micro_f1
-from mollia_cli.domain.observations import IntArray
 from mollia_cli.domain.rng import stream, stream_seed
-from mollia_cli.domain.verdicts import Verdict
-from mollia_cli.learners.base import Examples, Learner
+from mollia_cli.domain.verdicts import Verdicts
+from mollia_cli.learners.base import Examples, Learner, join, take
 from mollia_cli.learners.discrepancy import discrepancy_weights, negative_weight
 from mollia_cli.learners.splits import LEAST, validation_split
 from mollia_cli.loop.generate import synthetic_examples
 from mollia_cli.project.context import Project
 from mollia_cli.project.labels import gold_labels
-from mollia_cli.project.learner import new_learner
+from mollia_cli.project.learner import learner_kind, new_learner
 from mollia_cli.store.runs import Selection
 
 # What the paper's largest fit sees before it stops early: 550 items, some 30 epochs.
@@ -29,14 +28,14 @@ _LEAST_EPOCHS = 3
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """What a round trains on: gold seeds, selected items with their verdicts, and sure verdicts on other items.
+    """What a round trains on: gold seeds, selected items with their verdicts, and confident verdicts on other items.
 
     ``trusted`` verdicts, people's or true labels, weigh 1 whatever the previous round's model says.
     """
 
     seed: Sequence[Item]
     selections: Sequence[Selection]
-    verdicts: dict[str, Verdict]
+    verdicts: Verdicts
     trusted: bool = False
 
 
@@ -48,18 +47,15 @@ def training_examples(project: Project, labelled: Labelled, alpha: float) -> Exa
     classes = len(project.labels)
     picked = {selection.item_id: selection.opinion for selection in labelled.selections}
     gold = Examples.gold([i.text for i in labelled.seed], gold_labels(labelled.seed), classes)
-    items = project.store.items.get([*picked, *(item_id for item_id in labelled.verdicts if item_id not in picked)])
+    items = project.store.items.get([*picked, *labelled.verdicts.without(set(picked)).ids])
     if not items:
         return gold
-    verdicts = [labelled.verdicts[item.id] for item in items]
-    targets = np.array([verdict.label for verdict in verdicts], dtype=np.int64)
+    verdicts = labelled.verdicts.of([item.id for item in items])
     opinions = [picked.get(item.id) for item in items]
-    differs = np.array([o is not None and o != t for o, t in zip(opinions, targets, strict=True)])
-    negatives = np.zeros((len(items), classes), dtype=bool)
-    for row, verdict in enumerate(verdicts):
-        negatives[row, list(verdict.negatives)] = True
+    differs = np.array([o is not None and o != k for o, k in zip(opinions, verdicts.labels, strict=True)])
     weights = discrepancy_weights(differs, 1.0 if labelled.trusted else alpha)
-    return join(gold, Examples(tuple(i.text for i in items), targets, weights, negatives))
+    known = np.full(len(items), labelled.trusted)
+    return join(gold, Examples(tuple(i.text for i in items), verdicts.labels, weights, verdicts.negatives, known))
 
 
 def train_learner(
@@ -115,24 +111,29 @@ def fewer_epochs(project: Project, examples: int) -> int:
 
 
 def validation_rule(project: Project) -> str:
-    """Where ``split_validation`` takes its items from, for people."""
+    """What a fit stops by, and where ``split_validation`` takes its items from, for people."""
     settings = project.settings.learner
     gold = len(project.store.items.ids("validation", labelled=True))
+    if learner_kind(project).frozen:
+        return f"the encoder stays as it is, and the {settings.name} classifier learns from every label (none held out)"
     if not gold and not settings.validation:
-        return "nothing (learner.validation is 0): all epochs are trained"
+        return "early stopping on nothing (learner.validation is 0): all epochs are trained"
     if not gold:
         few = len(project.store.items.ids("seed", labelled=True)) < LEAST
         none_held = f"; of fewer than {LEAST} labels none are held out, and all epochs are trained"
         return (
-            f"{settings.validation:.0%} of each round's own labels, at most {settings.validation_cap}"
+            f"early stopping on {settings.validation:.0%} of each round's own labels, at most {settings.validation_cap}"
             f" (no gold label is needed){none_held if few else ''}"
         )
     capped = "" if gold <= settings.validation_cap else f" of {gold} (learner.validation_cap in mollia.toml)"
-    return f"{min(gold, settings.validation_cap)}{capped} gold validation items"
+    return f"early stopping on {min(gold, settings.validation_cap)}{capped} gold validation items"
 
 
 def split_validation(project: Project, examples: Examples, repeat: int, number: int) -> tuple[Examples, Examples, str]:
-    """(training, validation, where validation came from): the project's gold rows, capped, or a cut of the labelled."""
+    """(training, validation, where validation came from): the project's gold rows, capped, or a cut of the labelled.
+
+    Nothing is cut for a learner that leaves the encoder as it is: it has no epochs to stop.
+    """
     settings = project.settings.learner
     gold = project.store.items.in_split("validation", labelled=True)
     if gold:
@@ -144,6 +145,8 @@ def split_validation(project: Project, examples: Examples, repeat: int, number: 
             Examples.gold([i.text for i in gold], gold_labels(gold), len(project.labels)),
             f"{len(gold)} gold",
         )
+    if learner_kind(project).frozen:
+        return examples, take(examples, []), "0 held out"
     rng = stream(project.settings.seed, "validation", repeat, number)
     keep, held = validation_split(examples.targets, rng, settings.validation, settings.validation_cap)
     return take(examples, keep), take(examples, held), f"{len(held)} cut from the labelled"
@@ -182,25 +185,3 @@ class Stopwatch:
         """Seconds since the last lap."""
         start, self._start = self._start, time.monotonic()
         return self._start - start
-
-
-def join(a: Examples, b: Examples) -> Examples:
-    """The examples of both."""
-    return Examples(
-        a.texts + b.texts,
-        np.concatenate([a.targets, b.targets]),
-        np.concatenate([a.weights, b.weights]),
-        np.concatenate([a.negatives, b.negatives]),
-    )
-
-
-def take(examples: Examples, rows: Sequence[int] | IntArray) -> Examples:
-    """Some rows of the examples."""
-    index = np.asarray(rows, dtype=np.int64)
-    return replace(
-        examples,
-        texts=tuple(examples.texts[row] for row in index),
-        targets=examples.targets[index],
-        weights=examples.weights[index],
-        negatives=examples.negatives[index],
-    )

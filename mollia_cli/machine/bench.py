@@ -4,11 +4,11 @@ from functools import partial
 from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from mollia_cli import models
 from mollia_cli.annotators import ANNOTATORS
-from mollia_cli.annotators.llama.bench import bench_annotate
+from mollia_cli.annotators.llama.bench import AnnotationSpeed, bench_annotate
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
@@ -24,11 +24,8 @@ from mollia_cli.store.store import Store
 NOUN = "text"
 
 
-def bench(model: str, texts: Path | BinaryIO | None = None, limit: int = 500, threads: int = 0) -> dict[str, Any]:
-    """Label scores and T = 10 votes for ``limit`` texts, stored in a project that is gone afterwards.
-
-    Returns the numbers of ``bench_annotate``, by name.
-    """
+def bench(model: str, texts: Path | BinaryIO | None = None, limit: int = 500, threads: int = 0) -> AnnotationSpeed:
+    """Label scores and T = 10 votes for ``limit`` texts, stored in a project that is gone afterwards."""
     file = models.resolve_llm(model)
     items, labels = bench_texts(texts, limit)
     with TemporaryDirectory() as scratch:
@@ -56,7 +53,10 @@ def bench(model: str, texts: Path | BinaryIO | None = None, limit: int = 500, th
 
 
 def bench_texts(file: Path | BinaryIO | None, limit: int) -> tuple[list[Item], LabelSet]:
-    """Texts of a file in one shuffled order, and the labels that occur in it; the demo's messages without a file."""
+    """Texts of a file in one shuffled order, and the labels that occur in it; the demo's messages without a file.
+
+    Raises InputError where fewer than two labels occur.
+    """
     source = file or Path(str(resources.files("mollia_cli.demo") / "messages.jsonl"))
     called = str(source) if isinstance(source, Path) else "standard input"
     records = [row for row in read(source, name=called) if isinstance(row, Record)]

@@ -11,7 +11,7 @@ from mollia_cli.models.bundle import Bundle, pack
 def bundle(
     out: Path, names: Sequence[str] = (), wheels: Path | None = None, progress: Progress = silent
 ) -> tuple[Bundle, tuple[str, ...]]:
-    """``pack``, and the processor's flags without which the wheels do not run; () where they cannot be told."""
+    """``pack``, and the processor's flags without which the wheels do not run; () where they are not known."""
     found = sorted(wheels.glob("llama_cpp_python-*.whl")) if wheels else []
     needs = wheel_needs(found[-1]) if found else ()
     return pack(out, names, wheels, progress, needs), needs

@@ -1,13 +1,13 @@
-"""``mollia doctor``: what annotation runs on, and what is wrong with it, with the models and with a project."""
+"""``mollia doctor``: what annotation runs on, and the problems of it, of the models and of a project."""
 
 import platform
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mollia_cli import __version__, models
 from mollia_cli.annotators.llama.annotator import AUTO_CELLS, BATCH
-from mollia_cli.annotators.llama.binding.doctor import doctor_info, unused_gpu
+from mollia_cli.annotators.llama.binding.doctor import Engine, engine, unused_gpu
 from mollia_cli.annotators.llama.binding.header import read_header
 from mollia_cli.annotators.llama.binding.memory import available, disk_free, predict
 from mollia_cli.annotators.llama.guard.build import engine_stamp, rebuild
@@ -23,8 +23,49 @@ _QUICK, _PLAIN = "quick", "plain"
 _LEAST_DISK = 2**30  # free bytes that a few rounds' classifiers and a day's observations fit into
 
 
-def doctor(folder: Path | None = None) -> dict[str, Any]:
-    """Facts by name, with ``problems`` (what does not work) and ``warnings`` (what could be better).
+@dataclass(frozen=True, slots=True)
+class ModelHealth:
+    """An installed model: "ok" or "damaged"; of an LLM also its sha256 and the bytes of memory that it needs.
+
+    kernels: those that its load check found to work here, "quick" or "plain"; None before its first use.
+    """
+
+    name: str
+    kind: str
+    state: str = "ok"
+    sha256: str | None = None
+    memory: int | None = None
+    kernels: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectHealth:
+    """A project's database ("ok" or "damaged") and the free bytes on its disk."""
+
+    path: str
+    state: str
+    disk_free: int
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """``problems``: what does not work; ``warnings``: what could be better; engine: None where it cannot be loaded."""
+
+    ok: bool
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+    mollia: str
+    python: str
+    platform: str
+    processor: str
+    libraries: dict[str, str]
+    engine: Engine | None
+    models: tuple[ModelHealth, ...]
+    project: ProjectHealth | None
+
+
+def doctor(folder: Path | None = None) -> Diagnosis:
+    """Examine the engine, the installed models and a project.
 
     Every installed model's files are compared with their digests; a file that did not change is not read
     again. The project is that of ``folder``, or the one that is found from here, if there is one; its
@@ -32,10 +73,10 @@ def doctor(folder: Path | None = None) -> dict[str, Any]:
     """
     problems: list[str] = []
     warnings: list[str] = []
-    engine: dict[str, Any] = {}
+    found_engine: Engine | None = None
     try:
         engine_system()  # in a process of its own: a build for another processor would end this one
-        engine = doctor_info()
+        found_engine = engine()
     except MolliaError as error:
         problems.append(f"{error.message}; {error.hint}")
     except (ImportError, OSError, RuntimeError) as error:
@@ -43,65 +84,67 @@ def doctor(folder: Path | None = None) -> dict[str, Any]:
     else:
         warnings.extend(filter(None, [unused_gpu()]))
     llms = models.installed_names("llm", tuned=True)
-    found = [_model(name, "llm", problems) for name in llms]
-    found += [_model(name, "encoder", problems) for name in models.installed_names("encoder")]
+    found = [_llm(name, problems) for name in llms]
+    found += [_encoder(name, problems) for name in models.installed_names("encoder")]
     if not llms:
         warnings.append("no LLM is installed: mollia models pull smollm2-135m-instruct")
     warnings.extend(_too_large(found))
-    if plain := [model["name"] for model in found if model["kernels"] == _PLAIN]:
+    if plain := [model.name for model in found if model.kernels == _PLAIN]:
         warnings.append(
             f"llama.cpp's quickest kernels do not work on this processor, so its plain ones read {', '.join(plain)};"
             f" for full speed: {rebuild()}"
         )
     project = _project(folder, problems, warnings)
-    return {
-        "ok": not problems,
-        "problems": problems,
-        "warnings": warnings,
-        "mollia": __version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processor": processor_name(),
-        "libraries": installed_versions(LIBRARIES),
-        "engine": engine,
-        "models": found,
-        "project": project,
-    }
+    return Diagnosis(
+        ok=not problems,
+        problems=tuple(problems),
+        warnings=tuple(warnings),
+        mollia=__version__,
+        python=platform.python_version(),
+        platform=platform.platform(),
+        processor=processor_name(),
+        libraries=installed_versions(LIBRARIES),
+        engine=found_engine,
+        models=tuple(found),
+        project=project,
+    )
 
 
-def _model(name: str, kind: str, problems: list[str]) -> dict[str, Any]:
-    """State; of an LLM also its digest, the bytes of memory that it needs, and the kernels that compute it here.
-
-    The kernels are those of its trial, which its first use makes; None before.
-    """
-    known: dict[str, Any] = {"name": name, "kind": kind, "state": "ok", "sha256": None, "memory": None, "kernels": None}
+def _llm(name: str, problems: list[str]) -> ModelHealth:
+    sha256 = kernels = None
     try:
-        if kind == "encoder":
-            models.resolve_encoder(name)
-            return known
         file = models.resolve_llm(name)
-        known["sha256"] = file.sha256
+        sha256 = file.sha256
         read_header(file.path).check_whole()
-        tried = models.remembered(engine_stamp()).get(file.sha256)
-        known["kernels"] = None if tried is None else _QUICK if tried else _PLAIN
-        known["memory"] = predict(file.path, cells=AUTO_CELLS, batch=BATCH).total
+        passed = models.engine_facts(engine_stamp()).get(file.sha256)
+        kernels = None if passed is None else _QUICK if passed else _PLAIN
+        memory = predict(file.path, cells=AUTO_CELLS, batch=BATCH).total
     except MolliaError as error:
         problems.append(f"{error.message}; {error.hint}")
-        known["state"] = "damaged"
-    return known
+        return ModelHealth(name, "llm", "damaged", sha256, None, kernels)
+    return ModelHealth(name, "llm", "ok", sha256, memory, kernels)
 
 
-def _too_large(found: list[dict[str, Any]]) -> Iterator[str]:
+def _encoder(name: str, problems: list[str]) -> ModelHealth:
+    try:
+        models.resolve_encoder(name)
+    except MolliaError as error:
+        problems.append(f"{error.message}; {error.hint}")
+        return ModelHealth(name, "encoder", "damaged")
+    return ModelHealth(name, "encoder")
+
+
+def _too_large(found: list[ModelHealth]) -> Iterator[str]:
     free = available()
     for model in found:
-        if free is not None and model["memory"] is not None and model["memory"] > free:
+        if free is not None and model.memory is not None and model.memory > free:
             yield (
-                f"{model['name']} needs about {_gib(model['memory'])} of memory, {_gib(free)} are free:"
+                f"{model.name} needs about {_gib(model.memory)} of memory, {_gib(free)} are free:"
                 " close other programs, or leave it out of the panel"
             )
 
 
-def _project(folder: Path | None, problems: list[str], warnings: list[str]) -> dict[str, Any] | None:
+def _project(folder: Path | None, problems: list[str], warnings: list[str]) -> ProjectHealth | None:
     """The project's database and the room on its disk; None where there is no project."""
     try:
         root = find_root(folder)
@@ -114,11 +157,11 @@ def _project(folder: Path | None, problems: list[str], warnings: list[str]) -> d
         warnings.append(f"the disk of {root} has {_gib(free)} free: a round stores a classifier; free some space")
     try:
         with Project.open(root, warnings.append) as project:
-            wrong = project.store.damage()
+            damage = project.store.damage()
     except MolliaError as error:
-        wrong = [error.message]
-    problems.extend(f"the project {root}: {line}; restore it from a backup" for line in wrong)
-    return {"path": str(root), "state": "damaged" if wrong else "ok", "disk_free": free}
+        damage = [error.message]
+    problems.extend(f"the project {root}: {line}; restore it from a backup" for line in damage)
+    return ProjectHealth(str(root), "damaged" if damage else "ok", free)
 
 
 def _gib(size: int) -> str:

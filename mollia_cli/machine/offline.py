@@ -1,53 +1,77 @@
-"""``mollia doctor --offline``: that nothing of this process gets to a network, tried."""
+"""``mollia doctor --offline``: that nothing of this process reaches a network, by attempts."""
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from errno import EAFNOSUPPORT
 from pathlib import Path
-from typing import Any
 
 from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.network import LIBRARIES, is_guarded, refused
 
-# Reserved for documentation (RFC 5737, RFC 3849, RFC 2606): nobody is there, should a try ever get through.
+# Reserved for documentation (RFC 5737, RFC 3849, RFC 2606): nobody is there, should an attempt ever get through.
 _ADDRESS, _ADDRESS_6, _NAME, _PORT = "192.0.2.1", "2001:db8::1", "example.invalid", 9
 _INTERFACES = Path("/sys/class/net")
 
 
-def offline() -> dict[str, Any]:
-    """Facts by name; ``ok`` if the guard is active, refuses every try, and the libraries are told to stay offline.
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One way out. ``by``: who refused it: "mollia", "the system (...)" or "nobody"."""
 
-    ``interfaces``: those that the system has; with the guard active it does not matter that there are some.
+    what: str
+    refused: bool
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """A network interface of the system, and its state ("up", "down", "unknown")."""
+
+    name: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """Whether this process can reach a network: ``ok`` if the guard refuses every attempt, and libraries are offline.
+
+    ``environment``: the variables that keep the libraries offline, with their values now. ``interfaces``: those that
+    the system has; with the guard active it does not matter that there are some.
     """
-    tries = [
-        _tried(f"connect to {_ADDRESS}", lambda: _connect(socket.AF_INET, _ADDRESS)),
-        _tried(f"connect to {_ADDRESS_6}", lambda: _connect(socket.AF_INET6, _ADDRESS_6)),
-        _tried(f"send to {_ADDRESS}", _send),
-        _tried(f"look up {_NAME}", lambda: socket.getaddrinfo(_NAME, _PORT)),
-        _tried("connect to this machine", lambda: _connect(socket.AF_INET, "127.0.0.1")),
-    ]
+
+    ok: bool
+    guard: bool
+    attempts: tuple[Attempt, ...]
+    environment: dict[str, str]
+    interfaces: tuple[Interface, ...]
+
+
+def offline() -> Offline:
+    """Attempt five ways out (IPv4, IPv6, UDP, a name, this machine), and see who refuses them. Nothing is sent."""
+    attempts = (
+        _attempt(f"connect to {_ADDRESS}", lambda: _connect(socket.AF_INET, _ADDRESS)),
+        _attempt(f"connect to {_ADDRESS_6}", lambda: _connect(socket.AF_INET6, _ADDRESS_6)),
+        _attempt(f"send to {_ADDRESS}", _send),
+        _attempt(f"look up {_NAME}", lambda: socket.getaddrinfo(_NAME, _PORT)),
+        _attempt("connect to this machine", lambda: _connect(socket.AF_INET, "127.0.0.1")),
+    )
     refused()  # these were ours
-    told = {name: os.environ.get(name, "") for name in LIBRARIES}
-    return {
-        "ok": is_guarded() and told == LIBRARIES and all(each["refused"] for each in tries),
-        "guard": is_guarded(),
-        "tries": tries,
-        "environment": told,
-        "interfaces": _interfaces(),
-    }
+    environment = {name: os.environ.get(name, "") for name in LIBRARIES}
+    ok = is_guarded() and environment == LIBRARIES and all(attempt.refused for attempt in attempts)
+    return Offline(ok, is_guarded(), attempts, environment, tuple(_interfaces()))
 
 
-def _tried(what: str, attempt: Callable[[], object]) -> dict[str, Any]:
+def _attempt(what: str, connect: Callable[[], object]) -> Attempt:
     try:
-        attempt()
+        connect()
     except RefusedError:
-        return {"what": what, "refused": True, "by": "mollia"}
+        return Attempt(what, True, "mollia")
     except OSError as error:
-        # without such sockets there is nothing to refuse; otherwise the system had no way, but mollia let it try
-        return {"what": what, "refused": error.errno == EAFNOSUPPORT, "by": f"the system ({error.strerror or error})"}
-    return {"what": what, "refused": False, "by": "nobody"}
+        # without such sockets there is nothing to refuse; otherwise the system had no way, but mollia let it through
+        return Attempt(what, error.errno == EAFNOSUPPORT, f"the system ({error.strerror or error})")
+    return Attempt(what, False, "nobody")
 
 
 def _connect(family: socket.AddressFamily, address: str) -> None:
@@ -61,13 +85,11 @@ def _send() -> None:
         one.sendto(b"", (_ADDRESS, _PORT))
 
 
-def _interfaces() -> list[dict[str, str]]:
-    """Name and state of each network interface, as far as the system tells."""
+def _interfaces() -> Iterator[Interface]:
+    """Each network interface, as far as the system lists them."""
     names = [name for _, name in socket.if_nameindex()] if hasattr(socket, "if_nameindex") else []
-    found = []
     for name in names:
         state = "unknown"
         with suppress(OSError):
             state = (_INTERFACES / name / "operstate").read_text().strip()
-        found.append({"name": name, "state": state})
-    return found
+        yield Interface(name, state)

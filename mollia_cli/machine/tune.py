@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mollia_cli import models
-from mollia_cli.annotators.llama.tuning import Encoding, Trial, Tuned, explain, tune
+from mollia_cli.annotators.llama.tuning import Encoding, TextSample, Tuned, explain, tune
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.rng import stream
@@ -16,7 +16,7 @@ from mollia_cli.project.kernels import file_kernels
 from mollia_cli.project.panel import LOG_FILE, project_prompt, tuned_copy
 from mollia_cli.prompts import builtin_template, render
 
-TRIAL_TEXTS = 100  # texts on which a change in label probabilities is measured
+SAMPLE_TEXTS = 100  # texts on which a change in label probabilities is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Tuning:
             "best": _encoding(self.found.best),
             "gain": self.found.gain,
             "keeps_values": self.found.keeps_values,
-            "trials": self.found.trials,
+            "layer_speeds": self.found.layer_speeds,
             "skipped": self.found.skipped,
             "threads": self.found.threads,
             "change": asdict(self.found.change) if self.found.change else None,
@@ -56,7 +56,8 @@ def tune_model(
     """Measure encodings of an installed LLM and install the fastest as NAME.FORMAT, if that is not the original.
 
     With a project, what it does to label probabilities is measured on texts of its pool; a coarser one, without a
-    project, on the messages that ship with mollia. Nothing is done where a tuned copy is installed already.
+    project, on the messages that ship with mollia. Nothing is done where a tuned copy is installed already. Raises
+    InputError for a path instead of a name.
     """
     if models.looks_like_path(name):
         raise InputError(f"{name} is a file: only installed models are tuned", f"mollia models add {name}")
@@ -65,13 +66,13 @@ def tune_model(
     if present:
         return Tuning(name, present, f"is tuned already, as {present}")
     kernels = file_kernels(model, say)
-    trial = project_trial(project) if project else demo_trial() if coarser else None
+    sample = project_sample(project) if project else demo_sample() if coarser else None
     with models.tuning_folder() as folder:
         found = tune(
             model.path,
             folder,
             coarser=coarser,
-            trial=trial,
+            sample=sample,
             threads=threads,
             extra_buffers=kernels.extra_buffers,
             log_path=home() / LOG_FILE,
@@ -84,21 +85,21 @@ def tune_model(
     return Tuning(name, use, explain(found), found)
 
 
-def project_trial(project: Project) -> Trial:
-    """Random texts of the project's pool, with its labels and prompt."""
+def project_sample(project: Project) -> TextSample:
+    """Random texts of the project's pool, with its labels and prompt. Raises NotFoundError for an empty pool."""
     pool = sorted(project.store.items.ids("pool"))
     if not pool:
         raise NotFoundError("the project has no texts to measure a change on", "mollia import texts.csv")
-    order = stream(project.settings.seed, "tune").permutation(len(pool))[:TRIAL_TEXTS]
-    return Trial(project.store.items.get([pool[row] for row in order]), project.labels, project_prompt(project))
+    order = stream(project.settings.seed, "tune").permutation(len(pool))[:SAMPLE_TEXTS]
+    return TextSample(project.store.items.get([pool[row] for row in order]), project.labels, project_prompt(project))
 
 
-def demo_trial() -> Trial:
+def demo_sample() -> TextSample:
     """Messages that ship with mollia."""
     labels = demo.demo_labels()
     messages = [row["text"] for row in demo.demo_messages() if row["split"] == "pool"]
-    items: Sequence[Item] = [Item(str(i), text) for i, text in enumerate(messages[:TRIAL_TEXTS])]
-    return Trial(items, labels, render(builtin_template("described"), labels, demo.NOUN, demo.TASK))
+    items: Sequence[Item] = [Item(str(i), text) for i, text in enumerate(messages[:SAMPLE_TEXTS])]
+    return TextSample(items, labels, render(builtin_template("described"), labels, demo.NOUN, demo.TASK))
 
 
 def _encoding(encoding: Encoding) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Models: the catalogue, what is installed, and (in ``pull``) the only way to the network."""
 
+from mollia_cli.models.engine_facts import engine_facts, store_engine_facts
 from mollia_cli.models.installed import (
     Checked,
     Installed,
@@ -18,7 +19,6 @@ from mollia_cli.models.installed import (
     resolve_llm,
     size_of,
 )
-from mollia_cli.models.trials import remember, remembered
 from mollia_cli.models.tuned import install_tuned, tuned_copies, tuning_folder
 
 __all__ = [
@@ -29,18 +29,18 @@ __all__ = [
     "add",
     "check",
     "check_name",
+    "engine_facts",
     "install_tuned",
     "installed_names",
     "is_gguf",
     "is_installed",
     "list_models",
     "looks_like_path",
-    "remember",
-    "remembered",
     "remove",
     "resolve_encoder",
     "resolve_llm",
     "size_of",
+    "store_engine_facts",
     "tuned_copies",
     "tuning_folder",
 ]

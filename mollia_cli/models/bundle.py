@@ -82,9 +82,9 @@ def unpack(
 ) -> tuple[Bundle, list[str]]:
     """Verify a whole bundle, then install its models: (what it holds, the models that were not here before).
 
-    wheels: a new folder for the wheels. environment: a virtual environment to install them into.
-    Raises RefusedError for a bundle that is not what its manifest says, or a model under a
-    catalogue name that is not the catalogue's; InputError if another model has its name.
+    wheels: a new folder for the wheels. environment: a virtual environment to install them into. Raises
+    RefusedError for a bundle that is not what its manifest says, or a model under a catalogue name that is not the
+    catalogue's; InputError if another model has its name. Raises NotFoundError for a missing file.
     """
     if not bundle.is_file():
         raise NotFoundError(f"no file is called {bundle}", "give the file that `mollia bundle` made")

@@ -1,4 +1,4 @@
-"""SHA-256 of files, remembered as long as a file does not change."""
+"""SHA-256 of files, cached as long as a file does not change."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,17 +17,17 @@ def digest(path: Path, progress: Progress = silent, fresh: bool = False) -> str:
 
     It is read again only if its size or times have changed since, or with ``fresh``.
     """
-    known = _remembered().get(str(path.resolve()), {})
+    known = _cached().get(str(path.resolve()), {})
     if not fresh and known.get("stamp") == _stamp(path):
         return str(known["sha256"])
     sha256 = digest_blocks(_blocks(path, path.stat().st_size, progress))
-    remember(path, sha256)
+    cache_digest(path, sha256)
     return sha256
 
 
-def remember(path: Path, sha256: str) -> None:
+def cache_digest(path: Path, sha256: str) -> None:
     """Note a file's digest, so that it need not be read for it."""
-    everything = {key: value for key, value in _remembered().items() if Path(key).exists()}
+    everything = {key: value for key, value in _cached().items() if Path(key).exists()}
     everything[str(path.resolve())] = {"stamp": _stamp(path), "sha256": sha256}
     with suppress(OSError):  # a home that cannot be written to makes it slower, no more
         make_folders()
@@ -39,7 +39,7 @@ def _stamp(path: Path) -> list[int]:
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
 
 
-def _remembered() -> dict[str, dict[str, object]]:
+def _cached() -> dict[str, dict[str, object]]:
     try:
         return read_json(_file())
     except RefusedError:  # only a cache

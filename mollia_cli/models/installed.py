@@ -12,7 +12,7 @@ from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.models import catalogue
 from mollia_cli.models.catalogue import ENCODER, LLM, MANIFEST, Entry
-from mollia_cli.models.digests import digest, remember
+from mollia_cli.models.digests import cache_digest, digest
 from mollia_cli.models.home import models_folder, partial_folder, read_json, write_json
 from mollia_cli.models.weights import check_safetensors
 
@@ -260,7 +260,7 @@ def install(
         model.folder.replace(new.parent / "old")
     new.replace(model.folder)
     for file, sha256 in digests.items():
-        remember(model.folder / file, sha256)
+        cache_digest(model.folder / file, sha256)
     return model
 
 

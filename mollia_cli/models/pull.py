@@ -12,27 +12,27 @@ from mollia_cli.models import catalogue
 from mollia_cli.models.catalogue import Entry
 from mollia_cli.models.home import clear_partial, home, models_folder, partial_folder, read_json, write_json
 from mollia_cli.models.installed import Installed, check, get, install
-from mollia_cli.models.sources import fetch
-from mollia_cli.models.tries import DifferentFileError, SourceError
+from mollia_cli.models.sources import DifferentFileError, fetch
+from mollia_cli.models.tools import SourceError
 
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
     """How a pull went.
 
-    tries: (source, "ok" or why not) in the order they were made, none if the model was there
+    attempts: (source, "ok" or why not) in the order they were made, none if the model was there
     already. pinned: file -> sha256 of the files whose digests the catalogue does not know.
     """
 
     model: Installed
-    tries: list[tuple[str, str]] = field(default_factory=list)
+    attempts: list[tuple[str, str]] = field(default_factory=list)
     pinned: dict[str, str] = field(default_factory=dict)
 
 
-def pull(name: str, progress: Progress = silent, told: Callable[[str], None] = lambda _: None) -> Pulled:
+def pull(name: str, progress: Progress = silent, say: Callable[[str], None] = lambda _: None) -> Pulled:
     """Fetch a model of the catalogue, unless it is here and whole.
 
-    told: is given a sentence for each try. Raises NotFoundError for a name that the catalogue does
+    say: called with a sentence for each attempt. Raises NotFoundError for a name that the catalogue does
     not have, RefusedError if what a source gave is not the model, MolliaError if no source gave it.
     """
     entry = catalogue.find(name)
@@ -41,28 +41,28 @@ def pull(name: str, progress: Progress = silent, told: Callable[[str], None] = l
     if present is not None and _is_whole(entry, present, progress):
         return Pulled(present)
     _make_room(entry)
-    tries: list[tuple[str, str]] = []
+    attempts: list[tuple[str, str]] = []
     refused = False
     with partial_folder() as scratch:
         for number, source in enumerate(entry.sources):
             folder = scratch / str(number) / "files"
             folder.mkdir(mode=0o700, parents=True)
-            told(f"{name}: trying {source}")
+            say(f"{name}: trying {source}")
             try:
                 with allowed():
                     digests = fetch(entry, source, folder, progress)
                 fresh = _verify(entry, digests)
             except SourceError as error:
                 refused |= isinstance(error, DifferentFileError)
-                tries.append((str(source), str(error)))
-                told(f"{name}: {source}: {error}")
+                attempts.append((str(source), str(error)))
+                say(f"{name}: {source}: {error}")
                 shutil.rmtree(folder.parent)
                 continue
             model = install(folder, name, entry.kind, digests, str(source), entry)
             _pin(name, fresh)
-            tries.append((str(source), "ok"))
-            return Pulled(model, tries, fresh)
-    listed = "; ".join(f"{source}: {why}" for source, why in tries)
+            attempts.append((str(source), "ok"))
+            return Pulled(model, attempts, fresh)
+    listed = "; ".join(f"{source}: {why}" for source, why in attempts)
     hint = f"get it by other means and: mollia models add PATH --name {name}"
     if refused:
         raise RefusedError(f"{name!r} was refused: {listed}", hint)

@@ -19,8 +19,7 @@ from mollia_cli import __version__
 from mollia_cli.domain.errors import MolliaError
 from mollia_cli.domain.progress import Progress
 from mollia_cli.models.catalogue import Entry, Hub, Local, Packages, Source
-from mollia_cli.models.tools import download
-from mollia_cli.models.tries import DifferentFileError, SourceError
+from mollia_cli.models.tools import SourceError, download
 
 HUB = "https://huggingface.co"  # HF_ENDPOINT names a mirror
 ANSWER_SECONDS = 5.0  # a hub that says nothing for so long is given up
@@ -29,6 +28,10 @@ _BLOCK = 1 << 20
 _HEADERS = {"User-Agent": f"mollia/{__version__}", "Accept-Encoding": "identity"}
 # zipfile raises RuntimeError for members that are encrypted or packed in an unknown way
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, RuntimeError)
+
+
+class DifferentFileError(SourceError):
+    """A source gave a file that is not the one that was asked for."""
 
 
 class _File:
@@ -41,7 +44,7 @@ class _File:
         self._left = limit
 
     def take(self, stream: IO[bytes], report: Callable[[int], None]) -> None:
-        """Append everything that the stream holds."""
+        """Append everything that the stream holds. Raises DifferentFileError for far more bytes than expected."""
         while block := stream.read(_BLOCK):
             self._left -= len(block)
             if self._left < 0:
@@ -57,7 +60,7 @@ class _File:
 
 
 class _Fetch:
-    """One try: where to write, how much may come, who is told of it."""
+    """One attempt: where to write, how many bytes may come, and its progress."""
 
     def __init__(self, entry: Entry, folder: Path, progress: Progress) -> None:
         self.entry = entry

@@ -9,16 +9,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from mollia_cli.models.tries import SourceError
-
 QUIET_SECONDS = 30.0  # a tool that brings nothing for so long is stopped; PIP_DEFAULT_TIMEOUT raises it
 _POLL_SECONDS = 0.1
+
+
+class SourceError(Exception):
+    """A source did not answer, or does not have the model; another one may. The text is the reason."""
 
 
 def download(manager: str, spec: str, scratch: Path, report: Callable[[int], None]) -> Path:
     """The archive of one package, in a folder that is emptied first; nothing is unpacked or run.
 
-    ``report`` is told of bytes as they come. Raises SourceError with the tool's own words.
+    ``report`` is called with the bytes of each step. Raises SourceError with the tool's own message.
     """
     shutil.rmtree(scratch, ignore_errors=True)
     into, temporary = scratch / "archive", scratch / "temporary"
@@ -77,7 +79,7 @@ def _run(command: list[str], into: Path, temporary: Path, report: Callable[[int]
 
 
 def _complaint(log: Path) -> str:
-    """The line of a tool's output that says what was wrong."""
+    """The line of a tool's output that names the error."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower() and "complete log" not in line]
     return ((errors or lines or ["it failed without a word"])[-1])[:300]

@@ -12,9 +12,11 @@ from urllib.parse import quote
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.members import MemberSpec
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.domain.settings import SETTINGS_FILE, Settings
+from mollia_cli.project.members import check_members
 from mollia_cli.store.database import Say
 from mollia_cli.store.lock import locked
 from mollia_cli.store.project_files import find_root, read_settings
@@ -29,6 +31,7 @@ class Project(AbstractContextManager["Project"]):
 
     def __init__(self, root: Path, settings: Settings, store: Store) -> None:
         self.root = root
+        self.folder = root  # that relative paths in the settings are of
         self.settings = settings
         self.store = store
         self.say: Say = _unheard
@@ -38,12 +41,14 @@ class Project(AbstractContextManager["Project"]):
         self._held: set[str] = set()  # runs
         self.may_ask = True  # False: an LLM that would have to be asked is an error
         self._repeat = 1  # of the run that sees the project
+        self._panel: tuple[MemberSpec, ...] | None = None  # that labels instead of the settings'
 
     @classmethod
     def open(cls, folder: Path | None = None, say: Say | None = None) -> Self:
         """The project in ``folder``, else of ``MOLLIA_PROJECT``, else in the nearest parent of here."""
         root = find_root(folder)
         settings = read_settings(root / SETTINGS_FILE)
+        check_members(settings.panel.members, f"{root / SETTINGS_FILE}: panel.members")
         project = cls(root, settings, Store(root, settings.labels, say=say or _unheard))
         project.say = say or _unheard
         return project
@@ -68,6 +73,17 @@ class Project(AbstractContextManager["Project"]):
         seen = copy(self)
         seen.settings, seen._repeat = settings, repeat
         return seen
+
+    def with_panel(self, members: tuple[MemberSpec, ...]) -> Self:
+        """The same open project with other members, who label instead of the panel of the settings."""
+        seen = copy(self)
+        seen._panel = members
+        return seen
+
+    @property
+    def panel(self) -> tuple[MemberSpec, ...]:
+        """Who labels; empty: every installed LLM."""
+        return self.settings.panel.members if self._panel is None else self._panel
 
     @property
     def own_streams(self) -> tuple[int, ...]:

@@ -56,7 +56,7 @@ def ingest(
         text_column=text_column,
         label_column=label_column,
         id_column=id_column,
-        told=project.say,
+        say=project.say,
         raw=raw,
     )
     store = project.store

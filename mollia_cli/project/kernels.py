@@ -6,7 +6,7 @@ from pathlib import Path
 from mollia_cli import models
 from mollia_cli.annotators.llama.binding.header import read_header
 from mollia_cli.annotators.llama.guard.build import Kernels, ask_system, engine_stamp, rebuild
-from mollia_cli.annotators.llama.guard.trial import try_file
+from mollia_cli.annotators.llama.guard.load_check import check_load
 from mollia_cli.domain.processor import processor_name
 from mollia_cli.domain.progress import Progress, silent
 
@@ -15,30 +15,30 @@ _SYSTEM = "system"
 
 
 def file_kernels(file: models.ModelFile, say: Say = lambda remark: None) -> Kernels:
-    """What computes a file on this processor, found out by trying once per file, build and processor.
+    """What computes a file on this processor, found by the load check once per file, build and processor.
 
     Raises RefusedError for a file that crashes the engine or that it refuses, and for an engine that does not run here.
     """
-    known = models.remembered(engine_stamp())
+    known = models.engine_facts(engine_stamp())
     system = engine_system()
     if file.sha256 in known:
         return Kernels(system, bool(known[file.sha256]))
-    kernels = Kernels(system, try_file(file.path))
+    kernels = Kernels(system, check_load(file.path))
     if not kernels.extra_buffers:
         say(
             f"{file.name}: llama.cpp's quickest kernels do not work on this processor ({processor_name()}), so its"
             f" plain ones are used; for full speed compile it anew: {rebuild()}"
         )
-    models.remember(engine_stamp(), {file.sha256: kernels.extra_buffers})
+    models.store_engine_facts(engine_stamp(), {file.sha256: kernels.extra_buffers})
     return kernels
 
 
 def engine_system() -> str:
     """What llama.cpp says of its build and this processor; asked once per build and processor."""
-    known = models.remembered(engine_stamp())
+    known = models.engine_facts(engine_stamp())
     if _SYSTEM not in known:
         known = {_SYSTEM: ask_system()}
-        models.remember(engine_stamp(), known)
+        models.store_engine_facts(engine_stamp(), known)
     return str(known[_SYSTEM])
 
 

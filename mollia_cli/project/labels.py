@@ -1,57 +1,70 @@
 """Labels that somebody knows: gold, and people's, asked for once, stored as decisions, worth as much."""
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from mollia_cli.annotators import ANNOTATORS
 from mollia_cli.domain.decisions import LABEL, Decision
-from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item
-from mollia_cli.domain.observations import IntArray
-from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.domain.observations import IntArray, Observation
+from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.project.context import Project
 
 
+class KnownLabels:
+    """What a member says that knows the labels, kept where labels are: the place of observations in the loop.
+
+    A person's are decisions, each stored at once; those that are ``recorded``, as true labels, are not kept again.
+    """
+
+    def __init__(self, project: Project, recorded: bool) -> None:
+        self._project = project
+        self._recorded = recorded
+        self.labels: dict[str, int] = {} if recorded else project.store.decisions.labels()
+
+    def register(self, name: str, identity: Mapping[str, Any]) -> str:
+        """The identity's key, which is not stored: who labelled stands with each decision."""
+        return self._project.store.observations.key(identity)
+
+    def missing(self, key: str, ids: Sequence[str]) -> list[str]:
+        """Those of ``ids`` whose label is not known yet, in their order."""
+        return [item_id for item_id in ids if item_id not in self.labels]
+
+    def add(
+        self, key: str, batch: Sequence[Observation], seconds: float | None = None, memory: int | None = None
+    ) -> None:
+        """Keep the label that all votes are for."""
+        for seen in batch:
+            label = self.labels[seen.item_id] = int(seen.votes.argmax())
+            if not self._recorded:
+                self._project.store.decisions.add(Decision(seen.item_id, LABEL, user_name(), label))
+
+
 def gold_labels(items: Sequence[Item]) -> IntArray:
-    """[n] true labels; items without one raise InputError."""
-    missing = [item.id for item in items if item.label is None]
-    if missing:
-        raise InputError(
-            f"{len(missing)} items have no true label (the first is {missing[0]}), and the oracle needs them",
-            "import the pool with its labels, or use the panel: --annotator panel",
-        )
+    """[n] labels of items that have one."""
     return np.array([item.label for item in items], dtype=np.int64)
 
 
-def certain_verdicts(items: Sequence[Item], labels: IntArray, classes: int) -> dict[str, Verdict]:
-    """Labels that somebody knows, as verdicts: sure, and without negative labels; labels: [n]."""
-    sure = np.eye(classes)
-    return {item.id: Verdict(item.id, int(k), 1.0, sure[k]) for item, k in zip(items, labels, strict=True)}
+def certain_verdicts(items: Sequence[Item], labels: IntArray, classes: int) -> Verdicts:
+    """Labels that somebody knows, as verdicts of confidence 1 without negative labels; labels: [n]."""
+    ids = tuple(item.id for item in items)
+    return Verdicts(ids, labels, np.eye(classes)[labels], np.zeros((len(ids), classes), dtype=bool))
 
 
-def ask_person(project: Project, items: Sequence[Item]) -> IntArray:
-    """[n] the people's labels of the items; asks for those that were not given yet, and stores each at once."""
-    who, told = user_name(), project.store.decisions.labels()
-    person = ANNOTATORS.load("human")(project.labels, project.ask)
-    for [seen] in person.annotate([item for item in items if item.id not in told]):
-        project.store.decisions.add(Decision(seen.item_id, LABEL, who, int(seen.votes.argmax())))
-    told = project.store.decisions.labels()
-    return np.array([told[item.id] for item in items], dtype=np.int64)
-
-
-def told_items(project: Project) -> list[Item]:
+def labelled_by_people(project: Project) -> list[Item]:
     """The pool items that people have labelled, each with the label that they gave it."""
-    told = project.store.decisions.labels()
-    items = project.store.items.get(list(told))
-    return [replace(item, label=told[item.id]) for item in items if item.split == "pool"]
+    given = project.store.decisions.labels()
+    items = project.store.items.get(list(given))
+    return [replace(item, label=given[item.id]) for item in items if item.split == "pool"]
 
 
-def told_verdicts(project: Project) -> dict[str, Verdict]:
-    """People's labels of pool items, by id: they override what an aggregator concludes."""
-    items = told_items(project)
+def decided_verdicts(project: Project, ids: Sequence[str]) -> Verdicts:
+    """People's labels of those of ``ids`` that are pool items with one: they override an aggregator's verdicts."""
+    wanted = set(ids)
+    items = [item for item in labelled_by_people(project) if item.id in wanted]
     return certain_verdicts(items, gold_labels(items), len(project.labels))
 
 

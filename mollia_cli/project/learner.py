@@ -1,5 +1,8 @@
 """The project's learner: a new one, or one that a round has trained."""
 
+from dataclasses import asdict
+from pathlib import Path
+
 from mollia_cli import models
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.learners import LEARNERS
@@ -9,24 +12,25 @@ from mollia_cli.store.runs import Round
 
 DEFAULT_RUN = "main"
 TOKEN_FILE = "tokens.safetensors"
+EMBEDDINGS = "embeddings"  # folder of what encoders have made of the texts
 
 
 def new_learner(project: Project, epochs: int = 0, steps: int = 0) -> Learner:
     """An untrained learner with the project's encoder and settings; 0 epochs or steps are the settings'."""
-    settings = project.settings.learner
-    learner: Learner = LEARNERS.load("transformer")(
-        models.resolve_encoder(settings.encoder),
-        project.labels,
-        max_tokens=settings.max_tokens,
-        learning_rate=settings.learning_rate,
-        batch_size=settings.batch_size,
-        steps=steps or settings.steps,
-        epochs=epochs or settings.epochs,
-        patience=settings.patience,
-        threads=settings.threads,
-        token_file=project.root / TOKEN_FILE,
+    settings = asdict(project.settings.learner)
+    for meant_for_us in ("name", "encoder", "validation", "validation_cap"):
+        del settings[meant_for_us]
+    settings |= {"epochs": epochs or settings["epochs"], "steps": steps or settings["steps"]}
+    learner: Learner = learner_kind(project)(
+        models.resolve_encoder(project.settings.learner.encoder), project.labels, **settings, **_side_files(project)
     )
     return learner
+
+
+def learner_kind(project: Project) -> type[Learner]:
+    """The class of the project's learner."""
+    kind: type[Learner] = LEARNERS.load(project.settings.learner.name)
+    return kind
 
 
 def trained_learner(project: Project, record: Round, own_texts: bool = True) -> Learner:
@@ -35,13 +39,19 @@ def trained_learner(project: Project, record: Round, own_texts: bool = True) -> 
     folder = project.root / record.model
     if not folder.is_dir():
         raise NotFoundError(f"the model folder {folder} is missing", "train it again: mollia run --run NEW")
-    learner: Learner = LEARNERS.load("transformer").load(
+    made_by = (project.store.runs.settings(record.run) or {}).get("learner", {})
+    kind: type[Learner] = LEARNERS.load(made_by.get("name", project.settings.learner.name))
+    return kind.load(
         folder,  # which knows where it cuts texts
         labels=project.labels,
         threads=project.settings.learner.threads,
-        token_file=project.root / TOKEN_FILE if own_texts else None,
+        **(_side_files(project) if own_texts else {}),
     )
-    return learner
+
+
+def _side_files(project: Project) -> dict[str, Path]:
+    """Where what learners make of the project's texts is kept between runs."""
+    return {"token_file": project.root / TOKEN_FILE, "embeddings": project.root / EMBEDDINGS}
 
 
 def current_run(project: Project, name: str = "") -> str:

@@ -1,23 +1,24 @@
 """``mollia annotate``: the panel observes items; what is stored is never computed again."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from functools import partial
 from time import perf_counter
+from typing import Any, Protocol
 
 import numpy as np
 
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.annotators.llama.binding.doctor import unused_gpu
-from mollia_cli.domain.errors import InputError, RefusedError
+from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.memory import Peak
-from mollia_cli.domain.observations import Observation, Panel
+from mollia_cli.domain.observations import IntArray, Observation, Panel
 from mollia_cli.project.context import Project
-from mollia_cli.project.panel import REPLAY, fit_together, panel_annotators
+from mollia_cli.project.labels import KnownLabels
+from mollia_cli.project.panel import fit_together, panel_annotators
 from mollia_cli.store.items import chunks
-from mollia_cli.store.observations import ObservationStore
 
 LITTLE_MASS = 0.5
 _AT_ONCE = 20_000  # items whose texts or observations are in memory together
@@ -31,60 +32,81 @@ class Member:
     key: str
 
 
-def annotate(
-    project: Project, ids: Sequence[str], only: Sequence[str] = (), show_invalid: int = 0, replay: str = ""
-) -> list[Member]:
+class Answers(Protocol):
+    """Where the loop finds what was observed before, and puts what is observed now: ObservationStore, KnownLabels."""
+
+    def register(self, name: str, identity: Mapping[str, Any]) -> str: ...
+    def missing(self, key: str, ids: Sequence[str]) -> list[str]: ...
+    def add(
+        self, key: str, batch: Sequence[Observation], seconds: float | None = None, memory: int | None = None
+    ) -> None: ...
+
+
+def annotate(project: Project, ids: Sequence[str], only: Sequence[str] = (), show_invalid: int = 0) -> list[Member]:
     """Have every panel member observe the items it has not observed yet, one model after the other.
 
     Stored batch by batch: a stop in between loses at most the batch in flight. With ``show_invalid``, what is stored
-    without the words of its invalid answers is asked again for them alone. ``replay``: see ``panel_annotators``.
+    without the words of its invalid answers is asked again for them alone.
     Raises InputError if there are no such answers, because votes are exact.
     """
     if show_invalid and project.settings.annotate.votes == "exact":
         raise InputError("exact votes draw no answers, so there are none to show", "--votes sampled")
-    project.store.items.check(ids)
-    members, asked = [], False
-    panel = panel_annotators(project, only, show_invalid, replay)
-    for annotator in panel:
-        key = project.store.observations.register(annotator.name, annotator.identity)
-        members.append(Member(annotator.name, key))
-        missing = set(project.store.observations.missing(key, ids))
-        wordless = set(_wordless(project, key, ids)) if show_invalid else set()
-        todo = [item_id for item_id in ids if item_id in missing or item_id in wordless]
-        if not todo:
-            continue
-        if remark := unused_gpu() if not asked else "":
-            project.say(remark)
-        asked = True
-        texts = map(project.store.items.get, chunks(todo, _AT_ONCE))
-        observe(project, annotator, panel, texts, len(todo), project.store.observations)
-        _warn(project, annotator.name, key, todo)
-    return members
+    panel, store = _weighed(panel_annotators(project, only, show_invalid)), project.store.observations
+    again = partial(_wordless, project, ids=ids) if show_invalid else None
+    return observe(project, panel, ids, store, again, partial(_warn, project))
+
+
+def known_labels(project: Project, ids: Sequence[str]) -> IntArray:
+    """[n] the items' labels by the one member that knows them, see ``Annotator.certain``."""
+    panel = panel_annotators(project)
+    known = KnownLabels(project, panel[0].recorded)
+    observe(project, panel, ids, known)
+    return np.array([known.labels[item_id] for item_id in ids], dtype=np.int64)
 
 
 def observe(
     project: Project,
-    annotator: Annotator,
     panel: Sequence[Annotator],
-    parts: Iterable[Sequence[Item]],
-    total: int,
-    store: ObservationStore,
-) -> None:
-    """Ask one LLM of a panel of ``total`` items, and leave it loaded where all of the panel may be.
+    ids: Sequence[str],
+    store: Answers,
+    again: Callable[[str], Iterable[str]] | None = None,
+    after: Callable[[Member, Sequence[str]], None] = lambda member, ids: None,
+) -> list[Member]:
+    """The observation loop: of each member in turn the items that ``store`` lacks are asked, and kept there.
 
-    The items come in parts, of which one at a time is in memory.
+    again: the items that it is asked of all the same, by its key; after: hears of each member and what it was asked.
     """
-    if not project.may_ask and annotator.identity.get("annotator") != REPLAY:
+    project.store.items.check(ids)
+    members, asked = [], False
+    for annotator in panel:
+        member = Member(annotator.name, store.register(annotator.name, annotator.identity))
+        members.append(member)
+        wanted = {*store.missing(member.key, ids), *(again(member.key) if again else ())}
+        todo = [item_id for item_id in ids if item_id in wanted]
+        if not todo:
+            continue
+        if annotator.size and not asked and (remark := unused_gpu()):
+            project.say(remark)
+        asked = asked or annotator.size > 0
+        _ask(project, annotator, panel, member.key, todo, store)
+        after(member, todo)
+    return members
+
+
+def _ask(
+    project: Project, annotator: Annotator, panel: Sequence[Annotator], key: str, ids: Sequence[str], store: Answers
+) -> None:
+    """One member of a panel, left loaded where all of the panel may be; of the items, one part is in memory."""
+    if not project.may_ask and not annotator.recorded:
         raise RefusedError(
-            f"{annotator.name} would have to be asked about {total} texts: its file, its engine or the prompt is"
+            f"{annotator.name} would have to be asked about {len(ids)} texts: its file, its engine or the prompt is"
             " another one than then, or other items are needed",
             "--ask-again lets it be asked",
         )
-    key = store.key(annotator.identity)
     annotator, peak = (project.loaded or {}).pop(key, (annotator, Peak()))
     try:
         with peak:
-            _store_batches(project, annotator, key, parts, total, store, peak)
+            read(project, annotator, key, ids, store, peak)
     finally:
         if project.loaded is not None and fit_together(panel):
             project.loaded[key] = annotator, peak
@@ -92,33 +114,44 @@ def observe(
             annotator.close()
 
 
-def _store_batches(
+def read(
     project: Project,
     annotator: Annotator,
     key: str,
-    parts: Iterable[Sequence[Item]],
-    total: int,
-    store: ObservationStore,
-    peak: Peak,
+    ids: Sequence[str],
+    store: Answers,
+    peak: Peak | None = None,
+    items: Callable[[Sequence[str]], Sequence[Item]] | None = None,
 ) -> None:
-    """Of what is stored already, only the words of invalid answers are new."""
+    """The loop's inside: batch by batch what one annotator says of items is kept; it stays loaded."""
     done = 0
     task = f"annotating with {annotator.name}"
-    project.progress(task, 0, total)
+    project.progress(task, 0, len(ids))
     begin = perf_counter()
-    for batch in chain.from_iterable(map(annotator.annotate, parts)):
-        store.add(key, batch, perf_counter() - begin, peak.added if annotator.size else None)
-        store.keep_answers(key, batch)
-        begin = perf_counter()
-        done += len(batch)
-        project.progress(task, done, total)
+    for part in map(items or project.store.items.get, chunks(ids, _AT_ONCE)):
+        for batch in annotator.annotate(part):
+            store.add(key, batch, perf_counter() - begin, peak.added if peak and annotator.size else None)
+            begin = perf_counter()
+            done += len(batch)
+            project.progress(task, done, len(ids))
+
+
+def _weighed(panel: Sequence[Annotator]) -> Sequence[Annotator]:
+    """The panel; NotFoundError where it is one that knows the labels, which are no observations."""
+    for annotator in panel:
+        if annotator.certain:
+            raise NotFoundError(
+                f"the panel is {annotator.name!r}, who knows the labels: there is nothing to observe or to aggregate",
+                "mollia run takes the labels; for observations, add LLMs: mollia panel add NAME",
+            )
+    return panel
 
 
 def _wordless(project: Project, key: str, ids: Sequence[str]) -> Iterator[str]:
-    """Items with stored invalid votes whose words were not decoded."""
+    """Items with stored invalid votes of an LLM whose words were not decoded."""
     for part in chunks(ids, _AT_ONCE):
         for item_id, seen in project.store.observations.get(key, part).items():
-            if seen.invalid > 0 and not seen.answers:
+            if seen.invalid > 0 and seen.tokens and not seen.answers:
                 yield item_id
 
 
@@ -134,14 +167,15 @@ def models_kept(project: Project) -> Iterator[None]:
         project.loaded = None
 
 
-def _warn(project: Project, name: str, key: str, ids: Sequence[str]) -> None:
-    """Say what a person should know of fresh observations: little mass on the labels, texts that were cut."""
-    mass, cut = 0.0, 0
+def _warn(project: Project, member: Member, ids: Sequence[str]) -> None:
+    """Say what a person should know of an LLM's fresh observations: little mass on the labels, texts that were cut."""
+    mass, cut, tokens, name = 0.0, 0, 0, member.name
     for part in chunks(ids, _AT_ONCE):
-        for seen in project.store.observations.get(key, part).values():
+        for seen in project.store.observations.get(member.key, part).values():
             mass += seen.mass / len(ids)
             cut += seen.truncated
-    if mass < LITTLE_MASS:
+            tokens += seen.tokens
+    if tokens and mass < LITTLE_MASS:
         shots = "" if project.settings.annotate.shots else f" --shots {2 * len(project.labels)}, or"
         project.say(
             f"{name} puts only {mass:.0%} of its probability on the labels: see what it says instead with"
@@ -152,11 +186,11 @@ def _warn(project: Project, name: str, key: str, ids: Sequence[str]) -> None:
         project.say(f"{name}: {cut} texts were longer than the context and were cut (annotate.context in mollia.toml)")
 
 
-def members(project: Project, replay: str = "") -> list[Member]:
-    """The panel's members with their keys, without asking them anything; ``replay``: see ``panel_annotators``."""
+def members(project: Project) -> list[Member]:
+    """The panel's members with their keys, without asking them anything."""
     return [
         Member(annotator.name, project.store.observations.register(annotator.name, annotator.identity))
-        for annotator in panel_annotators(project, replay=replay)
+        for annotator in _weighed(panel_annotators(project))
     ]
 
 
@@ -170,15 +204,14 @@ def observations(project: Project, panel: Sequence[Member], ids: Sequence[str]) 
                     yield member, stored[member.key][item_id]
 
 
-def stack(
-    project: Project, panel: Sequence[Member], ids: Sequence[str], store: ObservationStore | None = None
-) -> Panel:
+def stack(project: Project, panel: Sequence[Member], ids: Sequence[str]) -> Panel:
     """The stored observations of ``ids`` as arrays; every item must have been observed by every member."""
-    store = store or project.store.observations
     shape = (len(ids), len(panel), len(project.labels))
     log_probs, votes, invalid = np.empty(shape), np.empty(shape), np.empty(shape[:2])
     for column, member in enumerate(panel):
-        store.read_into(member.key, ids, log_probs[:, column], votes[:, column], invalid[:, column])
+        project.store.observations.read_into(
+            member.key, ids, log_probs[:, column], votes[:, column], invalid[:, column]
+        )
     names = tuple(member.name for member in panel)
     return Panel(tuple(ids), names, log_probs, votes, invalid, project.settings.annotate.samples)
 

@@ -1,26 +1,27 @@
 """The panel of a project: its members, as annotators that can be asked."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 from itertools import islice, zip_longest
 from pathlib import Path
 
 from mollia_cli import models
-from mollia_cli.annotators import ANNOTATORS
-from mollia_cli.annotators.base import Annotator
+from mollia_cli.annotators.base import Annotator, ModelFile, PanelContext
 from mollia_cli.annotators.llama.binding.formats import COARSER
 from mollia_cli.annotators.llama.binding.memory import available
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item
+from mollia_cli.domain.members import LLAMA, MemberSpec, check_distinct, options_of
 from mollia_cli.domain.prompting import Decoding, Prompt
 from mollia_cli.domain.settings import SETTINGS_FILE
 from mollia_cli.project.context import Project
 from mollia_cli.project.kernels import file_kernels
+from mollia_cli.project.members import PANEL, certain, check_members, kind_of, labelling, llm_name
 from mollia_cli.prompts import render
 from mollia_cli.store.project_files import read_settings, write_panel
 
 LOG_FILE = "llama.log"
-REPLAY = "replay"
 
 
 def project_prompt(project: Project) -> Prompt:
@@ -56,11 +57,10 @@ def shot_items(project: Project) -> list[Item]:
     return list(islice(turns, project.settings.annotate.shots))
 
 
-def panel_members(project: Project) -> tuple[str, ...]:
-    """Names or paths of the panel's LLMs: those of the settings, else every installed one (and says so)."""
-    members = project.settings.panel.models
-    if members:
-        return members
+def panel_members(project: Project) -> tuple[MemberSpec, ...]:
+    """The panel's members: those who label, else every installed LLM (and says so)."""
+    if project.panel:
+        return project.panel
     installed = tuple(models.installed_names("llm"))
     if not installed:
         raise NotFoundError(
@@ -68,44 +68,63 @@ def panel_members(project: Project) -> tuple[str, ...]:
             "mollia models pull smollm2-135m-instruct, or mollia panel add FILE.gguf",
         )
     project.say(f"panel: every installed LLM ({', '.join(installed)}); choose with `mollia panel add NAME`")
-    return installed
+    return tuple(map(MemberSpec, installed))
 
 
-def panel_annotators(
-    project: Project, only: Sequence[str] = (), show_invalid: int = 0, replay: str = ""
-) -> list[Annotator]:
+def labelled_by(project: Project, run: str) -> Project:
+    """The project with the members that label for a run; with its own where there is no such run yet."""
+    stored = project.store.runs.settings(run) or {}
+    return project.with_panel(labelling(project.settings, stored.get("annotator", PANEL), stored.get("replay", "")))
+
+
+def observing(project: Project) -> Project:
+    """The project with a panel that observes: that of the settings, where who labels knows the labels."""
+    return project.with_panel(project.settings.panel.members) if certain(project.panel) else project
+
+
+def panel_annotators(project: Project, only: Sequence[str] = (), show_invalid: int = 0) -> list[Annotator]:
     """The panel as annotators, in the order of the settings; ``only`` restricts it to some names.
 
     ``show_invalid``: of each text, so many answers that are no label are kept with their words.
-    ``replay``: the file of stored outputs that stand for the panel in a run that has one.
     """
-    if replay:
-        stored: list[Annotator] = ANNOTATORS.load(REPLAY).panel(Path(replay), project.labels)
-        check_names(only, [annotator.name for annotator in stored])
-        return [annotator for annotator in stored if not only or annotator.name in only]
+    members = panel_members(project)
+    check_members(members)
+    context = panel_context(project, show_invalid)
+    panel = [annotator for spec in members for annotator in annotators_of(spec, context)]
+    names = [annotator.name for annotator in panel]
+    check_distinct(names, "the panel")
+    check_names(only, names)
+    return [annotator for annotator in panel if not only or annotator.name in only]
+
+
+def panel_context(project: Project, show_invalid: int = 0) -> PanelContext:
+    """What the project's annotators are made from."""
     settings = project.settings.annotate
-    prompt = project_prompt(project)
-    decoding = Decoding(settings.votes, settings.samples, settings.temperature, settings.top_p, project.settings.seed)
-    files = [models.resolve_llm(member) for member in panel_members(project)]
-    check_names(only, [file.name for file in files])
-    gguf = ANNOTATORS.load("llama")
-    return [
-        gguf(
-            file.name,
-            file.path,
-            project.labels,
-            prompt,
-            decoding,
-            model_digest=file.sha256,
-            threads=settings.threads,
-            context=settings.context,
-            log_path=project.root / LOG_FILE,
-            show_invalid=show_invalid,
-            kernels=partial(file_kernels, file, project.say),
-        )
-        for file in files
-        if not only or file.name in only
-    ]
+    return PanelContext(
+        folder=project.folder,
+        labels=project.labels,
+        prompt=cache(lambda: project_prompt(project)),
+        decoding=Decoding(
+            settings.votes, settings.samples, settings.temperature, settings.top_p, project.settings.seed
+        ),
+        threads=settings.threads,
+        tokens=settings.context,
+        log_path=project.root / LOG_FILE,
+        show_invalid=show_invalid,
+        find_llm=partial(_find_llm, project),
+        ask=project.ask,
+    )
+
+
+def _find_llm(project: Project, written: str) -> ModelFile:
+    file = llm_file(project, MemberSpec(written))
+    return ModelFile(file.name, file.path, file.sha256, partial(file_kernels, file, project.say))
+
+
+def annotators_of(spec: MemberSpec, context: PanelContext) -> Sequence[Annotator]:
+    """What is written down as a member, made; several where the spec has no name."""
+    kind = kind_of(spec)
+    return kind.from_spec(spec.name, options_of(spec, kind.Options), context)
 
 
 def check_names(wanted: Sequence[str], panel: Sequence[str]) -> None:
@@ -117,12 +136,21 @@ def check_names(wanted: Sequence[str], panel: Sequence[str]) -> None:
 
 def writing_llm(project: Project, name: str = "") -> models.ModelFile:
     """The panel's LLM that writes texts: ``name``, or by default its largest file. InputError if not in the panel."""
-    files = [models.resolve_llm(member) for member in panel_members(project)]
+    llms = [spec for spec in panel_members(observing(project)) if spec.kind == LLAMA]
+    if not llms:
+        raise InputError("the panel holds no LLM that could write", "mollia panel add smollm2-135m-instruct")
+    files = [llm_file(project, spec) for spec in llms]
     if not name:
         return max(files, key=lambda file: file.path.stat().st_size)
     by_name = {file.name: file for file in files}
     check_names([name], list(by_name))
     return by_name[name]
+
+
+def llm_file(project: Project, spec: MemberSpec) -> models.ModelFile:
+    """The file of a member that is an LLM, under the name that the panel calls it."""
+    file = models.resolve_llm(llm_name(spec, project.folder))
+    return replace(file, name=spec.name) if spec.options else file
 
 
 def tuned_copy(name: str, coarser: bool = False) -> str:
@@ -137,19 +165,21 @@ def fit_together(annotators: Sequence[Annotator]) -> bool:
     return free is not None and 2 * sum(annotator.size for annotator in annotators) <= free
 
 
-def change_panel(project: Project, add: Sequence[str] = (), remove: Sequence[str] = ()) -> tuple[str, ...]:
-    """Add LLMs to the panel or take them out of it, in ``mollia.toml``; returns the new panel."""
-    members = list(project.settings.panel.models)
+def change_panel(project: Project, add: Sequence[str] = (), remove: Sequence[str] = ()) -> tuple[MemberSpec, ...]:
+    """Add LLMs to the panel or take members out of it, in ``mollia.toml``; returns the new panel."""
+    members = list(project.settings.panel.members)
     for name in add:
-        entry = str(models.resolve_llm(name).path) if models.looks_like_path(name) else models.check_name(name, "llm")
+        path = models.looks_like_path(name)
+        entry = MemberSpec(str(models.resolve_llm(name).path) if path else models.check_name(name, "llm"))
         if entry not in members:
             members.append(entry)
     for name in remove:
-        found = [member for member in members if member == name or Path(member).stem == name]
+        found = [member for member in members if member.name == name or Path(member.name).stem == name]
         if not found:
-            listed = ", ".join(members) or "empty, which means every installed LLM"
+            listed = ", ".join(member.name for member in members) or "empty, which means every installed LLM"
             raise InputError(f"{name!r} is not in the panel", f"panel: {listed}")
         members.remove(found[0])
+    check_members(members)
     write_panel(project.root / SETTINGS_FILE, members)
     project.settings = read_settings(project.root / SETTINGS_FILE)
     return tuple(members)

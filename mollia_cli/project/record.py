@@ -9,11 +9,12 @@ from typing import Any
 
 from mollia_cli import __version__, models
 from mollia_cli.domain.errors import MolliaError
+from mollia_cli.domain.members import LLAMA, MemberSpec
 from mollia_cli.domain.registry import plugin_packages
 from mollia_cli.domain.settings import SECTIONS, Settings, parse_settings
 from mollia_cli.models.digests import digest
 from mollia_cli.project.context import Project
-from mollia_cli.project.panel import read_template
+from mollia_cli.project.panel import llm_file, read_template
 
 # The libraries that numbers come from.
 LIBRARIES = ("numpy", "scipy", "llama-cpp-python", "torch", "transformers", "xgboost-cpu")
@@ -53,6 +54,7 @@ def settings_record(settings: Settings) -> dict[str, Any]:
     labels = dict(zip(settings.labels.names, settings.labels.descriptions, strict=True))
     top = {"noun": settings.noun, "task": settings.task, "seed": settings.seed, "labels": labels}
     sections = {name: asdict(getattr(settings, name)) for name in SECTIONS}
+    sections["panel"] = {"members": [spec.written for spec in settings.panel.members]}
     return top | {
         name: {key: list(value) if isinstance(value, tuple) else value for key, value in section.items()}
         for name, section in sections.items()
@@ -60,10 +62,10 @@ def settings_record(settings: Settings) -> dict[str, Any]:
 
 
 def recorded_settings(record: dict[str, Any]) -> Settings:
-    """The settings of a record, with the panel that there was."""
+    """The settings of a record, with the panel that there was: every LLM that was installed, where none was chosen."""
     settings = dict(record["settings"])
-    if record["panel"]:
-        settings["panel"] = {"models": list(record["panel"])}
+    if not settings["panel"]["members"]:
+        settings["panel"] = {"members": list(record["panel"])}
     return parse_settings(settings, "the run's record")
 
 
@@ -75,11 +77,13 @@ def _template(project: Project) -> str | None:
 
 
 def _panel(project: Project) -> dict[str, str]:
-    """SHA-256 of each LLM's file, by its name or path."""
+    """SHA-256 of each LLM's file, by the member's name or path."""
     found = {}
-    for name in project.settings.panel.models or models.installed_names("llm"):
+    for spec in project.settings.panel.members or map(MemberSpec, models.installed_names("llm")):
+        if spec.kind != LLAMA:
+            continue
         try:
-            found[name] = models.resolve_llm(name).sha256
+            found[spec.name] = llm_file(project, spec).sha256
         except MolliaError:
             continue
     return found

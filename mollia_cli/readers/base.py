@@ -58,7 +58,7 @@ class Request:
     text: str | None = None
     label: str | None = None
     id: str | None = None
-    told: Callable[[str], None] | None = None
+    say: Callable[[str], None] | None = None
     raw: bool = False
 
     def columns(self, there: Sequence[str]) -> Columns:
@@ -83,8 +83,8 @@ class Request:
                     f"{self.name}: column {name!r} is there more than once; columns: {_listed(there)}",
                     "rename one of them in the file's header",
                 )
-        if self.told is not None and (self.text, self.label, self.id) != (text, label, own):
-            self.told(f"{self.name}: {columns}")
+        if self.say is not None and (self.text, self.label, self.id) != (text, label, own):
+            self.say(f"{self.name}: {columns}")
         return columns
 
     def _given(self, column: str | None, there: Sequence[str], role: str) -> str | None:

@@ -48,15 +48,15 @@ def read(
     text_column: str | None = None,
     label_column: str | None = None,
     id_column: str | None = None,
-    told: Callable[[str], None] | None = None,
+    say: Callable[[str], None] | None = None,
     raw: bool = False,
 ) -> Iterator[Record | Problem]:
     """The rows of a file, streaming; ``format`` None goes by the suffix, then by the first bytes.
 
-    name: how messages call the source. told: is given one sentence when columns were guessed. raw: see Request.
+    name: how messages call the source. say: called with one sentence when columns were guessed. raw: see Request.
     Raises NotFoundError, or InputError for a file that cannot be read as a whole (encoding, columns).
     """
-    request = Request(name or str(source), text_column, label_column, id_column, told, raw)
+    request = Request(name or str(source), text_column, label_column, id_column, say, raw)
     if format is not None:
         FORMATS.check(format)
     elif isinstance(source, Path):

@@ -1,4 +1,4 @@
-"""Which sign gives a wrong verdict away? The uncertainty estimators of the paper's Fig. 6, against gold."""
+"""Which uncertainty estimator finds wrong verdicts? Those of the paper's Fig. 6, against gold labels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ class Detection:
     """One detector on n verdicts, where ``flagged`` of them are suspected.
 
     found: share of the wrong verdicts that are flagged. precision: share of the flagged that are
-    wrong. accepted_right: right and not flagged, as a share of all (Fig. 6). auroc: probability
-    that a wrong verdict looks more suspicious than a right one (Hanley & McNeil 1982); nan where
+    wrong. accepted_right: correct and not flagged, as a share of all (Fig. 6). auroc: probability
+    that a wrong verdict looks more suspicious than a correct one (Hanley & McNeil 1982); nan where
     all or none are wrong.
     """
 
@@ -29,12 +29,12 @@ class Detection:
 
 
 def suspicions(
-    probabilities: FloatArray, votes: FloatArray, verdicts: IntArray, opinions: IntArray
+    probabilities: FloatArray, votes: FloatArray, verdicts: IntArray, predictions: IntArray
 ) -> dict[str, FloatArray]:
     """[n] of each detector, larger = more suspicious.
 
     probabilities: [n, K] of the aggregator; votes: [n, N, K] vote shares of the panel; verdicts:
-    [n] labels; opinions: [n] labels of the previous round's classifier.
+    [n] labels; predictions: [n] labels of the previous round's classifier.
     """
     rows = np.arange(len(verdicts))
     ordered = np.sort(probabilities, axis=1)
@@ -43,12 +43,15 @@ def suspicions(
         "entropy": -(probabilities * logs).sum(axis=1),
         "margin": ordered[:, -2] - ordered[:, -1],
         "consistency": -votes.mean(axis=1)[rows, verdicts],
-        DISCREPANCY: (opinions != verdicts).astype(np.float64),
+        DISCREPANCY: (predictions != verdicts).astype(np.float64),
     }
 
 
 def detections(suspicion: Mapping[str, FloatArray], wrong: BoolArray) -> list[Detection]:
-    """Every detector flags as many verdicts as the discrepancy does, its most suspicious ones; ties by row."""
+    """Every detector flags as many verdicts as the discrepancy does, its most suspicious ones; ties by row.
+
+    ``suspicion``: [n] of each detector; ``wrong``: [n].
+    """
     flagged = int(suspicion[DISCREPANCY].sum())
     made = []
     for name, values in suspicion.items():

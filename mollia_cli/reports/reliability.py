@@ -1,4 +1,4 @@
-"""Reliability diagrams: how often labels of a confidence are right, with how many there are."""
+"""Reliability diagrams: the accuracy of labels by their confidence, and how many there are."""
 
 from mollia_cli.aggregators.quality import wilson
 from mollia_cli.domain.report import Measurement
@@ -19,7 +19,7 @@ def reliability_chart(found: Measurement) -> Chart:
         return LEFT + confidence * (WIDTH - LEFT - RIGHT), TOP + (1 - accuracy) * side
 
     frame = (LEFT, WIDTH - RIGHT, TOP, TOP + side)
-    parts = [*axis_y(*frame, MARKS, "share that is right"), *axis_x(*frame[:3], BOTTOM, MARKS, "confidence")]
+    parts = [*axis_y(*frame, MARKS, "accuracy"), *axis_x(*frame[:3], BOTTOM, MARKS, "confidence")]
     ends = points([place(0, 0), place(1, 1)])
     parts.append(f'<polyline points="{ends}" class="soft" stroke="#666666" stroke-dasharray="4 4"/>')
     most = max(b.n for b in found.reliability)
@@ -40,9 +40,9 @@ def reliability_chart(found: Measurement) -> Chart:
     return Chart(
         f"reliability-{found.kind}",
         title,
-        f"Reliability diagram: points on the dashed diagonal are as often right as they say. ECE {found.ece:.3f}.",
+        f"Reliability diagram: on the dashed diagonal, accuracy equals confidence. ECE {found.ece:.3f}.",
         WIDTH,
         HEIGHT - 40,
         "\n".join(parts),
-        Table(title, ["confidence", "labels", "mean confidence", "right", "95% from", "95% to"], rows),
+        Table(title, ["confidence", "labels", "mean confidence", "accuracy", "95% from", "95% to"], rows),
     )

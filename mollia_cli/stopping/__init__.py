@@ -9,7 +9,7 @@ STOPPING = Registry(
         "rounds": Entry("Rounds", "never: the number of rounds alone ends the run"),
         "plateau": Entry("Plateau", "performance no longer rises (Laws & Schuetze 2008)"),
         "agreement": Entry("Agreement", "successive classifiers agree, kappa .99 (Bloodgood & Vijay-Shanker 2009)"),
-        "uncertainty": Entry("Uncertainty", "the classifier is sure of the whole pool (Zhu, Wang & Hovy 2008)"),
+        "uncertainty": Entry("Uncertainty", "the classifier is confident on the whole pool (Zhu, Wang & Hovy 2008)"),
         "budget": Entry("Budget", "a budget of tokens or minutes is used up"),
     },
     contract="Criterion",

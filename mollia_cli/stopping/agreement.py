@@ -1,4 +1,4 @@
-"""Stabilising predictions: successive classifiers say the same of the stop set."""
+"""Stabilising predictions: successive classifiers predict the same labels for the stop set."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -28,9 +28,9 @@ class Agreement(Criterion):
     def _reason(self, history: History) -> str:
         if len(history.opinions) < self.window + 1 or not history.opinions.shape[1]:
             return ""
-        said = history.opinions[-self.window - 1 :].argmax(axis=2)
+        labels = history.opinions[-self.window - 1 :].argmax(axis=2)
         classes = history.opinions.shape[2]
-        mean = float(np.mean([_kappa(old, new, classes) for old, new in pairwise(said)]))
+        mean = float(np.mean([_kappa(old, new, classes) for old, new in pairwise(labels)]))
         if mean < self.kappa:
             return ""
         return f"the last {self.window + 1} classifiers agree: mean kappa {mean:.4f}, at least {self.kappa}"

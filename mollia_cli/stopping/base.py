@@ -14,7 +14,7 @@ from mollia_cli.domain.observations import FloatArray
 class History:
     """What a criterion may look at: R finished rounds of a run, in their order. No test label is among it.
 
-    opinions: [R, m, K] label probabilities that each round's classifier gives the stop set, m fixed
+    ``opinions``: [R, m, K] label probabilities that each round's classifier gives the stop set, m fixed
     items of the pool without labels; empty for a criterion that does not need them. scores: [R] micro-F1
     on the gold validation items, empty where the project has none. tokens: decoded by the panel for the
     run's items; minutes: of all its rounds.
@@ -27,9 +27,9 @@ class History:
 
 
 class Criterion(ABC):
-    """Says when a run should end. Subclasses are dataclasses: their fields are their settings, with defaults.
+    """Decides when a run ends. Subclasses are dataclasses: their fields are their settings, with defaults.
 
-    ``looks`` is True where it needs the classifiers' opinions of the stop set.
+    ``looks`` is True where it needs the classifiers' predictions on the stop set.
     """
 
     name: ClassVar[str]
@@ -37,11 +37,11 @@ class Criterion(ABC):
     looks: ClassVar[bool] = True
 
     def reason(self, history: History) -> str:
-        """Why to stop, with the figures; "" to go on. Raises InputError for opinions that are no probabilities."""
+        """Why to stop, with the figures; "" to go on. Raises InputError for predictions that are no probabilities."""
         opinions = history.opinions
         if opinions.ndim != 3 or not np.isfinite(opinions).all() or (opinions < 0).any():
             raise InputError(
-                f"opinions of shape {opinions.shape} are no probabilities [rounds, items, labels]",
+                f"predictions of shape {opinions.shape} are no probabilities [rounds, items, labels]",
                 "the classifier has diverged: train it again with a smaller learning rate",
             )
         return self._reason(history)

@@ -1,4 +1,4 @@
-"""Overall uncertainty: the classifier has no doubts left about the pool."""
+"""Overall uncertainty: the classifier is confident on the pool."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,7 +13,7 @@ class Uncertainty(Criterion):
     """Stops when the mean of H(p) / log K over the stop set is below ``threshold``, H the Shannon entropy.
 
     The paper averages over all unlabelled items and leaves the threshold to the user; 0.05 of what K labels
-    allow is usual (small-text's default). A fine-tuned encoder is often surer than it should be.
+    allow is usual (small-text's default). A fine-tuned encoder is often overconfident.
     """
 
     name: ClassVar[str] = "uncertainty"
@@ -29,4 +29,4 @@ class Uncertainty(Criterion):
         mean = float(entropy.mean() / np.log(max(p.shape[1], 2)))
         if mean >= self.threshold:
             return ""
-        return f"the classifier is sure of the pool: mean normalised entropy {mean:.4f}, below {self.threshold}"
+        return f"the classifier is confident on the pool: mean normalised entropy {mean:.4f}, below {self.threshold}"

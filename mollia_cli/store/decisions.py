@@ -88,7 +88,7 @@ class DecisionStore:
         ]
 
     def _known(self, item_id: str) -> int | None:
-        """The label that the item came with: an earlier decision remembers it, where one has replaced it."""
+        """The label that the item came with: an earlier decision holds it, where one has replaced it."""
         row = self._db.execute("SELECT known FROM decisions WHERE item = ? LIMIT 1", [item_id]).fetchone()
         row = row or self._db.execute("SELECT label FROM items WHERE id = ?", [item_id]).fetchone()
         return self._index(row[0])

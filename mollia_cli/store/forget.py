@@ -1,7 +1,6 @@
 """Taking items out of the database, with every row that was made of them."""
 
 import json
-import re
 from collections.abc import Sequence
 
 from sqlite_utils import Database
@@ -9,7 +8,6 @@ from sqlite_utils import Database
 from mollia_cli.store.items import chunks
 from mollia_cli.store.journal import FORGET, KEYS, Journal, Key
 
-_WORD = re.compile(r"\S+")
 _OF_ITEMS = ("observations", "verdicts", "selections", "opinions", "decisions")
 
 
@@ -32,10 +30,7 @@ def forget(db: Database, ids: Sequence[str]) -> dict[str, int]:
 
 def rows_of(db: Database, ids: Sequence[str]) -> dict[str, list[Key]]:
     """The keys of every row that goes with these items, by table, in an order in which they can be deleted."""
-    variants = list(dict.fromkeys([*_where(db, "variants", "item", ids), *_borrowed(db, ids)]))
-    gone = {"variant_observations": _where(db, "variant_observations", "item", [str(key[0]) for key in variants])}
-    gone["variants"] = variants
-    gone |= {table: _where(db, table, "item", ids) for table in _OF_ITEMS}
+    gone = {table: _where(db, table, "item", ids) for table in _OF_ITEMS}
     return gone | {"synthetic": _written(db, ids), "items": [(item_id,) for item_id in ids]}
 
 
@@ -46,27 +41,6 @@ def _where(db: Database, table: str, column: str, values: Sequence[str]) -> list
         query = f"SELECT {', '.join(KEYS[table])} FROM {table} WHERE {column} IN ({marks})"
         found += db.execute(query, chunk).fetchall()
     return found
-
-
-def _borrowed(db: Database, ids: Sequence[str]) -> list[Key]:
-    """Variants of other items with a word of these, which no other seed item holds.
-
-    `mollia aggregate --aggregator da` replaces words of items by words of the seeds.
-    """
-    forgotten = set(ids)
-    theirs: set[str] = set()
-    others: set[str] = set()
-    for item_id, text in db.execute("SELECT id, text FROM items WHERE split = 'seed'"):
-        (theirs if item_id in forgotten else others).update(_WORD.findall(text))
-    only_theirs = theirs - others
-    if not only_theirs:
-        return []
-    query = "SELECT v.id, v.text, i.text FROM variants v JOIN items i ON i.id = v.item WHERE v.kind = 'words'"
-    return [
-        (variant,)
-        for variant, text, own in db.execute(query)
-        if only_theirs.intersection(_WORD.findall(text)).difference(_WORD.findall(own))
-    ]
 
 
 def _written(db: Database, ids: Sequence[str]) -> list[Key]:

@@ -34,8 +34,6 @@ KEYS: dict[str, tuple[str, ...]] = {
     "opinions": ("run", "round", "item"),
     "decisions": ("id",),
     "synthetic": ("id",),
-    "variants": ("id",),
-    "variant_observations": ("annotator", "item"),
 }
 """By table: the columns that name a row. Every table that the journal covers."""
 

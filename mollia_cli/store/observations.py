@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,10 @@ _COLUMNS = "o.item, o.log_probs, o.votes, o.mass, o.invalid, o.slack, o.answers,
 
 
 class ObservationStore:
-    """Reading and adding observations, of items or (``table``) of their variants. ``key``: an annotator's digest."""
+    """Reading and adding observations. ``key``: an annotator's digest."""
 
-    def __init__(self, db: Database, table: str = "observations") -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
-        self._table = table
         self._journal = Journal(db)
 
     @staticmethod
@@ -50,14 +49,14 @@ class ObservationStore:
         known: set[str] = set()
         for chunk in chunks(ids):
             marks = ",".join("?" * len(chunk))
-            query = f"SELECT item FROM {self._table} WHERE annotator = ? AND item IN ({marks})"
+            query = f"SELECT item FROM observations WHERE annotator = ? AND item IN ({marks})"
             known.update(row[0] for row in self._db.execute(query, [key, *chunk]))
         return [item_id for item_id in ids if item_id not in known]
 
     def add(
         self, key: str, batch: Sequence[Observation], seconds: float | None = None, memory: int | None = None
     ) -> None:
-        """Store one batch in one transaction.
+        """Store one batch in one transaction; of what is stored already only the words of its invalid answers are new.
 
         ``seconds``: wall-clock of the whole batch; ``memory``: the annotator's peak so far in bytes (``Peak.added``);
         None where they were not measured.
@@ -80,19 +79,15 @@ class ObservationStore:
             )
             for o in batch
         ]
-        with self._journal.entry("annotate", {self._table: [row[:2] for row in rows]}):
+        with self._journal.entry("annotate", {"observations": [row[:2] for row in rows]}):
             self._db.conn.executemany(
-                f"INSERT OR IGNORE INTO {self._table} (annotator, item, log_probs, votes, mass, invalid, slack,"
+                "INSERT OR IGNORE INTO observations (annotator, item, log_probs, votes, mass, invalid, slack,"
                 " answers, tokens, truncated, seconds, memory) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
-
-    def keep_answers(self, key: str, batch: Iterable[Observation]) -> None:
-        """Store the words of invalid answers with observations that have none; their numbers stay."""
-        rows = [(json.dumps(o.answers, ensure_ascii=False), key, o.item_id) for o in batch if o.answers]
-        with self._journal.entry("keep answers", {self._table: [row[1:] for row in rows]}):
             self._db.conn.executemany(
-                f"UPDATE {self._table} SET answers = ? WHERE annotator = ? AND item = ? AND answers = '[]'", rows
+                "UPDATE observations SET answers = ? WHERE annotator = ? AND item = ? AND answers = '[]'",
+                [(json.dumps(o.answers, ensure_ascii=False), key, o.item_id) for o in batch if o.answers],
             )
 
     def get(self, key: str, ids: Sequence[str]) -> dict[str, Observation]:
@@ -100,7 +95,7 @@ class ObservationStore:
         found: dict[str, Observation] = {}
         for chunk in chunks(ids):
             marks = ",".join("?" * len(chunk))
-            query = f"SELECT {_COLUMNS} FROM {self._table} o WHERE annotator = ? AND item IN ({marks})"
+            query = f"SELECT {_COLUMNS} FROM observations o WHERE annotator = ? AND item IN ({marks})"
             for row in self._db.execute(query, [key, *chunk]):
                 found[row[0]] = _observation(row)
         return found
@@ -116,7 +111,7 @@ class ObservationStore:
         for chunk in chunks(ids):
             marks = ",".join("?" * len(chunk))
             query = (
-                f"SELECT item, log_probs, votes, invalid FROM {self._table} WHERE annotator = ? AND item IN ({marks})"
+                f"SELECT item, log_probs, votes, invalid FROM observations WHERE annotator = ? AND item IN ({marks})"
             )
             seen = {item: values for item, *values in self._db.execute(query, [key, *chunk])}
             found = [seen[item_id] for item_id in chunk]
@@ -129,17 +124,17 @@ class ObservationStore:
     def of_item(self, item_id: str) -> list[tuple[str, str, Observation]]:
         """(key, name, observation) of every annotator that has observed an item, in the order of their first use."""
         query = (
-            f"SELECT {_COLUMNS}, a.key, a.name FROM annotators a JOIN {self._table} o ON o.annotator = a.key"
+            f"SELECT {_COLUMNS}, a.key, a.name FROM annotators a JOIN observations o ON o.annotator = a.key"
             " WHERE o.item = ? ORDER BY a.created_at, a.name"
         )
         return [(row[-2], row[-1], _observation(row)) for row in self._db.execute(query, [item_id])]
 
     def summary(self) -> list[dict[str, Any]]:
-        """For each annotator: name, key, items, mean mass and invalid share, tokens, texts cut, seconds, memory."""
-        query = f"""
+        """Of each annotator: name, key, items, mean label mass and invalid rate, tokens, texts cut, seconds, memory."""
+        query = """
             SELECT a.name, a.key, count(o.item), avg(o.mass), avg(o.invalid), sum(o.tokens), sum(o.truncated),
                 sum(o.seconds), max(o.memory)
-            FROM annotators a LEFT JOIN {self._table} o ON o.annotator = a.key
+            FROM annotators a LEFT JOIN observations o ON o.annotator = a.key
             GROUP BY a.key ORDER BY a.created_at, a.name
         """
         names = ("name", "key", "items", "mass", "invalid", "tokens", "truncated", "seconds", "memory")
@@ -151,7 +146,7 @@ class ObservationStore:
         for key in keys:
             for chunk in chunks(ids):
                 marks = ",".join("?" * len(chunk))
-                query = f"SELECT item, tokens FROM {self._table} WHERE annotator = ? AND item IN ({marks})"
+                query = f"SELECT item, tokens FROM observations WHERE annotator = ? AND item IN ({marks})"
                 found.update(dict(self._db.execute(query, [key, *chunk]).fetchall()))
         return dict(found)
 

@@ -10,7 +10,8 @@ import tomlkit
 
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.files import write_private
-from mollia_cli.domain.settings import SECTIONS, SETTINGS_FILE, Settings, parse_settings
+from mollia_cli.domain.members import MemberSpec
+from mollia_cli.domain.settings import SECTIONS, SETTINGS_FILE, PanelSettings, Settings, parse_settings
 
 PROJECT_VARIABLE = "MOLLIA_PROJECT"
 
@@ -62,11 +63,11 @@ def write_settings(path: Path, settings: Settings) -> None:
     write_private(path, f"{tomlkit.dumps(document)}{heading}{labels}\n{tomlkit.dumps(sections)}")
 
 
-def write_panel(path: Path, models: Sequence[str]) -> None:
-    """Set ``panel.models`` in an existing settings file, leaving everything else as it stands."""
+def write_panel(path: Path, members: Sequence[MemberSpec]) -> None:
+    """Set ``panel.members`` in an existing settings file, leaving everything else as it stands."""
     document = tomlkit.parse(path.read_text(encoding="utf-8"))
     panel = document.setdefault("panel", tomlkit.table())
-    panel["models"] = list(models)
+    panel["members"] = _members(members)
     write_private(path, tomlkit.dumps(document))
 
 
@@ -76,5 +77,19 @@ def _section(values: Any, section: type) -> Any:
     table.comment(section.__doc__.splitlines()[0])
     for key in section.__dataclass_fields__:  # type: ignore[attr-defined]
         value = getattr(values, key)
+        if section is PanelSettings:
+            value = _members(value)
         table.add(key, list(value) if isinstance(value, tuple) else value)
     return table
+
+
+def _members(members: Sequence[MemberSpec]) -> Any:
+    array = tomlkit.array()
+    for member in members:
+        entry = member.written
+        if not isinstance(entry, str):
+            table = tomlkit.inline_table()
+            table.update(entry)
+            entry = table
+        array.append(entry)
+    return array

@@ -36,7 +36,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """An item picked in a round, its score, and what the learner said of it before it was trained on it."""
+    """An item picked in a round, its score, and what the learner predicted for it before it was trained on it."""
 
     item_id: str
     round: int
@@ -122,7 +122,7 @@ class RunStore:
     def start_round(
         self, run: str, number: int, picks: Sequence[tuple[str, float, int | None]], seconds: float
     ) -> None:
-        """Record a round and what it selected (item id, score, the learner's opinion), in one transaction."""
+        """Record a round and what it selected (item id, score, the learner's prediction), in one transaction."""
         names = self._labels.names
         picked = [(run, item_id) for item_id, _, _ in picks]
         with self._journal.entry("select", {"rounds": [(run, number)], "selections": picked}):
@@ -190,6 +190,6 @@ class RunStore:
             )
 
     def opinions(self, run: str, number: int) -> dict[str, FloatArray]:
-        """What a round's classifier said of items, as far as it was asked."""
+        """What a round's classifier predicted for items, as far as it was asked."""
         query = "SELECT item, probabilities FROM opinions WHERE run = ? AND round = ?"
         return {item: np.array(json.loads(row)) for item, row in self._db.execute(query, [run, number])}

@@ -75,7 +75,7 @@ _INTRODUCTION = """\
 ```console
 $ mollia sql                                     # the views and tables, with their columns
 $ mollia sql "select source, count(*) from labelled_items group by source"
-$ mollia sql "select text, label, confidence from current_verdicts order by confidence limit 20" --csv > doubtful.csv
+$ mollia sql "select text, label, confidence from current_verdicts order by confidence limit 20" --csv > uncertain.csv
 $ datasette mollia.db                            # in a browser: the views below are what to look at
 ```
 

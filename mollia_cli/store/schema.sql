@@ -26,13 +26,13 @@ LEFT JOIN standing_decisions d ON d.item = i.id
 LEFT JOIN current_verdicts v ON v.item = i.id
 WHERE i.split = 'pool' AND coalesce(d.label, v.label) IS NOT NULL AND coalesce(d.act, 'label') = 'label';
 
--- What each annotator said of each item, in words.
+-- What each annotator answered of each item, in words.
 CREATE VIEW annotator_answers (
     item, -- `items.id`
     text, -- the text
     split, -- `items.split`
     annotator, -- the LLM's name
-    kind, -- `gguf` (an LLM) or `replay` (stored outputs)
+    kind, -- `gguf` (an LLM), `replay` (stored outputs), or another package's word
     label, -- its most probable label; null where its label set is not known
     log_prob, -- natural log of that label's probability, whole label string
     vote_share, -- share of its answers that were that label
@@ -60,7 +60,7 @@ LEFT JOIN label_sets l ON l.digest = json_extract(a.identity, '$.labels') AND l.
 CREATE VIEW current_verdicts (
     item, -- `items.id`
     text, -- the text
-    label, -- the label concluded (y+)
+    label, -- the most probable label (y+)
     confidence, -- its calibrated probability
     negatives, -- JSON array: names of the labels that it is not (y-, Eq. 5)
     aggregator, -- the aggregator's name
@@ -71,7 +71,7 @@ SELECT v.item, i.text, v.label, v.confidence, v.negatives, f.aggregator, i.label
 FROM verdicts v
 JOIN fits f ON f.id = v.fit
 JOIN items i ON i.id = v.item
-WHERE f.concluded = (SELECT max(concluded) FROM fits);
+WHERE f.aggregated = (SELECT max(aggregated) FROM fits);
 
 -- One row for each round of each run, with what was measured.
 CREATE VIEW round_results (
@@ -81,7 +81,7 @@ CREATE VIEW round_results (
     annotator, -- who labelled: panel, replay, human or oracle
     aggregator, -- the run's aggregator
     labelled, -- items that the classifier was trained on
-    verdict_accuracy, -- share of right verdicts, where true labels of the pool are known
+    verdict_accuracy, -- accuracy of the verdicts, where true labels of the pool are known
     validation_f1, -- micro-F1 on the validation items
     test_micro_f1, -- micro-F1 on the test items
     test_macro_f1, -- macro-F1 on the test items
@@ -164,7 +164,7 @@ CREATE TABLE label_sets (
     PRIMARY KEY (digest, position)
 ) WITHOUT ROWID;
 
--- Who observed: an LLM with its prompt and decoding, stored outputs, or a person.
+-- Who observed: an LLM with its prompt and decoding, stored outputs, or another kind of panel member.
 CREATE TABLE annotators (
     key TEXT PRIMARY KEY, -- digest of `identity`
     name TEXT NOT NULL, -- what it is called
@@ -172,7 +172,7 @@ CREATE TABLE annotators (
     created_at TEXT NOT NULL -- first use; UTC, ISO 8601
 ) WITHOUT ROWID;
 
--- What one annotator said of one item.
+-- What one annotator observed of one item.
 CREATE TABLE observations (
     annotator TEXT NOT NULL REFERENCES annotators (key), -- `annotators.key`
     item TEXT NOT NULL REFERENCES items (id), -- `items.id`
@@ -186,7 +186,7 @@ CREATE TABLE observations (
     tokens INTEGER NOT NULL, -- tokens decoded for this item
     truncated INTEGER NOT NULL, -- 1 if the text was cut to fit the context
     seconds REAL, -- its share of the batch's time
-    memory INTEGER, -- bytes that the LLM had added to the process at most by then; null where it cannot be told
+    memory INTEGER, -- bytes that the LLM had added to the process at most by then; null where it is not known
     PRIMARY KEY (annotator, item)
 ) WITHOUT ROWID;
 
@@ -202,15 +202,15 @@ CREATE TABLE fits (
     pool_items INTEGER NOT NULL, -- unlabelled items that it learned from
     state TEXT NOT NULL, -- JSON: what it has learned
     calibration TEXT NOT NULL, -- JSON: temperature and reliability, or null
-    concluded INTEGER, -- the fit that verdicts were made by last has the highest
+    aggregated INTEGER, -- the fit that verdicts were made by last has the highest
     created_at TEXT NOT NULL -- UTC, ISO 8601
 );
 
--- What each fit concluded of each item. Rows are added only.
+-- The verdicts of each fit. Rows are added only.
 CREATE TABLE verdicts (
     fit INTEGER NOT NULL REFERENCES fits (id), -- `fits.id`
     item TEXT NOT NULL REFERENCES items (id), -- `items.id`
-    label TEXT NOT NULL, -- the label concluded (y+)
+    label TEXT NOT NULL, -- the most probable label (y+)
     confidence REAL NOT NULL, -- its calibrated probability
     probabilities TEXT NOT NULL, -- JSON array in the label set's order
     negatives TEXT NOT NULL, -- JSON array: names of the labels that it is not (y-, Eq. 5)
@@ -241,7 +241,7 @@ CREATE TABLE rounds (
     PRIMARY KEY (run, round)
 ) WITHOUT ROWID;
 
--- What people said of items. Rows are added only; `standing_decisions` says what holds.
+-- People's decisions on items. Rows are added only; `standing_decisions` says what holds.
 CREATE TABLE decisions (
     id INTEGER PRIMARY KEY, -- number, in their order
     item TEXT NOT NULL REFERENCES items (id), -- `items.id`
@@ -269,7 +269,7 @@ CREATE TABLE selections (
     item TEXT NOT NULL REFERENCES items (id), -- `items.id`
     rank INTEGER NOT NULL, -- 0 was picked first
     score REAL NOT NULL, -- the query strategy's score
-    opinion TEXT, -- what the previous round's classifier said, before it was trained on the item
+    opinion TEXT, -- what the previous round's classifier predicted, before it was trained on the item
     PRIMARY KEY (run, item),
     FOREIGN KEY (run, round) REFERENCES rounds (run, round)
 ) WITHOUT ROWID;
@@ -295,39 +295,6 @@ CREATE TABLE synthetic (
     recipe TEXT NOT NULL, -- JSON: everything that the text depends on
     created_at TEXT NOT NULL -- UTC, ISO 8601
 );
-
--- Texts made from items for the aggregators `da` and `pag` to learn from; never in a split.
-CREATE TABLE variants (
-    id TEXT PRIMARY KEY, -- the item's id, `~`, kind and number
-    item TEXT NOT NULL REFERENCES items (id), -- `items.id`
-    kind TEXT NOT NULL CHECK (kind IN ('words', 'paraphrase')),
-    -- `words` (words changed at random) or `paraphrase` (written by an LLM)
-    number INTEGER NOT NULL, -- 0, 1, ...
-    text TEXT NOT NULL, -- the text
-    usable INTEGER NOT NULL,
-    -- 0 where it is empty, cut off, far too long or nothing new; the panel does not read it then
-    recipe TEXT NOT NULL, -- JSON: everything that the text depends on
-    created_at TEXT NOT NULL, -- UTC, ISO 8601
-    UNIQUE (item, kind, number)
-) WITHOUT ROWID;
-
--- What one annotator said of one variant; apart from `observations`, so that none is counted.
-CREATE TABLE variant_observations (
-    annotator TEXT NOT NULL REFERENCES annotators (key), -- `annotators.key`
-    item TEXT NOT NULL REFERENCES variants (id), -- `variants.id`
-    log_probs TEXT NOT NULL,
-    -- JSON array in the label set's order: natural log of each whole label's probability; -10000 for none
-    votes TEXT NOT NULL, -- JSON array in the label set's order: share of the answers that were it
-    mass REAL NOT NULL, -- probability on all labels together
-    invalid REAL NOT NULL, -- share of the answers that were no label
-    slack REAL NOT NULL, -- upper bound of the probability that pruning left out of `mass`
-    answers TEXT NOT NULL, -- JSON array: answers that were no label, where they were decoded
-    tokens INTEGER NOT NULL, -- tokens decoded for this item
-    truncated INTEGER NOT NULL, -- 1 if the text was cut to fit the context
-    seconds REAL, -- its share of the batch's time
-    memory INTEGER, -- bytes that the LLM had added to the process at most by then; null where it cannot be told
-    PRIMARY KEY (annotator, item)
-) WITHOUT ROWID;
 
 -- What was written when, as a chain of digests (`mollia verify`): one entry for each batch. Only added to.
 CREATE TABLE journal (

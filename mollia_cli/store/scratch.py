@@ -11,7 +11,7 @@ from mollia_cli.store.errors import explained
 
 # Children first; what annotators and people said, and texts that were made, stay.
 _OF_RUNS = ("opinions", "selections", "rounds", "runs", "verdicts", "fits")
-_SAID = ("observations", "variant_observations")
+_OBSERVED = ("observations",)
 
 
 def copy_without_runs(db: Database, path: Path, without_observations: bool = False) -> None:
@@ -21,5 +21,5 @@ def copy_without_runs(db: Database, path: Path, without_observations: bool = Fal
         db.conn.backup(copy)
         with copy:
             copy.execute("UPDATE decisions SET fit = NULL")
-            for table in (*_OF_RUNS, *(_SAID if without_observations else ())):
+            for table in (*_OF_RUNS, *(_OBSERVED if without_observations else ())):
                 copy.execute(f"DELETE FROM {table}")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.labels import LabelSet
@@ -17,8 +16,7 @@ from mollia_cli.store.observations import ObservationStore
 from mollia_cli.store.runs import RunStore
 from mollia_cli.store.scratch import copy_without_runs
 from mollia_cli.store.synthetic import SyntheticStore
-from mollia_cli.store.trace import trace
-from mollia_cli.store.variants import VariantStore
+from mollia_cli.store.trace import Trace, trace
 from mollia_cli.store.verdicts import VerdictStore
 from mollia_cli.store.verify import Verification, verify
 
@@ -42,7 +40,6 @@ class Store:
         self.verdicts = VerdictStore(self._db, labels)
         self.runs = RunStore(self._db, labels)
         self.synthetic = SyntheticStore(self._db, labels)
-        self.variants = VariantStore(self._db)
         self.decisions = DecisionStore(self._db, labels)
         if not self._db.read_only:
             self._record_labels(labels)
@@ -74,7 +71,7 @@ class Store:
         """Compare the tables with the journal; ``head``: a hash that was noted, and that the journal must hold."""
         return verify(self._db, head)
 
-    def trace(self, item_id: str) -> dict[str, Any]:
+    def trace(self, item_id: str) -> Trace:
         """Everything that is known of an item, as plain rows; see store/trace.py."""
         return trace(self._db, item_id)
 

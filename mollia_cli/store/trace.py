@@ -1,7 +1,8 @@
-"""Everything that the database knows of one item, as plain rows."""
+"""Everything that the database holds of one item, as plain rows."""
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlite_utils import Database
@@ -17,8 +18,8 @@ _OBSERVATIONS = """
 """
 _VERDICTS = """
     SELECT f.id AS fit, f.digest, f.aggregator, v.label, v.confidence, v.negatives, f.panel, f.seed_items, f.pool_items,
-        f.created_at, f.concluded = (SELECT max(concluded) FROM fits) AS current
-    FROM verdicts v JOIN fits f ON f.id = v.fit WHERE v.item = ? ORDER BY f.concluded
+        f.created_at, f.aggregated = (SELECT max(aggregated) FROM fits) AS current
+    FROM verdicts v JOIN fits f ON f.id = v.fit WHERE v.item = ? ORDER BY f.aggregated
 """
 _SELECTIONS = """
     SELECT s.run, s.round, json_extract(r.settings, '$.strategy') AS strategy, s.rank, s.score, s.opinion,
@@ -33,11 +34,22 @@ _DECISIONS = """
 """
 
 
-def trace(db: Database, item_id: str) -> dict[str, Any]:
-    """observations, verdicts, selections, decisions, variants (how many of each kind) and journal, each oldest first.
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The rows of one item, each table's oldest first.
 
     An observation's and a verdict's ``at`` is the time of its journal entry, None where it has none.
     """
+
+    observations: Rows
+    verdicts: Rows
+    selections: Rows
+    decisions: Rows
+    journal: Rows
+
+
+def trace(db: Database, item_id: str) -> Trace:
+    """Every row that is about an item; none where there is no such item."""
     journal = _journal(db, item_id)
     written = {(row["table"], *row["key"]): row["at"] for row in journal}
     observations = _read(db, _OBSERVATIONS, item_id, "identity", "log_probs", "votes", "answers")
@@ -48,15 +60,13 @@ def trace(db: Database, item_id: str) -> dict[str, Any]:
     for row in verdicts:
         row["at"] = written.get(("verdicts", row["fit"], item_id))
         row["rounds"] = _read(db, "SELECT run, round FROM rounds WHERE fit = ? ORDER BY run, round", row["fit"])
-    kinds = db.execute("SELECT kind, count(*) FROM variants WHERE item = ? GROUP BY kind", [item_id])
-    return {
-        "observations": observations,
-        "verdicts": verdicts,
-        "selections": _read(db, _SELECTIONS, item_id),
-        "decisions": _read(db, _DECISIONS, item_id),
-        "variants": dict(kinds.fetchall()),
-        "journal": journal,
-    }
+    return Trace(
+        observations=observations,
+        verdicts=verdicts,
+        selections=_read(db, _SELECTIONS, item_id),
+        decisions=_read(db, _DECISIONS, item_id),
+        journal=journal,
+    )
 
 
 def _journal(db: Database, item_id: str) -> Rows:

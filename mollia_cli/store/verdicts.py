@@ -2,9 +2,9 @@
 
 import json
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray, IntArray
-from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.store.items import chunks
 from mollia_cli.store.journal import Journal
 from mollia_cli.store.writing import now
@@ -34,7 +34,10 @@ class Fit:
 
 
 class VerdictStore:
-    """Reading and adding fits and verdicts; labels are stored by name."""
+    """Reading and adding fits and verdicts.
+
+    Here alone labels and negative labels are names, and probabilities JSON; outside they are ``Verdicts``.
+    """
 
     def __init__(self, db: Database, labels: LabelSet) -> None:
         self._db = db
@@ -51,7 +54,7 @@ class VerdictStore:
 
     def latest_fit(self) -> Fit | None:
         """The fit that verdicts were made by last; None where there are no verdicts."""
-        return self._fit("concluded = (SELECT max(concluded) FROM fits WHERE concluded > ?)", 0)
+        return self._fit("aggregated = (SELECT max(aggregated) FROM fits WHERE aggregated > ?)", 0)
 
     def _fit(self, condition: str, value: Any) -> Fit | None:
         query = f"SELECT id, aggregator, panel, seed_items, pool_items, state, calibration FROM fits WHERE {condition}"
@@ -83,36 +86,38 @@ class VerdictStore:
         assert fit is not None
         return fit
 
-    def add(self, fit_id: int, verdicts: Iterable[Verdict]) -> None:
-        """Store verdicts in one transaction, all or none; what the fit has concluded of an item before stays.
+    def add(self, fit_id: int, verdicts: Verdicts) -> None:
+        """Store verdicts in one transaction, all or none; a verdict of the fit that is there already stays.
 
         Probabilities keep nine digits.
         """
         fit = self._db.execute("SELECT digest FROM fits WHERE id = ?", [fit_id]).fetchone()
         with self._db.atomic():
-            for part in _parts(verdicts):
-                self._insert(fit_id, part)
-            with self._journal.entry("conclude", {"fits": [fit]}):
+            for start in range(0, len(verdicts), _AT_ONCE):
+                self._insert(fit_id, verdicts.take(range(start, min(start + _AT_ONCE, len(verdicts)))))
+            with self._journal.entry("aggregate", {"fits": [fit]}):
                 self._db.execute(
-                    "UPDATE fits SET concluded = (SELECT coalesce(max(concluded), 0) + 1 FROM fits)"
-                    " WHERE id = ? AND (concluded IS NULL OR concluded < (SELECT max(concluded) FROM fits))",
+                    "UPDATE fits SET aggregated = (SELECT coalesce(max(aggregated), 0) + 1 FROM fits)"
+                    " WHERE id = ? AND (aggregated IS NULL OR aggregated < (SELECT max(aggregated) FROM fits))",
                     [fit_id],
                 )
 
-    def _insert(self, fit_id: int, verdicts: Iterable[Verdict]) -> None:
+    def _insert(self, fit_id: int, verdicts: Verdicts) -> None:
         names = self._labels.names
+        columns = zip(
+            *(verdicts.ids, verdicts.labels.tolist(), verdicts.confidences.tolist()),
+            *(verdicts.probabilities.tolist(), verdicts.negatives.tolist()),
+            strict=True,
+        )
         rows = [
             (
-                fit_id,
-                v.item_id,
-                names[v.label],
-                _rounded(v.confidence),
-                json.dumps([_rounded(p) for p in v.probabilities]),
-                json.dumps([names[k] for k in v.negatives], ensure_ascii=False),
+                *(fit_id, item_id, names[label], _rounded(confidence)),
+                json.dumps([_rounded(p) for p in probabilities]),
+                json.dumps(list(compress(names, negatives)), ensure_ascii=False),
             )
-            for v in verdicts
+            for item_id, label, confidence, probabilities, negatives in columns
         ]
-        with self._journal.entry("conclude", {"verdicts": [row[:2] for row in rows]}):
+        with self._journal.entry("aggregate", {"verdicts": [row[:2] for row in rows]}):
             self._db.conn.executemany(
                 "INSERT INTO verdicts (fit, item, label, confidence, probabilities, negatives)"
                 " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (fit, item) DO NOTHING",
@@ -124,7 +129,7 @@ class VerdictStore:
         return dict(self._db.execute("SELECT item, confidence FROM verdicts WHERE fit = ?", [fit_id]))
 
     def answers(self, fit_id: int, ids: Sequence[str]) -> tuple[list[str], IntArray, FloatArray]:
-        """Those of ``ids`` that a fit has judged, [n] their labels and [n] the confidences."""
+        """Those of ``ids`` that a fit has verdicts on, [n] their labels and [n] the confidences."""
         kept, labels, confidences = [], array("q"), array("d")
         for chunk in chunks(ids):
             marks = ",".join("?" * len(chunk))
@@ -137,32 +142,27 @@ class VerdictStore:
                     confidences.append(found[item_id][1])
         return kept, np.array(labels, dtype=np.int64), np.array(confidences, dtype=np.float64)
 
-    def get(self, fit_id: int, ids: Sequence[str]) -> dict[str, Verdict]:
-        """Stored verdicts of one fit for some items."""
-        found: dict[str, Verdict] = {}
+    def get(self, fit_id: int, ids: Sequence[str]) -> Verdicts:
+        """The stored verdicts of one fit on those of ``ids`` that it has any on, in their order."""
+        kept: list[str] = []
+        rows: list[tuple[str, str, str]] = []
         for chunk in chunks(ids):
             marks = ",".join("?" * len(chunk))
-            query = (
-                "SELECT item, label, confidence, probabilities, negatives FROM verdicts"
-                f" WHERE fit = ? AND item IN ({marks})"
-            )
-            for item_id, label, confidence, probabilities, negatives in self._db.execute(query, [fit_id, *chunk]):
-                found[item_id] = Verdict(
-                    item_id,
-                    self._labels.index(label),
-                    confidence,
-                    np.array(json.loads(probabilities)),
-                    tuple(self._labels.index(name) for name in json.loads(negatives)),
-                )
-        return found
+            query = f"SELECT item, label, probabilities, negatives FROM verdicts WHERE fit = ? AND item IN ({marks})"
+            found = {item: values for item, *values in self._db.execute(query, [fit_id, *chunk])}
+            kept += [item_id for item_id in chunk if item_id in found]
+            rows += [found[item_id] for item_id in chunk if item_id in found]
+        index = {name: k for k, name in enumerate(self._labels.names)}
+        negatives = np.zeros((len(rows), len(index)), dtype=bool)
+        for row, (_, _, names) in enumerate(rows):
+            negatives[row, [index[name] for name in json.loads(names)]] = True
+        return Verdicts(
+            tuple(kept),
+            np.array([index[label] for label, _, _ in rows], dtype=np.int64),
+            np.array([json.loads(values) for _, values, _ in rows], dtype=np.float64).reshape(len(rows), len(index)),
+            negatives,
+        )
 
 
 def _rounded(probability: float) -> float:
     return float(f"{probability:.9g}")
-
-
-def _parts(verdicts: Iterable[Verdict]) -> Iterator[list[Verdict]]:
-    """Lists of a bounded length, so that a large pool's verdicts are never all in memory."""
-    rest = iter(verdicts)
-    while part := list(islice(rest, _AT_ONCE)):
-        yield part

@@ -17,7 +17,7 @@ STRATEGIES = Registry(
         "badge": Entry("Badge", "k-means++ on last-layer gradients (Ash et al. 2020)"),
         "disagreement": Entry("Disagreement", "annotators that differ most, Jensen-Shannon (McCallum & Nigam 1998)"),
         "doubt": Entry("Doubt", "lowest confidence of the aggregator's verdict"),
-        "seed": Entry("Seed", "typical items of the panel's opinions, to label first: clustering (Zhu et al. 2008)"),
+        "seed": Entry("Seed", "typical of the panel's observations, to label first: clustering (Zhu et al. 2008)"),
     },
     contract="Strategy",
 )

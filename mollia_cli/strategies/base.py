@@ -93,7 +93,7 @@ class Strategy(ABC):
 
 
 def top(ids: Sequence[str], scores: RealArray, n: int) -> list[Pick]:
-    """The n highest scores, ties broken by id."""
+    """The n highest scores, ties broken by id. ``scores``: [n], in the order of ``ids``."""
     scores = rounded(scores)
     rows = np.arange(len(ids))
     if 0 < n < len(ids):
@@ -121,6 +121,6 @@ def check_finite(values: RealArray, name: str) -> None:
 
 
 def entropy_of(probabilities: RealArray) -> FloatArray:
-    """Shannon entropy in nats over the last axis, with 0 log 0 = 0."""
+    """Shannon entropy in nats over the last axis, with 0 log 0 = 0. [..., K] probabilities in, [...] out."""
     p = probabilities.astype(np.float64)
     return np.asarray(-np.einsum("...k,...k->...", p, np.log(np.where(p > 0, p, 1.0))))

@@ -1,4 +1,4 @@
-"""The panel's doubt: the items whose verdict the aggregator is least sure of."""
+"""Uncertainty of the panel: the items whose verdict has the lowest confidence."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""The first items to label: a typical one of each region of the panel's opinions."""
+"""The first items to label: a typical one of each region of the panel's observations."""
 
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ class Seed(Strategy):
     """The items nearest the n centres of k-means on the annotators' label log-probabilities.
 
     score = how many candidates are nearer to this item than to the other picks, so that whoever
-    stops early has labelled the largest regions. Where fewer than n opinions differ, other items
+    stops early has labelled the largest regions. Where fewer than n observations differ, other items
     complete the batch in the order of their ids, with score 0.
     """
 

@@ -23,8 +23,8 @@ def dataset_card(labels: LabelSet, noun: str, files: Mapping[str, str], counts: 
         f"dataset_info:\n  features:\n{_features(labels)}---\n\n"
         f"# {noun.capitalize()}s with labels\n\n"
         "Exported by mollia. `source` says who labelled a row: `gold` and `human` labels are people's; all others were"
-        " concluded by that aggregator from the answers of local LLMs, with `confidence` as the calibrated"
-        " probability that they are right. `negatives` are labels that no LLM believed in.\n\n"
+        " made by that aggregator from the answers of local LLMs, with `confidence` as the calibrated"
+        " probability that they are correct. `negatives` are labels that the panel rules out.\n\n"
         f"| split | source | rows |\n|---|---|---|\n{rows}\n"
         f"Labels:\n\n{described}"
     )

@@ -87,21 +87,21 @@ def test_fifty_seeds_by_hand() -> None:
     # 0.95^31 > 0.2 > 0.95^32: so many have to be right one after the other
     confidence = np.linspace(0.99, 0.5, N)
     found = threshold_for(confidence, np.arange(N) < 32, 0.95)
-    assert (found.sure, found.right) == (32, 32)
+    assert (found.seeds, found.right) == (32, 32)
     assert found.confidence == pytest.approx(confidence[31], abs=1e-6) and found.confidence <= confidence[31]
     with pytest.raises(InputError):
         threshold_for(confidence, np.arange(N) < 31, 0.95)
     # one wrong verdict ends a promise of 0.95 for fifty seeds, and not one of 0.8
     one = np.arange(N) != 40
-    assert threshold_for(confidence, one, 0.95).sure == 40
+    assert threshold_for(confidence, one, 0.95).seeds == 40
     everything = threshold_for(confidence, one, 0.8)
-    assert (everything.sure, everything.right, everything.confidence) == (50, 49, 0.0)
+    assert (everything.seeds, everything.right, everything.confidence) == (50, 49, 0.0)
 
 
 def test_a_higher_level_asks_for_more() -> None:
     confidence = np.linspace(0.99, 0.5, 100)
     right = np.arange(100) % 20 != 19
-    assert threshold_for(confidence, right, 0.9, 0.5).sure >= threshold_for(confidence, right, 0.9, 0.8).sure
+    assert threshold_for(confidence, right, 0.9, 0.5).seeds >= threshold_for(confidence, right, 0.9, 0.8).seeds
     with pytest.raises(InputError, match=r"level of 0\.99"):
         threshold_for(confidence, right, 0.9, 0.99)
 
@@ -111,13 +111,13 @@ def test_how_large_confidences_are_changes_nothing() -> None:
     confidence = rng.random(N)
     right = rng.random(N) < 0.7 + 0.3 * confidence
     plain, blown_up = threshold_for(confidence, right, 0.8), threshold_for(confidence**0.01, right, 0.8)
-    assert (plain.sure, plain.right) == (blown_up.sure, blown_up.right)
+    assert (plain.seeds, plain.right) == (blown_up.seeds, blown_up.right)
 
 
 def test_seeds_of_equal_confidence_are_taken_together() -> None:
     confidence = np.full(N, 0.9)
     right = np.ones(N, dtype=bool)
-    assert threshold_for(confidence, right, 0.95).sure == N
+    assert threshold_for(confidence, right, 0.95).seeds == N
     right[40:] = False
     with pytest.raises(InputError):
         threshold_for(confidence, right, 0.95)
@@ -127,7 +127,9 @@ def test_seeds_of_equal_confidence_are_taken_together() -> None:
 
 def test_too_few_labels_say_how_many_would_do() -> None:
     right = np.arange(N) < 31
-    with pytest.raises(InputError, match=r"0\.95 needs about (\d+) sure labels with none wrong; you have 31") as caught:
+    with pytest.raises(
+        InputError, match=r"0\.95 needs about (\d+) confident labels with none wrong; you have 31"
+    ) as caught:
         threshold_for(np.linspace(0.99, 0.5, N), right, 0.95)
     advice = re.search(r"label about (\d+) more: mollia label --seed (\d+); .*mollia review", caught.value.hint)
     assert advice is not None
@@ -147,7 +149,7 @@ def test_fewer_good_seeds_need_more_labels() -> None:
 
 
 def test_labels_that_would_not_help_are_not_asked_for() -> None:
-    with pytest.raises(InputError, match="32 of the 32 surest verdicts are wrong") as caught:
+    with pytest.raises(InputError, match="32 of the 32 most confident verdicts are wrong") as caught:
         threshold_for(np.linspace(0.99, 0.5, N), np.zeros(N, dtype=bool), 0.95)
     assert "mollia review" in caught.value.hint and "--seed" not in caught.value.hint
     with pytest.raises(InputError, match="no seed label was drawn at random"):

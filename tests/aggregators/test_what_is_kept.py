@@ -12,10 +12,8 @@ from mollia_cli.aggregators.conditional_logit import ConditionalLogit
 from mollia_cli.aggregators.mol import MoL
 from mollia_cli.aggregators.molam import MoLAM
 from mollia_cli.aggregators.single import Single
-from mollia_cli.aggregators.variants import original_id, variant_id, vary
 from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.observations import FloatArray
-from mollia_cli.domain.rng import stream
 
 from .panels import made_panel, panel_of
 
@@ -64,19 +62,3 @@ def test_the_best_single_llm_is_right_most_often_not_surest() -> None:
     z = np.stack([sure, often], axis=1)
     panel = panel_of(z, z)
     np.testing.assert_allclose(Single().fit(panel, gold, panel.take([])).predict_proba(panel), often)
-
-
-def test_at_most_ten_words_of_a_text_change() -> None:
-    words = [f"w{n}" for n in range(200)]
-    for seed in range(20):
-        varied = vary(" ".join(words), ["new"], stream(seed, "vary")).split()
-        assert 0 < len(set(words) - set(varied)) + varied.count("new") <= 20  # a replaced word is gone, and new
-        assert len(varied) >= 190
-    short = vary("a b", ["new"], stream(1, "vary"))
-    assert short and vary("", ["new"], stream(1)) == "" and vary("a b", [], stream(1)) == "a b"
-
-
-def test_variants_know_their_original_whatever_its_id_is() -> None:
-    for item_id in ("a", "a~words", "a~words1", "x~y~paraphrase0", "line\nend"):
-        assert original_id(variant_id(item_id, "words", 12)) == item_id
-    assert original_id("a~words") == "a~words" and original_id("a~other1") == "a~other1"

@@ -24,7 +24,7 @@ def test_numbers_names_and_beginnings(labels: LabelSet, answers: list[str], labe
         questions.append(question)
         return answers[len(questions) - 1]
 
-    [[seen]] = HumanAnnotator(labels, ask).annotate([Item("a", "Who pays?")])
+    [[seen]] = HumanAnnotator("human", labels, ask).annotate([Item("a", "Who pays?")])
     assert seen.votes.argmax() == label
     assert seen.log_probs[label] == 0.0
     assert seen.votes.sum() == 1.0
@@ -34,7 +34,7 @@ def test_numbers_names_and_beginnings(labels: LabelSet, answers: list[str], labe
 
 
 def test_labels_that_are_numbers_mean_themselves() -> None:
-    [[seen]] = HumanAnnotator(LabelSet(("3", "1", "2")), lambda question: "3").annotate([Item("a", "")])
+    [[seen]] = HumanAnnotator("human", LabelSet(("3", "1", "2")), lambda question: "3").annotate([Item("a", "")])
     assert seen.votes.argmax() == 0
 
 
@@ -45,6 +45,6 @@ def test_every_answer_comes_at_once(labels: LabelSet) -> None:
         answered.append(question)
         return "1"
 
-    batches = HumanAnnotator(labels, ask).annotate([Item("a", "A"), Item("b", "B")])
+    batches = HumanAnnotator("human", labels, ask).annotate([Item("a", "A"), Item("b", "B")])
     next(batches)
     assert len(answered) == 1

@@ -7,10 +7,10 @@ import pytest
 
 from mollia_cli.annotators.llama import GgufAnnotator, tuning
 from mollia_cli.annotators.llama.bench import bench_annotate
-from mollia_cli.annotators.llama.binding.doctor import doctor_info
+from mollia_cli.annotators.llama.binding.doctor import engine
 from mollia_cli.annotators.llama.binding.formats import reencode
 from mollia_cli.annotators.llama.binding.header import read_header
-from mollia_cli.annotators.llama.tuning import Encoding, Trial, Tuned, explain, measure_threads, tune
+from mollia_cli.annotators.llama.tuning import Encoding, TextSample, Tuned, explain, measure_threads, tune
 from mollia_cli.domain.errors import InputError, MolliaError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation
@@ -54,8 +54,8 @@ def test_tune_keeps_the_winner_beside_the_original(
     speeds = {"Q4_1": 500.0, "BF16": 2000.0, "F16": 900.0}
     monkeypatch.setattr(tuning, "_race", lambda files, threads, extra_buffers: {name: speeds[name] for name in files})
     said: list[str] = []
-    trial = Trial(ITEMS[:12], LABELS, PROMPT)
-    found = tune(test_llm, tmp_path, trial=trial, threads=1, say=said.append)
+    sample = TextSample(ITEMS[:12], LABELS, PROMPT)
+    found = tune(test_llm, tmp_path, sample=sample, threads=1, say=said.append)
     assert found.best.format == "BF16"
     assert found.gain == pytest.approx(4.0)
     assert [path.name for path in tmp_path.iterdir()] == [f"{test_llm.stem}.bf16.gguf"]
@@ -63,7 +63,7 @@ def test_tune_keeps_the_winner_beside_the_original(
     assert found.keeps_values
     assert found.change is not None
     assert found.change.texts == 12
-    assert set(found.trials) == set(speeds)
+    assert set(found.layer_speeds) == set(speeds)
     assert "4.0 times" in explain(found)
     assert said
 
@@ -94,8 +94,8 @@ def test_coarser_formats_only_when_asked_for(
     monkeypatch.setattr(
         tuning, "_race", lambda files, threads, extra_buffers: {name: 1.0 + (name == "Q4_0") for name in files}
     )
-    assert "Q4_0" not in tune(shallow_llm, tmp_path, threads=1).trials
-    found = tune(shallow_llm, tmp_path, coarser=True, threads=1, trial=Trial(ITEMS[:6], LABELS, PROMPT))
+    assert "Q4_0" not in tune(shallow_llm, tmp_path, threads=1).layer_speeds
+    found = tune(shallow_llm, tmp_path, coarser=True, threads=1, sample=TextSample(ITEMS[:6], LABELS, PROMPT))
     assert found.best.format == "Q4_0"
     assert not found.keeps_values
     assert found.change is not None
@@ -107,7 +107,7 @@ def test_formats_that_do_not_fit_are_skipped(test_llm: Path, tmp_path: Path, mon
     monkeypatch.setattr(tuning, "available", lambda: 200 << 20)
     found = tune(test_llm, tmp_path, coarser=True, threads=1)
     assert "GiB of memory" in found.skipped["BF16"]
-    assert set(found.trials) == {"Q4_1", "Q8_0", "Q4_0"}
+    assert set(found.layer_speeds) == {"Q4_1", "Q8_0", "Q4_0"}
 
 
 def test_threads_are_measured(shallow_llm: Path) -> None:
@@ -122,18 +122,18 @@ def test_bench_numbers(test_llm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     items = [Item(f"{i}", item.text) for i, item in enumerate(ITEMS)]
     with GgufAnnotator("x", test_llm, LABELS, PROMPT, Decoding(), model_digest="", threads=1) as annotator:
         found = bench_annotate(annotator, items, stored.extend)
-    assert len(stored) == len(items) == found["texts"]
-    assert found["tokens_per_s"] == pytest.approx(found["texts_per_s"] * found["new_tokens_per_text"])
-    assert found["ratio"] == pytest.approx(found["tokens_per_s"] / found["ceiling_tokens_per_s"])
-    assert found["new_tokens_per_text"] == pytest.approx(np.mean([o.tokens for o in stored]))
-    assert 0 < found["extra_tokens_per_text"] < found["new_tokens_per_text"]
-    assert 0.2 < found["ratio_cpu"] < 1.5
-    assert found["peak_rss_mb"] > 100
+    assert len(stored) == len(items) == found.texts
+    assert found.tokens_per_s == pytest.approx(found.texts_per_s * found.new_tokens_per_text)
+    assert found.ratio == pytest.approx(found.tokens_per_s / found.ceiling_tokens_per_s)
+    assert found.new_tokens_per_text == pytest.approx(np.mean([o.tokens for o in stored]))
+    assert 0 < found.extra_tokens_per_text < found.new_tokens_per_text
+    assert 0.2 < found.ratio_cpu < 1.5
+    assert found.peak_rss_mb > 100
 
 
 def test_doctor_names_what_is_used() -> None:
-    found = doctor_info()
-    assert found["llama_cpp_python"]
-    assert "CPU" in found["system"]
-    assert any(device["type"] == "CPU" for device in found["devices"])
-    assert isinstance(found["gpu_offload"], bool)
+    found = engine()
+    assert found.llama_cpp_python
+    assert "CPU" in found.system
+    assert any(device.type == "CPU" for device in found.devices)
+    assert isinstance(found.gpu_offload, bool)

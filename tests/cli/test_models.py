@@ -47,9 +47,9 @@ def run(*arguments: str, code: int = 0) -> str:
 
 def test_pull_check_remove(gguf: Path) -> None:
     (report,) = json.loads(run("pull", "tiny", "--json"))
-    assert report["tries"] == [[f"local {gguf}", "ok"]] and report["model"]["name"] == "tiny"
+    assert report["attempts"] == [[f"local {gguf}", "ok"]] and report["model"]["name"] == "tiny"
     assert [row["installed"] for row in json.loads(run("list", "--json")) if row["name"] == "tiny"] == [True]
-    assert json.loads(run("pull", "tiny", "--json"))[0]["tries"] == []
+    assert json.loads(run("pull", "tiny", "--json"))[0]["attempts"] == []
     assert json.loads(run("check", "--json"))[0]["state"] == "ok"
     (Path(report["folder"]) / "tiny.gguf").write_bytes(b"GGUF")
     assert "differs" in run("check", "tiny", code=4)

@@ -49,7 +49,15 @@ def test_extending_is_as_easy_as_it_says(tmp_path: Path) -> None:
     packages = {record["name"]: record["package"] for record in listed}
     theirs = {"ratio": "mollia-extras 0.1", "median": "mollia-extras 0.1", "llm": "mollia-llm-selector 0.1.0"}
     assert {name: package for name, package in packages.items() if package != packages["coreset"]} == theirs
-    assert printed["python look.py"] == "[[[1.0, 0.0]], [[0.0, 1.0]], [[0.0, 0.0]]]\n"
+    members = [json.loads(line) for line in printed["mollia panel list -p post"].splitlines()]
+    assert [(member["name"], member["kind"]) for member in members] == [
+        ("smollm2-135m-instruct", "llama"),
+        ("words", "keywords"),
+    ]
+    said = [json.loads(line) for line in printed["mollia annotate -p post"].splitlines()]
+    votes = {record["id"]: list(record["votes"].values()) for record in said if record["model"] == "words"}
+    assert votes == {"a": [1.0, 0.0], "b": [0.0, 1.0], "c": [0.0, 0.0], "d": [1.0, 0.0]}
+    assert len(said) == 2 * len(votes)
     for strategy in ("ratio", "llm"):
         (pick,) = [
             json.loads(line) for line in printed[f"mollia select -p post --strategy {strategy} -n 1"].splitlines()

@@ -11,11 +11,13 @@ from mollia_cli.cli import common
 from mollia_cli.cli.main import app
 from mollia_cli.domain.decisions import NOTE, Decision
 from mollia_cli.domain.errors import NotFoundError
-from mollia_cli.domain.items import Item, Synthetic, Variant
+from mollia_cli.domain.items import Item, Synthetic
 from mollia_cli.domain.observations import Observation
-from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.insight.forget import consequences, forget
+from mollia_cli.learners.embeddings import EmbeddingStore
 from mollia_cli.project.context import Project
+from mollia_cli.project.learner import EMBEDDINGS
 
 CANARY = "Zephyrine Quillfeather"
 TEXT = f'{CANARY} said: "it <hurts>" — again'
@@ -35,7 +37,8 @@ def told(observed: Project, request: pytest.FixtureRequest) -> Project:
     [(key, _, _)] = store.observations.of_item("i000")[:1]
     store.observations.add(key, [seen("secret-1"), Observation("other-1", np.log(QUARTERS), QUARTERS, 1.0, 0.0)])
     fit = store.verdicts.add_fit("digest", "vote", [key], (1, 2), {})
-    store.verdicts.add(fit.id, [Verdict(i, 1, 0.5, QUARTERS) for i in ("secret-1", "other-1")])
+    ids = ("secret-1", "other-1")
+    store.verdicts.add(fit.id, Verdicts(ids, np.ones(2, dtype=int), np.tile(QUARTERS, (2, 1)), np.zeros((2, 4), bool)))
     store.runs.put("main", {"method": "mollia"})
     store.runs.start_round("main", 0, [("other-1", 0.5, 1)], 0.1)
     store.runs.update_round("main", 0, model="models/main/round-00", metrics={})
@@ -45,10 +48,6 @@ def told(observed: Project, request: pytest.FixtureRequest) -> Project:
     store.decisions.add(Decision("secret-1", NOTE, "ann", note=f"{CANARY} is known to me"))
     store.synthetic.add([Synthetic("s1", f"{CANARY} wrote", 1, "llm")], {"shown": ["secret-1", "i000"]})
     store.synthetic.add([Synthetic("s2", "nobody wrote", 1, "llm")], {"shown": ["i001"]})
-    borrowed = "plain Zephyrine" if request.param == "seed" else "plain 17"  # words of seeds alone are borrowed
-    made = [("secret-1", f"{CANARY} varied"), ("other-1", borrowed), ("i001", "text two")]
-    store.variants.add([Variant(f"{i}~words~0", i, "words", 0, text, True) for i, text in made], {})
-    store.variants.observations.add(key, [seen("secret-1~words~0")])
     (observed.root / "tokens.safetensors").write_bytes(CANARY.encode())
     return observed
 
@@ -65,27 +64,35 @@ def test_no_file_holds_the_text(told: Project) -> None:
     assert "tokens.safetensors" in holding(told)
     done = forget(told, ["secret-1"])
     assert holding(told) == set()
-    assert done["wiped"]
-    assert done["left"] == []
-    assert done["files"] == ["tokens.safetensors"]
+    assert done.wiped
+    assert done.left == ()
+    assert done.files == ("tokens.safetensors",)
     assert Path(f"{told.store.path}-wal").stat().st_size == 0
 
 
+def test_what_encoders_made_of_it_goes(told: Project) -> None:
+    text, other = (told.store.items.get([item_id])[0].text for item_id in ("secret-1", "other-1"))
+    kept = EmbeddingStore(told.root / EMBEDDINGS / "encoder")
+    for one in (text, other):
+        kept.get([one], lambda texts: np.zeros((len(texts), 2), dtype=np.float32))
+    done = forget(told, ["secret-1"])
+    assert kept.missing([text, other]) == [text]
+    assert len(done["files"]) == 2
+    assert not any((told.root / path).exists() for path in done["files"])
+
+
 def test_what_was_made_of_others_stays(told: Project) -> None:
-    is_seed = bool(told.store.items.get(["secret-1"])[0].split == "seed")
     forget(told, ["secret-1"])
     with pytest.raises(NotFoundError, match="secret-1"):
         told.store.items.get(["secret-1"])
     assert len(told.store.observations.of_item("other-1")) == 1
     assert [s.item_id for s in told.store.runs.selections("main")] == ["other-1"]
     assert [text.id for text in told.store.synthetic.all()] == ["s2"]
-    variants = told.store.variants.get("words", ["other-1", "i001"])
-    assert list(variants) == (["i001"] if is_seed else ["other-1", "i001"])
 
 
 def test_the_journal_holds_and_says_that_something_was_forgotten(told: Project) -> None:
-    rows = consequences(told, ["secret-1"])["rows"]
-    assert rows.keys() >= {"items", "observations", "verdicts", "selections", "opinions", "decisions", "variants"}
+    rows = consequences(told, ["secret-1"]).rows
+    assert rows.keys() >= {"items", "observations", "verdicts", "selections", "opinions", "decisions", "synthetic"}
     head = told.store.journal.head()
     forget(told, ["secret-1"])
     found = told.store.verify(head)
@@ -114,9 +121,9 @@ def test_what_cannot_be_removed_is_named(told: Project) -> None:
     (told.root / "other.txt").write_text("other-1\n")
     (told.root / "mollia.db.before").write_bytes(b"a backup")
     done = forget(told, ["secret-1"])
-    assert done["left"] == ["ids.txt", "mollia.db.before", "report.html"]
-    assert [one["round"] for one in done["trained"]] == ([0, 1] if is_seed else [1])
-    assert done["sources"] == ["in.csv"]
+    assert done.left == ("ids.txt", "mollia.db.before", "report.html")
+    assert [one.round for one in done.trained] == ([0, 1] if is_seed else [1])
+    assert done.sources == ("in.csv",)
 
 
 def test_another_process_that_reads_is_said(told: Project) -> None:
@@ -124,7 +131,7 @@ def test_another_process_that_reads_is_said(told: Project) -> None:
     other.execute("BEGIN")
     other.execute("SELECT count(*) FROM items").fetchone()
     told.store._db.execute("PRAGMA busy_timeout = 100")
-    assert not forget(told, ["secret-1"])["wiped"]
+    assert not forget(told, ["secret-1"]).wiped
     other.close()
 
 

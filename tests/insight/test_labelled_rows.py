@@ -15,7 +15,7 @@ from mollia_cli.project.context import Project
 
 def test_each_row_says_whose_label_it_is(observed: Project) -> None:
     names, pool = observed.labels.names, observed.store.items.ids("pool")
-    verdicts = {verdict.item_id: verdict for verdict in aggregate(observed, ids=pool[:60]).verdicts}
+    verdicts = {verdict.item_id: verdict for verdict in aggregate(observed, ids=pool[:60]).verdicts.rows()}
     assert any(verdict.negatives for verdict in verdicts.values())
     other = (verdicts[pool[0]].label + 1) % 4
     for item_id, act, label in ((pool[0], LABEL, other), (pool[1], IGNORE, None), (pool[99], LABEL, 2)):

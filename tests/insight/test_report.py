@@ -23,7 +23,7 @@ from mollia_cli.domain.report import (
     Report,
     RoundCost,
 )
-from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.insight.report import report
 from mollia_cli.insight.report.missing import without_folders
 from mollia_cli.loop.run import run_rounds
@@ -92,8 +92,11 @@ def by_hand(tmp_path: Path) -> Iterator[Project]:
             batch = [_said(item_id, *answer) for item_id, answer in (SAID[member.name] | FOR_POOL).items()]
             store.observations.add(member.key, batch, seconds=16.0, memory=300 << 20)
         fit = store.verdicts.add_fit("digest", "vote", [member.key for member in panel], (0, 0), {})
-        probabilities = {SPAM: lambda p: np.array([p, 1 - p]), HAM: lambda p: np.array([1 - p, p])}
-        store.verdicts.add(fit.id, [Verdict(i, k, p, probabilities[k](p)) for i, k, p in VERDICTS])
+        ids, labels, confidences = zip(*VERDICTS, strict=True)
+        spam = [p if k == SPAM else 1 - p for k, p in zip(labels, confidences, strict=True)]
+        probabilities = np.column_stack([spam, 1 - np.array(spam)])
+        made = Verdicts(ids, np.array(labels), probabilities, np.zeros_like(probabilities, dtype=bool))
+        store.verdicts.add(fit.id, made)
         store.runs.put("main", asdict(SETUP), run_record(project))
         _round(project, 0, [], {"labelled": 4, "test_micro_f1": 0.5}, fit=None)
         picks = [("p0", 0.0, SPAM), ("p1", 0.0, HAM)]
@@ -182,11 +185,11 @@ def test_examples_by_hand(by_hand: Project) -> None:
     found = report(by_hand).examples
     assert isinstance(found, Examples)
     assert found.verdicts == 4
-    assert [(e.id, e.verdict, e.confidence) for e in found.doubtful] == [
+    assert [(e.id, e.verdict, e.confidence) for e in found.least_confident] == [
         *[("p2", "ham", 0.6), ("p3", "spam", 0.7), ("p1", "spam", 0.8), ("p0", "spam", 0.9)],
     ]
-    assert (found.doubtful[0].second, found.doubtful[0].second_confidence) == ("spam", 0.4)
-    assert found.doubtful[0].llms == (("ada", "ham", 0.6), ("bob", "ham", 0.6))
+    assert (found.least_confident[0].second, found.least_confident[0].second_confidence) == ("spam", 0.4)
+    assert found.least_confident[0].llms == (("ada", "ham", 0.6), ("bob", "ham", 0.6))
     # of true label and classifier, both contradict p1, the classifier alone p2; of p3 nobody said anything
     true, classifier = "true label", "the previous round's classifier"
     assert [(e.id, e.against) for e in found.contradicted] == [
@@ -251,7 +254,7 @@ def test_nothing_tells_where_the_project_lies(by_hand: Project) -> None:
     assert str(by_hand.root.parent) not in told
     assert "/home/someone" not in told
     settings = dict(report(by_hand).provenance.settings)
-    assert dict(settings["panel"])["models"] == "ada.gguf, bob.gguf"
+    assert dict(settings["panel"])["members"] == "ada.gguf, bob.gguf"
     assert dict(settings["run main"])["strategy"] == "random"
 
 
@@ -270,7 +273,7 @@ def test_what_a_run_has_recorded_is_shown_whatever_changes(by_hand: Project, mon
         task="Say what it is.",
         learner=replace(now.learner, epochs=3, encoder="all-mpnet-base-v2"),
         aggregate=replace(now.aggregate, unlabelled=5),
-        panel=replace(now.panel, models=now.panel.models[:1]),
+        panel=replace(now.panel, members=now.panel.members[:1]),
     )
     monkeypatch.setattr("mollia_cli.project.record.__version__", "9.9")
     after = report(by_hand)

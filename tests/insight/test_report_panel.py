@@ -103,7 +103,7 @@ def test_an_aggregator_that_learns_nothing_is_measured_as_it_is(observed: Projec
 
 def test_a_panel_of_one(observed: Project) -> None:
     settings = observed.settings
-    observed.settings = replace(settings, panel=replace(settings.panel, models=settings.panel.models[:1]))
+    observed.settings = replace(settings, panel=replace(settings.panel, members=settings.panel.members[:1]))
     (llm,) = panel_report(observed)[0].llms
     assert llm.value is None
 

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +75,10 @@ def test_the_same_project_made_twice_is_the_same(
     db.close()
     with Project.open(one.root) as again:
         found = rerun(again, "main")
-        assert (found["rounds"], found["compared"], found["threads"], found["remarks"]) == (2, 2, 1, [])
+        assert (found.rounds, found.compared, found.threads, found.remarks) == (2, 2, 1, ())
         # all but what was forged comes out the same, the weights' bits too
-        assert {d["what"] for d in found["differences"]} == {"verdicts", "confidences", "test_micro_f1"}
-        assert not found["same"]
+        assert {d.what for d in found.differences} == {"verdicts", "confidences", "test_micro_f1"}
+        assert not found.same
         assert not list(one.root.glob(".rerun*"))
         assert {(f.table, f.what) for f in again.store.verify().findings} == {
             ("rounds", "altered"),
@@ -86,15 +87,16 @@ def test_the_same_project_made_twice_is_the_same(
 
         # why an item is what it is
         item_id = again.store.runs.selections("main", 1)[0].item_id
-        told = explain(again, item_id)
-        assert [row["annotator"] for row in told["observations"]] == ["a", "b"]
-        assert told["selections"][0]["round"] == 1
-        assert told["selections"][0]["strategy"] == "coreset"
-        assert told["verdicts"][0]["rounds"] == [{"run": "main", "round": 1}]
-        assert told["classifier"]["label"] in again.labels.names
-        assert {row["table"] for row in told["journal"]} == {"items", "observations", "verdicts", "selections"}
-        assert all(row["at"] for part in ("observations", "verdicts", "selections") for row in told[part])
-        json.dumps(told)
+        found = explain(again, item_id)
+        assert [one.annotator for one in found.observations] == ["a", "b"]
+        assert found.selections[0]["round"] == 1
+        assert found.selections[0]["strategy"] == "coreset"
+        assert found.verdicts[0]["rounds"] == [{"run": "main", "round": 1}]
+        assert found.classifier is not None and found.classifier.label in again.labels.names
+        assert {row["table"] for row in found.journal} == {"items", "observations", "verdicts", "selections"}
+        assert all(one.at for one in found.observations)
+        assert all(row["at"] for row in (*found.verdicts, *found.selections))
+        json.dumps(asdict(found))
 
 
 def test_a_run_that_is_not_there_is_named(observed: Project) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -137,7 +137,7 @@ def test_labels_override_verdicts_and_are_learned_from(observed: Project) -> Non
     assert done.fitted.fit.id != before.fit.id
     assert done.fitted.fit.seed_items == 80
     assert done.fitted.fit.pool_items == 180
-    verdicts = {verdict.item_id: verdict for verdict in done.verdicts}
+    verdicts = {verdict.item_id: verdict for verdict in done.verdicts.rows()}
     assert {item_id: verdicts[item_id].label for item_id in told} == told
     assert all(verdicts[item_id].confidence == 1.0 and not verdicts[item_id].negatives for item_id in told)
     rows = {row["id"]: row for row in labelled_rows(observed)}
@@ -151,7 +151,7 @@ def test_what_is_ignored_is_nowhere(observed: Project) -> None:
     gone = review.queue[0]
     aggregate(observed)
     review.ignore()
-    assert gone not in {verdict.item_id for verdict in aggregate(observed).verdicts}
+    assert gone not in aggregate(observed).verdicts.ids
     assert gone not in {row["id"] for row in labelled_rows(observed)}
     assert gone not in {pick.id for pick in select(observed, "random", 200)}
     assert gone not in {item.id for item in fit_items(observed)}
@@ -166,36 +166,38 @@ def test_a_decision_leaves_the_rest_of_the_unlabelled_sample_alone(observed: Pro
 
 
 def test_what_people_changed_is_reported(observed: Project) -> None:
-    assert corrections(observed)["labels"] == 0
+    assert corrections(observed).labels == 0
     review = open_review(observed, limit=40, who="anna")
     for _ in range(30):
         review.label(right_label(observed, review))
     found = corrections(observed)
     contradicted = sum(decision.contradicts for decision in review.made)
-    assert (found["labels"], found["by"], found["reviewed"]) == (30, {"anna": 30}, 30)
-    assert 0 < found["contradicted"] == contradicted
-    accuracy = found["accuracy"]
-    assert accuracy["items"] == 200
+    assert (found.labels, found.by, found.reviewed) == (30, {"anna": 30}, 30)
+    assert 0 < found.contradicted == contradicted
+    accuracy = found.accuracy
+    assert accuracy is not None and accuracy.items == 200
     # every contradiction is a wrong verdict put right
-    assert accuracy["with_labels"] == pytest.approx(accuracy["before"] + contradicted / 200)
-    assert accuracy["after"] is None
+    assert accuracy.with_labels == pytest.approx(accuracy.before + contradicted / 200)
+    assert accuracy.after is None
     aggregate(observed)
     again = corrections(observed)
-    assert again["accuracy"]["after"] >= accuracy["with_labels"] - 0.05
-    assert again["contradicted"] == contradicted  # the new verdicts, which know the labels, do not count
-    json.dumps(again)
+    assert again.accuracy is not None and again.accuracy.after is not None
+    assert again.accuracy.after >= accuracy.with_labels - 0.05
+    assert again.contradicted == contradicted  # the new verdicts, which know the labels, do not count
+    json.dumps(asdict(again))
 
 
 def test_the_thresholds_precision_is_checked_by_people(observed: Project) -> None:
     review = open_review(observed, "random", limit=60)
     for _ in range(60):
         review.label(right_label(observed, review))
-    found = corrections(observed, 0.8)["threshold"]
-    above = [d for d in review.made if (d.confidence or 0.0) >= found["confidence"]]
-    assert found["reviewed"] == len(above) > 5
-    assert found["precision"] == pytest.approx(np.mean([not d.contradicts for d in above]))
-    assert found["lower"] <= found["precision"] <= found["upper"]
-    assert corrections(observed, 0.999999)["threshold"] is None
+    found = corrections(observed, 0.8).threshold
+    assert found is not None
+    above = [d for d in review.made if (d.confidence or 0.0) >= found.confidence]
+    assert found.reviewed == len(above) > 5
+    assert found.precision == pytest.approx(np.mean([not d.contradicts for d in above]))
+    assert found.lower <= found.precision <= found.upper
+    assert corrections(observed, 0.999999).threshold is None
 
 
 @pytest.mark.parametrize(
@@ -210,9 +212,10 @@ def test_what_was_not_drawn_at_random_does_not_check_the_threshold(
         review.label(right_label(observed, review))
     how = {decision.chosen for decision in review.made}
     assert how == {"search" if found else "doubt" if below is None else "random, below 0.9"}
-    above = corrections(observed, 0.7)["threshold"]
-    assert (above["reviewed"], above["precision"], above["lower"]) == (0, None, None)
-    assert any((decision.confidence or 0.0) >= above["confidence"] for decision in review.made)
+    above = corrections(observed, 0.7).threshold
+    assert above is not None
+    assert (above.reviewed, above.precision, above.lower) == (0, None, None)
+    assert any((decision.confidence or 0.0) >= above.confidence for decision in review.made)
 
 
 def test_the_aggregators_own_accuracy_is_still_that_on_the_seeds(observed: Project) -> None:
@@ -225,7 +228,7 @@ def test_the_aggregators_own_accuracy_is_still_that_on_the_seeds(observed: Proje
     assert before.on == after.on == "60 seed items (imported, taken as a random sample), cross-fitted"
     assert abs(after.accuracy - before.accuracy) < 0.1
     assert sum(b.n for b in after.reliability) == 60
-    assert people["labels"] == 20
+    assert people.labels == 20
 
 
 @pytest.fixture

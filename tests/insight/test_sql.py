@@ -7,14 +7,15 @@ from mollia_cli.insight.sql import ask, tables
 from mollia_cli.loop.aggregate import aggregate
 from mollia_cli.project import observe as annotation
 from mollia_cli.project.context import Project
-from mollia_cli.project.labels import ask_person
+from mollia_cli.project.members import labelling
 
 
 def test_labelled_items_are_what_is_exported(observed: Project) -> None:
     pool = observed.store.items.in_split("pool")
     aggregate(observed, ids=[item.id for item in pool[:150]])
     observed.ask = lambda question: "grey"
-    ask_person(observed, pool[:2])
+    person = observed.with_panel(labelling(observed.settings, "human"))
+    annotation.known_labels(person, [item.id for item in pool[:2]])
     exported = {row["id"]: (row["label"], row["source"], row["confidence"]) for row in labelled_rows(observed)}
     assert {source for _, source, _ in exported.values()} == {"gold", "human", "conditional_logit"}
     for row in ask(observed, "select * from labelled_items").rows:

@@ -3,7 +3,10 @@ import sys
 
 import pytest
 
-LIGHT = ["learners", "learners.base", "learners.discrepancy", "learners.splits", "domain.metrics"]
+LIGHT = [
+    *("learners", "learners.base", "learners.discrepancy", "learners.embeddings", "learners.head", "learners.splits"),
+    "domain.metrics",
+]
 
 
 @pytest.mark.parametrize("module", LIGHT)

@@ -53,7 +53,7 @@ def arm(phase: str) -> None:
         after(ObservationStore, "add")
     elif phase == "fit":
         after(VerdictStore, "add_fit")
-    elif phase == "conclude":
+    elif phase == "aggregate":
         VerdictStore.add = die  # type: ignore[method-assign, assignment]
 
 

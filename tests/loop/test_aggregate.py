@@ -39,9 +39,7 @@ def test_verdicts_carry_the_calibrated_confidence(observed: Project) -> None:
     done = aggregate(observed)
     pool = stack(observed, done.fitted.panel, observed.store.items.ids("pool"))
     assert done.fitted.calibration is not None and done.fitted.calibration.temperature != 1.0
-    np.testing.assert_allclose(
-        [verdict.confidence for verdict in done.verdicts], done.fitted.predict_proba(pool).max(axis=1)
-    )
+    np.testing.assert_allclose(done.verdicts.confidences, done.fitted.predict_proba(pool).max(axis=1))
 
 
 def test_what_learns_nothing_is_left_as_it_is(observed: Project) -> None:
@@ -63,22 +61,21 @@ def test_a_target_precision_is_kept(observed: Project) -> None:
     done = aggregate(observed, target_precision=0.8)
     gold = truth(observed)
     assert done.threshold is not None
-    sure = [v for v in done.verdicts if v.confidence >= done.threshold.confidence]
-    assert done.below == len(done.verdicts) - len(sure) > 0
-    right = [v.label == gold[v.item_id] for v in sure]
-    everyone = [v.label == gold[v.item_id] for v in done.verdicts]
+    confident = [v for v in done.verdicts.rows() if v.confidence >= done.threshold.confidence]
+    assert done.below == len(done.verdicts) - len(confident) > 0
+    right = [v.label == gold[v.item_id] for v in confident]
+    everyone = [v.label == gold[v.item_id] for v in done.verdicts.rows()]
     assert np.mean(right) > 0.9 > np.mean(everyone)
 
 
 def test_the_threshold_is_the_same_whatever_is_asked_for(observed: Project) -> None:
     pool = observed.store.items.ids("pool")
     whole = aggregate(observed, target_precision=0.8)
-    verdicts = {verdict.item_id: verdict for verdict in whole.verdicts}
     for ids in (pool[:7], pool[150:], pool[::-1]):
         done = aggregate(observed, ids=ids, target_precision=0.8)
         assert done.threshold == whole.threshold
-        assert [v.item_id for v in done.verdicts] == list(ids)
-        assert all(v.confidence == verdicts[v.item_id].confidence for v in done.verdicts)
+        assert done.verdicts.ids == tuple(ids)
+        np.testing.assert_array_equal(done.verdicts.confidences, whole.verdicts.of(ids).confidences)
 
 
 def test_what_people_reviewed_neither_calibrates_nor_promises(observed: Project) -> None:
@@ -101,7 +98,7 @@ def test_doubt_picks_what_falls_below(observed: Project, name: str) -> None:
     observed.settings = replace(settings, aggregate=replace(settings.aggregate, aggregator=name))
     done = aggregate(observed, target_precision=0.8)
     assert done.threshold is not None
-    below = {v.item_id for v in done.verdicts if v.confidence < done.threshold.confidence}
+    below = {v.item_id for v in done.verdicts.rows() if v.confidence < done.threshold.confidence}
     assert {pick.id for pick in select(observed, "doubt", done.below)} == below
 
 
@@ -110,7 +107,7 @@ def test_the_command_promises_at_the_same_level() -> None:
 
 
 def test_seeds_that_are_too_few_say_how_many_would_do(observed: Project) -> None:
-    with pytest.raises(InputError, match=r"0\.97 needs about \d+ sure labels .* you have \d+") as caught:
+    with pytest.raises(InputError, match=r"0\.97 needs about \d+ confident labels .* you have \d+") as caught:
         aggregate(observed, target_precision=0.97)
     assert "mollia label --seed" in caught.value.hint and "mollia review" in caught.value.hint
 
@@ -124,8 +121,8 @@ def test_delta_is_chosen_on_the_seeds(observed: Project) -> None:
     assert chosen.delta > 0.001
     gold = truth(observed)
     done = aggregate(observed)
-    assert sum(gold[v.item_id] in v.negatives for v in done.verdicts) / 200 < 0.06
-    assert np.mean([len(v.negatives) for v in done.verdicts]) > 0.5
+    assert sum(gold[v.item_id] in v.negatives for v in done.verdicts.rows()) / 200 < 0.06
+    assert done.verdicts.negatives.sum(axis=1).mean() > 0.5
 
 
 def test_delta_in_the_settings_is_kept(observed: Project) -> None:
@@ -136,7 +133,7 @@ def test_delta_in_the_settings_is_kept(observed: Project) -> None:
     assert rule.false_negatives > 0.05
 
 
-def test_the_last_aggregation_is_the_last_one_that_concluded(observed: Project) -> None:
+def test_the_last_aggregation_is_the_last_one_that_was_asked_for(observed: Project) -> None:
     aggregate(observed, "vote")
     aggregate(observed, "mean_logits")
     aggregate(observed, "vote")
@@ -154,7 +151,7 @@ def with_delta(project: Project, delta: float) -> None:
 
 
 @pytest.mark.parametrize("name", ["vote", "conditional_logit"])
-def test_what_a_fit_has_concluded_never_changes(observed: Project, name: str) -> None:
+def test_a_fits_verdicts_never_change(observed: Project, name: str) -> None:
     first = aggregate(observed, name).fitted.fit
     cited = rows_of(observed, first.id)
     with_delta(observed, 0.5)
@@ -162,7 +159,7 @@ def test_what_a_fit_has_concluded_never_changes(observed: Project, name: str) ->
     assert done.fitted.fit.id != first.id
     assert rows_of(observed, first.id) == cited
     stored = observed.store.verdicts.get(done.fitted.fit.id, observed.store.items.ids("pool"))
-    assert [stored[v.item_id].negatives for v in done.verdicts] == [v.negatives for v in done.verdicts]
+    np.testing.assert_array_equal(stored.of(done.verdicts.ids).negatives, done.verdicts.negatives)
     assert [row[-1] for row in rows_of(observed, done.fitted.fit.id)] != [row[-1] for row in cited]
 
     with_delta(observed, 0.0)
@@ -170,7 +167,7 @@ def test_what_a_fit_has_concluded_never_changes(observed: Project, name: str) ->
     assert rows_of(observed, first.id) == cited
 
 
-def test_what_a_cascade_has_concluded_never_changes(observed: Project) -> None:
+def test_a_cascades_verdicts_never_change(observed: Project) -> None:
     ids = observed.store.items.ids("pool")
 
     def cascade(sure: float) -> Cascaded:
@@ -209,5 +206,5 @@ def test_the_last_aggregation_has_the_verdicts_that_it_made_and_no_others(observ
         latest = observed.store.verdicts.latest_fit()
         assert latest is not None
         assert set(observed.store.verdicts.confidences(latest.id)) == set(part)
-    fits = {fit_aggregator(observed, "single", (), pool, concluded).fit.id for concluded in (None, pool, pool[:5], ())}
+    fits = {fit_aggregator(observed, "single", (), pool, wanted).fit.id for wanted in (None, pool, pool[:5], ())}
     assert len(fits) == 3

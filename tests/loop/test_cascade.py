@@ -1,4 +1,4 @@
-"""Cascades: who is asked of what, and who concludes."""
+"""Cascades: who is asked of what, and whose verdict it is."""
 
 import json
 from collections.abc import Callable
@@ -9,12 +9,14 @@ import pytest
 
 from mollia_cli.cli.main import app
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.insight.export import labelled_rows
 from mollia_cli.loop.aggregate import fit_aggregator
-from mollia_cli.loop.cascade import ask, check_order, stages_said
+from mollia_cli.loop.cascade import ask, check_order, stages_remark
 from mollia_cli.loop.run import run_rounds
 from mollia_cli.loop.setup import open_run
 from mollia_cli.project.context import Project
+from mollia_cli.project.members import labelling
 from mollia_cli.project.observe import members, observed_by_all, stack
 
 MakeProject = Callable[..., Project]
@@ -31,58 +33,62 @@ def replay(project: Project, stored_outputs: Callable[[Project], Path]) -> str:
     return str(stored_outputs(project))
 
 
-def accuracy(project: Project, found: dict) -> float:
-    gold = {item.id: item.label for item in project.store.items.get(list(found))}
-    return float(np.mean([verdict.label == gold[i] for i, verdict in found.items()]))
+@pytest.fixture
+def replaying(project: Project, replay: str) -> Project:
+    return project.with_panel(labelling(project.settings, "replay", replay))
 
 
-def test_only_doubts_reach_the_next_llm(project: Project, replay: str) -> None:
-    ids = project.store.items.ids("pool")
-    done = ask(project, ["b", "a"], SURE, ids, replay=replay)
+def accuracy(project: Project, found: Verdicts) -> float:
+    return float(np.mean(found.labels == [item.label for item in project.store.items.get(found.ids)]))
+
+
+def test_only_doubts_reach_the_next_llm(replaying: Project) -> None:
+    ids = replaying.store.items.ids("pool")
+    done = ask(replaying, ["b", "a"], SURE, ids)
     first, second = done.stages
     assert (first.name, second.name) == ("b", "a")
     assert first.asked == 40 > second.asked > 0
     assert first.settled == 40 - second.asked
-    assert stages_said(done) == f"asked b of 40 items, a of {second.asked}; sure of the others"
+    assert stages_remark(done) == f"asked b of 40 items, a of {second.asked}; sure of the others"
 
-    both = members(project, replay)
+    both = members(replaying)
     by_name = {member.name: member for member in both}
-    assert len(observed_by_all(project, [by_name["a"]], ids)) == second.asked
-    assert len(observed_by_all(project, both, project.store.items.ids("seed"))) == 18
-    assert set(done.verdicts) == set(ids)
-    assert accuracy(project, done.verdicts) > 0.7
+    assert len(observed_by_all(replaying, [by_name["a"]], ids)) == second.asked
+    assert len(observed_by_all(replaying, both, replaying.store.items.ids("seed"))) == 18
+    assert set(done.verdicts.ids) == set(ids)
+    assert accuracy(replaying, done.verdicts) > 0.7
 
 
-def test_a_verdict_is_the_aggregators_of_those_who_read_the_item(project: Project, replay: str) -> None:
-    ids = project.store.items.ids("pool")
-    done = ask(project, ["b", "a"], SURE, ids, replay=replay)
-    panel = check_order(project, ["b", "a"], replay)
-    read_by_both = observed_by_all(project, panel, ids)
-    for part, judged in ((panel[:1], [i for i in ids if i not in read_by_both]), (panel, read_by_both)):
-        fitted = fit_aggregator(project, "", part, ids if len(part) == 1 else read_by_both)
-        expected = fitted.predict_proba(stack(project, part, judged))
-        np.testing.assert_allclose([done.verdicts[i].probabilities for i in judged], expected)
+def test_a_verdict_is_the_aggregators_of_those_who_read_the_item(replaying: Project) -> None:
+    ids = replaying.store.items.ids("pool")
+    done = ask(replaying, ["b", "a"], SURE, ids)
+    panel = check_order(replaying, ["b", "a"])
+    read_by_both = observed_by_all(replaying, panel, ids)
+    for part, read in ((panel[:1], [i for i in ids if i not in read_by_both]), (panel, read_by_both)):
+        fitted = fit_aggregator(replaying, "", part, ids if len(part) == 1 else read_by_both)
+        expected = fitted.predict_proba(stack(replaying, part, read))
+        np.testing.assert_allclose(done.verdicts.of(read).probabilities, expected)
 
 
 @pytest.mark.parametrize(("sure", "asked"), [(0.001, 0), (0.9999, 40)])
-def test_the_extremes(project: Project, replay: str, sure: float, asked: int) -> None:
-    assert ask(project, ["a", "b"], sure, project.store.items.ids("pool"), replay=replay).stages[1].asked == asked
+def test_the_extremes(replaying: Project, sure: float, asked: int) -> None:
+    assert ask(replaying, ["a", "b"], sure, replaying.store.items.ids("pool")).stages[1].asked == asked
 
 
-def test_again_nobody_is_asked(project: Project, replay: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    ids = project.store.items.ids("pool")
-    done = ask(project, ["a", "b"], SURE, ids, replay=replay)
+def test_again_nobody_is_asked(replaying: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = replaying.store.items.ids("pool")
+    done = ask(replaying, ["a", "b"], SURE, ids)
     from mollia_cli.annotators.replay import ReplayAnnotator
 
     monkeypatch.setattr(ReplayAnnotator, "annotate", lambda *_: pytest.fail("asked again"))
-    again = ask(project, ["a", "b"], SURE, ids, replay=replay)
+    again = ask(replaying, ["a", "b"], SURE, ids)
     assert (again.fit, again.stages) == (done.fit, done.stages)
 
 
-def test_names_that_make_no_cascade(project: Project, replay: str) -> None:
+def test_names_that_make_no_cascade(project: Project, replaying: Project, replay: str) -> None:
     for order in (["a"], ["a", "a"], ["a", "nobody"]):
         with pytest.raises(InputError):
-            check_order(project, order, replay)
+            check_order(replaying, order)
     with pytest.raises(InputError, match="refined"):
         open_run(project, "r", replay=replay, cascade=["a", "b"], method="refined")
     with pytest.raises(InputError, match="nobody"):
@@ -98,7 +104,7 @@ def test_a_run_asks_in_cascade(project: Project, replay: str) -> None:
     assert done[-1].fit is not None
     assert any(remark.startswith("run main round 1: asked b of ") for remark in said)
     chosen = {selection.item_id for selection in project.store.runs.selections(run)}
-    assert chosen <= set(project.store.verdicts.get(done[-1].fit, list(chosen)))
+    assert chosen <= set(project.store.verdicts.get(done[-1].fit, list(chosen)).ids)
     assert {row["source"] for row in labelled_rows(project)} == {"gold", "conditional_logit+cascade"}
     open_run(project, cascade=["b", "a"])
     with pytest.raises(InputError, match="cascade"):

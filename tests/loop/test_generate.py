@@ -40,7 +40,7 @@ def test_a_real_llm_writes_and_is_marked(make_real_project: MakeProject, capsys:
     assert all(t.label == project.labels.index("billing") for t in done.texts)
     assert all(t.writer.startswith("smollm2-135m-instruct") for t in done.texts)
     assert not similar_to_any([t.text for t in done.texts], [i.text for i in project.store.items.in_split("pool")])
-    assert status(project)["synthetic"] == {"billing": len(done.texts)}
+    assert status(project).synthetic == {"billing": len(done.texts)}
     counts = project.store.items.counts()
     assert {split: count["items"] for split, count in counts.items()} == {
         "seed": 18, "pool": 40, "validation": 6, "test": 12,

@@ -15,7 +15,7 @@ from mollia_cli.project.context import Project
 pytestmark = pytest.mark.proof
 
 MakeProject = Callable[..., Project]
-PHASES = ("train", "save", "evaluate", "select", "selected", "annotate", "fit", "conclude")
+PHASES = ("train", "save", "evaluate", "select", "selected", "annotate", "fit", "aggregate")
 
 
 def run(folder: Path, replay: Path, *phases: str) -> None:

@@ -1,12 +1,14 @@
-"""Large pools are read, asked and judged in parts: the parts change nothing but the memory that it takes."""
+"""Large pools are read, asked and predicted in parts: the parts change nothing but the memory that it takes."""
 
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
+from mollia_cli.annotators.base import Annotator, PanelContext
 from mollia_cli.domain.decisions import IGNORE, LABEL, Decision
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.items import Item
@@ -61,10 +63,8 @@ def test_verdicts_and_choices_are_the_same(observed: Project, monkeypatch: pytes
     observed.store._db.execute("DELETE FROM verdicts")
     observed.store._db.conn.commit()
     again = aggregation.aggregate(observed, "vote").verdicts
-    fields = ("item_id", "label", "confidence", "negatives")
-    assert [[getattr(v, name) for name in fields] for v in again] == [
-        [getattr(v, name) for name in fields] for v in whole
-    ]
+    for name in ("ids", "labels", "probabilities", "negatives"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
 
 
 def test_a_fit_learns_from_a_bounded_part_of_the_pool(observed: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,22 +95,22 @@ def test_the_unlabelled_sample_is_drawn_from_the_pool_as_imported(observed: Proj
     assert unlabelled_sample(observed) == expected[3:]
 
 
-class Attentive:
+class Attentive(Annotator):
     """An annotator that remembers how many texts it was given at once."""
 
     name = "attentive"
-    size = 0
+    identity: ClassVar = {"annotator": "attentive"}
 
     def __init__(self) -> None:
-        self.identity = {"annotator": "attentive"}
         self.given: list[int] = []
+
+    @classmethod
+    def from_spec(cls, name: str, options: Any, context: PanelContext) -> list["Attentive"]:
+        return [cls()]
 
     def annotate(self, items: Sequence[Item]) -> Iterator[list[Observation]]:
         self.given.append(len(items))
         yield [Observation(item.id, np.log(np.full(4, 0.2)), np.full(4, 0.25), 0.8, 0.0) for item in items]
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 def test_an_annotator_is_given_a_part_of_the_texts_at_a_time(

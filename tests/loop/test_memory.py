@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mollia_cli.domain.members import MemberSpec
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.report import Cost
 from mollia_cli.domain.settings import PanelSettings
 from mollia_cli.insight.report import report
-from mollia_cli.insight.status import round_row
 from mollia_cli.learners.base import FitReport
 from mollia_cli.loop import train
 from mollia_cli.loop.run import run_rounds
@@ -42,7 +42,9 @@ def panel_of_two(make_real_project: MakeProject, test_llm: Path, shallow_llm: Pa
     shallow = tmp_path / "shallow.gguf"
     shallow.hardlink_to(shallow_llm)
     project = make_real_project()
-    project.settings = replace(project.settings, panel=PanelSettings((str(test_llm), str(shallow))))
+    project.settings = replace(
+        project.settings, panel=PanelSettings((MemberSpec(str(test_llm)), MemberSpec(str(shallow))))
+    )
     return project
 
 
@@ -74,7 +76,7 @@ def test_a_training_is_measured_and_reported(make_real_project: MakeProject) -> 
     assert [llm.memory for llm in found.cost.llms] == [*memory_of(project).values()]
     assert [record.memory for record in found.cost.rounds] == memory
     assert str(round(memory[0] / MB)) in page(found).replace(",", "")
-    assert [round_row(record)["memory"] for record in rounds] == memory
+    assert [record.memory for record in rounds] == memory
 
 
 def test_llms_that_stay_loaded_are_no_part_of_a_training(

@@ -47,11 +47,12 @@ def test_a_changed_settings_file_does_not_change_a_run(
         ids = [selection.item_id for selection in project.store.runs.selections("a")]
         assert rounds[-1].fit is not None
         verdicts = project.store.verdicts.get(rounds[-1].fit, ids)
-        negatives[name] = [verdicts[item_id].negatives for item_id in ids]
+        assert verdicts.ids == tuple(ids)
+        negatives[name] = verdicts.negatives.tolist()
         finished[name] = [record.metrics for record in rounds]
         kept = [remark for remark in said if "keeps what it was opened with" in remark]
         assert len(kept) == (name == "changed")
-    assert any(negatives["changed"])
+    assert any(map(any, negatives["changed"]))
     assert negatives["changed"] == negatives["left alone"]
     assert finished["changed"] == finished["left alone"]
     for part in (
@@ -136,7 +137,8 @@ def test_a_report_shows_the_learner_of_the_setup_in_words(make_project: MakeProj
     [setup] = [dict(pairs) for name, pairs in provenance(project, "a").settings if name == "run a"]
     folder = Path(project.settings.learner.encoder)
     assert folder.is_absolute()
-    assert setup["learner"].startswith(f"encoder {folder.name}, max_tokens 128, learning_rate 5e-05, batch_size 50")
+    expected = f"name transformer, encoder {folder.name}, max_tokens 128, learning_rate 5e-05, batch_size 50"
+    assert setup["learner"].startswith(expected)
 
 
 def test_repeats_have_an_aggregator_stream_and_an_unlabelled_sample_of_their_own(

@@ -9,6 +9,7 @@ import pytest
 
 from mollia_cli.aggregators.negatives import negative_labels, without_verdicts
 from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError
+from mollia_cli.domain.members import MemberSpec
 from mollia_cli.domain.settings import PanelSettings
 from mollia_cli.insight.detectors import judged_verdicts
 from mollia_cli.insight.export import labelled_rows
@@ -18,11 +19,12 @@ from mollia_cli.loop.refine import refined_verdicts
 from mollia_cli.loop.round import finish_round
 from mollia_cli.loop.run import run_rounds
 from mollia_cli.loop.select import select
-from mollia_cli.loop.setup import ablations, open_run, planned_run
+from mollia_cli.loop.setup import ablations, as_opened, open_run, planned_run
 from mollia_cli.loop.train import Labelled, training_examples
 from mollia_cli.project import observe as annotation
 from mollia_cli.project.context import Project
 from mollia_cli.project.labels import certain_verdicts, gold_labels
+from mollia_cli.project.members import labelling
 
 MakeProject = Callable[..., Project]
 
@@ -34,7 +36,7 @@ def test_stored_outputs_stand_for_the_panel(
     path = stored_outputs(project)
     run, setup = open_run(project, "stored", replay=path, strategy="disagreement", rounds=1)
     assert setup.annotator == "replay"
-    annotation.annotate(project, project.store.items.ids("pool"), replay=setup.replay)
+    annotation.annotate(as_opened(project, setup), project.store.items.ids("pool"))
     done = run_rounds(project, run, setup, 1)
     assert [row["name"] for row in project.store.observations.summary()] == ["a", "b"]
     assert (done[1].metrics or {})["verdict_accuracy"] > 0.5
@@ -50,7 +52,7 @@ def test_stored_outputs_stand_for_the_panel(
     # opened again, without the option, the run still replays
     again = Project.open(project.root)
     _, setup = open_run(again, "stored")
-    assert [member.name for member in annotation.members(again, setup.replay)] == ["a", "b"]
+    assert [member.name for member in annotation.members(as_opened(again, setup))] == ["a", "b"]
     again.store.close()
 
 
@@ -86,10 +88,11 @@ def test_a_replay_needs_no_llm_of_the_panel(
 ) -> None:
     project = make_project()
     replay = str(stored_outputs(project))
-    gone = PanelSettings((str(tmp_path / "gone.gguf"),))
+    gone = PanelSettings((MemberSpec(str(tmp_path / "gone.gguf")),))
     project.settings = replace(project.settings, panel=gone)
     with annotation.models_kept(project):
-        annotation.annotate(project, project.store.items.ids("seed"), replay=replay)
+        replaying = project.with_panel(labelling(project.settings, "replay", replay))
+        annotation.annotate(replaying, project.store.items.ids("seed"))
         assert len(project.loaded or {}) == 2
     assert project.loaded is None
 
@@ -189,15 +192,14 @@ def test_refined_trains_on_sure_verdicts_of_the_unselected_pool(
 
     # y- is what the LLMs' evidence says, which delta was chosen on: the text model has no veto
     members = fit_panel(project, fit)
-    sample = sorted(project.store.verdicts.get(fit.id, project.store.items.ids("pool")))
-    made = project.store.verdicts.get(fit.id, sample)
-    expected = negative_labels(annotation.stack(project, members, sample), negative_rule(project, members).delta)
-    expected = without_verdicts(expected, np.array([made[item_id].label for item_id in sample]))
+    made = project.store.verdicts.get(fit.id, project.store.items.ids("pool"))
+    expected = negative_labels(annotation.stack(project, members, made.ids), negative_rule(project, members).delta)
+    expected = without_verdicts(expected, made.labels)
     assert expected.any()
-    assert [made[i].negatives for i in sample] == [tuple(np.flatnonzero(row).tolist()) for row in expected]
+    np.testing.assert_array_equal(made.negatives, expected)
 
     # the same items again: nothing is fitted anew
-    panel = annotation.members(project, setup.replay)
+    panel = annotation.members(as_opened(project, setup))
     picked = [s.item_id for s in project.store.runs.selections(run)]
     again, verdicts = refined_verdicts(project, setup.aggregator, panel, picked)
     assert again.id == fit.id

@@ -38,7 +38,7 @@ def test_it_ends_says_why_and_does_nothing_more(
     done = run_rounds(project, run, setup, 4)
     assert 2 <= len(done) < 5
     assert said[-1].startswith(f"run a ends after round {done[-1].number}: the last 2 classifiers agree")
-    assert status(project)["stopped"] == said[-1].split(": ", 1)[1]
+    assert status(project).stopped == said[-1].split(": ", 1)[1]
 
     monkeypatch.setattr(runs, "advance", lambda *_: pytest.fail("another round"))
     monkeypatch.setattr(tiny_learner, "load", lambda *_, **__: pytest.fail("asked again"))

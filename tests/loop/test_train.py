@@ -9,11 +9,11 @@ import pytest
 
 from mollia_cli.domain.errors import MolliaError
 from mollia_cli.domain.observations import FloatArray
-from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.learners.base import Examples, FitReport
 from mollia_cli.loop import round as rounds
 from mollia_cli.loop.aggregate import aggregate
-from mollia_cli.loop.cascade import conclude_cascade
+from mollia_cli.loop.cascade import aggregate_cascade
 from mollia_cli.loop.refine import TEXT
 from mollia_cli.loop.setup import open_run
 from mollia_cli.loop.train import Labelled, join, training_examples
@@ -53,7 +53,7 @@ def by_vote(project: Project) -> None:
 
 
 def by_cascade(project: Project) -> None:
-    conclude_cascade(project, ["cyd", "ada"], 0.7, project.store.items.ids("pool")[:30])
+    aggregate_cascade(project, ["cyd", "ada"], 0.7, project.store.items.ids("pool")[:30])
 
 
 def by_default(project: Project) -> None:
@@ -75,21 +75,21 @@ def stored(project: Project) -> dict[str, tuple[int, tuple[int, ...]]]:
     fit = project.store.verdicts.latest_fit()
     assert fit is not None
     found = project.store.verdicts.get(fit.id, project.store.items.ids("pool"))
-    return {item_id: (verdict.label, verdict.negatives) for item_id, verdict in found.items()}
+    return {verdict.item_id: (verdict.label, verdict.negatives) for verdict in found.rows()}
 
 
 @pytest.mark.parametrize("method", ["mollia", "refined"])
-@pytest.mark.parametrize(("conclude", "items"), [(by_vote, 30), (by_cascade, 30), (by_default, 200)])
+@pytest.mark.parametrize(("make", "items"), [(by_vote, 30), (by_cascade, 30), (by_default, 200)])
 def test_it_trains_on_exactly_what_the_last_aggregation_has_stored(
     observed: Project,
     learner: Attentive,
     monkeypatch: pytest.MonkeyPatch,
-    conclude: Callable[[Project], None],
+    make: Callable[[Project], None],
     items: int,
     method: str,
 ) -> None:
     open_run(observed, method=method)
-    conclude(observed)
+    make(observed)
     verdicts = stored(observed)
     with monkeypatch.context() as patch:
         for where in (
@@ -166,17 +166,15 @@ def test_weights_and_negatives_are_those_of_equations_5_and_8(observed: Project)
     agrees, differs, nothing, unselected = observed.store.items.ids("pool")[:4]
     opinions = {agrees: 1, differs: 0, nothing: None}
     selections = [Selection(item_id, 1, 0.0, opinion) for item_id, opinion in opinions.items()]
-    sure = np.eye(LABELS)[1]
-    verdicts = {
-        agrees: Verdict(agrees, 1, 1.0, sure, (0, 3)),
-        differs: Verdict(differs, 1, 1.0, sure, (2,)),
-        nothing: Verdict(nothing, 1, 1.0, sure),
-        unselected: Verdict(unselected, 1, 1.0, sure, (0, 2, 3)),
-    }
+    negatives = np.zeros((4, LABELS), dtype=bool)
+    for row, ruled_out in enumerate(([0, 3], [2], [], [0, 2, 3])):
+        negatives[row, ruled_out] = True
+    ids = (agrees, differs, nothing, unselected)
+    verdicts = Verdicts(ids, np.ones(4, dtype=int), np.tile(np.eye(LABELS)[1], (4, 1)), negatives).take([3, 1, 0, 2])
     examples = training_examples(observed, Labelled(seed, selections, verdicts), 0.25)
     assert examples.weights.tolist() == [1.0, 1.0, 1.0, 0.25, 1.0, 1.0]
-    negatives = [[], [], [0, 3], [2], [], [0, 2, 3]]
-    assert [np.flatnonzero(row).tolist() for row in examples.negatives] == negatives
+    expected = [[], [], [0, 3], [2], [], [0, 2, 3]]
+    assert [np.flatnonzero(row).tolist() for row in examples.negatives] == expected
     assert examples.targets.tolist() == [*(item.label for item in seed), 1, 1, 1, 1]
     trusted = training_examples(observed, Labelled(seed, selections, verdicts, trusted=True), 0.25)
     assert trusted.weights.tolist() == [1.0] * 6

@@ -7,28 +7,30 @@ import numpy as np
 import pytest
 
 from mollia_cli.domain.decisions import LABEL, RANDOM, Decision
-from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.insight import corrections as correcting
 from mollia_cli.insight.corrections import corrections
 from mollia_cli.insight.review import open_review
-from mollia_cli.loop.aggregate import Conclusion, aggregate, fit_aggregator, judge
+from mollia_cli.loop.aggregate import Aggregated, aggregate, fit_aggregator, predict
 from mollia_cli.loop.cascade import ask
 from mollia_cli.project.context import Project
 from mollia_cli.project.observe import members
 
 
 def test_a_verdict_at_the_threshold_is_above_it() -> None:
-    verdicts = [Verdict(f"i{n}", 0, sure, np.eye(2)[0]) for n, sure in enumerate((0.7, 0.8, 0.9, 0.8))]
+    first = np.array([0.7, 0.8, 0.9, 0.8])
+    probabilities, negatives = np.column_stack([first, 1 - first]), np.zeros((4, 2), dtype=bool)
+    verdicts = Verdicts(("a", "b", "c", "d"), np.zeros(4, dtype=int), probabilities, negatives)
     threshold: Any = SimpleNamespace(confidence=0.8)
     parts: Any = {"fitted": None, "verdicts": verdicts}
-    assert Conclusion(**parts, threshold=threshold).below == 1
-    assert Conclusion(**parts, threshold=None).below == 0
+    assert Aggregated(**parts, threshold=threshold).below == 1
+    assert Aggregated(**parts, threshold=None).below == 0
 
 
 def test_a_cascade_does_not_ask_on_at_its_threshold(observed: Project) -> None:
     ids = observed.store.items.ids("pool")
     first = [member for member in members(observed) if member.name == "ada"]
-    sure = np.sort(judge(observed, fit_aggregator(observed, "", first, ids), ids).max(axis=1))
+    sure = np.sort(predict(observed, fit_aggregator(observed, "", first, ids), ids).max(axis=1))
     assert (sure < sure[100]).sum() == 100  # one of the verdicts is at the threshold
     done = ask(observed, ["ada", "bob"], float(sure[100]), ids)
     assert [stage.asked for stage in done.stages] == [200, 100]
@@ -42,21 +44,21 @@ def test_peoples_check_of_a_threshold_takes_in_the_verdict_at_it(
     aggregate(observed, ids=pool[:5])
     fit = observed.store.verdicts.latest_fit()
     assert fit is not None
-    judged = [
+    reviewed = [
         Decision(item_id, LABEL, "anna", 1, fit=fit.id, verdict=1, confidence=confidence, chosen=RANDOM)
         for item_id, confidence in zip(pool, (0.79, 0.8, 0.81), strict=False)
     ]
-    judged.append(Decision(pool[4], LABEL, "anna", 1, fit=fit.id, verdict=1, confidence=0.9, chosen="doubt"))
-    found = correcting._threshold(observed, judged, 0.9)
-    assert found is not None and found["reviewed"] == 2
+    reviewed.append(Decision(pool[4], LABEL, "anna", 1, fit=fit.id, verdict=1, confidence=0.9, chosen="doubt"))
+    found = correcting._threshold(observed, reviewed, 0.9)
+    assert found is not None and found.reviewed == 2
 
 
 @pytest.mark.parametrize("strategy", ["random", "disagreement", "doubt"])
 def test_below_leaves_out_what_has_no_verdict(observed: Project, strategy: str) -> None:
     pool = observed.store.items.ids("pool")
-    concluded = aggregate(observed, ids=pool[:40]).verdicts
-    edge = float(np.mean(sorted(verdict.confidence for verdict in concluded)[19:21]))
-    doubtful = {verdict.item_id for verdict in concluded if verdict.confidence < edge}
+    verdicts = aggregate(observed, ids=pool[:40]).verdicts
+    edge = float(np.mean(np.sort(verdicts.confidences)[19:21]))
+    doubtful = {verdict.item_id for verdict in verdicts.rows() if verdict.confidence < edge}
     assert set(open_review(observed, strategy, below=edge).queue) == doubtful
     assert len(doubtful) == 20
 
@@ -71,7 +73,7 @@ def test_an_item_counts_against_the_first_verdict_that_a_person_met(observed: Pr
         decision = Decision(pool[0], LABEL, "anna", 1, fit=fit.id, verdict=verdict, confidence=0.6)
         observed.store.decisions.add(decision)
     found = corrections(observed)
-    assert (found["labels"], found["reviewed"], found["contradicted"]) == (1, 1, 1)
+    assert (found.labels, found.reviewed, found.contradicted) == (1, 1, 1)
 
 
 def test_of_two_labels_the_last_counts(observed: Project) -> None:
@@ -82,4 +84,4 @@ def test_of_two_labels_the_last_counts(observed: Project) -> None:
     for who, label in (("anna", 1), ("bert", 2)):
         observed.store.decisions.add(Decision(pool[0], LABEL, who, label, fit=fit.id, verdict=2, confidence=0.6))
     found = corrections(observed)
-    assert (found["by"], found["reviewed"], found["contradicted"]) == ({"bert": 1}, 1, 0)
+    assert (found.by, found.reviewed, found.contradicted) == ({"bert": 1}, 1, 0)

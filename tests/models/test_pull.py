@@ -38,13 +38,13 @@ def test_from_the_hub_through_its_redirect(catalogued: Callable[..., None], hub:
     told: list[str] = []
     seen: list[tuple[str, int, int]] = []
     report = pull("tiny", lambda *step: seen.append(step), told.append)
-    assert report.tries == [("hub some one/repo", "ok")] and told == ["tiny: trying hub some one/repo"]
+    assert report.attempts == [("hub some one/repo", "ok")] and told == ["tiny: trying hub some one/repo"]
     assert hub.asked == [f"HEAD {AT}", f"GET {AT}", "GET /store/1"]
     assert models.resolve_llm("tiny").path.read_bytes() == GGUF
     assert left_behind(home) == ["tiny", "tiny/installed.json", "tiny/tiny.gguf"]
     assert seen[0][1] > 0 and seen[-1] == ("pulling tiny", 20_000, 20_000)
     hub.asked.clear()
-    assert pull("tiny").tries == [] and hub.asked == []
+    assert pull("tiny").attempts == [] and hub.asked == []
 
 
 def test_several_files_at_a_revision(catalogued: Callable[..., None], hub: Hub) -> None:
@@ -93,12 +93,12 @@ def test_trouble_with_one_source_leads_to_the_next(
     catalogued("tiny", HUB, f"local = '{gguf}'")
     trouble(hub)
     told: list[str] = []
-    report = pull("tiny", told=told.append)
-    assert [source for source, _ in report.tries] == ["hub some one/repo", f"local {gguf}"]
-    assert re.search(why, report.tries[0][1]), report.tries
+    report = pull("tiny", say=told.append)
+    assert [source for source, _ in report.attempts] == ["hub some one/repo", f"local {gguf}"]
+    assert re.search(why, report.attempts[0][1]), report.attempts
     assert told == [
         "tiny: trying hub some one/repo",
-        f"tiny: hub some one/repo: {report.tries[0][1]}",
+        f"tiny: hub some one/repo: {report.attempts[0][1]}",
         f"tiny: trying local {gguf}",
     ]
     assert left_behind(home) == ["tiny", "tiny/installed.json", "tiny/tiny.gguf"]
@@ -113,7 +113,7 @@ def test_a_hub_that_cannot_be_reached_is_no_error_where_another_source_works(
         nobody.bind(("127.0.0.1", 0))
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{nobody.getsockname()[1]}")
-        assert pull("tiny").tries[0] == ("hub some one/repo", "Connection refused")
+        assert pull("tiny").attempts[0] == ("hub some one/repo", "Connection refused")
 
 
 def test_a_hub_that_does_not_answer_is_given_up_within_seconds(
@@ -125,7 +125,7 @@ def test_a_hub_that_does_not_answer_is_given_up_within_seconds(
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the connection and says nothing
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        assert pull("tiny").tries == [("hub some one/repo", "timed out"), (f"local {gguf}", "ok")]
+        assert pull("tiny").attempts == [("hub some one/repo", "timed out"), (f"local {gguf}", "ok")]
 
 
 def test_no_source_at_all(catalogued: Callable[..., None], hub: Hub, home: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_damaged_model_is_fetched_again(catalogued: Callable[..., None], gguf:
     with pytest.raises(RefusedError) as caught:
         models.resolve_llm("tiny")
     assert caught.value.hint == "mollia models pull tiny"
-    assert pull("tiny").tries == [(f"local {gguf}", "ok")]
+    assert pull("tiny").attempts == [(f"local {gguf}", "ok")]
     assert models.resolve_llm("tiny").sha256 == sha256(GGUF)
 
 

@@ -68,7 +68,7 @@ def test_an_unused_gpu_is_named_once(make_project: Callable[..., Project], monke
     said: list[str] = []
     project.say = said.append
     monkeypatch.setattr(work, "unused_gpu", lambda: "the GPU sleeps")
-    monkeypatch.setattr(work, "observe", lambda *arguments: None)
+    monkeypatch.setattr(work, "_ask", lambda *arguments: None)
     monkeypatch.setattr(work, "_warn", lambda *arguments: None)
     monkeypatch.setattr(work, "panel_annotators", lambda *arguments: [*panel(project), *panel(project)])
     work.annotate(project, project.store.items.ids("pool")[:1])

@@ -47,7 +47,9 @@ def test_two_annotate_status_and_review(
 ) -> None:
     project = make_real_project()
     reencode(shallow_llm, tmp_path / "other.gguf", "", threads=1, layers=2)
-    change_panel(project, add=[str(shallow_llm), str(tmp_path / "other.gguf")], remove=project.settings.panel.models)
+    change_panel(
+        project, add=[str(shallow_llm), str(tmp_path / "other.gguf")], remove=[member.name for member in project.panel]
+    )
     readers = [
         start(project, "annotate", "--split", "pool", "--threads", "1", "--model", name)
         for name in (shallow_llm.stem, "other")

@@ -227,12 +227,12 @@ def test_the_suffix_comes_first_then_the_bytes(tmp_path: Path, suffix: str, data
 def test_columns_given_and_guessed() -> None:
     told: list[str] = []
     data = b"text,body,kind,class,uid\n1,a,b,c,d\n"
-    got = list(read(io.BytesIO(data), "csv", name="x.csv", text_column="body", label_column="kind", told=told.append))
+    got = list(read(io.BytesIO(data), "csv", name="x.csv", text_column="body", label_column="kind", say=told.append))
     assert got == [Record("a", "b", "d", 2)]
     assert told == ["x.csv: text = column 'body', label = column 'kind', id = column 'uid'"]
     assert rows(data, "csv") == [Record("1", "c", "d", 2)]
     told.clear()
-    list(read(io.BytesIO(b"text\na\n"), "csv", name="x", text_column="text", told=told.append))
+    list(read(io.BytesIO(b"text\na\n"), "csv", name="x", text_column="text", say=told.append))
     assert told == []
 
 

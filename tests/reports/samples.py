@@ -5,6 +5,7 @@ from dataclasses import replace
 from mollia_cli.domain.report import (
     LLM,
     Agreement,
+    Corrections,
     Cost,
     Curve,
     DataCard,
@@ -29,17 +30,9 @@ from mollia_cli.domain.report import (
 SCRIPT = "<script>alert(1)</script><img src=http://evil.example/x.png onerror=alert(2)>"
 STEERING = "\x1b[31mred\x00 \u202egnirts\u2066 \ud800 & \"quoted\" 'too' ]]> --> {{ 7 * 7 }}"
 LABELS = ("</text><script>x", "a & b", "\u202ecba")
-PEOPLE = {
-    "labels": 1,
-    "by": {SCRIPT: 1},
-    "seed": 0,
-    "ignored": 0,
-    "notes": 2,
-    "reviewed": 1,
-    "contradicted": 1,
-    "threshold": None,
-    "accuracy": None,
-}
+PEOPLE = Corrections(
+    labels=1, by={SCRIPT: 1}, seed=0, ignored=0, notes=2, reviewed=1, contradicted=1, threshold=None, accuracy=None
+)
 NOTHING = Missing("nothing is here yet", "mollia import texts.csv --split pool")
 
 
@@ -68,7 +61,7 @@ def new_report() -> Report:
     provenance = Provenance(
         "Now.", (("project", (("seed", "0"),)),), (("label set", "ab" * 32),), (("mollia", "1.2.3"),), ""
     )
-    about = replace(overview(), run="", rounds=0, people=PEOPLE | {"labels": 0, "notes": 0})
+    about = replace(overview(), run="", rounds=0, people=replace(PEOPLE, labels=0, notes=0))
     return Report(about, NOTHING, NOTHING, (NOTHING,) * 3, NOTHING, NOTHING, provenance, NOTHING, NOTHING)
 
 
@@ -116,6 +109,7 @@ def full_report(labels: tuple[str, ...] = LABELS) -> Report:
         replace(new.provenance, prompt=f"{{text}}\n{SCRIPT}"),
         DataCard((split, replace(split, split="seed")), (4,) * len(labels), {}),
         ModelCard(
-            "main", 1, "distilbert", 50, 50, 100, "20 cut from the labelled", 9, "models/main/round-01", "cd" * 32
+            *("main", 1, "transformer", "distilbert", 50, 50, 100, "20 cut from the labelled", 9),
+            *("models/main/round-01", "cd" * 32),
         ),
     )

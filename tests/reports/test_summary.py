@@ -14,14 +14,13 @@ from .samples import curve, full_report, new_report
 def test_what_is_known_is_said() -> None:
     found = list(sentences(full_report(("spam", "ham", "other"))))
     assert found[0] == (
-        "The project tells 3 labels apart (spam, ham, other)."
-        " It holds 70 queries in the pool, 70 queries in the seed set."
+        "The project has 3 labels (spam, ham, other). It holds 70 queries in the pool, 70 queries in the seed set."
     )
     assert found[1] == (
-        "2 LLMs have read 70 queries. Alone, the best of them, ada, is right on 50% of 50 seed items (drawn at random)"
-        " (95% interval 40% to 60%)."
+        "2 LLMs have read 70 queries. The best of them alone, ada, has an accuracy of 50% on 50 seed items"
+        " (drawn at random) (95% interval 40% to 60%)."
     )
-    assert "right on 75% of 12 items (50% to 90%)" in found[2] and "10 points off on average (ECE 0.100)" in found[2]
+    assert "accuracy of 75% on 12 items (50% to 90%)" in found[2] and "10 points off on average (ECE 0.100)" in found[2]
     assert found[-4].startswith(
         "After 1 round and 100 labelled items, test micro-F1 is 0.700: 0.100 more than the 0.600 of the 50 seeds alone."
     )
@@ -41,7 +40,7 @@ def test_of_few_items_no_interval_is_said() -> None:
     report = full_report()
     few = tuple(replace(m, lower=None, upper=None) for m in report.measurements if isinstance(m, Measurement))
     found = list(sentences(replace(report, measurements=few)))
-    assert "right on 75% of 12 items." in found[2]
+    assert "accuracy of 75% on 12 items." in found[2]
 
 
 def test_of_a_new_project_little_is_said() -> None:

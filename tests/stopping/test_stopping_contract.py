@@ -113,7 +113,7 @@ def test_classifiers_that_know_one_label_only_agree() -> None:
 def test_uncertainty_looks_at_the_last_classifier() -> None:
     unsure_last = History(np.concatenate([LEARNT[:2], np.full((1, ITEMS, LABELS), 0.25)]))
     assert Uncertainty().reason(unsure_last) == ""
-    assert Uncertainty(threshold=1.01).reason(unsure_last).startswith("the classifier is sure of the pool: mean")
+    assert Uncertainty(threshold=1.01).reason(unsure_last).startswith("the classifier is confident on the pool: mean")
 
 
 def test_a_budget_is_used_up_when_it_is_reached() -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from mollia_cli.domain.decisions import LABEL, NOTE, Decision
 from mollia_cli.domain.errors import MolliaError
-from mollia_cli.domain.items import Item, Synthetic, Variant
+from mollia_cli.domain.items import Item, Synthetic
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
-from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.store.journal import KEYS, Journal, Key
 from mollia_cli.store.store import Store
 from mollia_cli.store.verify import Finding
@@ -34,7 +34,8 @@ def store(tmp_path: Path, labels: LabelSet) -> Iterator[Store]:
     key = made.observations.register("llm", {"model": "x"})
     made.observations.add(key, [seen(i) for i in "abc"], 2.0)
     fit = made.verdicts.add_fit("digest", "vote", [key], (1, 2), {})
-    made.verdicts.add(fit.id, [Verdict(i, 1, 0.5, THIRDS, (0,)) for i in "bc"])
+    not_the_first = np.array([[True, False, False]] * 2)
+    made.verdicts.add(fit.id, Verdicts(("b", "c"), np.ones(2, dtype=int), np.tile(THIRDS, (2, 1)), not_the_first))
     made.runs.put("main", {"rounds": 1})
     made.runs.start_round("main", 0, [("b", 0.5, 1), ("c", 0.25, None)], 0.1)
     made.runs.update_round("main", 0, fit=fit.id, model="models/main/round-00", metrics={"test_micro_f1": 0.5})
@@ -42,8 +43,6 @@ def store(tmp_path: Path, labels: LabelSet) -> Iterator[Store]:
     made.decisions.add(Decision("b", LABEL, "ann", 2, seed=True))
     made.decisions.take_back(made.decisions.add(Decision("c", NOTE, "ann", note="hm")))
     made.synthetic.add([Synthetic("s", "made up", 0, "llm")], {"seed": 1})
-    made.variants.add([Variant("a~words~0", "a", "words", 0, "once", True)], {"seed": 1})
-    made.variants.observations.add(key, [seen("a~words~0")])
     yield made
     made.close()
 
@@ -107,8 +106,6 @@ ALTERATIONS = {
     "opinions": "UPDATE opinions SET probabilities = x'00' WHERE item = 'c'",
     "decisions": "UPDATE decisions SET label = 'billing' WHERE id = 1",
     "synthetic": "UPDATE synthetic SET text = 'forged'",
-    "variants": "UPDATE variants SET text = 'forged'",
-    "variant_observations": "UPDATE variant_observations SET mass = 0.5",
 }
 
 

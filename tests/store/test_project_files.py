@@ -6,16 +6,18 @@ import pytest
 
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.members import MemberSpec
 from mollia_cli.domain.settings import LearnerSettings, PanelSettings, Settings, parse_settings
 from mollia_cli.store.project_files import find_root, read_settings, write_panel, write_settings
 
+PANEL = PanelSettings(
+    (MemberSpec("one"), MemberSpec("/two.gguf"), MemberSpec("lab", "replay", {"file": "x.npy", "llm": "llm2"}))
+)
 ODD = LabelSet(("a b", "x.y", 'say "hi"', "ünï", "#1"), ("", "dots", "quotes", "", "hash"))
 
 
 def test_settings_survive_writing_and_reading(tmp_path: Path) -> None:
-    settings = Settings(
-        ODD, "review", 'Say "yes".', 7, PanelSettings(("one", "/two.gguf")), learner=LearnerSettings("enc", 64)
-    )
+    settings = Settings(ODD, "review", 'Say "yes".', 7, PANEL, learner=LearnerSettings("x", "enc", 64))
     write_settings(tmp_path / "mollia.toml", settings)
     assert read_settings(tmp_path / "mollia.toml") == settings
 
@@ -24,9 +26,9 @@ def test_the_panel_is_edited_in_place(tmp_path: Path, labels: LabelSet) -> None:
     path = tmp_path / "mollia.toml"
     write_settings(path, Settings(labels))
     path.write_text(path.read_text() + "\n# my own remark\n")
-    write_panel(path, ["smol"])
+    write_panel(path, PANEL.members)
     assert "# my own remark" in path.read_text()
-    assert read_settings(path).panel.models == ("smol",)
+    assert read_settings(path).panel == PANEL
 
 
 @pytest.mark.parametrize(

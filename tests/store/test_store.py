@@ -2,7 +2,8 @@
 
 import sqlite3
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from mollia_cli.domain.errors import MolliaError, NotFoundError, RefusedError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
-from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.store.database import DATABASE_FILE
 from mollia_cli.store.migrations import migrations
 from mollia_cli.store.store import Store
@@ -93,46 +94,70 @@ def test_zero_probability_survives(store: Store) -> None:
     assert np.exp(store.observations.get(key, ["a"])["a"].log_probs).tolist() == [1.0, 0.0, 0.0]
 
 
+ON_B = Verdicts(("b",), np.array([1]), np.array([[0.1, 0.75, 0.15]]), np.array([[True, False, True]]))
+
+
 def test_verdicts_of_a_fit(store: Store) -> None:
     fit = store.verdicts.add_fit("digest", "vote", ["k1"], (3, 0), {"x": [1.5]})
     assert store.verdicts.find_fit("digest") == fit
     assert store.verdicts.latest_fit() is None
     assert store.verdicts.add_fit("digest", "vote", ["k1"], (3, 0), {}).id == fit.id
-    store.verdicts.add(fit.id, [Verdict("b", 1, 0.75, np.array([0.1, 0.75, 0.15]), (0, 2))])
+    store.verdicts.add(fit.id, ON_B)
     assert store.verdicts.latest_fit() == fit
     other = store.verdicts.add_fit("other", "vote", ["k1"], (3, 0), {})
-    concluded = "SELECT concluded FROM fits ORDER BY id"
+    aggregated = "SELECT aggregated FROM fits ORDER BY id"
     for again, counts in ((fit, [1, None]), (other, [1, 2]), (other, [1, 2]), (fit, [3, 2])):
-        store.verdicts.add(again.id, [])
+        store.verdicts.add(again.id, Verdicts.none(3))
         assert store.verdicts.latest_fit() == again
-        assert [count for (count,) in store._db.execute(concluded)] == counts
+        assert [count for (count,) in store._db.execute(aggregated)] == counts
     found = store.verdicts.get(fit.id, ["a", "b"])
-    assert list(found) == ["b"]
-    assert (found["b"].label, found["b"].negatives, found["b"].confidence) == (1, (0, 2), 0.75)
+    assert found.ids == ("b",)
+    for name in ("labels", "probabilities", "negatives"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(ON_B, name))
+        assert getattr(found, name).dtype == getattr(ON_B, name).dtype
+    assert store.verdicts.get(fit.id, ["a"]).negatives.shape == (0, 3)
+
+
+def test_stored_verdicts_follow_the_ids_asked_for(store: Store) -> None:
+    fit = store.verdicts.add_fit("digest", "vote", ["k1"], (3, 0), {})
+    both = Verdicts(
+        ("a", "b"), np.array([2, 1]), np.array([[0.1, 0.2, 0.7], [0.3, 0.4, 0.3]]), np.eye(3, dtype=bool)[:2]
+    )
+    store.verdicts.add(fit.id, both)
+    found = store.verdicts.get(fit.id, ["b", "nobody", "a"])
+    assert found.ids == ("b", "a")
+    assert (found.labels.tolist(), found.negatives.tolist()) == ([1, 2], both.negatives[::-1].tolist())
+    assert found.confidences.tolist() == [0.4, 0.7]
 
 
 def test_a_verdict_is_added_and_never_changed(store: Store) -> None:
     fit = store.verdicts.add_fit("digest", "vote", ["k1"], (3, 0), {})
-    for label, negatives in ((1, (0, 2)), (0, (1,))):
-        store.verdicts.add(fit.id, [Verdict("b", label, 0.75, np.array([0.1, 0.75, 0.15]), negatives)])
-    found = store.verdicts.get(fit.id, ["b"])["b"]
+    for verdicts in (ON_B, replace(ON_B, labels=np.array([0]), negatives=~ON_B.negatives)):
+        store.verdicts.add(fit.id, verdicts)
+    [found] = store.verdicts.get(fit.id, ["b"]).rows()
     assert (found.label, found.negatives) == (1, (0, 2))
 
 
 def test_verdicts_are_stored_all_or_none(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mollia_cli.store.verdicts._AT_ONCE", 1)
     before = store.verdicts.add_fit("before", "vote", ["k1"], (3, 0), {})
-    store.verdicts.add(before.id, [])
+    store.verdicts.add(before.id, Verdicts.none(3))
     fit = store.verdicts.add_fit("digest", "vote", ["k1"], (3, 0), {})
     entries = len(list(store.journal.entries()))
 
-    def stopped() -> Iterator[Verdict]:
-        for item_id in ("a", "b"):
-            yield Verdict(item_id, 1, 0.75, np.array([0.1, 0.75, 0.15]))
-        raise KeyboardInterrupt
+    insert, parts = store.verdicts._insert, []
 
+    def stopped(fit_id: int, part: Verdicts) -> None:
+        if len(parts) == 2:
+            raise KeyboardInterrupt
+        parts.append(part.ids)
+        insert(fit_id, part)
+
+    monkeypatch.setattr(store.verdicts, "_insert", stopped)
+    three = ON_B.joined(ON_B, ON_B)
     with pytest.raises(KeyboardInterrupt):
-        store.verdicts.add(fit.id, stopped())
+        store.verdicts.add(fit.id, replace(three, ids=("a", "b", "c")))
+    assert parts == [("a",), ("b",)]
     assert store.verdicts.confidences(fit.id) == {}
     assert store.verdicts.latest_fit() == before
     assert len(list(store.journal.entries())) == entries

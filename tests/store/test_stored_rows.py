@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mollia_cli.domain.items import Item, Variant
+from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
 from mollia_cli.domain.settings import Settings
@@ -35,7 +35,7 @@ def test_selections_come_by_round_and_rank(store: Store) -> None:
         ("b", 0.8, None),
         ("c", 0.7, 0),
     ]
-    assert store.trace("d")["selections"][0]["rank"] == 0
+    assert store.trace("d").selections[0]["rank"] == 0
 
 
 def test_a_splits_items_come_in_the_order_of_import_and_the_pools_places_do_not(store: Store) -> None:
@@ -77,13 +77,6 @@ def test_a_label_without_any_probability_is_stored_as_json(store: Store) -> None
     store.observations.add(key, [Observation("a", log_probs, np.array([1.0, 0, 0]), 1.0, 0.0)])
     [(stored,)] = store._db.execute("SELECT log_probs FROM observations").fetchall()
     assert json.loads(stored, parse_constant=lambda name: pytest.fail(name)) == [0.0, -10000.0, -10000.0]
-
-
-def test_variants_come_by_number_and_keep_whether_they_are_usable(store: Store) -> None:
-    made = [Variant(f"a~words{n}", "a", "words", n, f"text {n}", n != 1) for n in (2, 0, 1)]
-    store.variants.add(made, {})
-    assert store.variants.get("words", ["b", "a"]) == {"a": sorted(made, key=lambda variant: variant.number)}
-    assert store.variants.get("paraphrase", ["a"]) == {}
 
 
 def test_settings_are_readable_by_their_owner_alone(tmp_path: Path, labels: LabelSet) -> None:

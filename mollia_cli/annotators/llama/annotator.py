@@ -5,8 +5,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
+from mollia_cli.annotators.base import Annotator, PanelContext
 from mollia_cli.annotators.llama.answers.completion import COMPLETION_RULE
 from mollia_cli.annotators.llama.answers.sampling import SAMPLING_RULE
 from mollia_cli.annotators.llama.answers.trie import TRIE_RULE
@@ -45,7 +46,14 @@ class Stats:
     tally: Tally
 
 
-class GgufAnnotator:
+@dataclass(frozen=True, slots=True)
+class LlamaOptions:
+    """file: catalogue name or path of the GGUF file, where the member is called otherwise."""
+
+    file: str = ""
+
+
+class GgufAnnotator(Annotator):
     """One GGUF model with one prompt, label set and decoding.
 
     ``context``: tokens that a prompt may have (0: the model's own limit, at most AUTO_CONTEXT).
@@ -53,6 +61,8 @@ class GgufAnnotator:
     ``kernels`` says what computes the file here. It is called before the file is opened, and may raise.
     Raises NotFoundError or RefusedError, from the first call that needs the model, if it cannot be used.
     """
+
+    Options: ClassVar[type] = LlamaOptions
 
     def __init__(
         self,
@@ -89,6 +99,26 @@ class GgufAnnotator:
         self._texts = self._truncated = self._failed = 0
         self._seconds = self._load_seconds = 0.0
 
+    @classmethod
+    def from_spec(cls, name: str, options: LlamaOptions, context: PanelContext) -> Sequence[Self]:
+        """The LLM in the options' file, else the file that ``name`` is the catalogue name or the path of."""
+        file = context.find_llm(options.file or name)
+        return [
+            cls(
+                name if options.file else file.name,
+                file.path,
+                context.labels,
+                context.prompt(),
+                context.decoding,
+                model_digest=file.sha256,
+                threads=context.threads,
+                context=context.tokens,
+                log_path=context.log_path,
+                show_invalid=context.show_invalid,
+                kernels=file.kernels,
+            )
+        ]
+
     @property
     def size(self) -> int:
         """Bytes of the model file."""
@@ -103,7 +133,7 @@ class GgufAnnotator:
     def identity(self) -> Mapping[str, Any]:
         """Everything that an observation depends on; known without loading the model here.
 
-        A file that cannot be used at all has the identity of one that can: whoever loads it is told.
+        A file that cannot be used at all has the identity of one that can: loading it raises.
         """
         kernels = Kernels()
         with suppress(MolliaError):

@@ -1,8 +1,8 @@
 """How near an annotator comes to what its model file can do on this machine."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from time import perf_counter, process_time
-from typing import Any
 
 import numpy as np
 
@@ -17,13 +17,38 @@ _CEILING_SHARE = 0.5  # time for the ceiling per time of work, in turns: whateve
 Sink = Callable[[list[Observation]], None]
 
 
-def bench_annotate(annotator: GgufAnnotator, items: Sequence[Item], sink: Sink = lambda batch: None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class AnnotationSpeed:
+    """How fast ``texts`` texts were annotated, beside the ceiling: plain prefill on the same threads in the same run.
+
+    ratio: ``tokens_per_s`` / ``ceiling_tokens_per_s``; ratio_cpu: the same by CPU time. extra_tokens_per_text: tokens
+    decoded for label scores and votes. mean_mass: the label mass. peak_rss_mb: MiB of the whole process.
+    """
+
+    model: str
+    format: str
+    texts: int
+    threads: int
+    texts_per_s: float
+    tokens_per_s: float
+    new_tokens_per_text: float
+    extra_tokens_per_text: float
+    ceiling_tokens_per_s: float
+    ratio: float
+    ratio_cpu: float
+    seconds: float
+    load_seconds: float
+    truncated: int
+    failed: int
+    mean_mass: float
+    peak_rss_mb: float
+
+
+def bench_annotate(annotator: GgufAnnotator, items: Sequence[Item], sink: Sink = lambda batch: None) -> AnnotationSpeed:
     """Annotate ``items`` and compare with the ceiling of the same threads, measured in the same run.
 
     ``sink`` takes each batch of observations, as a store would; its time counts. Loading the
-    model, decoding the shared prefix and learning completions are told apart (``load_seconds``).
-    Returns numbers by name: ``ratio`` = tokens decoded / wall time / ``ceiling_tokens_per_s``,
-    ``ratio_cpu`` the same by CPU time; ``extra_tokens_per_text`` = those of trie and votes.
+    model, decoding the shared prefix and learning completions are timed apart (``load_seconds``).
     """
     model = annotator.load()
     work = Clock()
@@ -42,22 +67,22 @@ def bench_annotate(annotator: GgufAnnotator, items: Sequence[Item], sink: Sink =
         work.add(perf_counter() - wall, process_time() - cpu, stats.tally.total - before)
     most, tally = ceiling.clock, stats.tally
     extra = tally.trie + tally.votes + tally.shown + tally.spare
-    return {
-        "model": annotator.name,
-        "format": model.main_type,
-        "texts": len(items),
-        "threads": stats.threads,
-        "texts_per_s": len(items) / work.wall,
-        "tokens_per_s": work.rate,
-        "new_tokens_per_text": work.tokens / len(items),
-        "extra_tokens_per_text": extra / len(items),
-        "ceiling_tokens_per_s": most.rate,
-        "ratio": work.rate / most.rate,
-        "ratio_cpu": work.cpu_rate / most.cpu_rate,
-        "seconds": work.wall,
-        "load_seconds": stats.load_seconds,
-        "truncated": stats.truncated,
-        "failed": stats.failed,
-        "mean_mass": float(np.mean(masses)),
-        "peak_rss_mb": peak_rss() / 2**20,
-    }
+    return AnnotationSpeed(
+        model=annotator.name,
+        format=model.main_type,
+        texts=len(items),
+        threads=stats.threads,
+        texts_per_s=len(items) / work.wall,
+        tokens_per_s=work.rate,
+        new_tokens_per_text=work.tokens / len(items),
+        extra_tokens_per_text=extra / len(items),
+        ceiling_tokens_per_s=most.rate,
+        ratio=work.rate / most.rate,
+        ratio_cpu=work.cpu_rate / most.cpu_rate,
+        seconds=work.wall,
+        load_seconds=stats.load_seconds,
+        truncated=stats.truncated,
+        failed=stats.failed,
+        mean_mass=float(np.mean(masses)),
+        peak_rss_mb=peak_rss() / 2**20,
+    )

@@ -3,7 +3,7 @@
 Annotation is prefill, so the matrix kernels decide, not the size of the file. A format that
 keeps the values of the original (to the rounding of bfloat16 or float16) is only faster; a
 coarser one makes another model, and is offered only when asked for, with the measured change
-in label probabilities. Formats race on trial files of the model's first layers; only the
+in label probabilities. Formats race on the model's first layers; only the
 winner is written whole, and measured again beside the original.
 """
 
@@ -33,7 +33,7 @@ from mollia_cli.domain.prompting import Decoding, Prompt
 
 _ROUNDS = 3  # each candidate is measured in each round, so that a busy moment meets them all
 _WORTH_KEEPING = 1.1  # a second file must be at least this much faster
-_TRIAL_LAYERS = 4
+_FIRST_LAYERS = 4
 _MOST_CHANGE = 0.1  # mean |dp| of label probabilities; kernels that round activations differ by less
 
 Say = Callable[[str], None]
@@ -63,13 +63,13 @@ class Encoding:
 class Tuned:
     """What tuning found. ``best`` is ``original`` where nothing was clearly faster.
 
-    ``trials``: format -> tokens/s on the first layers; ``skipped``: format -> reason; ``threads``: number -> tokens/s
-    of the fastest trial; ``change``: what the best does to label probabilities, if texts were given.
+    ``layer_speeds``: format -> tokens/s on the first layers; ``threads``: number -> tokens/s of the fastest of these;
+    ``skipped``: format -> reason; ``change``: what the best does to label probabilities, if texts were given.
     """
 
     original: Encoding
     best: Encoding
-    trials: dict[str, float]
+    layer_speeds: dict[str, float]
     skipped: dict[str, str]
     threads: dict[int, float]
     change: Change | None
@@ -86,7 +86,7 @@ class Tuned:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class TextSample:
     """Texts, labels and prompt on which a change in label probabilities is measured."""
 
     items: Sequence[Item]
@@ -99,7 +99,7 @@ def tune(
     folder: Path,
     *,
     coarser: bool = False,
-    trial: Trial | None = None,
+    sample: TextSample | None = None,
     threads: int = 0,
     extra_buffers: bool = True,
     log_path: Path | None = None,
@@ -107,7 +107,7 @@ def tune(
 ) -> Tuned:
     """Find the fastest encoding of ``path``; if it is another, write it as ``folder/STEM.FORMAT.gguf``.
 
-    With ``coarser`` formats that change the values compete too. ``trial``: texts on which the
+    With ``coarser`` formats that change the values compete too. ``sample``: texts on which the
     change in label probabilities is measured. ``extra_buffers``: as the original is loaded.
     Raises MolliaError where llama.cpp fails, and where a format that should keep the values does not.
     """
@@ -119,11 +119,11 @@ def tune(
     wanted = [name for name in (*COMPETING, *(COARSER if coarser else ())) if name != own]
     reasons = {name: _too_big(size_as(elements, name), folder) for name in wanted}
     competing = [name for name in wanted if not reasons[name]]
-    trials, counts = _trials(path, own, competing, folder, threads, extra_buffers, say)
+    layer_speeds, counts = _race_first_layers(path, own, competing, folder, threads, extra_buffers, say)
     count = max(counts, key=lambda n: counts[n])
-    winner = max(trials, key=lambda name: trials[name])
+    winner = max(layer_speeds, key=lambda name: layer_speeds[name])
     files = {own: path}
-    if trials[winner] >= _WORTH_KEEPING * trials[own]:
+    if layer_speeds[winner] >= _WORTH_KEEPING * layer_speeds[own]:
         say(f"writing {path.name} as {winner}")
         files[winner] = folder / f"{path.stem}.{winner.lower()}.gguf"
         reencode(path, files[winner], winner, threads=threads)
@@ -134,9 +134,9 @@ def tune(
         encodings = {name: Encoding(name, file, file.stat().st_size, speeds[name]) for name, file in files.items()}
         best = encodings[max(speeds, key=lambda name: speeds[name])]
         probabilities = partial(_probabilities, threads=count, extra_buffers=extra_buffers, log_path=log_path)
-        change = _change(path, best.path, trial, probabilities) if trial and best.path != path else None
+        change = _change(path, best.path, sample, probabilities) if sample and best.path != path else None
         skipped = {name: reason for name, reason in reasons.items() if reason}
-        tuned = Tuned(encodings[own], best, trials, skipped, counts, change)
+        tuned = Tuned(encodings[own], best, layer_speeds, skipped, counts, change)
         _check(tuned)
         keep = best.path
         return tuned
@@ -146,7 +146,7 @@ def tune(
                 file.unlink(missing_ok=True)
 
 
-def _trials(
+def _race_first_layers(
     path: Path, own: str, formats: Sequence[str], folder: Path, threads: int, extra_buffers: bool, say: Say
 ) -> tuple[dict[str, float], dict[int, float]]:
     """Tokens per second of the model's first layers, by format, and those of the fastest format, by threads."""
@@ -154,7 +154,7 @@ def _trials(
         files = {name: Path(scratch) / f"{name}.gguf" for name in (own, *formats)}
         for name, file in files.items():
             say(f"trying {name}")
-            reencode(path, file, "" if name == own else name, threads=threads, layers=_TRIAL_LAYERS)
+            reencode(path, file, "" if name == own else name, threads=threads, layers=_FIRST_LAYERS)
         rates = _race(files, threads or max(candidates()), extra_buffers)
         fastest = max(rates, key=lambda name: rates[name])
         counts = [threads] if threads else candidates()
@@ -183,27 +183,31 @@ def _race(files: dict[str, Path], threads: int, extra_buffers: bool) -> dict[str
     return {name: median(values) for name, values in rates.items()}
 
 
-def _change(original: Path, other: Path, trial: Trial, probabilities: Callable[[Path, Trial], FloatArray]) -> Change:
-    """Compare label probabilities of two files on the trial's texts."""
-    before, after = (probabilities(path, trial) for path in (original, other))
+def _change(
+    original: Path, other: Path, sample: TextSample, probabilities: Callable[[Path, TextSample], FloatArray]
+) -> Change:
+    """Compare label probabilities of two files on the sample's texts."""
+    before, after = (probabilities(path, sample) for path in (original, other))
     gap = np.abs(before - after)
     same = before.argmax(axis=1) == after.argmax(axis=1)
-    return Change(len(trial.items), float(gap.max()), float(gap.mean()), float(same.mean()))
+    return Change(len(sample.items), float(gap.max()), float(gap.mean()), float(same.mean()))
 
 
-def _probabilities(path: Path, trial: Trial, *, threads: int, extra_buffers: bool, log_path: Path | None) -> FloatArray:
-    """Label probabilities [n, K] of one file on the trial's texts, in their order."""
-    arguments = (path.stem, path, trial.labels, trial.prompt, Decoding(votes="exact"))
+def _probabilities(
+    path: Path, sample: TextSample, *, threads: int, extra_buffers: bool, log_path: Path | None
+) -> FloatArray:
+    """Label probabilities [n, K] of one file on the sample's texts, in their order."""
+    arguments = (path.stem, path, sample.labels, sample.prompt, Decoding(votes="exact"))
     kernels = Kernels(extra_buffers=extra_buffers)
     with GgufAnnotator(
         *arguments, model_digest="", threads=threads, log_path=log_path, kernels=lambda: kernels
     ) as annotator:
-        found = {o.item_id: o.log_probs for batch in annotator.annotate(trial.items) for o in batch}
-    return np.asarray(np.exp(np.array([found[item.id] for item in trial.items])))
+        found = {o.item_id: o.log_probs for batch in annotator.annotate(sample.items) for o in batch}
+    return np.asarray(np.exp(np.array([found[item.id] for item in sample.items])))
 
 
 def _too_big(size: int, folder: Path) -> str:
-    """Why a file of this size cannot be tried, or ''."""
+    """Why a file of this size cannot be measured, or ''."""
     memory, disk = available(), disk_free(folder)
     if memory is not None and size > memory:
         return f"it would need {size / 2**30:.1f} GiB of memory, {memory / 2**30:.1f} are free"

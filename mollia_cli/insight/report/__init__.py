@@ -1,4 +1,4 @@
-"""``mollia report``: everything that a project knows, section by section; the renderers are in ``reports``."""
+"""``mollia report``: everything known of a project, section by section; the renderers are in ``reports``."""
 
 import datetime
 from collections.abc import Callable

@@ -7,7 +7,8 @@ from mollia_cli.domain.errors import MolliaError, NotFoundError, StoreError
 from mollia_cli.domain.items import SPLITS
 from mollia_cli.domain.report import DataCard, ModelCard, Source, Split
 from mollia_cli.insight.report.missing import without_folders
-from mollia_cli.insight.report.subject import classifier_round, concluded
+from mollia_cli.insight.report.subject import classifier_round, run_verdicts
+from mollia_cli.learners.base import HEAD_WEIGHTS
 from mollia_cli.project.context import Project
 
 WEIGHTS = "model.safetensors"
@@ -19,7 +20,7 @@ def data_card(project: Project, run: str) -> DataCard:
     if not splits:
         raise NotFoundError("the project holds no texts yet", "mollia import texts.csv --split pool")
     try:
-        given = concluded(project, run).labels
+        given = run_verdicts(project, run).labels
     except StoreError:
         raise
     except MolliaError:
@@ -48,10 +49,12 @@ def model_card(project: Project, run: str) -> ModelCard:
     assert record.model is not None
     metrics = record.metrics or {}
     seeds = len(project.store.items.ids("seed", labelled=True))
-    weights = project.root / record.model / WEIGHTS
+    trained = (project.root / record.model / name for name in (HEAD_WEIGHTS, WEIGHTS))
+    weights = next((path for path in trained if path.is_file()), None)
     return ModelCard(
         run,
         record.number,
+        project.settings.learner.name,
         without_folders(project.settings.learner.encoder),
         seeds,
         metrics["labelled"] - seeds,
@@ -59,5 +62,5 @@ def model_card(project: Project, run: str) -> ModelCard:
         metrics["validation"],
         metrics["epochs"],
         record.model,
-        digest_file(weights) if weights.is_file() else "",
+        "" if weights is None else digest_file(weights),
     )

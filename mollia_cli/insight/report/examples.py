@@ -1,4 +1,4 @@
-"""Verdicts worth a look: the doubtful ones, and sure ones that someone contradicts."""
+"""Verdicts to review: the least confident ones, and confident ones that are contradicted."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -8,7 +8,7 @@ import numpy as np
 from mollia_cli.aggregators.quality import answers
 from mollia_cli.domain.report import Example, Examples
 from mollia_cli.domain.verdicts import Verdict
-from mollia_cli.insight.report.subject import Concluded, concluded, fit_panel
+from mollia_cli.insight.report.subject import RunVerdicts, fit_panel, run_verdicts
 from mollia_cli.project.context import Project
 from mollia_cli.project.observe import stack
 
@@ -20,43 +20,43 @@ Against = Mapping[str, tuple[tuple[str, int], ...]]
 
 
 def examples(project: Project, run: str, texts: bool = True) -> Examples:
-    """The least sure verdicts that no person has looked at, and the surest that someone contradicts.
+    """The least confident verdicts that no person has reviewed, and the most confident that are contradicted.
 
     NotFoundError where there are no verdicts; without ``texts`` the items are named by id alone.
     """
-    found = concluded(project, run)
+    found = run_verdicts(project, run)
     given = dict(zip(found.ids, found.labels.tolist(), strict=True))
-    told = {i: label for i, label in project.store.decisions.labels().items() if i in given}
-    voices = {
+    reviewed = {i: label for i, label in project.store.decisions.labels().items() if i in given}
+    sources = {
         TRUE: project.store.items.known_labels(found.ids),
-        PERSON: told,
-        CLASSIFIER: {i: label for i, label in found.opinions.items() if i in given},
+        PERSON: reviewed,
+        CLASSIFIER: {i: label for i, label in found.predictions.items() if i in given},
     }
-    contradictions = {i for said in voices.values() for i, label in said.items() if label != given[i]}
+    contradictions = {i for labels in sources.values() for i, label in labels.items() if label != given[i]}
     against = {
-        i: tuple((who, said[i]) for who, said in voices.items() if i in said and said[i] != given[i])
+        i: tuple((who, labels[i]) for who, labels in sources.items() if i in labels and labels[i] != given[i])
         for i in contradictions
     }
     by_confidence = [found.ids[row] for row in np.argsort(found.confidence, kind="stable").tolist()]
-    doubtful = list(islice((i for i in by_confidence if i not in told), SHOWN))
+    least_confident = list(islice((i for i in by_confidence if i not in reviewed), SHOWN))
     contradicted = list(islice((i for i in reversed(by_confidence) if i in against), SHOWN))
     return Examples(
         len(given),
-        _shown(project, found, doubtful, against, texts),
+        _shown(project, found, least_confident, against, texts),
         _shown(project, found, contradicted, against, texts),
         tuple(
-            (who, sum(label != given[i] for i, label in said.items()), len(said))
-            for who, said in voices.items()
-            if said
+            (who, sum(label != given[i] for i, label in labels.items()), len(labels))
+            for who, labels in sources.items()
+            if labels
         ),
     )
 
 
 def _shown(
-    project: Project, found: Concluded, ids: Sequence[str], against: Against, texts: bool
+    project: Project, found: RunVerdicts, ids: Sequence[str], against: Against, texts: bool
 ) -> tuple[Example, ...]:
     panel = stack(project, fit_panel(project, found.fit), ids)
-    verdicts = project.store.verdicts.get(found.fit.id, ids)
+    verdicts = {verdict.item_id: verdict for verdict in project.store.verdicts.get(found.fit.id, ids).rows()}
     names = project.labels.names
     given = answers(panel)
     made = []

@@ -1,4 +1,4 @@
-"""Labels beside true labels: how often they are right, how sure they are, and what is taken for what."""
+"""Labels beside true labels: accuracy, calibration and confusions."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from mollia_cli.domain.metrics import confusion, macro_f1
 from mollia_cli.domain.observations import FloatArray, IntArray
 from mollia_cli.domain.report import Measurement, PerLabel
 from mollia_cli.domain.rng import stream_seed
-from mollia_cli.insight.report.subject import classifier_round, concluded
+from mollia_cli.insight.report.subject import classifier_round, run_verdicts
 from mollia_cli.loop.aggregate import fit_aggregator, learned_from, observed_labelled, observed_seeds
 from mollia_cli.loop.sample import at_random, sample_words
 from mollia_cli.project.context import Project
@@ -26,7 +26,7 @@ SEEDS, POOL, TEST = "seeds", "pool", "test"
 
 
 def verdicts_on_seeds(project: Project, panel: Sequence[Member], name: str) -> Measurement:
-    """The aggregator on the seed items that are a random sample, cross-fitted: no item had a say in its own verdict.
+    """The aggregator on the seed items that are a random sample, cross-fitted.
 
     One that learns from no label is measured as it is. Raises NotFoundError where no such seed was annotated.
     """
@@ -58,7 +58,7 @@ def verdicts_on_seeds(project: Project, panel: Sequence[Member], name: str) -> M
 def held_out(project: Project, panel: Sequence[Member], name: str, also: Sequence[str]) -> dict[str, int]:
     """Labels of the items that ``fit_aggregator(project, name, panel, also)`` learns labels from, cross-fitted."""
     kind: type[Aggregator] = AGGREGATORS.load(name)
-    seen, labels = observed_labelled(project, panel, kind)
+    seen, labels = observed_labelled(project, panel)
     unlabelled = stack(project, panel, learned_from(project, panel, also, set(seen.ids)))
     held = cross_fitted(kind, seen, labels, unlabelled, stream_seed(project.settings.seed, "aggregate", name))
     return dict(zip(seen.ids, held.argmax(axis=1).tolist(), strict=True))
@@ -66,7 +66,7 @@ def held_out(project: Project, panel: Sequence[Member], name: str, also: Sequenc
 
 def verdicts_on_pool(project: Project, run: str) -> Measurement:
     """The run's verdicts where the true label is known; it was used for nothing else. NotFoundError where it is not."""
-    found = concluded(project, run)
+    found = run_verdicts(project, run)
     known = project.store.items.known_labels(found.ids)
     if not known:
         raise NotFoundError(
@@ -84,7 +84,7 @@ def classifier_on_test(project: Project, run: str) -> Measurement:
     items = project.store.items.in_split("test", labelled=True)
     if not items:
         raise NotFoundError(
-            "there are no test items, so that nobody knows how good the classifier is",
+            "there are no test items, so that the classifier's accuracy is not known",
             "mollia import labelled_test.csv --split test",
         )
     record = classifier_round(project, run)

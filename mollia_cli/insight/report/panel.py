@@ -17,7 +17,7 @@ from mollia_cli.aggregators.quality import (
 )
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.observations import IntArray, Panel
-from mollia_cli.domain.report import LLM, Agreement, Measurement, Missing, PanelQuality
+from mollia_cli.domain.report import LLM, Agreement, Corrections, Measurement, Missing, PanelQuality
 from mollia_cli.domain.rng import stream_seed
 from mollia_cli.insight.corrections import corrections
 from mollia_cli.insight.report.measurements import verdicts_on_seeds
@@ -32,7 +32,7 @@ Value = tuple[float | None, float | None, float | None]  # what an LLM adds, and
 
 def panel_report(
     project: Project, target_precision: float = 0.95
-) -> tuple[PanelQuality, Measurement | Missing, dict[str, Any]]:
+) -> tuple[PanelQuality, Measurement | Missing, Corrections]:
     """``mollia report panel``: the project's panel as it is now, its aggregator on the seeds, and ``corrections``."""
     panel, name = members(project), project.settings.aggregate.aggregator
     verdicts = or_missing(lambda: verdicts_on_seeds(project, panel, name))

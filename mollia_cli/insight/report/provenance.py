@@ -1,7 +1,6 @@
 """What it takes to do the same again: settings, digests, versions and the prompt, as the run has recorded them."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from mollia_cli.domain.digest import digest_text
@@ -10,7 +9,7 @@ from mollia_cli.domain.settings import SECTIONS
 from mollia_cli.insight.report.missing import without_folders
 from mollia_cli.insight.report.subject import run_fit
 from mollia_cli.project.context import Project
-from mollia_cli.project.record import recorded_settings, run_record
+from mollia_cli.project.record import recorded_settings, run_record, settings_record
 
 
 def provenance(project: Project, run: str) -> Provenance:
@@ -40,7 +39,8 @@ def _settings(record: dict[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Every recorded setting, by section."""
     settings = recorded_settings(record)
     top = {"seed": settings.seed, "noun": settings.noun, "task": settings.task_sentence}
-    return {"project": top, **{name: asdict(getattr(settings, name)) for name in SECTIONS}}
+    recorded = settings_record(settings)
+    return {"project": top, **{name: recorded[name] for name in SECTIONS}}
 
 
 def _digests(project: Project, run: str, record: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -62,12 +62,18 @@ def model_card(report: Report) -> Section:
     )
     about = report.overview
     number, _, how = card.validation.partition(" ")
+    if card.learner == "linear":
+        kind = f"a linear head on {card.encoder}, fitted for {len(about.labels)} labels"
+        chosen = ["regularised by", "cross-validation on the labels of people"]
+    else:
+        kind = f"{card.encoder}, trained for {len(about.labels)} labels"
+        chosen = ["stopped by", f"{number} validation items ({how}), after {count(card.epochs, 'epoch')}"]
     rows = [
-        ["classifier", f"{card.encoder}, trained for {len(about.labels)} labels"],
+        ["classifier", kind],
         ["run", f"{card.run}, round {card.round}: strategy {about.strategy}, method {about.method}"],
         ["trained on", _training(report, card)],
-        ["stopped by", f"{number} validation items ({how}), after {count(card.epochs, 'epoch')}"],
-        ["right on", measured],
+        chosen,
+        ["accuracy", measured],
         ["weights", f"{card.folder}, SHA-256 {card.sha256 or 'unknown: the folder is not here'}"],
         ["made for", f"telling {', '.join(about.labels)} apart, on texts like those of the pool"],
         ["not made for", "texts of another kind or language than the pool's; a text that fits no label still gets one;"
@@ -88,5 +94,5 @@ def _training(report: Report, card: ModelCard) -> str:
     )
     parts = [f"{count(card.seeds, 'seed')} with true labels", f"{card.verdicts:,} {whose} on selected items"]
     if (others := card.trained_on - card.seeds - card.verdicts) > 0:
-        parts.append(f"{others:,} sure ones on others")
+        parts.append(f"{others:,} confident ones on others")
     return ", ".join(parts)

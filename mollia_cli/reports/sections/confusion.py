@@ -36,13 +36,13 @@ def confusion_chart(labels: tuple[str, ...], found: Measurement) -> Chart:
         ((n, i, j) for i, row in enumerate(found.counts) for j, n in enumerate(row) if n and i != j),
         key=lambda pair: -pair[0],
     )
-    said = "; ".join(f"{labels[i]} taken for {labels[j]} {n} times" for n, i, j in pairs[:3])
+    listed = "; ".join(f"{labels[i]} taken for {labels[j]} {n} times" for n, i, j in pairs[:3])
     title = f"Confusions: {found.who}, {found.on}"
     if len(labels) < _LARGE:
         table = Table(title, ["true label", *labels], [[n, *row] for n, row in zip(labels, found.counts, strict=True)])
     else:
         named = [[labels[i], labels[j], n] for n, i, j in pairs[:_MOST_PAIRS]]
         table = Table(f"Most frequent: {title}", ["true label", "given", "items"], named)
-    described = f"Most frequent: {said}." if said else "No label is taken for another."
+    described = f"Most frequent: {listed}." if listed else "No label is taken for another."
     matrix = Matrix(labels, labels, cells, "true label", "label given")
     return heatmap(f"confusion-{found.kind}", title, described, matrix, table)

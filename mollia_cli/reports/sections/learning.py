@@ -74,6 +74,6 @@ def _runs(curves: tuple[Curve, ...]) -> Table:
         "labelled",
         "last mean",
         "std",
-        "verdicts right",
+        "verdict accuracy",
     ]
     return Table(f"{count(len(curves), 'run')} at the last round", columns, rows)

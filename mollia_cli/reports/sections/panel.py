@@ -36,7 +36,7 @@ def panel(report: Report) -> Section:
 
 def _explained(found: PanelQuality, known: list[LLM]) -> str:
     if not known:
-        return "No seed with a true label was read yet, so that only the form of the answers can be judged."
+        return "No seed with a true label was read yet, so that the accuracy of the LLMs is not known."
     return (
         f"Measured on {found.on}, where one item is {1 / known[0].items:.3f}. “adds” is what"
         f" {found.aggregator}, cross-fitted, loses in accuracy without the LLM, with the 95% interval of that: where it"
@@ -66,9 +66,9 @@ def _accuracy(report: Report, known: list[LLM]) -> Chart:
         rows.append(DotRow(f"{seeds.who} (all)", [Dot(1, seeds.accuracy, ends(seeds.lower, seeds.upper))]))
         table.append((f"{seeds.who} (all of them)", seeds.accuracy, seeds.lower, seeds.upper))
     title = f"Accuracy on {known[0].items} seeds, with 95% intervals"
-    said = "; ".join(f"{row[0]} {share(row[1])}" for row in table)
+    listed = "; ".join(f"{row[0]} {share(row[1])}" for row in table)
     columns = ["who", "accuracy", "95% from", "95% to"]
-    return dots_chart("accuracy", title, f"{said}.", rows, "accuracy", ["accuracy"], Table(title, columns, table))
+    return dots_chart("accuracy", title, f"{listed}.", rows, "accuracy", ["accuracy"], Table(title, columns, table))
 
 
 def _agreement(found: PanelQuality) -> str:

@@ -1,4 +1,4 @@
-"""The summary in plain words."""
+"""The summary in sentences."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from mollia_cli.reports.words import count, duration, percent, share
 
 
 def summary(report: Report) -> Section:
-    """A few sentences: what there is, who is right how often, what it cost, what to do next."""
+    """A few sentences: what there is, the accuracies, the cost, what to do next."""
     blocks: list[Block] = [Words(sentence) for sentence in sentences(report)]
     return Section("summary", "Summary", [*blocks, Advice("Next:", report.overview.next_step)])
 
@@ -29,11 +29,11 @@ def _data(report: Report) -> str:
     about = report.overview
     names = ", ".join(about.labels)
     if isinstance(report.data, Missing):
-        return f"The project tells {len(about.labels)} labels apart ({names}). It holds no texts yet."
+        return f"The project has {len(about.labels)} labels ({names}). It holds no texts yet."
     sizes = {split.split: split for split in report.data.splits}
     parts = [f"{count(split.items, about.noun)} in the {name} set" for name, split in sizes.items() if name != "pool"]
     pool = f"{count(sizes['pool'].items, about.noun)} in the pool" if "pool" in sizes else "no pool yet"
-    return f"The project tells {len(about.labels)} labels apart ({names}). It holds {', '.join([pool, *parts])}."
+    return f"The project has {len(about.labels)} labels ({names}). It holds {', '.join([pool, *parts])}."
 
 
 def _panel(report: Report) -> Iterator[str]:
@@ -44,12 +44,12 @@ def _panel(report: Report) -> Iterator[str]:
     has = f"{count(len(panel.llms), 'LLM')} {'has' if len(panel.llms) == 1 else 'have'}"
     read = f"{has} read {count(panel.agreement.items, report.overview.noun)}"
     if not known:
-        yield f"{read}. How often they are right is not known, because no seed has a true label."
+        yield f"{read}. Their accuracy is not known, because no seed has a true label."
         return
     best = max(known, key=lambda llm: llm.accuracy or 0.0)
     yield (
-        f"{read}. Alone, the best of them, {best.annotator}, is right on {percent(best.accuracy or 0.0)}"
-        f" of {panel.on}{_between(best.lower, best.upper, '95% interval ')}."
+        f"{read}. The best of them alone, {best.annotator}, has an accuracy of {percent(best.accuracy or 0.0)}"
+        f" on {panel.on}{_between(best.lower, best.upper, '95% interval ')}."
     )
 
 
@@ -57,14 +57,13 @@ def _verdicts(report: Report) -> Iterator[str]:
     found = _measured(report)
     if (seeds := found.get("seeds")) is not None:
         yield (
-            f"Their answers become one label by {seeds.who}, which is right on {percent(seeds.accuracy)} of"
+            f"Aggregated by {seeds.who}, their answers have an accuracy of {percent(seeds.accuracy)} on"
             f" {seeds.on}{_between(seeds.lower, seeds.upper)}. Its confidence is"
             f" {100 * seeds.ece:.0f} points off on average (ECE {share(seeds.ece)})."
         )
     if (pool := found.get("pool")) is not None:
         yield (
-            f"The verdicts on {pool.on} are right on {percent(pool.accuracy)} of them"
-            f"{_between(pool.lower, pool.upper)}."
+            f"The verdicts on {pool.on} have an accuracy of {percent(pool.accuracy)}{_between(pool.lower, pool.upper)}."
         )
 
 
@@ -72,8 +71,8 @@ def _classifier(report: Report) -> Iterator[str]:
     test = _measured(report).get("test")
     if test is not None:
         yield (
-            f"The {test.who}, is right on {percent(test.accuracy)} of {test.on}{_between(test.lower, test.upper)};"
-            f" macro-F1 {share(test.macro_f1)}."
+            f"The {test.who}, has an accuracy of {percent(test.accuracy)} on {test.on}"
+            f"{_between(test.lower, test.upper)}; macro-F1 {share(test.macro_f1)}."
         )
     if isinstance(report.curves, Missing):
         return

@@ -54,7 +54,7 @@ class Forecast:
         return self._plan
 
     def chain(self, path: Path) -> list[Path]:
-        """Prefixes worth decoding together with ``path``: each the surest continuation of the one before."""
+        """Prefixes worth decoding together with ``path``: each the most probable continuation of the one before."""
         if self._next is None:
             self._next = self._sure_steps()
         chain = []

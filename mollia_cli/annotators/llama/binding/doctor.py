@@ -1,8 +1,8 @@
 """What the engine runs on: build, CPU features, devices, offload, threads, versions."""
 
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from mollia_cli.annotators.llama.binding.llama import ggml_of_llama, lib
 from mollia_cli.annotators.llama.binding.memory import available
@@ -20,28 +20,58 @@ _GPUS = {
 }
 
 
-def doctor_info() -> dict[str, Any]:
-    """Facts about the engine, by name; imports llama_cpp."""
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device that llama.cpp can compute on; ``type``: "CPU", "GPU", "integrated GPU" or "accelerator"."""
+
+    name: str
+    description: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """llama.cpp as it is installed.
+
+    system: CPU features and build flags by backend. runs_on: the devices that models are put on. cores: what this
+    process may use; threads_measured: the counts that are measured. memory_free, memory_resident: bytes.
+    """
+
+    llama_cpp_python: str
+    llama_cpp: str
+    system: dict[str, list[str]]
+    devices: tuple[Device, ...]
+    runs_on: tuple[str, ...]
+    gpu_offload: bool
+    mmap: bool
+    cores: int
+    threads_measured: tuple[int, ...]
+    memory_free: int | None
+    memory_resident: int | None
+
+
+def engine() -> Engine:
+    """The engine of this installation; imports llama_cpp. Raises ImportError, OSError or RuntimeError without one."""
     api = lib()
     found = devices()
-    return {
-        "llama_cpp_python": version("llama-cpp-python"),
-        "llama_cpp": (api.llama_version() or b"").decode(),
-        "system": system_features(),
-        "devices": found,
-        "runs_on": [device["name"] for device in found if device["type"] in _OFFLOAD] or ["CPU"],
-        "gpu_offload": bool(api.llama_supports_gpu_offload()),
-        "mmap": bool(api.llama_supports_mmap()),
-        "cores": cores(),
-        "threads_measured": candidates(),
-        "memory_free": available(),
-        "memory_resident": resident(),
-    }
+    return Engine(
+        llama_cpp_python=version("llama-cpp-python"),
+        llama_cpp=(api.llama_version() or b"").decode(),
+        system=system_features(),
+        devices=found,
+        runs_on=tuple(device.name for device in found if device.type in _OFFLOAD) or ("CPU",),
+        gpu_offload=bool(api.llama_supports_gpu_offload()),
+        mmap=bool(api.llama_supports_mmap()),
+        cores=cores(),
+        threads_measured=tuple(candidates()),
+        memory_free=available(),
+        memory_resident=resident(),
+    )
 
 
 def unused_gpu() -> str:
     """One sentence if this machine's GPU, or a GPU build of llama.cpp, is not what annotation runs on; else ''."""
-    if any(device["type"] in _OFFLOAD for device in devices()):
+    if any(device.type in _OFFLOAD for device in devices()):
         return ""
     kind, flag = next((words for sign, words in _GPUS.items() if Path(sign).exists()), ("", ""))
     if lib().llama_supports_gpu_offload():
@@ -73,7 +103,7 @@ def system_features() -> dict[str, list[str]]:
     return features
 
 
-def devices() -> list[dict[str, str]]:
+def devices() -> tuple[Device, ...]:
     """The devices that llama.cpp can compute on."""
     ggml = ggml_of_llama()
     found = []
@@ -81,10 +111,10 @@ def devices() -> list[dict[str, str]]:
         device = ggml.ggml_backend_dev_get(index)
         kind = ggml.ggml_backend_dev_type(device)
         found.append(
-            {
-                "name": ggml.ggml_backend_dev_name(device).decode(),
-                "description": ggml.ggml_backend_dev_description(device).decode(),
-                "type": _DEVICE_TYPES[kind] if kind < len(_DEVICE_TYPES) else str(kind),
-            }
+            Device(
+                name=ggml.ggml_backend_dev_name(device).decode(),
+                description=ggml.ggml_backend_dev_description(device).decode(),
+                type=_DEVICE_TYPES[kind] if kind < len(_DEVICE_TYPES) else str(kind),
+            )
         )
-    return found
+    return tuple(found)

@@ -22,7 +22,7 @@ _BYTES = {"F32": 4.0, "F16": 2.0, "BF16": 2.0, "Q8_0": 34 / 32, "Q4_0": 18 / 32,
 def reencode(source: Path, target: Path, name: str, *, threads: int = 0, layers: int = 0) -> None:
     """Write ``source`` with all matrices in the named format ("" for as they are); ``target`` appears only when whole.
 
-    ``layers``: keep only the first so many, for a trial file. Raises InputError for an unknown format
+    ``layers``: keep only the first so many, to measure speed. Raises InputError for an unknown format
     and MolliaError where llama.cpp fails (disk full, unknown source type).
     """
     if name and name not in _FILE_TYPES:

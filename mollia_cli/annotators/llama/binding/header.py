@@ -103,7 +103,7 @@ def read_header(path: Path) -> Header:
     return _read(path, (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
 
 
-@lru_cache(maxsize=2)  # memory, trial and binding each ask, and a vocabulary takes a fifth of a second to read
+@lru_cache(maxsize=2)  # memory, load check and binding each ask, and a vocabulary takes a fifth of a second to read
 def _read(path: Path, _stamp: tuple[int, ...]) -> Header:
     with path.open("rb") as handle:
         if handle.read(4) != b"GGUF":

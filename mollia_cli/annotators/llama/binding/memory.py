@@ -67,7 +67,7 @@ def check_cache_fits(path: Path, *, cells: int, batch: int, kv_type: str = "f16"
 
 
 def available() -> int | None:
-    """Bytes of memory that a process can still get, or None where that cannot be told."""
+    """Bytes of memory that a process can still get, or None where that is not known."""
     limits = [_meminfo("MemAvailable"), _cgroup_free(), _limit_free()]
     known = [limit for limit in limits if limit is not None]
     return min(known, default=None)

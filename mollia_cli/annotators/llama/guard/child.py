@@ -23,12 +23,12 @@ _OUT_OF_TIME, _OUT_OF_MEMORY = "SIGXCPU", "SIGKILL"
 class ChildError(Exception):
     """The process did not answer; the text says why: it "took more than 5 seconds", "was ended by SIGSEGV", ...
 
-    ``said``: what it wrote to stderr; ``signal``: the name of the signal that ended it, or ''.
+    ``stderr``: what it wrote to stderr; ``signal``: the name of the signal that ended it, or ''.
     """
 
-    def __init__(self, why: str, said: str = "", signal: str = "") -> None:
+    def __init__(self, why: str, stderr: str = "", signal: str = "") -> None:
         super().__init__(why)
-        self.said = said
+        self.stderr = stderr
         self.signal = signal
 
     @property
@@ -84,10 +84,10 @@ def limit(what: str, most: int) -> None:
         resource.setrlimit(kind, (most, resource.getrlimit(kind)[1]))
 
 
-def _ended(status: int, said: str) -> ChildError:
+def _ended(status: int, stderr: str) -> ChildError:
     if status > 0:
-        return ChildError(f"failed: {(said.strip().splitlines() or ['without a word'])[-1]}", said)
+        return ChildError(f"failed: {(stderr.strip().splitlines() or ['without a word'])[-1]}", stderr)
     name = signal.Signals(-status).name
     if name == _OUT_OF_TIME:
-        return ChildError("used more computing time than it may", said, name)
-    return ChildError(f"was ended by {name}", said, name)
+        return ChildError("used more computing time than it may", stderr, name)
+    return ChildError(f"was ended by {name}", stderr, name)

@@ -11,12 +11,12 @@ from mollia_cli import models
 from mollia_cli.annotators.llama import GgufAnnotator
 from mollia_cli.annotators.llama.guard import child
 from mollia_cli.annotators.llama.guard.build import engine_stamp
-from mollia_cli.annotators.llama.guard.trial import try_file
+from mollia_cli.annotators.llama.guard.load_check import check_load
 from mollia_cli.domain.errors import MolliaError, RefusedError
 from mollia_cli.domain.prompting import Decoding
 from mollia_cli.machine.bench import bench
 from mollia_cli.machine.doctor import doctor
-from mollia_cli.project import kernels as trial
+from mollia_cli.project import kernels as project_kernels
 
 from .oracle import LABELS, PROMPT
 
@@ -39,7 +39,7 @@ def patched(shallow_llm: Path, tmp_path: Path) -> Patch:
     return patch
 
 
-# Put before every process that a trial starts: the quickest kernels fail there as {failure} says.
+# Put before every process that a load check starts: the quickest kernels fail there as {failure} says.
 _BROKEN_KERNELS = """
 import os, signal
 from mollia_cli.annotators.llama.binding import llama
@@ -65,7 +65,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Makes llama.cpp's quickest kernels (or ``everywhere`` all) fail in trial processes."""
+    """Makes llama.cpp's quickest kernels (or ``everywhere`` all) fail in load checks."""
 
     def break_kernels(failure: str, everywhere: bool = False) -> None:
         code = _BROKEN_KERNELS.format(failure=failure, everywhere=everywhere)
@@ -75,19 +75,19 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Non
     return break_kernels
 
 
-def test_a_sound_file_is_tried_once(shallow_llm: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tried: list[Path] = []
-    monkeypatch.setattr(trial, "try_file", lambda path: tried.append(path) or try_file(path))
+def test_a_sound_file_is_checked_once(shallow_llm: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[Path] = []
+    monkeypatch.setattr(project_kernels, "check_load", lambda path: checked.append(path) or check_load(path))
     file = models.resolve_llm(str(shallow_llm))
-    kernels = trial.file_kernels(file)
+    kernels = project_kernels.file_kernels(file)
     assert kernels.extra_buffers and "=" in kernels.system
-    assert trial.file_kernels(file) == kernels
-    assert tried == [shallow_llm]
-    (home / "trials.json").write_text("[")  # damaged: only a cache
-    trial.file_kernels(file)
-    monkeypatch.setattr(trial, "engine_stamp", lambda: "another build, or another processor")
-    trial.file_kernels(file)
-    assert tried == [shallow_llm] * 3
+    assert project_kernels.file_kernels(file) == kernels
+    assert checked == [shallow_llm]
+    (home / "engine-facts.json").write_text("[")  # damaged: only a cache
+    project_kernels.file_kernels(file)
+    monkeypatch.setattr(project_kernels, "engine_stamp", lambda: "another build, or another processor")
+    project_kernels.file_kernels(file)
+    assert checked == [shallow_llm] * 3
 
 
 @pytest.mark.proof
@@ -103,13 +103,13 @@ def test_kernels_that_fail_on_this_processor_are_left_out(
     file, said = models.resolve_llm(str(shallow_llm)), []
     sound = GgufAnnotator("x", file.path, LABELS, PROMPT, Decoding(), model_digest=file.sha256)
     broken(failure)
-    kernels = trial.file_kernels(file, said.append)
+    kernels = project_kernels.file_kernels(file, said.append)
     assert not kernels.extra_buffers
     assert len(said) == 1 and "quickest kernels do not work on this processor" in said[0] and "pip install" in said[0]
-    assert trial.file_kernels(file, said.append) == kernels and len(said) == 1
+    assert project_kernels.file_kernels(file, said.append) == kernels and len(said) == 1
     plain = GgufAnnotator("x", file.path, LABELS, PROMPT, Decoding(), model_digest=file.sha256, kernels=lambda: kernels)
     assert plain.identity != sound.identity and plain.identity["extra_buffers"] is False
-    assert bench(str(shallow_llm), limit=1, threads=1)["texts"] == 1
+    assert bench(str(shallow_llm), limit=1, threads=1).texts == 1
 
 
 def test_a_build_for_another_processor_is_a_sentence(
@@ -128,7 +128,7 @@ def test_a_library_that_does_not_even_start_here_is_a_sentence(
     (tmp_path / "sitecustomize.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     found = doctor()
-    assert not found["ok"] and "compiled for another processor" in found["problems"][0]
+    assert not found.ok and "compiled for another processor" in found.problems[0]
 
 
 @pytest.mark.proof
@@ -138,7 +138,7 @@ def test_a_file_that_crashes_the_engine_is_a_message(patched: Patch, home: Path)
     with pytest.raises(RefusedError, match=r"patched\.gguf crashes llama\.cpp .* was ended by SIGABRT") as caught:
         bench(str(path), limit=1, threads=1)
     assert "GGML_ASSERT" in caught.value.message and "source that you trust" in caught.value.hint
-    assert models.resolve_llm(str(path)).sha256 not in models.remembered(engine_stamp())
+    assert models.resolve_llm(str(path)).sha256 not in models.engine_facts(engine_stamp())
 
 
 @pytest.mark.parametrize(
@@ -151,15 +151,15 @@ def test_a_file_that_crashes_the_engine_is_a_message(patched: Patch, home: Path)
 )
 def test_nonsense_is_refused(patched: Patch, key: str, form: str, value: float, said: str) -> None:
     with pytest.raises(MolliaError, match=said) as caught:
-        try_file(patched(key, form, value))
+        check_load(patched(key, form, value))
     assert caught.value.exit_code == RefusedError.exit_code
 
 
-def test_truncated_tensors_are_refused_without_a_trial(shallow_llm: Path, tmp_path: Path) -> None:
+def test_truncated_tensors_are_refused_without_a_load_check(shallow_llm: Path, tmp_path: Path) -> None:
     path = tmp_path / "cut.gguf"
     path.write_bytes(shallow_llm.read_bytes()[:-1])
     with pytest.raises(RefusedError, match="is cut short"):
-        try_file(path)
+        check_load(path)
 
 
 def test_how_a_child_can_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
-"""Use a model file a little, in a process of its own, before it is used here: a crash ends that process alone.
+"""The load check: a model file is used a little in a child process before it is used here; a crash ends that alone.
 
 A processor can be the reason as well as the file: kernels that crash there (AMX, llama.cpp #20824) or compute something
-else. So a file is tried twice, with llama.cpp's quickest kernels and with its plain ones, and the two are compared.
+else. So a file is loaded twice, with llama.cpp's quickest kernels and with its plain ones, and the two are compared.
 """
 
 import base64
@@ -29,14 +29,14 @@ _TEXTS = (
 _OTHER_NUMBERS = 0.25
 
 
-def try_file(path: Path) -> bool:
-    """Load a GGUF file and use it a little, elsewhere; whether it may be used with the extra buffers.
+def check_load(path: Path) -> bool:
+    """Load a GGUF file and use it a little, in a child process; whether it may be used with the extra buffers.
 
     Raises RefusedError for a file that survives no setting, or that this build of llama.cpp cannot compute on this
     processor; what ``Model`` and ``Context`` raise; and MolliaError where the system ended the process (memory).
     """
     read_header(path).check_whole()
-    quick, plain = _attempt(path, True), _attempt(path, False)
+    quick, plain = _last_logits(path, True), _last_logits(path, False)
     if isinstance(quick, np.ndarray) and isinstance(plain, np.ndarray):
         return _distance(quick, plain) <= _OTHER_NUMBERS
     if isinstance(quick, np.ndarray) or isinstance(plain, np.ndarray):
@@ -46,7 +46,7 @@ def try_file(path: Path) -> bool:
     raise RefusedError(f"{path} computes no numbers: its weights are damaged", "get it again")
 
 
-def _attempt(path: Path, extra_buffers: bool) -> NDArray[np.float32] | ChildError | None:
+def _last_logits(path: Path, extra_buffers: bool) -> NDArray[np.float32] | ChildError | None:
     """The last logits [texts, n_vocab]; None where they are no numbers; how the process ended, where it did."""
     seconds = _SECONDS + path.stat().st_size / _BYTES_A_SECOND
     try:
@@ -54,7 +54,7 @@ def _attempt(path: Path, extra_buffers: bool) -> NDArray[np.float32] | ChildErro
     except ChildError as error:
         if error.memory:
             raise MolliaError(
-                f"the system ended the trial of {path}: most likely the memory was used up",
+                f"the system ended the load check of {path}: most likely the memory was used up",
                 "use a smaller model, or close other programs",
             ) from None
         return error
@@ -73,15 +73,15 @@ def _failure(path: Path, error: ChildError) -> RefusedError:
     if error.signal == ILLEGAL:
         return wrong_processor()
     return RefusedError(
-        f"the model file {path} crashes llama.cpp with every setting: a trial in a process of its own"
-        f" {error}{_assertion(error.said)}",
+        f"the model file {path} crashes llama.cpp with every setting: the load check in a child process"
+        f" {error}{_assertion(error.stderr)}",
         "do not use it; get it again from a source that you trust, or choose another: mollia models list",
     )
 
 
-def _assertion(said: str) -> str:
-    """What llama.cpp itself says of it, if it does."""
-    found = re.search(r"GGML_ASSERT\(.{1,200}\) failed", said)
+def _assertion(stderr: str) -> str:
+    """The assertion that llama.cpp printed, if it did."""
+    found = re.search(r"GGML_ASSERT\(.{1,200}\) failed", stderr)
     return f" ({found[0]})" if found else ""
 
 

@@ -1,0 +1,299 @@
+"""The methods that benchmarks/instead.py sets beside each other: mollia, and what a user would pick instead.
+
+A method sees the texts, the labels of some of them, what LLMs said of them, and frozen embeddings; it never sees
+another label. It answers with predicted labels of the test texts and, where it has them, of the pool.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from baselines.frozen import Spreading, cross_validated, logistic, unit
+from baselines.setfit import setfit
+
+from mollia_cli.aggregators import AGGREGATORS, DEFAULT
+from mollia_cli.aggregators.features import interleave
+from mollia_cli.aggregators.text import LinearText, embedding_features, refine
+from mollia_cli.domain.items import Item
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray, Panel
+from mollia_cli.domain.rng import stream
+from mollia_cli.domain.settings import LearnerSettings
+from mollia_cli.learners.base import Examples
+
+# Numbers of labels of the alternatives' curves: of what takes a second, and of what takes more.
+GRID = (50, 75, 100, 150, 200, 300, 400, 500, 1000, 2000)
+COARSE = (50, 100, 200, 400)
+OWN = "mixture-without-llms"
+HEAD_PENALTY = 10.0  # C of the head that is trained on verdicts
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What a frozen encoder makes of all texts: [n, d] of each layer; and what that took, wall and CPU seconds."""
+
+    layers: list[FloatArray]
+    seconds: tuple[float, float]
+
+
+@dataclass
+class Material:
+    """Texts (those of train first, then the test's), and what is known of them without a label.
+
+    panel: what LLMs said of the train rows; ``test_panel``: of the test rows, None where they were not asked.
+    shown, shown_test: the same with worked examples in the prompt, which are the train rows ``shots``.
+    reading: wall and CPU seconds of the LLMs without (False) and with (True) them, where they were read here.
+    """
+
+    labels: LabelSet
+    texts: list[str]
+    train: int
+    encoders: dict[str, Path]
+    panel: Panel | None = None
+    test_panel: Panel | None = None
+    shown: Panel | None = None
+    shown_test: Panel | None = None
+    shots: tuple[int, ...] = ()
+    embedded: dict[str, Embedded] = field(default_factory=dict)
+    reading: dict[bool, tuple[float, float]] = field(default_factory=dict)
+
+    def sentences(self, encoder: str) -> FloatArray:
+        """[n, d] rows of length 1: the encoder's last layer."""
+        return unit(self.embedded[encoder].layers[-1])
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Some labelled train rows, the other train rows that may be read, and the draw's number."""
+
+    given: IntArray
+    labels: IntArray
+    pool: IntArray
+    number: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Predicted label indices of the test texts and of the draw's pool; None: not predicted."""
+
+    test: IntArray | None = None
+    pool: IntArray | None = None
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method and what it needs.
+
+    encoders: whose embeddings; reads: the LLMs' readings, without (False) or with (True) worked examples. slow: few
+    draws of it are affordable; curve: numbers of labels that it is measured with beside those asked for; asked: it is
+    so slow that it runs only where it is named.
+    """
+
+    run: Callable[[Material, Draw], Answer]
+    encoders: tuple[str, ...] = ()
+    reads: tuple[bool, ...] = ()
+    slow: bool = False
+    curve: tuple[int, ...] = ()
+    asked: bool = False
+
+
+def embed(texts: list[str], folder: Path, tokens: int) -> list[FloatArray]:
+    """All texts by all layers of a frozen encoder, as mollia reads them; at the end [wall, CPU] seconds."""
+    from mollia_cli.learners.transformer import TransformerLearner
+
+    begin = time.perf_counter(), time.process_time()
+    learner = TransformerLearner(folder, LabelSet(("a", "b")), max_tokens=tokens, threads=1)
+    layers = [layer.astype(np.float32) for layer in learner.describe(texts)]
+    return [*layers, np.array([time.perf_counter() - begin[0], time.process_time() - begin[1]])]
+
+
+def logistic_on(encoder: str) -> Callable[[Material, Draw], Answer]:
+    """Logistic regression on frozen embeddings; C by cross-validation on the labels alone."""
+
+    def run(data: Material, draw: Draw) -> Answer:
+        rows, classes = data.sentences(encoder), len(data.labels)
+        penalty, _ = cross_validated(rows[draw.given], draw.labels, classes, draw.number)
+        head = logistic(rows[draw.given], np.eye(classes)[draw.labels], penalty)
+        return Answer(head(rows[data.train :]).argmax(axis=1), head(rows[draw.pool]).argmax(axis=1))
+
+    return run
+
+
+def spreading_on(encoder: str) -> Callable[[Material, Draw], Answer]:
+    """Label spreading over the labelled texts and the pool."""
+
+    def run(data: Material, draw: Draw) -> Answer:
+        rows, n = data.sentences(encoder), len(draw.given)
+        graph = Spreading(rows[np.concatenate([draw.given, draw.pool])])
+        scores = graph.scores(np.arange(n), draw.labels, len(data.labels))
+        return Answer(graph.outside(rows[data.train :], scores).argmax(axis=1), scores[n:].argmax(axis=1))
+
+    return run
+
+
+def setfit_on(encoder: str, tokens: int) -> Callable[[Material, Draw], Answer]:
+    """SetFit by its usual recipe."""
+
+    def run(data: Material, draw: Draw) -> Answer:
+        texts, test = [data.texts[row] for row in draw.given], data.texts[data.train :]
+        found = setfit(data.encoders[encoder], texts, draw.labels, test, len(data.labels), tokens, draw.number)
+        return Answer(found.argmax(axis=1))
+
+    return run
+
+
+def finetune_on(encoder: str, tokens: int) -> Callable[[Material, Draw], Answer]:
+    """mollia's learner with its default settings, on the labels alone."""
+    from mollia_cli.learners.splits import validation_split
+    from mollia_cli.learners.transformer import TransformerLearner
+
+    def run(data: Material, draw: Draw) -> Answer:
+        own = LearnerSettings()
+        learner = TransformerLearner(
+            data.encoders[encoder], data.labels, max_tokens=tokens, learning_rate=own.learning_rate,
+            batch_size=own.batch_size, epochs=own.epochs, patience=own.patience, steps=own.steps, threads=1,
+        )  # fmt: skip
+        rng = stream(draw.number, "instead validation")
+        cut = validation_split(draw.labels, rng, own.validation, own.validation_cap)
+        training, held_out = (
+            Examples.gold([data.texts[row] for row in draw.given[part]], draw.labels[part], len(data.labels))
+            for part in cut
+        )
+        learner.fit(training, held_out, 0.0, draw.number)
+        return Answer(learner.predict_proba(data.texts[data.train :]).argmax(axis=1))
+
+    return run
+
+
+def best_llm(shown: bool) -> Callable[[Material, Draw], Answer]:
+    """The most probable label of the LLM that is right on most of the labelled texts."""
+
+    def run(data: Material, draw: Draw) -> Answer:
+        return _aggregated("single", data, draw, shown)
+
+    return run
+
+
+def vote(data: Material, draw: Draw) -> Answer:
+    """The majority of the LLMs."""
+    return _aggregated("vote", data, draw, data.shown is not None)
+
+
+def _aggregated(name: str, data: Material, draw: Draw, shown: bool) -> Answer:
+    panel, test = (data.shown, data.shown_test) if shown else (data.panel, data.test_panel)
+    assert panel is not None
+    keep = unshown(data, draw) if shown else np.ones(len(draw.given), dtype=bool)
+    pool = panel.take(draw.pool)
+    made = AGGREGATORS.load(name)().fit(panel.take(draw.given[keep]), draw.labels[keep], pool, draw.number)
+    return Answer(None if test is None else made.predict_proba(test).argmax(1), made.predict_proba(pool).argmax(1))
+
+
+def unshown(data: Material, draw: Draw) -> BoolArray:
+    """Which of the labelled rows no LLM was shown as a worked example."""
+    return ~np.isin(draw.given, data.shots)
+
+
+def mixture_without_llms(data: Material, draw: Draw) -> Answer:
+    """mollia's mixture where the panel's members are logistic regressions on the labels alone."""
+    classes, rows = len(data.labels), np.concatenate([draw.given, draw.pool])
+    said = []
+    for encoder in data.embedded:
+        used = data.sentences(encoder)
+        penalty, held_out = cross_validated(used[draw.given], draw.labels, classes, draw.number)
+        head = logistic(used[draw.given], np.eye(classes)[draw.labels], penalty)
+        said.append(np.concatenate([held_out, head(used[draw.pool])]))
+    z = np.stack(said, axis=1)
+    panel = Panel(tuple(map(str, rows)), tuple(f"{name} alone" for name in data.embedded), np.log(z + 1e-12), z)
+    return mixed(data, draw, panel, np.ones(len(draw.given), dtype=bool))
+
+
+def mollia_default(data: Material, draw: Draw) -> Answer:
+    """What `mollia init`, `import`, `run` without an option do: the hook to the code that they call."""
+    panel = data.panel if data.shown is None else data.shown
+    assert panel is not None
+    keep = unshown(data, draw) if data.shown is not None else np.ones(len(draw.given), dtype=bool)
+    return mixed(data, draw, panel.take(np.concatenate([draw.given, draw.pool])), keep)
+
+
+def mixed(data: Material, draw: Draw, panel: Panel, keep: BoolArray) -> Answer:
+    """Verdicts of a panel and the frozen encoders, and a linear head trained on them.
+
+    panel: of the labelled rows, then the pool's; ``keep``: the labelled rows that the aggregator learns from.
+    """
+    n, classes = len(draw.given), len(data.labels)
+    seeds = np.flatnonzero(keep)
+    order = np.concatenate([seeds, np.arange(n, n + len(draw.pool))])
+    rows = np.concatenate([draw.given, draw.pool])[order]
+    models = {name: LinearText(mixture_features(made)[rows]) for name, made in data.embedded.items()}
+    seen = panel.take(order)
+    seed, pool = seen.take(np.arange(len(seeds))), seen.take(np.arange(len(seeds), len(order)))
+    made = refine(AGGREGATORS.load(DEFAULT), seed, draw.labels[seeds], pool, models, draw.number)
+    verdicts = made.aggregator.predict_proba(made.pool).argmax(axis=1)
+    sentences = data.sentences(list(data.embedded)[-1])
+    targets = np.eye(classes)[np.concatenate([draw.labels, verdicts])]
+    head = logistic(sentences[np.concatenate([draw.given, draw.pool])], targets, HEAD_PENALTY)
+    return Answer(head(sentences[data.train :]).argmax(axis=1), verdicts)
+
+
+def mixture_features(made: Embedded) -> FloatArray:
+    """All layers of a small encoder, the last of a larger one: all of them were worse for all-mpnet-base-v2."""
+    narrow = made.layers[0].shape[1] <= 384
+    return embedding_features(made.layers if narrow else made.layers[-1:])
+
+
+def papers_loop(encoder: str, tokens: int) -> Callable[[Material, Draw], Answer]:
+    """`mollia run --method mollia`, coreset and MoLAM: a project of its own, what the LLMs said as stored outputs."""
+    from mollia_cli import Project
+    from mollia_cli.loop.run import run_rounds
+    from mollia_cli.loop.setup import open_run
+    from mollia_cli.project.learner import trained_learner
+
+    def run(data: Material, draw: Draw) -> Answer:
+        assert data.panel is not None
+        folder = str(data.encoders[encoder].resolve())
+        learner = {"learner": {"max_tokens": tokens, "threads": 1}}
+        with tempfile.TemporaryDirectory() as work:
+            outputs, root = Path(work) / "outputs.npy", Path(work) / "project"
+            np.save(outputs, interleave(data.panel.probabilities, data.panel.votes))
+            made = Project.create(root, data.labels.names, encoder=folder, seed=draw.number, settings=learner)
+            with made as project:
+                items = [Item(str(row), data.texts[row]) for row in draw.pool]
+                for row, label in zip(draw.given, draw.labels, strict=True):
+                    items.append(Item(str(row), data.texts[row], "seed", int(label)))
+                with project.store.transaction():
+                    project.store.items.add(items, "instead")
+                changes = {"method": "mollia", "strategy": "coreset", "aggregator": "molam", "replay": outputs}
+                name, setup = open_run(project, **changes, delta=0.001)
+                record = run_rounds(project, name, setup, setup.rounds)[-1]
+                found = trained_learner(project, record).predict_proba(data.texts[data.train :])
+        return Answer(found.argmax(axis=1))
+
+    return run
+
+
+def catalogue(encoders: Sequence[str], tokens: int, panel: bool, shown: bool) -> dict[str, Method]:
+    """Every method that there are the encoders and the LLMs' outputs for, by name."""
+    made: dict[str, Method] = {}
+    for name in encoders:
+        made[f"lr:{name}"] = Method(logistic_on(name), (name,), curve=GRID)
+    for name in encoders:
+        made[f"spreading:{name}"] = Method(spreading_on(name), (name,), curve=GRID)
+    for name in encoders:
+        made[f"setfit:{name}"] = Method(setfit_on(name, tokens), slow=True)
+        made[f"finetune:{name}"] = Method(finetune_on(name, tokens), slow=True)
+    made[OWN] = Method(mixture_without_llms, tuple(encoders), slow=True, curve=COARSE)
+    if panel:
+        made["best-llm"] = Method(best_llm(shown=False), reads=(False,))
+    if shown:
+        made["best-llm-shots"] = Method(best_llm(shown=True), reads=(True,))
+    if panel or shown:
+        made["vote"] = Method(vote, reads=(shown,))
+        made["mollia"] = Method(mollia_default, tuple(encoders), reads=(shown,))
+    if panel:
+        made["mollia-paper"] = Method(papers_loop(encoders[0], tokens), reads=(False,), slow=True, asked=True)
+    for name in encoders:
+        made[f"oracle:{name}"] = Method(finetune_on(name, tokens), slow=True, asked=True)
+    return made

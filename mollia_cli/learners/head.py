@@ -1,0 +1,120 @@
+"""A linear head on fixed features: the robust loss of losses.py in numpy, minimised to its end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mollia_cli.domain.observations import FloatArray, IntArray
+from mollia_cli.domain.rng import stream
+from mollia_cli.learners.base import Examples, SignalArray, take
+
+# Penalties on |W|^2 / 2, strongest first: 1 / C for C from 0.3 to 300.
+GRID = tuple(10.0 ** (-half / 2) for half in range(-1, 6))
+FOLDS = 5
+_PASSES = 200
+_ROUGHLY = 1e-5  # tolerance of fits that are only compared
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """logits = features W' + b. weight: [K, d]. bias: [K]."""
+
+    weight: FloatArray
+    bias: FloatArray
+
+    def logits(self, features: SignalArray) -> FloatArray:
+        """[n, K] from [n, d]."""
+        return np.asarray(features @ self.weight.T + self.bias)
+
+
+def softmax(logits: FloatArray) -> FloatArray:
+    """Over the last axis, in float64."""
+    powers = np.exp(np.asarray(logits, dtype=np.float64) - logits.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def fit_head(
+    features: SignalArray,
+    examples: Examples,
+    negative_weight: float,
+    ridge: float,
+    start: Head | None = None,
+    tolerance: float = 1e-9,
+) -> Head:
+    """The head with the least sum over examples of Eq. 9's loss, plus ``ridge`` |W|^2 / 2; the bias is free.
+
+    features: [n, d], rows as in ``examples``. negative_weight: lambda. start: where the search begins (zeros).
+    tolerance: the relative decrease of a step at which it ends.
+    """
+    from scipy.optimize import minimize
+
+    targets = examples.distributions
+    n, classes = targets.shape
+    x = np.concatenate([features, np.ones((n, 1))], axis=1)
+    penalty = np.full((classes, x.shape[1]), ridge)
+    penalty[:, -1] = 0.0
+    weights = examples.weights[:, None]
+    against = negative_weight * examples.negatives
+
+    def loss(packed: FloatArray) -> tuple[float, FloatArray]:
+        table = packed.reshape(penalty.shape)
+        logits = x @ table.T
+        logits -= logits.max(axis=1, keepdims=True)
+        log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        p = np.exp(log_p)
+        value, slope = -(weights * targets * log_p).sum(), weights * (p - targets)
+        if negative_weight:
+            other = np.maximum(1.0 - p, 1e-12)
+            value -= (against * np.log(other)).sum()
+            odds = against * p / other
+            slope += odds - p * odds.sum(axis=1, keepdims=True)
+        value += (penalty * table**2).sum() / 2
+        return float(value), (slope.T @ x + penalty * table).ravel()
+
+    begin = np.zeros_like(penalty) if start is None else np.column_stack([start.weight, start.bias])
+    options = {"maxiter": _PASSES, "ftol": tolerance}
+    table = minimize(loss, begin.ravel(), jac=True, method="L-BFGS-B", options=options).x.reshape(penalty.shape)
+    return Head(table[:, :-1].copy(), table[:, -1].copy())
+
+
+def choose_ridge(
+    features: SignalArray,
+    examples: Examples,
+    negative_weight: float,
+    random_seed: int,
+    grid: Sequence[float] = GRID,
+) -> float:
+    """The penalty under which the gold examples are predicted best by the others (least cross entropy).
+
+    Cross-validated in five parts, each with its share of every label; what is not gold is learned from in each
+    and never predicted. Where nothing is gold, all examples are predicted. Weaker penalties are tried for as long as
+    they are better.
+    """
+    n = len(examples.texts)
+    rows = np.flatnonzero(examples.gold_rows) if examples.gold_rows.any() else np.arange(n)
+    part = _parts(examples.targets[rows], random_seed)
+    splits = [(np.setdiff1d(np.arange(n), rows[part == k]), rows[part == k]) for k in np.unique(part)]
+    splits = [(kept, held) for kept, held in splits if len(kept)]
+    heads: list[Head | None] = [None] * len(splits)
+    best, least = grid[0], np.inf
+    for ridge in grid if splits else ():
+        found = 0.0
+        for number, (kept, held) in enumerate(splits):
+            train = take(examples, kept)
+            head = heads[number] = fit_head(features[kept], train, negative_weight, ridge, heads[number], _ROUGHLY)
+            p = softmax(head.logits(features[held]))[np.arange(len(held)), examples.targets[held]]
+            found -= float(np.log(np.maximum(p, 1e-12)).sum())
+        if found > least:
+            break
+        best, least = ridge, found
+    return best
+
+
+def _parts(targets: IntArray, random_seed: int) -> IntArray:
+    """[n] numbers of parts, at most ``FOLDS``; the examples of a label are spread evenly over them."""
+    shuffled = stream(random_seed, "folds").permutation(len(targets))
+    by_label = shuffled[np.argsort(targets[shuffled], kind="stable")]
+    part = np.empty(len(targets), dtype=np.int64)
+    part[by_label] = np.arange(len(targets)) % FOLDS
+    return part

@@ -1,0 +1,224 @@
+"""A softmax regression on a pretrained encoder's sentence embeddings; the encoder stays as it is."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from mollia_cli.domain.errors import InputError, RefusedError
+from mollia_cli.domain.files import new_folder
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.observations import FloatArray
+from mollia_cli.domain.progress import Progress, silent
+from mollia_cli.domain.rng import stream
+from mollia_cli.learners.base import (
+    DROPOUT,
+    EMBEDDINGS,
+    HEAD_WEIGHTS,
+    PERTURBED,
+    PROBABILITIES,
+    SIGNALS,
+    Examples,
+    FitReport,
+    Learner,
+    SignalArray,
+)
+from mollia_cli.learners.devices import choose_device, fast_dtype
+from mollia_cli.learners.embeddings import Vectors
+from mollia_cli.learners.frozen import FrozenEncoder
+from mollia_cli.learners.head import Head, choose_ridge, fit_head, softmax
+from mollia_cli.learners.inference import DROPOUT_SAMPLES, NOISE_SCALE, NOISES
+from mollia_cli.learners.pretrained import load_tokenizer
+from mollia_cli.learners.tokens import TokenStore
+
+HEAD_FILE = "head.json"
+_DROPPED = 0.1  # the share of an embedding's coordinates that a dropout sample lacks, as in BERT's heads
+
+
+class LinearLearner(Learner):
+    """Any encoder of TransformerLearner; its last layer's mean state, of length 1, is a text's embedding.
+
+    max_tokens: texts are cut there. threads: 0 is torch's own choice. device: "auto", "cpu", "cuda", ...
+    token_file, embeddings: side file and folder that keep token ids and embeddings between runs. How strongly the
+    head is regularised is chosen by cross-validation on the gold examples of each fit.
+    """
+
+    name: ClassVar[str] = "linear"
+    frozen: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        encoder: Path,
+        labels: LabelSet,
+        *,
+        max_tokens: int = 128,
+        threads: int = 0,
+        device: str = "auto",
+        token_file: Path | None = None,
+        embeddings: Path | None = None,
+        **_: Any,
+    ) -> None:
+        if max_tokens < 1:
+            raise InputError(f"max_tokens is {max_tokens}", "give a whole number of 1 or more")
+        self.labels = labels
+        self._max_tokens = max_tokens
+        self._tokenizer = load_tokenizer(encoder)
+        where = choose_device(device)
+        self._encoder = FrozenEncoder(
+            encoder,
+            TokenStore(self._tokenizer, max_tokens, token_file),
+            max_tokens,
+            device=where,
+            dtype=fast_dtype(where),
+            threads=threads,
+            keep=embeddings,
+        )
+        self._head: Head | None = None
+        self._ridge = 0.0
+
+    def fit(
+        self,
+        examples: Examples,
+        validation: Examples,
+        negative_weight: float,
+        random_seed: int,
+        progress: Progress | None = None,
+    ) -> FitReport:
+        """Fit the head to its least loss; ``random_seed`` cuts the parts of the cross-validation.
+
+        Gold validation examples are not learned from: they measure. Raises InputError without examples.
+        """
+        if not examples.texts:
+            raise InputError("there is nothing to train on", "label or annotate some items first: mollia annotate")
+        begin = perf_counter()
+        features = self._features(examples.texts, progress)
+        self._ridge = choose_ridge(features, examples, negative_weight, random_seed)
+        self._head = fit_head(features, examples, negative_weight, self._ridge)
+        return FitReport(1, 1, False, perf_counter() - begin, [{"ridge": self._ridge}])
+
+    def signals(
+        self, texts: Sequence[str], needs: frozenset[str], random_seed: int, progress: Progress | None = None
+    ) -> dict[str, SignalArray]:
+        """The signals asked for, rows as in ``texts``; all come from one reading of a text.
+
+        probabilities [n, K]; embeddings [n, d]; dropout [10, n, K], a tenth of each embedding's coordinates left out
+        (the others grow by 1 / .9); perturbed [n, 30 K] as of TransformerLearner, the head being all the weights that
+        were trained. Raises RefusedError before ``fit`` or ``load``.
+        """
+        unknown = needs - SIGNALS
+        if unknown:
+            raise InputError(f"no signal is called {min(unknown)!r}", f"known: {', '.join(sorted(SIGNALS))}")
+        head = self._trained()
+        if not needs:
+            return {}
+        features = self._features(texts, progress)
+        found: dict[str, SignalArray] = {}
+        if PROBABILITIES in needs:
+            found[PROBABILITIES] = softmax(head.logits(features))
+        if EMBEDDINGS in needs:
+            found[EMBEDDINGS] = features
+        if DROPOUT in needs:
+            found[DROPOUT] = _dropout(head, features, stream(random_seed, "dropout"))
+        if PERTURBED in needs:
+            found[PERTURBED] = _perturbed(head, features, stream(random_seed, "weight noise"))
+        return found
+
+    def unread(self, texts: Sequence[str]) -> Sequence[str]:
+        """The distinct texts that have no embedding yet, the longest first."""
+        return self._encoder.unread(texts)
+
+    def describe(self, texts: Sequence[str], progress: Progress | None = None) -> list[FloatArray]:
+        """Mean-pooled states of each layer, [n, d] each."""
+        return self._encoder.layers(texts, progress or silent)
+
+    def save(self, folder: Path) -> None:
+        """Write the encoder as it was (config.json, weights, tokenizer) with head.safetensors and head.json.
+
+        ``transformers.AutoModel`` loads the encoder; the head is ``weight`` [K, d] and ``bias`` [K] on its embedding.
+        The folder appears whole or not at all.
+        """
+        head = self._trained()
+        about = {
+            "learner": self.name,
+            "labels": self.labels.names,
+            "max_tokens": self._max_tokens,
+            "pooling": "mean of the last layer over tokens, divided by its length",
+            "ridge": self._ridge,
+        }
+        source = self._encoder.folder
+        # A pipeline that is asked to truncate then cuts where training did.
+        self._tokenizer.model_max_length = self._max_tokens
+        self._tokenizer.backend_tokenizer.no_truncation()
+        self._tokenizer.backend_tokenizer.no_padding()
+        with new_folder(folder) as unfinished:
+            for path in (source / "config.json", *source.glob("model*.safetensors*")):
+                shutil.copyfile(path, unfinished / path.name)
+            self._tokenizer.save_pretrained(unfinished)
+            tensors = {"weight": head.weight.astype(np.float32), "bias": head.bias.astype(np.float32)}
+            save_file(tensors, unfinished / HEAD_WEIGHTS)
+            (unfinished / HEAD_FILE).write_text(json.dumps(about, indent=2), encoding="utf-8")
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @classmethod
+    def load(cls, folder: Path, **settings: Any) -> Self:
+        """A learner of a saved folder, whose encoder can be fitted to again; settings are the constructor's.
+
+        Raises RefusedError where ``labels`` are given and are not the folder's.
+        """
+        about, head = read_head(folder)
+        names = tuple(about["labels"])
+        settings = {"labels": LabelSet(names), "max_tokens": about["max_tokens"]} | settings
+        learner = cls(settings.pop("encoder", None) or folder, **settings)
+        if learner.labels.names != names:
+            raise RefusedError(
+                f"{folder} was trained on the labels {', '.join(names)}", "load it with those, or train again"
+            )
+        learner._head, learner._ridge = head, about["ridge"]
+        return learner
+
+    def _features(self, texts: Sequence[str], progress: Progress | None) -> Vectors:
+        return self._encoder.sentences(texts, progress or silent)
+
+    def _trained(self) -> Head:
+        if self._head is None:
+            raise RefusedError("the learner is not trained yet", "train it first: mollia train")
+        return self._head
+
+
+def read_head(folder: Path) -> tuple[dict[str, Any], Head]:
+    """(what head.json says, the head) of a folder that ``save`` has written; InputError where one is damaged."""
+    try:
+        about: dict[str, Any] = json.loads((folder / HEAD_FILE).read_text(encoding="utf-8"))
+        tensors = load_file(folder / HEAD_WEIGHTS)
+        weight, bias = (tensors[name].astype(np.float64) for name in ("weight", "bias"))
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise InputError(
+            f"the linear classifier in {folder} cannot be loaded: {error}", "train it again: mollia run --run NEW"
+        ) from None
+    return about, Head(weight, bias)
+
+
+def _dropout(head: Head, features: Vectors, rng: np.random.Generator) -> FloatArray:
+    """[E, n, K] label probabilities of E = 10 embeddings of each text that lack some coordinates."""
+    kept = 1.0 - _DROPPED
+    masks = (rng.random(features.shape) < kept for _ in range(DROPOUT_SAMPLES))
+    return np.stack([softmax(head.logits(features * mask / kept)) for mask in masks])
+
+
+def _perturbed(head: Head, features: Vectors, rng: np.random.Generator) -> FloatArray:
+    """[n, 30 K] deviations of the probabilities under noise on the head's weights: see inference.perturbed_outputs."""
+    origin = softmax(head.logits(features))
+    norms = np.linalg.norm(origin, axis=1, keepdims=True)
+    deviations = []
+    for _ in range(NOISES):
+        noise = rng.normal(size=head.weight.shape)
+        moved = head.weight + noise * (NOISE_SCALE * np.linalg.norm(head.weight) / np.linalg.norm(noise))
+        deviations.append((softmax(replace(head, weight=moved).logits(features)) - origin) / norms)
+    return np.concatenate(deviations, axis=1)

@@ -1,0 +1,180 @@
+"""benchmarks/instead.py: labels saved are counted right, the alternatives learn, and the script runs and goes on."""
+
+import json
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from learners.learner_cases import save_encoder
+
+from mollia_cli.domain.rng import stream
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+with pytest.MonkeyPatch.context() as path:
+    path.syspath_prepend(BENCHMARKS)
+    from baselines.frozen import Spreading, cross_validated, logistic, unit
+    from baselines.setfit import PAIRS, pairs
+    from labels_saved import Saved, labels_needed, labels_saved, labels_saved_svg
+
+
+def test_labels_needed_is_read_off_between_two_points() -> None:
+    curve = [(200, 0.9), (50, 0.6), (100, 0.8)]
+    assert labels_needed(curve, 0.7) == pytest.approx(75)
+    assert labels_needed(curve, 0.825) == pytest.approx(125)
+    assert labels_needed(curve, 0.8) == 100
+    assert labels_needed(curve, 0.5) == 50
+    assert labels_needed(curve, 0.9) == 200
+    assert labels_needed(curve, 0.91) == math.inf
+    assert labels_needed([(50, 0.6), (100, 0.8), (150, 0.7), (200, 0.9)], 0.79) == pytest.approx(97.5)
+
+
+def test_labels_saved_takes_the_alternative_that_needs_fewest() -> None:
+    curves = {
+        "slow": {50: [0.5, 0.5], 250: [0.9, 0.9]},
+        "best": {50: [0.6, 0.6], 100: [0.8, 0.8]},
+        "never": {50: [0.1]},
+    }
+    saved = labels_saved(curves, [0.7, 0.7], 50)
+    assert (saved.method, saved.labels, saved.target) == ("best", 50, pytest.approx(0.7))
+    assert saved.needed == pytest.approx(75) and saved.times == pytest.approx(1.5)
+    assert saved.interval == (pytest.approx(75), pytest.approx(75))
+    # Beyond what "best" was measured at, the other one's curve goes on.
+    assert labels_saved(curves, [0.85, 0.85], 50).method == "slow"
+    assert labels_saved(curves, [0.85, 0.85], 50).needed == pytest.approx(225)
+
+
+def test_the_interval_is_over_draws_that_are_resampled_together() -> None:
+    rng = np.random.default_rng(0)
+    luck = rng.normal(0, 0.05, 20)  # of a draw: of its labels, in all that is measured on it
+    curves = {"a": {50: (0.6 + luck).tolist(), 150: (0.8 + luck).tolist()}}
+    together = labels_saved(curves, (0.7 + luck).tolist(), 50)
+    apart = labels_saved(curves, (0.7 + rng.permutation(luck)).tolist(), 50)
+    assert together.interval == (pytest.approx(100), pytest.approx(100))
+    assert apart.interval[0] < 97 and apart.interval[1] > 103
+
+
+def test_what_no_alternative_reaches_is_infinite_and_drawn_as_more() -> None:
+    curve = {50: [0.6, 0.7], 100: [0.8, 0.7]}
+    saved = labels_saved({"a": curve}, [0.9, 0.9], 50)
+    assert math.isinf(saved.needed) and saved.method == "a"
+    assert "more than 100 labels" in labels_saved_svg(saved, curve, "title")
+    assert "75 labels" in labels_saved_svg(Saved(50, 0.7, "a", 75.0, (60.0, 90.0)), curve, "title")
+
+
+def clusters(n: int, classes: int, seed: int) -> tuple[Any, Any]:
+    """Unit rows around as many directions as there are classes, and their labels."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, n)
+    labels[:classes] = np.arange(classes)
+    return unit(np.eye(8)[labels] + rng.normal(0, 0.25, (n, 8))), labels
+
+
+def test_logistic_regression_is_at_its_minimum_and_penalises_by_c() -> None:
+    rows, labels = clusters(60, 3, 0)
+    targets = np.eye(3)[labels]
+    made = logistic(rows, targets, 10.0)(rows)
+    # The bias is not penalised: at the minimum the mean prediction of each label is its share.
+    np.testing.assert_allclose(made.mean(axis=0), targets.mean(axis=0), atol=1e-3)
+    loose, tight = (logistic(rows, targets, c)(rows).max(axis=1).mean() for c in (100.0, 0.1))
+    assert loose > 0.9 > 0.6 > tight
+
+
+def test_cross_validation_judges_every_row_by_others() -> None:
+    rows, _ = clusters(40, 2, 1)
+    labels = stream(0, "noise").integers(0, 2, 40)
+    chosen, held_out = cross_validated(rows, labels, 2, 0)
+    assert chosen == 1.0  # of labels that are noise the least is learned
+    assert (held_out.argmax(axis=1) == labels).mean() < 0.75
+
+
+def test_spreading_follows_the_clusters_from_one_label_each() -> None:
+    rows, labels = clusters(90, 3, 2)
+    given = np.arange(3)
+    scores = Spreading(rows).scores(given, labels[given], 3)
+    assert (scores.argmax(axis=1) == labels).mean() > 0.9
+    others, true = clusters(30, 3, 3)
+    assert (Spreading(rows).outside(others, scores).argmax(axis=1) == true).mean() > 0.9
+
+
+def test_pairs_are_of_the_same_label_and_of_another() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 2])
+    first, second, same = pairs(labels, 0)
+    assert len(first) == 2 * PAIRS * len(labels)
+    np.testing.assert_array_equal(labels[first] == labels[second], same == 1)
+    alone = first == second
+    assert set(labels[first[alone]]) == {2}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """60 training and 20 test texts of two labels, an untrained encoder, and two LLMs that are often right."""
+    rng = np.random.default_rng(0)
+    gold = rng.integers(0, 2, 80)
+    words = [" ".join(f"w{30 * label + word}" for word in rng.integers(0, 30, 6)) for label in gold]
+    rows = [
+        {"text": t, "label": ("no", "yes")[k], "meta_row": n} for n, (t, k) in enumerate(zip(words, gold, strict=True))
+    ]
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows[:60])))
+    (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, rows[60:])))
+    z = np.full((80, 4, 2), 0.3)
+    z[np.arange(80), :, np.where(rng.random(80) < 0.8, gold, 1 - gold)] = 0.7
+    np.save(tmp_path / "outputs.npy", z)
+    save_encoder(tmp_path / "tiny", "bert")
+    return tmp_path
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch, load_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return load_benchmark("instead")
+
+
+def run(script: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path, *more: str) -> None:
+    command = ["instead.py", "--data", str(folder), "--encoders", str(folder / "tiny"), "--tokens", "16"]
+    command += ["--outputs", str(folder / "outputs.npy"), "--labels", "10,20", "--seeds", "2", "--draws-slow", "1"]
+    monkeypatch.setattr(sys, "argv", [*command, "--out", str(folder / "out"), *more])
+    script.main()
+
+
+def test_the_script_measures_every_kind_of_method_and_goes_on_where_it_was(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(script, monkeypatch, folder, "--json")
+    found = json.loads(capsys.readouterr().out)
+    kinds = {row["method"].split(":")[0] for row in found["cells"]}
+    assert kinds == {"lr", "spreading", "setfit", "finetune", "mixture-without-llms", "best-llm", "vote", "mollia"}
+    ours = [row for row in found["cells"] if row["method"] == "mollia"]
+    assert [(row["labels"], row["draw"]) for row in ours] == [(10, 0), (10, 1), (20, 0), (20, 1)]
+    assert all({"accuracy", "macro_f1", "pool_accuracy", "wall", "cpu"} <= row.keys() for row in ours)
+    assert {row["labels"] for row in found["cells"] if row["method"] == "lr:tiny"} == {10, 20, 50, 60}
+    assert {row["draw"] for row in found["cells"] if row["method"] == "setfit:tiny"} == {0}
+    assert {row["labels"] for row in found["cells"] if row["method"] == "mixture-without-llms"} == {10, 20, 50}
+    assert found["saved"]["with_own"]["labels"] == found["saved"]["without_own"]["labels"] == 10
+    assert found["saved"]["without_own"]["method"] != "mixture-without-llms"
+
+    def never(*_: Any) -> None:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(script, "measure", never)
+    run(script, monkeypatch, folder, "--picture", str(folder / "saved.svg"))
+    printed = capsys.readouterr().out
+    assert "| mollia | 2 | " in printed and "60 labels (all)" in printed and printed.count("labels saved, with") == 2
+    assert (folder / "saved.svg").read_text().startswith("<svg")
+    with pytest.raises(AssertionError, match="measured again"):
+        run(script, monkeypatch, folder, "--seeds", "3")
+
+
+def test_a_number_of_labels_in_words(script: Any) -> None:
+    assert [script.amount(n, 50, 400) for n in (50.0, 74.6, math.inf)] == ["50 or fewer", "75", "more than 400"]
+
+
+def test_draws_of_more_labels_hold_those_of_fewer_and_the_worked_examples(script: Any) -> None:
+    rows = script.order(30, (7, 3), 4)
+    assert rows[:2].tolist() == [7, 3] and sorted(rows) == list(range(30))
+    assert (rows != script.order(30, (7, 3), 5)).any()

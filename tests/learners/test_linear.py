@@ -1,0 +1,190 @@
+"""What only the learner with a frozen encoder does: texts are read once, and the head is fitted to its end."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+from learner_cases import LABELS, colour_examples  # noqa: E402
+from safetensors.numpy import load_file  # noqa: E402
+
+from mollia_cli.domain.errors import InputError  # noqa: E402
+from mollia_cli.learners import frozen  # noqa: E402
+from mollia_cli.learners.base import Examples, take  # noqa: E402
+from mollia_cli.learners.embeddings import EmbeddingStore, forget_texts  # noqa: E402
+from mollia_cli.learners.head import GRID, choose_ridge, fit_head, softmax  # noqa: E402
+from mollia_cli.learners.linear import LinearLearner  # noqa: E402
+from mollia_cli.learners.losses import robust_loss  # noqa: E402
+from mollia_cli.learners.transformer import TransformerLearner  # noqa: E402
+
+
+def learner(encoder: Path, keep: Path | None, **settings: object) -> LinearLearner:
+    return LinearLearner(encoder, LABELS, **{"max_tokens": 24, "threads": 1, "embeddings": keep} | settings)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many texts each reading of the encoder was of."""
+    seen: list[int] = []
+    pooled = frozen.pooled_layers
+
+    def counted(body, encoded, *rest):
+        seen.append(len(encoded))
+        return pooled(body, encoded, *rest)
+
+    monkeypatch.setattr(frozen, "pooled_layers", counted)
+    return seen
+
+
+def test_a_text_is_read_once_for_all_learners_of_the_encoder(encoder: Path, tmp_path: Path, reads: list[int]) -> None:
+    data, keep = colour_examples(40, 0), tmp_path / "embeddings"
+    first = learner(encoder, keep)
+    first.fit(data, take(data, []), 0.0, 1)
+    assert reads == [40]
+    expected = first.signals(data.texts, frozenset({"embeddings"}), 0)["embeddings"]
+    first.save(tmp_path / "model")
+
+    again = LinearLearner.load(tmp_path / "model", embeddings=keep, threads=1)
+    again.fit(data, take(data, []), 0.0, 2)
+    np.testing.assert_array_equal(again.signals(data.texts, frozenset({"embeddings"}), 0)["embeddings"], expected)
+    assert reads == [40]
+    assert again._encoder._body is None  # nothing to read, nothing to load
+    assert again.unread([*data.texts, "w1 w2", "w1 w2", "w1 w2 w3"]) == ["w1 w2 w3", "w1 w2"]
+    again.predict_proba(["w1 w2", data.texts[0], "w1 w2"])
+    assert reads == [40, 1]
+
+    other = learner(encoder, keep, max_tokens=12)  # another longest text is another encoder
+    other.fit(data, take(data, []), 0.0, 1)
+    assert reads == [40, 1, 40]
+
+
+def test_both_learners_share_what_describes_a_text(encoder: Path, tmp_path: Path, reads: list[int]) -> None:
+    texts, keep = colour_examples(10, 0).texts, tmp_path / "embeddings"
+    first = learner(encoder, keep).describe(texts)
+    again = TransformerLearner(encoder, LABELS, max_tokens=24, threads=1, embeddings=keep).describe(texts)
+    np.testing.assert_array_equal(first, again)
+    assert reads == [10]
+
+
+def test_an_embedding_is_the_mean_of_the_last_layer_of_length_one(encoder: Path) -> None:
+    import transformers
+
+    text = "w1 w2 w3"
+    model = learner(encoder, None)
+    model._encoder._dtype = torch.float32
+    model.fit(colour_examples(10, 0), colour_examples(0, 0), 0.0, 1)
+    body = transformers.AutoModel.from_pretrained(encoder, local_files_only=True).eval()
+    tokens = transformers.AutoTokenizer.from_pretrained(encoder)(text, return_tensors="pt")
+    tokens.pop("token_type_ids", None)
+    with torch.inference_mode():
+        mean = body(**tokens).last_hidden_state[0].mean(dim=0).numpy()
+    found = model.signals([text, "w9 " * 12], frozenset({"embeddings"}), 0)["embeddings"]
+    np.testing.assert_allclose(found[0], mean / np.linalg.norm(mean), atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0, atol=1e-6)
+
+
+def test_a_part_that_is_damaged_or_unfinished_is_read_again(tmp_path: Path) -> None:
+    store, asked = EmbeddingStore(tmp_path / "one" / "encoder"), []
+
+    def read(texts):
+        asked.append(list(texts))
+        return np.array([[len(text)] for text in texts], dtype=np.float32)
+
+    (tmp_path / "one").mkdir()
+    np.testing.assert_array_equal(store.get(["aa", "b", "aa"], read)[:, 0], [2, 1, 2])
+    [part] = (tmp_path / "one" / "encoder").iterdir()
+    assert part.stat().st_mode & 0o077 == 0
+    part.write_bytes(part.read_bytes()[:40])
+    (part.parent / f".{part.name}.99999999.part").write_bytes(b"half")
+    np.testing.assert_array_equal(store.get(["b", "aa"], read)[:, 0], [1, 2])
+    assert asked == [["aa", "b"], ["aa", "b"]]
+    assert store.get(["b"], read)[0, 0] == 1
+    assert len(asked) == 2
+
+
+def test_what_is_forgotten_goes_with_its_part_and_no_other(tmp_path: Path) -> None:
+    (tmp_path / "all").mkdir()
+    for encoder in ("x", "y"):
+        store = EmbeddingStore(tmp_path / "all" / encoder)
+        for texts in (["secret", "plain"], ["other"]):
+            store.get(texts, lambda part: np.zeros((len(part), 2), dtype=np.float32))
+    (tmp_path / "all" / "x" / ".z.safetensors.99999999.part").write_bytes(b"half")
+    gone = list(forget_texts(tmp_path / "all", ["secret"]))
+    assert len(gone) == 3
+    for encoder in ("x", "y"):
+        assert EmbeddingStore(tmp_path / "all" / encoder).missing(["secret", "plain", "other"]) == ["secret", "plain"]
+    assert list(forget_texts(tmp_path / "nothing", ["secret"])) == []
+
+
+def test_the_head_minimises_the_loss_of_eq_9_to_its_end() -> None:
+    rng = np.random.default_rng(0)
+    x, targets = rng.normal(size=(60, 5)), rng.integers(0, 3, 60)
+    negatives = (rng.random((60, 3)) < 0.3) & (np.eye(3)[targets] == 0)
+    examples = Examples(("t",) * 60, targets, rng.choice([0.5, 1.0], 60), negatives)
+    head = fit_head(x, examples, 0.7, 0.1)
+    weight, bias = (torch.tensor(part, requires_grad=True) for part in (head.weight, head.bias))
+    loss = (
+        robust_loss(
+            torch.tensor(x) @ weight.T + bias,
+            torch.tensor(targets),
+            torch.tensor(examples.weights),
+            torch.tensor(negatives),
+            0.7,
+        ).sum()
+        + 0.05 * (weight**2).sum()
+    )
+    loss.backward()
+    assert max(float(part.grad.abs().max()) for part in (weight, bias)) < 1e-2
+    assert softmax(np.array([[1e4, 0.0]]))[0].tolist() == [1.0, 0.0]
+
+
+def test_the_penalty_is_chosen_on_gold_labels() -> None:
+    rng = np.random.default_rng(1)
+    gold, wrong = np.arange(60), np.arange(60, 300)
+    x = rng.normal(size=(300, 40))
+    truth = (x[:, 0] > 0).astype(np.int64)
+    targets = truth.copy()
+    targets[wrong] = rng.integers(0, 2, len(wrong))  # these labels mean nothing
+    none = np.zeros((300, 2), dtype=bool)
+    some = Examples(("t",) * 300, targets, np.ones(300), none, np.arange(300) < 60)
+    clean = Examples.gold(("t",) * 300, truth, 2)
+    chosen = choose_ridge(x, some, 0.0, 0)
+    assert chosen > choose_ridge(x, clean, 0.0, 0)
+    assert chosen == choose_ridge(x, some, 0.0, 0)
+    assert chosen in GRID
+    assert choose_ridge(x[:1], take(clean, gold[:1]), 0.0, 0) == GRID[0]
+
+
+def test_the_saved_folder_says_what_it_is(encoder: Path, tmp_path: Path) -> None:
+    model = learner(encoder, None)
+    model.fit(colour_examples(60, 0), colour_examples(0, 0), 0.0, 1)
+    model.save(tmp_path / "model")
+    about = json.loads((tmp_path / "model" / "head.json").read_text())
+    assert (about["labels"], about["learner"], about["max_tokens"]) == (["red", "green", "blue"], "linear", 24)
+    assert about["ridge"] in GRID
+    shapes = {name: values.shape for name, values in load_file(tmp_path / "model" / "head.safetensors").items()}
+    assert shapes == {"weight": (3, 32), "bias": (3,)}
+    for name in ("config.json", "model.safetensors"):
+        assert (tmp_path / "model" / name).read_bytes() == (encoder / name).read_bytes()
+    (tmp_path / "model" / "head.safetensors").write_bytes(b"half")
+    with pytest.raises(InputError, match="cannot be loaded"):
+        LinearLearner.load(tmp_path / "model")
+
+
+def test_onnx_says_what_the_learner_says(encoder: Path, tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    from mollia_cli.learners.onnx import export_onnx
+    from mollia_cli.learners.pretrained import load_tokenizer
+
+    model, texts = learner(encoder, None), ["w1 w2", "w21 w22 w23 w24", "w45"]
+    model._encoder._dtype = torch.float32
+    model.fit(colour_examples(60, 0), colour_examples(0, 0), 0.0, 1)
+    model.save(tmp_path / "model")
+    export_onnx(tmp_path / "model", tmp_path / "model.onnx")
+    session = runtime.InferenceSession(tmp_path / "model.onnx")
+    tokens = load_tokenizer(tmp_path / "model")(texts, padding=True, return_tensors="np")
+    [logits] = session.run(["logits"], {one.name: tokens[one.name].astype(np.int64) for one in session.get_inputs()})
+    np.testing.assert_allclose(softmax(logits), model.predict_proba(texts), atol=1e-3)
