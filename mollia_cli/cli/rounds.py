@@ -74,8 +74,8 @@ def run_(
     repeats: Annotated[
         int,
         typer.Option(
-            help="Repeats with random streams of their own, NAME, NAME.2, ...: in selection, training, the aggregator and"
-            " the unlabelled items that it learns from. They share the seed set.",
+            help="Repeats with random streams of their own, NAME, NAME.2, ...: in selection, training, the"
+            " aggregator and the unlabelled items that it learns from. They share the seed set.",
             min=1,
         ),
     ] = 1,

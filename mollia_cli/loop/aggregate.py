@@ -167,7 +167,7 @@ def aggregate(
     """Verdicts on ``ids`` (None: every annotated pool item), by an aggregator that also learned from them, unlabelled.
 
     People's labels override verdicts. ``target_precision``: also the confidence from which the other verdicts of
-    the pool are right so often, promised at the confidence ``level``; then it learns from every annotated pool item,
+    the pool have that accuracy, promised at the confidence ``level``; then it learns from every annotated pool item,
     so that the same holds whatever the ids are. Raises InputError where the seeds cannot promise it, or the
     aggregator learns nothing that could tell.
     """

@@ -1,8 +1,8 @@
-"""A cascade of LLMs: the next one is asked only of items on which those before it leave doubt.
+"""A cascade of LLMs: the next one is asked only of items on which confidence is still low.
 
 FrugalGPT (Chen, Zaharia & Zou 2023) trains a scorer of answers and asks on below a threshold; Yue et al.
 (2024) ask on where an LLM's repeated answers differ. Here the aggregator is the scorer: fitted on what the
-first j LLMs said of the seed items (which every LLM reads), its calibrated confidence says whether the j
+first j LLMs observed of the seed items (which every LLM reads), its calibrated confidence says whether the j
 LLMs are enough. With the aggregator ``vote`` that is Yue et al.'s rule.
 
 Nothing is made up for an LLM that was not asked. An item's verdict, its confidence and its negative labels
@@ -28,7 +28,7 @@ CASCADE = "cascade"
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One LLM of a cascade: of how many items it was needed, and on how many the LLMs up to it were sure enough."""
+    """One LLM of a cascade: of how many items it was needed, and on how many the LLMs up to it were confident enough."""
 
     name: str
     asked: int
@@ -99,7 +99,7 @@ def stages_remark(done: Cascaded) -> str:
     """The stages for people."""
     first = done.stages[0]
     later = "".join(f", {stage.name} of {stage.asked}" for stage in done.stages[1:])
-    return f"asked {first.name} of {first.asked} items{later}; sure of the others"
+    return f"asked {first.name} of {first.asked} items{later}; confident of the others"
 
 
 def with_sample(project: Project, ids: Sequence[str]) -> list[str]:

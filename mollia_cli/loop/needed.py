@@ -36,7 +36,7 @@ def fit_seeds(project: Project) -> list[Item]:
 def fit_items(project: Project) -> list[Item]:
     """All items that an aggregator learns labels from: ``fit_seeds``, then what people have labelled in the pool.
 
-    People look at doubtful items first, so whoever measures accuracy takes the seeds alone.
+    People look at items of low confidence first, so whoever measures accuracy takes the seeds alone.
     """
     return [*fit_seeds(project), *labelled_by_people(project)]
 

@@ -164,7 +164,7 @@ def _whole_panel(project: Project, run: str, setup: RunConfig, number: int, ids:
 
 
 def _verdict_quality(project: Project, selections: Sequence[Selection], verdicts: Verdicts) -> dict[str, float | None]:
-    """How often the verdicts on the selected items are right, where their true labels happen to be known.
+    """The accuracy of the verdicts on the selected items whose true labels happen to be known.
 
     What people have labelled is no verdict.
     """

@@ -106,7 +106,7 @@ def _annotated(project: Project, run: str, strategy: str, candidates: Sequence[s
     ready = observed_by_all(project, _panel_of(project, run), candidates)
     if candidates and not ready:
         raise NotFoundError(
-            f"strategy {strategy!r} looks at what the panel said, and no candidate was annotated yet",
+            f"strategy {strategy!r} looks at the panel's observations, and no candidate was annotated yet",
             "annotate the pool first: mollia annotate --split pool",
         )
     if len(ready) < len(candidates):

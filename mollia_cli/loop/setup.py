@@ -80,7 +80,7 @@ def planned_run(project: Project, name: str = "", **changes: Any) -> tuple[str, 
     stored = project.store.runs.config(run)
     config = stored or RunConfig.of(project.settings)
     if isinstance(named := wanted.get("learner"), str | Mapping):
-        wanted["learner"] = asdict(config.learner) | ({"name": named} if isinstance(named, str) else named)
+        wanted["learner"] = asdict(config.learner) | ({"name": named} if isinstance(named, str) else dict(named))
     wanted = checked(wanted, RunConfig, "run")
     if "learner" in wanted:
         wanted["learner"] = replace(wanted["learner"], threads=0)
@@ -144,6 +144,6 @@ def _check_cascade(project: Project, config: RunConfig) -> None:
     check_order(project, config.cascade)
     if config.method == REFINED:
         raise InputError(
-            "the method 'refined' learns from what every LLM said of every item, and a cascade does not ask them all",
+            "the method 'refined' learns from every LLM's observations of every item, and a cascade does not ask them all",
             "leave --cascade away, or use --method mollia",
         )

@@ -22,7 +22,7 @@ STOP_SET = 1000
 
 
 def stop_reason(project: Project, run: str, setup: RunConfig, rounds: Sequence[Round]) -> str:
-    """Why the run should end after these finished rounds, or ""; stored with the run and said.
+    """Why the run should end after these finished rounds, or ""; stored with the run, and reported.
 
     It is the same however often the run was stopped in between: it depends on what the store holds alone.
     """
@@ -39,7 +39,7 @@ def stop_reason(project: Project, run: str, setup: RunConfig, rounds: Sequence[R
 
 
 def history(project: Project, run: str, setup: RunConfig, rounds: Sequence[Round], criterion: Criterion) -> History:
-    """What the criterion may look at. Classifiers that were not asked for their opinions yet are asked now."""
+    """What the criterion may look at. Classifiers whose predictions are not stored yet are asked now."""
     counted = setup.budget_tokens and not certain(project.panel)
     tokens = _tokens(project, run, setup) if counted else 0
     minutes = sum(sum(record.seconds.values()) for record in rounds) / 60
@@ -64,7 +64,7 @@ def stop_set(project: Project) -> list[str]:
 def _opinions(project: Project, run: str, rounds: Sequence[Round]) -> FloatArray:
     """[R, m, K] of the stop set's items; a round whose classifier cannot be asked any more raises NotFoundError."""
     wanted = stop_set(project)
-    said = []
+    found = []
     for record in rounds:
         known = project.store.runs.opinions(run, record.number)
         if missing := [item_id for item_id in wanted if item_id not in known]:
@@ -72,8 +72,8 @@ def _opinions(project: Project, run: str, rounds: Sequence[Round]) -> FloatArray
             found = trained_learner(project, record).predict_proba(texts, project.progress)
             project.store.runs.add_opinions(run, record.number, dict(zip(missing, found, strict=True)))
             known = project.store.runs.opinions(run, record.number)
-        said.append([known[item_id] for item_id in wanted])
-    return np.array(said, dtype=np.float64).reshape(len(rounds), len(wanted), len(project.labels))
+        found.append([known[item_id] for item_id in wanted])
+    return np.array(found, dtype=np.float64).reshape(len(rounds), len(wanted), len(project.labels))
 
 
 def _tokens(project: Project, run: str, setup: RunConfig) -> int:

@@ -68,7 +68,7 @@ def train_learner(
 ) -> tuple[Learner, dict[str, Any], int | None]:
     """A learner trained from its pretrained weights, how the training went, and its peak memory in bytes.
 
-    The memory is the process's, without what LLMs that are kept loaded hold; None where it cannot be told.
+    The memory is the process's, without what LLMs that are kept loaded hold; None where it is unknown.
 
     config: runs of the same repeat share their random streams.
     lambda_before: the previous round's weight of negative labels, see ``negative_weight``.

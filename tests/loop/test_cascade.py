@@ -49,7 +49,7 @@ def test_only_doubts_reach_the_next_llm(replaying: Project) -> None:
     assert (first.name, second.name) == ("b", "a")
     assert first.asked == 40 > second.asked > 0
     assert first.settled == 40 - second.asked
-    assert stages_remark(done) == f"asked b of 40 items, a of {second.asked}; sure of the others"
+    assert stages_remark(done) == f"asked b of 40 items, a of {second.asked}; confident of the others"
 
     both = members(replaying)
     by_name = {member.name: member for member in both}
