@@ -28,7 +28,7 @@ CASCADE = "cascade"
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One LLM of a cascade: of how many items it was needed, and on how many the LLMs up to it were confident enough."""
+    """One LLM of a cascade: of how many items it was needed, and on how many confidence was high enough then."""
 
     name: str
     asked: int

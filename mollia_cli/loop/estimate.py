@@ -230,7 +230,7 @@ def _learner(project: Project, plan: _Plan, run: str) -> list[Part]:
 
 
 def _frozen(project: Project, plan: _Plan, gold: Examples) -> list[Part]:
-    """Reading each text once, measured on some that have to be read anyway; and a fit a round, measured on the seeds."""
+    """Reading each text once, measured on some that are read anyway; and a fit a round, measured on the seeds."""
     learner = new_learner(project)
     learner.fit(gold, take(gold, []), 0.0, 0, project.progress)
     once = learner.fit(gold, take(gold, []), 0.0, 0).seconds  # nothing is read for it any more

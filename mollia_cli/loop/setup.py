@@ -144,6 +144,6 @@ def _check_cascade(project: Project, config: RunConfig) -> None:
     check_order(project, config.cascade)
     if config.method == REFINED:
         raise InputError(
-            "the method 'refined' learns from every LLM's observations of every item, and a cascade does not ask them all",
+            "the method 'refined' learns from every LLM's observation of every item; a cascade does not ask them all",
             "leave --cascade away, or use --method mollia",
         )
