@@ -64,7 +64,7 @@ def stop_set(project: Project) -> list[str]:
 def _opinions(project: Project, run: str, rounds: Sequence[Round]) -> FloatArray:
     """[R, m, K] of the stop set's items; a round whose classifier cannot be asked any more raises NotFoundError."""
     wanted = stop_set(project)
-    found = []
+    predictions = []
     for record in rounds:
         known = project.store.runs.opinions(run, record.number)
         if missing := [item_id for item_id in wanted if item_id not in known]:
@@ -72,8 +72,8 @@ def _opinions(project: Project, run: str, rounds: Sequence[Round]) -> FloatArray
             found = trained_learner(project, record).predict_proba(texts, project.progress)
             project.store.runs.add_opinions(run, record.number, dict(zip(missing, found, strict=True)))
             known = project.store.runs.opinions(run, record.number)
-        found.append([known[item_id] for item_id in wanted])
-    return np.array(found, dtype=np.float64).reshape(len(rounds), len(wanted), len(project.labels))
+        predictions.append([known[item_id] for item_id in wanted])
+    return np.array(predictions, dtype=np.float64).reshape(len(rounds), len(wanted), len(project.labels))
 
 
 def _tokens(project: Project, run: str, setup: RunConfig) -> int:
