@@ -31,7 +31,7 @@ _COLUMNS = {
 
 def panel(
     target_precision: Annotated[
-        float, typer.Option(help="Check with people's labels verdicts that should be right so often.", min=0.0, max=1.0)
+        float, typer.Option(help="Check by people's labels verdicts that should have this accuracy.", min=0.0, max=1.0)
     ] = 0.95,
     project: ProjectOption = None,
     as_json: JsonOption = False,

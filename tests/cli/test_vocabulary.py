@@ -20,7 +20,7 @@ STEMS = {
     "--raw": "CSV cells as they are",
     "--strategy": "The query strategy",
     "--synthetic": "the texts of `mollia generate`, too",
-    "--target-precision": "right so often",
+    "--target-precision": "have this accuracy",
 }
 # What is not said, and what is said instead; the commands in which the word means something else.
 FORBIDDEN: dict[str, tuple[str, set[str]]] = {
