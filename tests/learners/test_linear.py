@@ -157,6 +157,14 @@ def test_the_penalty_is_chosen_on_gold_labels() -> None:
     assert choose_ridge(x[:1], take(clean, gold[:1]), 0.0, 0) == GRID[0]
 
 
+def test_beside_labels_that_are_not_gold_the_penalty_is_stronger() -> None:
+    rng = np.random.default_rng(1)
+    x = 0.1 * rng.normal(size=(60, 40))
+    gold = Examples.gold(("t",) * 60, (x[:, 0] + 0.2 * x[:, 1] > 0).astype(np.int64), 2)
+    all_but_one = Examples(gold.texts, gold.targets, gold.weights, gold.negatives, np.arange(60) < 59)
+    assert choose_ridge(x, all_but_one, 0.0, 0) > choose_ridge(x, gold, 0.0, 0)
+
+
 def test_the_saved_folder_says_what_it_is(encoder: Path, tmp_path: Path) -> None:
     model = learner(encoder, None)
     model.fit(colour_examples(60, 0), colour_examples(0, 0), 0.0, 1)
