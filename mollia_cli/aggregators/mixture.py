@@ -18,7 +18,7 @@ from mollia_cli.aggregators.conditional_logit import ConditionalLogit
 from mollia_cli.aggregators.features import log_softmax, one_hot, softmax
 from mollia_cli.aggregators.logit import Logit, Ridge, fit_logit, start
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray, Panel
+from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 from mollia_cli.domain.rng import stream
 
 _FLOOR = 1e-3  # of probabilities, before their logarithm
@@ -47,8 +47,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Mixed:
-    """The verdicts of a mixture: probabilities [n, K] of the gold rows and [m, K] of the pool's, each row's head opinion
-    formed without its own target; and what judges other texts: the head, and the logits with the LLMs and without."""
+    """Probabilities [n, K] of the gold texts and [m, K] of the pool's, and what judges other texts.
+
+    ``gold``: the head left out each one's target, but the logits have seen it (``held_out`` has not).
+    """
 
     gold: FloatArray
     pool: FloatArray
@@ -57,7 +59,7 @@ class Mixed:
     alone: Logit
 
     def predict_proba(self, view: FloatArray, llms: FloatArray | None = None) -> FloatArray:
-        """[n, K] of texts that it did not learn from. view: [n, d]; llms: [n, K], what their aggregator says of them."""
+        """[n, K] of texts that it did not learn from. view: [n, d]; llms: [n, K], what their aggregator says."""
         said = self.head.predict_proba(view)
         return _weighed(self.alone, [said]) if llms is None else _weighed(self.beside, [llms, said])
 
@@ -165,7 +167,7 @@ def held_out(
     make: Callable[[], Aggregator] = panel_logit,
     parts: int = 5,
 ) -> FloatArray:
-    """[n, K] probabilities of the gold texts, each by a whole mixture (the LLMs' aggregator too) that never saw its label.
+    """[n, K] probabilities of the gold texts, by mixtures (and aggregators of the LLMs) that never saw their labels.
 
     The part that is left out joins the pool, unlabelled. With these, ``calibration.calibrate`` finds the temperature.
     """
