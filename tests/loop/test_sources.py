@@ -203,4 +203,4 @@ def test_refined_trains_on_sure_verdicts_of_the_unselected_pool(
     picked = [s.item_id for s in project.store.runs.selections(run)]
     again, verdicts = refined_verdicts(project, setup.aggregator, panel, picked)
     assert again.id == fit.id
-    assert set(picked) <= set(verdicts)
+    assert set(picked) <= set(verdicts.ids)
