@@ -258,7 +258,7 @@ def papers_loop(encoder: str, tokens: int) -> Callable[[Material, Draw], Answer]
         with tempfile.TemporaryDirectory() as work:
             outputs, root = Path(work) / "outputs.npy", Path(work) / "project"
             np.save(outputs, interleave(data.panel.probabilities, data.panel.votes))
-            made = Project.create(root, data.labels.names, encoder=folder, seed=draw.number, settings=learner)
+            made = Project.create(root, data.labels.names, encoder=folder, random_seed=draw.number, settings=learner)
             with made as project:
                 items = [Item(str(row), data.texts[row]) for row in draw.pool]
                 for row, label in zip(draw.given, draw.labels, strict=True):

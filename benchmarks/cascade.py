@@ -4,7 +4,7 @@
 
 DIR holds NAME_meta_x.npy ([n, 2N, K]: z and c of each LLM, interleaved) and NAME_meta_y.npy, which is [n] or
 one-hot. For each seed 50 random rows are the seed set and --items others the pool. Counted are the LLM calls on
-the pool; the true labels of the pool are read to measure, and by nothing else. One table row is one --sure.
+the pool; the true labels of the pool are read to measure, and by nothing else. One table row is one --threshold.
 """
 
 import argparse
@@ -35,7 +35,7 @@ ALL = 1.0  # stands for the whole panel, asked of everything
 
 
 def measure(
-    x: Path, gold: np.ndarray, order: Sequence[int], sure: float, seed: int, options: argparse.Namespace
+    x: Path, gold: np.ndarray, order: Sequence[int], threshold: float, seed: int, options: argparse.Namespace
 ) -> tuple[float, float, float]:
     """(share of all LLM calls, share of calls of the last LLM, accuracy) of one cascade on one draw of items."""
     rows = stream(seed, "cascade").permutation(len(gold))[: SEED_ITEMS + options.items]
@@ -46,7 +46,7 @@ def measure(
     ]
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch) / "project"
-        settings = new_settings(labels, encoder="all-minilm-l6-v2", seed=seed)
+        settings = new_settings(labels, encoder="all-minilm-l6-v2", random_seed=seed)
         create(root, replace(settings, aggregate=replace(settings.aggregate, aggregator=options.aggregator)))
         with Project.open(root) as opened:
             project = opened.with_panel(labelling(opened.settings, REPLAY, str(x)))
@@ -54,12 +54,12 @@ def measure(
                 project.store.items.add(items, "cascade")
             ids = project.store.items.ids("pool")
             names = [f"llm{n}" for n in order]
-            if sure == ALL:
+            if threshold == ALL:
                 panel = annotate(project, [*needed_for_fit(project), *ids], names)
                 found = verdicts_on(project, fit_aggregator(project, "", panel, ids), ids)
                 calls = [len(ids)] * len(names)
             else:
-                done = ask(project, names, sure, ids)
+                done = ask(project, names, threshold, ids)
                 found, calls = done.verdicts, [stage.asked for stage in done.stages]
     right = np.mean(found.labels == gold[[int(item_id) for item_id in found.ids]])
     return sum(calls) / (len(names) * len(ids)), calls[-1] / len(ids), float(right)
@@ -70,22 +70,22 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--data", nargs="+", default=["trec", "imdb"])
     parser.add_argument("--order", nargs="+", type=int, default=[1, 2, 3, 4, 5], help="LLMs by number, cheapest first")
-    parser.add_argument("--sure", nargs="+", type=float, default=[0.8, 0.9, 0.95, 0.99, ALL])
+    parser.add_argument("--threshold", nargs="+", type=float, default=[0.8, 0.9, 0.95, 0.99, ALL])
     parser.add_argument("--items", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--aggregator", default="conditional_logit")
     options = parser.parse_args()
-    print("| data | sure | LLM calls | of the last LLM | accuracy |\n|---|---|---|---|---|")
+    print("| data | threshold | LLM calls | of the last LLM | accuracy |\n|---|---|---|---|---|")
     for name in options.data:
         x = options.features / f"{name}_meta_x.npy"
         gold = np.load(options.features / f"{name}_meta_y.npy")
         gold = gold.argmax(axis=1) if gold.ndim == 2 else gold
-        for sure in options.sure:
+        for threshold in options.threshold:
             seeds = range(options.seeds)
-            found = [measure(x, gold, options.order, sure, seed, options) for seed in seeds]
+            found = [measure(x, gold, options.order, threshold, seed, options) for seed in seeds]
             calls, last, right = (statistics.fmean(column) for column in zip(*found, strict=True))
             spread = statistics.stdev([row[2] for row in found]) if len(found) > 1 else 0.0
-            shown = "everything asked" if sure == ALL else f"{sure:g}"
+            shown = "everything asked" if threshold == ALL else f"{threshold:g}"
             print(f"| {name} | {shown} | {calls:.1%} | {last:.1%} | {right:.4f} ± {spread:.4f} |", flush=True)
 
 

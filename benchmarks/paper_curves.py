@@ -144,7 +144,7 @@ def prepare(options: argparse.Namespace, seed: int) -> Path:
     chosen = choose_seeds(pool, labels, seed, options)
     making = root.with_suffix(".part")
     shutil.rmtree(making, ignore_errors=True)
-    settings = new_settings(labels, encoder=str(options.encoder.resolve()), seed=seed)
+    settings = new_settings(labels, encoder=str(options.encoder.resolve()), random_seed=seed)
     aggregate = replace(settings.aggregate, unlabelled=len(pool))
     create(making, replace(settings, aggregate=aggregate, learner=replace(settings.learner, threads=1)))
     items = [replace(item, split="seed") if row in chosen else item for row, item in enumerate(pool)]

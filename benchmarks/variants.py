@@ -118,7 +118,7 @@ def opened(root: Path, names: Sequence[str], number: int, options: argparse.Name
     if (root / "mollia.toml").exists():
         project = Project.open(root)
     else:
-        project = Project.create(root, names, panel=options.models, noun=options.noun, seed=number)
+        project = Project.create(root, names, panel=options.models, noun=options.noun, random_seed=number)
     project.use_threads(options.threads)
     return project
 
@@ -135,7 +135,7 @@ def read_variants(project: Project, kind: str, of: Panel, options: argparse.Name
     """The usable variants of some items of a project, each read by the whole panel; what is missing is made now."""
     beside = project.root.parent
     found = usable_variants(project, kind, project.store.items.get(of.ids), beside / f"{project.root.name}-variants")
-    number, names = project.settings.seed, project.labels.names
+    number, names = project.settings.random_seed, project.labels.names
     with opened(beside / f"{project.root.name}-read", names, number, options) as other:
         rows = {content_id(variant.text): row for row, variant in enumerate(found)}  # of the same text, one is read
         other.import_([{"id": text_id, "text": found[row].text} for text_id, row in rows.items()])
@@ -149,7 +149,7 @@ def by_augmentation(
     project: Project, method: str, known: Panel, seen: Panel, gold: Mapping[str, str], options: argparse.Namespace
 ) -> FloatArray:
     """[n, K] probabilities of the pool items ``seen`` by DA or PAG, fitted on the seeds ``known``."""
-    kind, seed = NEEDS[method], stream_seed(project.settings.seed, "aggregate", method)
+    kind, seed = NEEDS[method], stream_seed(project.settings.random_seed, "aggregate", method)
     varied = read_variants(project, kind, known, options)
     labels = np.array([project.labels.index(gold[item_id]) for item_id in known.ids], dtype=np.int64)
     fitted = augmented(known, labels, varied.panel, varied.originals, seen, seed)

@@ -3,9 +3,10 @@
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from inspect import signature
 from pathlib import Path
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from mollia_cli.domain.items import check_split
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray, Panel
 from mollia_cli.domain.report import Curve, Report
-from mollia_cli.domain.settings import parse_settings
+from mollia_cli.domain.settings import RunConfig, parse_settings
 from mollia_cli.insight import compare, evaluate, export, predict, report, status
 from mollia_cli.loop import aggregate as aggregation
 from mollia_cli.loop import estimate as estimation
@@ -32,29 +33,34 @@ from mollia_cli.project.members import REPLAY, labelling
 from mollia_cli.store.runs import Round
 from mollia_cli.strategies.base import Pick
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
-class RunOptions(TypedDict, total=False):
-    """What a run may be given, each as the option of ``mollia run``; left out: the project's settings."""
 
-    method: str
-    strategy: str
-    aggregator: str
-    annotator: str
-    learner: str
-    replay: str | Path
-    batch: int
-    rounds: int
-    cascade: Sequence[str]
-    sure: float
-    stop: str
-    budget_tokens: int
-    budget_minutes: float
-    synthetic: bool
-    pool_sample: int
-    alpha: float
-    lambda_start: float
-    lambda_end: float
-    delta: float
+@dataclass(frozen=True, kw_only=True)
+class _Named(RunConfig):
+    """The arguments of a method about one run: what a run is, each left out as it was opened, else as the settings."""
+
+    run: str = field(default="", kw_only=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Heard(_Named):
+    """The same and ``done``, which hears of each round."""
+
+    done: Callable[[Round], None] = lambda record: None
+
+
+def _takes(arguments: Callable[P, object]) -> Callable[[Callable[..., T]], Callable[Concatenate[Any, P], T]]:
+    """Have type checkers and ``help`` see the fields of a dataclass as the arguments of a method that takes any."""
+
+    def seen(method: Callable[..., T]) -> Callable[Concatenate[Any, P], T]:
+        this = next(iter(signature(method).parameters.values()))
+        whole = signature(arguments)
+        method.__signature__ = whole.replace(parameters=[this, *whole.parameters.values()])  # type: ignore[attr-defined]
+        return method
+
+    return seen
 
 
 class Project(core.Project):
@@ -74,7 +80,7 @@ class Project(core.Project):
         encoder: str = "",
         noun: str = "text",
         task: str = "",
-        seed: int = 0,
+        random_seed: int = 0,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Self:
         """A new project (``mollia init``); a folder that holds one raises RefusedError.
@@ -86,7 +92,7 @@ class Project(core.Project):
         described = labels if isinstance(labels, Mapping) else dict.fromkeys(labels, "")
         given = parse_settings({"labels": dict(described), **(settings or {})}, "settings")
         named = LabelSet(tuple(described), tuple(described.values()))
-        made = new_settings(named, noun, task, panel, encoder, seed)
+        made = new_settings(named, noun, task, panel, encoder, random_seed)
         learner = replace(given.learner, encoder=made.learner.encoder)
         create(
             Path(folder),
@@ -156,10 +162,11 @@ class Project(core.Project):
         return aggregation.aggregate(self, name, ids, target_precision, confidence_level)
 
     def cascade(
-        self, order: Sequence[str], ids: Sequence[str] | None = None, *, sure: float | None = None, name: str = ""
+        self, order: Sequence[str], ids: Sequence[str] | None = None, *, threshold: float | None = None, name: str = ""
     ) -> Cascaded:
         """Annotate and aggregate at once, asking each LLM of ``order`` only where those before leave doubt."""
-        return aggregate_cascade(self, order, sure or self.settings.run.sure, ids, name)
+        threshold = self.settings.run.threshold if threshold is None else threshold
+        return aggregate_cascade(self, order, threshold, ids, name)
 
     def select(self, strategy: str = "", n: int = 0, *, run: str = "", pool_sample: int = 0) -> list[Pick]:
         """The items to annotate next; 0 items are the project's batch."""
@@ -170,19 +177,20 @@ class Project(core.Project):
         """Train on the seed labels and the verdicts of the last aggregation."""
         return rounds.train_now(self, run)
 
-    def round(self, run: str = "", **options: Unpack[RunOptions]) -> Round | None:
+    @_takes(_Named)
+    def round(self, run: str = "", **options: Any) -> Round | None:
         """One round: select, annotate, aggregate, train, evaluate; None where the pool is used up."""
         return rounds.advance(self, *open_run(self, run, **options))
 
-    def run(
-        self, name: str = "", *, done: Callable[[Round], None] = lambda record: None, **options: Unpack[RunOptions]
-    ) -> list[Round]:
+    @_takes(_Heard)
+    def run(self, run: str = "", done: Callable[[Round], None] = lambda record: None, **options: Any) -> list[Round]:
         """Rounds until ``rounds`` of them are done or ``stop`` says so; continues a run. ``done`` hears of each."""
-        return next(iter(runs.run_repeats(self, name, 1, done, **options).values())).rounds
+        return next(iter(runs.run_repeats(self, run, 1, done, **options).values())).rounds
 
-    def estimate(self, name: str = "", **options: Unpack[RunOptions]) -> estimation.Estimate:
+    @_takes(_Named)
+    def estimate(self, run: str = "", **options: Any) -> estimation.Estimate:
         """What ``run`` with the same options will cost: tokens, seconds, bytes."""
-        return estimation.estimate(self, name, **options)
+        return estimation.estimate(self, run, **options)
 
     def evaluate(self, split: str = "test", limit: int = 0) -> list[evaluate.Score]:
         """Each LLM, the aggregators and the classifier on a split's labelled items; 0: all of them."""

@@ -89,7 +89,7 @@ def _changed(project: Project, items: Sequence[Item]) -> Iterator[list[str]]:
     seeds = project.store.items.in_split("seed", labelled=True)
     vocabulary = sorted({word for item in seeds for word in item.text.split()})
     for item in items:
-        rngs = (stream(project.settings.seed, WORDS, item.id, number) for number in range(EACH))
+        rngs = (stream(project.settings.random_seed, WORDS, item.id, number) for number in range(EACH))
         yield [vary(item.text, vocabulary, rng) for rng in rngs]
 
 
@@ -105,7 +105,7 @@ def _paraphrases(project: Project, items: Sequence[Item]) -> Iterator[Sequence[s
         file.path,
         prompt,
         [item.text for item in items],
-        Writing(seed=stream_seed(project.settings.seed, PARAPHRASE), together=EACH),
+        Writing(seed=stream_seed(project.settings.random_seed, PARAPHRASE), together=EACH),
         names=[item.id for item in items],
         threads=project.settings.annotate.threads,
         extra_buffers=file_kernels(file, project.say).extra_buffers,

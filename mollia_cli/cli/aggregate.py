@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mollia_cli.cli.common import (
-    AggregatorOption,
-    CascadeOption,
     JsonLinesOption,
     ProjectOption,
-    SureOption,
     check_cascade,
     emit_json,
     emit_stream,
@@ -20,6 +17,7 @@ from mollia_cli.cli.common import (
     split_names,
     talk,
 )
+from mollia_cli.cli.run_options import AggregatorOption, CascadeOption, ThresholdOption
 from mollia_cli.domain.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,7 +34,8 @@ def aggregate(
     ] = "",
     aggregator: AggregatorOption = "",
     target_precision: Annotated[
-        float | None, typer.Option(help="Say from which confidence on verdicts are right so often.", min=0.0, max=1.0)
+        float | None,
+        typer.Option(help="Choose the threshold at which verdicts have this accuracy.", min=0.0, max=1.0),
     ] = None,
     confidence_level: Annotated[
         float | None,
@@ -44,8 +43,8 @@ def aggregate(
             help="How often, over seed sets, the target precision has to be kept. Default: 0.8.", min=0.0, max=1.0
         ),
     ] = None,
-    cascade: CascadeOption = "",
-    sure: SureOption = None,
+    cascade: CascadeOption = None,
+    threshold: ThresholdOption = None,
     summary: Annotated[
         bool, typer.Option("--summary", help="Print one JSON object instead: how the verdicts came about.")
     ] = False,
@@ -55,37 +54,36 @@ def aggregate(
     """Aggregate what the LLMs observed into one label for each text.
 
     The aggregator is fitted on the seed labels, and its confidence calibrated on them.
-    Each record has the label, its confidence, the labels that no LLM believes in, and with a target
+    Each record has the label, its confidence, the labels that the panel rules out, and with a target
     precision whether it is confident enough. --summary says how the verdicts came about.
     A target precision is a promise about the pool that the seeds are a random sample of: at a confidence level of
     0.8, at most one seed set in five breaks it. Where the seeds are too few for it, that is an error that says how
     many more labels would do.
-    With --cascade, a text is judged by the LLMs that have read it; any that are still needed are asked.
+    With --cascade, a verdict is by the LLMs that have read the text; any that are still needed are asked.
 
     Example: mollia aggregate --target-precision 0.95 --json | jq -r 'select(.confident | not) | .id'
     """
     from mollia_cli.loop.aggregate import LEVEL
     from mollia_cli.loop.aggregate import aggregate as aggregate_items
 
-    _check(bool(cascade), sure, target_precision, confidence_level, summary, as_json)
+    _check(bool(cascade), threshold, target_precision, confidence_level, summary, as_json)
     wanted = read_ids(ids) if ids else None
     if cascade:
-        _cascade(project, split_names(cascade), sure, wanted, aggregator, as_json)
+        _cascade(project, split_names(cascade), threshold, wanted, aggregator, as_json)
         return
     level = LEVEL if confidence_level is None else confidence_level
     with open_project(project) as opened:
         done = aggregate_items(opened, aggregator, wanted, target_precision, level)
         names = opened.labels.names
-    threshold = done.threshold
+    promised = done.threshold
     records = (
-        _record(verdict, names)
-        | ({} if threshold is None else {"confident": verdict.confidence >= threshold.confidence})
+        _record(verdict, names) | ({} if promised is None else {"confident": verdict.confidence >= promised.confidence})
         for verdict in done.verdicts.rows()
     )
     if summary:
         emit_json(_account(done))
     else:
-        emit_stream(records, [*_COLUMNS, *(["confident"] if threshold else [])], as_json)
+        emit_stream(records, [*_COLUMNS, *(["confident"] if promised else [])], as_json)
     _remark(done)
 
 
@@ -112,7 +110,7 @@ def _check(
 def _cascade(
     folder: Path | None,
     order: list[str],
-    sure: float | None,
+    threshold: float | None,
     ids: list[str] | None,
     aggregator: str,
     as_json: bool,
@@ -120,7 +118,8 @@ def _cascade(
     from mollia_cli.loop.cascade import aggregate_cascade, stages_remark
 
     with open_project(folder) as opened:
-        done = aggregate_cascade(opened, order, sure or opened.settings.run.sure, ids, aggregator)
+        threshold = opened.settings.run.threshold if threshold is None else threshold
+        done = aggregate_cascade(opened, order, threshold, ids, aggregator)
         names = opened.labels.names
     emit_stream([_record(verdict, names) for verdict in done.verdicts.rows()], _COLUMNS, as_json)
     talk(f"{len(done.verdicts)} verdicts by {done.fit.aggregator}; {stages_remark(done)}")
@@ -179,7 +178,7 @@ def _remark(done: "Aggregated") -> None:
     if threshold is not None:
         talk(
             f"precision {threshold.target:g} from confidence {threshold.confidence:.4f} on, at a confidence level of"
-            f" {threshold.level:g}: {threshold.right} of the {threshold.seeds} seeds there are right"
+            f" {threshold.level:g}: {threshold.right} of the {threshold.seeds} seeds there are correct"
         )
         talk(f"  {len(done.verdicts) - done.below} of {len(done.verdicts)} verdicts; {done.below} fall below")
         if done.below:

@@ -1,17 +1,14 @@
 """``mollia annotate``."""
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from mollia_cli.cli.common import (
-    CascadeOption,
     JsonLinesOption,
     ModelOption,
     ProjectOption,
     SplitOption,
-    SureOption,
     ThreadsOption,
     check_cascade,
     emit_stream,
@@ -22,14 +19,8 @@ from mollia_cli.cli.common import (
     split_names,
     talk,
 )
+from mollia_cli.cli.run_options import CascadeOption, ShotsOption, ThresholdOption, VotesOption
 from mollia_cli.domain.items import check_split
-
-
-class Votes(StrEnum):
-    """How an LLM's repeated answers are counted."""
-
-    sampled = "sampled"
-    exact = "exact"
 
 
 def annotate(
@@ -37,20 +28,13 @@ def annotate(
     split: SplitOption = "",
     limit: Annotated[int, limit_option("At most so many items; 0 for all.")] = 0,
     model: ModelOption = "",
-    votes: Annotated[
-        Votes | None,
-        typer.Option(
-            help="Draw answers, or compute the shares that infinitely many would have. Default: the project's."
-        ),
-    ] = None,
-    shots: Annotated[
-        int | None, typer.Option(help="So many seed items in the prompt, as examples. Default: the project's.", min=0)
-    ] = None,
+    votes: VotesOption = None,
+    shots: ShotsOption = None,
     show_invalid: Annotated[
         int, typer.Option(help="Decode so many answers of each text that are no label to their end.", min=0)
     ] = 0,
-    cascade: CascadeOption = "",
-    sure: SureOption = None,
+    cascade: CascadeOption = None,
+    threshold: ThresholdOption = None,
     threads: ThreadsOption = None,
     project: ProjectOption = None,
     as_json: JsonLinesOption = False,
@@ -66,7 +50,7 @@ def annotate(
 
     Example: mollia select -n 50 | mollia annotate - | mollia aggregate -
     """
-    check_cascade(bool(cascade), sure)
+    check_cascade(bool(cascade), threshold)
     if cascade and model:
         excluded("--cascade", "--model", "a cascade names the LLMs that it asks")
     if cascade and show_invalid:
@@ -77,7 +61,7 @@ def annotate(
     from mollia_cli.project import observe as work
 
     with open_project(project, threads) as opened:
-        opened.use_annotation(votes=votes or "", shots=shots)
+        opened.use_annotation(votes=votes, shots=shots)
         if split:
             check_split(split)
             wanted = opened.store.items.ids(split, limit=limit)
@@ -88,7 +72,7 @@ def annotate(
             from mollia_cli.loop.cascade import ask, check_order, stages_remark
 
             order = split_names(cascade)
-            done = ask(opened, order, sure or opened.settings.run.sure, wanted)
+            done = ask(opened, order, opened.settings.run.threshold if threshold is None else threshold, wanted)
             members = check_order(opened, order)
             talk(stages_remark(done))
         else:

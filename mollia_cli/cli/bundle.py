@@ -35,7 +35,7 @@ def bundle(
     talk(f"its manifest's sha256 is {made.sha256}; `mollia unbundle` prints it, too: they must be the same")
     file = shlex.quote(Path(out).name)
     if made.wheels:
-        talk(f"the wheels need a processor with {' '.join(needs) or 'features that cannot be told here'}")
+        talk(f"the wheels need a processor with {' '.join(needs) or 'features that are not known here'}")
         talk(f"on the other machine: tar -xf {file} install.py && python3 install.py {file} venv")
     else:
         talk(f"on the other machine, where mollia is installed: mollia unbundle {file}")

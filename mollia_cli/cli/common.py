@@ -38,14 +38,6 @@ RoundOption = Annotated[
 SplitOption = Annotated[
     str, typer.Option("--split", help="pool (to be labelled), seed, validation or test (with true labels).")
 ]
-StrategyOption = Annotated[
-    str,
-    typer.Option("--strategy", help="The query strategy. Default: the project's.", autocompletion=complete.strategies),
-]
-AggregatorOption = Annotated[
-    str,
-    typer.Option("--aggregator", help="The aggregator. Default: the project's.", autocompletion=complete.aggregators),
-]
 ModelOption = Annotated[
     str,
     typer.Option("--model", help="One LLM of the panel. Default: all of them.", autocompletion=complete.models),
@@ -60,19 +52,6 @@ ThreadsOption = Annotated[
     int | None, typer.Option("--threads", help="CPU threads; 0 measures. Default: the project's setting.", min=0)
 ]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-PoolSampleOption = Annotated[
-    int | None,
-    typer.Option("--pool-sample", help="Choose among so many random pool items; 0 for all of them.", min=0),
-]
-
-CascadeOption = Annotated[
-    str,
-    typer.Option(help="LLMs of the panel, cheapest first: small,large. The next is asked only where there is doubt."),
-]
-SureOption = Annotated[
-    float | None,
-    typer.Option(help="With --cascade: the confidence from which no further LLM is asked.", min=0.01, max=0.999),
-]
 
 
 def excluded(one: str, other: str, why: str) -> NoReturn:
@@ -80,11 +59,12 @@ def excluded(one: str, other: str, why: str) -> NoReturn:
     raise InputError(f"{one} and {other} exclude each other: {why}", f"type it without {one}, or without {other}")
 
 
-def check_cascade(cascade: bool, sure: float | None) -> None:
+def check_cascade(cascade: bool, threshold: float | None) -> None:
     """InputError for a threshold of no cascade."""
-    if sure is not None and not cascade:
+    if threshold is not None and not cascade:
         raise InputError(
-            "--sure says when a cascade asks no further LLM, and --cascade is not given", "add --cascade small,large"
+            "--threshold says when a cascade asks no further LLM, and --cascade is not given",
+            "add --cascade small,large",
         )
 
 

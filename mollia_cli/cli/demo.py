@@ -31,7 +31,7 @@ def demo(
     work.make_demo_project(folder, lambda remark: talk(f"   {remark}")).store.close()
     with open_project(folder, threads) as project:
         talk(f"2. {work.ROUNDS} rounds: choose {work.BATCH} messages, two small LLMs read them, an aggregator that")
-        talk("   learned from 50 true labels whom to believe makes verdicts, a classifier trains on those")
+        talk("   learned from 50 true labels how far to rely on each makes verdicts, a classifier trains on those")
         rounds = work.demo_run(project, lambda record: talk(f"   {summary(record)}"))
         talk("3. measure: everybody on the messages that the LLMs have read, the classifier on the test messages")
         scores = work.demo_scores(project)
@@ -51,7 +51,7 @@ def demo(
     table(
         ["who", "accuracy", "macro-F1"],
         [[score.name, score.accuracy, score.macro_f1] for score in scores],
-        f"The panel: right labels on the {scores[0].items} messages that it has read",
+        f"The panel: accuracy on the {scores[0].items} messages that it has read",
     )
     show_rounds(rounds, False, "The classifier, trained on 50 true labels and the verdicts: 160 test messages")
     emit(

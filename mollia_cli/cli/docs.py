@@ -1,17 +1,33 @@
-"""``python -m mollia_cli.cli.docs > docs/commands.md``: every command's help as a page."""
+"""Pages that follow from the program: every command's help, and every key of mollia.toml.
 
+``python -m mollia_cli.cli.docs > docs/commands.md``; ``python -m mollia_cli.cli.docs settings > docs/settings.md``
+"""
+
+import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import typer
 
 from mollia_cli.cli.main import app
+from mollia_cli.domain.settings import SECTIONS, Settings, keys
+from mollia_cli.project.names import members
 
 _WIDTH = 100
 _HEAD = """# Commands
 
 The help of every command, as the program prints it. Made by `python -m mollia_cli.cli.docs > docs/commands.md`;
 a test checks that it is up to date.
+"""
+_SETTINGS_HEAD = """# Settings
+
+The keys of a project's `mollia.toml`, which `mollia init` writes with the same remarks. Every key is optional except
+the labels; an unknown key, or a value that cannot be, is an error that names it. `[run]` and `[aggregate]` are also
+options of `mollia run` (`budget_tokens` is `--budget-tokens`) and arguments of `Project.run`. Made by
+`python -m mollia_cli.cli.docs settings > docs/settings.md`; a test checks that it is up to date.
+
+`[labels]` maps each label to what it means, which may be empty: `spam = "advertisements"`.
 """
 
 
@@ -33,5 +49,19 @@ def helps(command: Any, name: str, parent: Any = None) -> Iterator[tuple[str, st
         yield from helps(command.commands[child], f"{name} {child}", context)
 
 
+def settings_page() -> str:
+    """docs/settings.md."""
+    parts = [_SETTINGS_HEAD]
+    for name, section in {"": Settings, **SECTIONS}.items():
+        title = f"## [{name}]\n\n{section.__doc__}\n" if name else "## At the top\n"
+        rows = [
+            f"| `{key.name}` | `{json.dumps(key.default)}` | {key.remark(members(key))} |"
+            for key in keys(section).values()
+            if key.description
+        ]
+        parts.append("\n".join([title, "| key | default | what it is |", "|---|---|---|", *rows, ""]))
+    return "\n".join(parts)
+
+
 if __name__ == "__main__":
-    print(page(), end="")
+    print(settings_page() if sys.argv[1:] == ["settings"] else page(), end="")

@@ -3,8 +3,6 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from mollia_cli.cli.common import (
     JsonOption,
     ProjectOption,
@@ -17,8 +15,7 @@ from mollia_cli.cli.common import (
     table,
     talk,
 )
-from mollia_cli.cli.rounds import StopOption, changes_of
-from mollia_cli.cli.run_options import RunOptions, with_run_options
+from mollia_cli.cli.run_options import with_run_options
 
 if TYPE_CHECKING:
     from mollia_cli.loop.estimate import Amount
@@ -27,23 +24,21 @@ _WORTH_SAYING = 0.5  # cores that others keep busy
 _UNITS = ((3600.0, "h"), (60.0, "min"))
 
 
-@with_run_options
+@with_run_options()
 def estimate(
     *,
-    rounds: Annotated[int | None, typer.Option(help="Rounds after round 0. Default: the project's.", min=0)] = None,
     limit: Annotated[int, limit_option("At most so many texts are read by each LLM, to measure.", least=2)] = 12,
-    stop: StopOption = None,
-    options: RunOptions,
+    options: dict[str, Any],
     run: RunOption = "",
     threads: ThreadsOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what `mollia run` with the same options will cost on this machine.
+    """Estimate the cost of `mollia run` with the same options on this machine.
 
-    Tokens, time and disk, each with a range, from a short measurement. What the LLMs say while they are
+    Tokens, time and disk, each with a range, from a short measurement. What the LLMs answer while they are
     measured is stored and used by the run. Of a run that has begun: what is left. Ranges of time
-    include early stopping, and a machine a third busier or less busy than now. It is said how busy
+    include early stopping, and a machine a third busier or less busy than now. The output has how busy
     that is; `mollia run` says after each round what is left, at the pace that it really has.
 
     Example: mollia estimate --rounds 10 --strategy coreset
@@ -51,7 +46,7 @@ def estimate(
     from mollia_cli.loop.estimate import estimate as reckon
 
     with open_project(project, threads) as opened:
-        found = reckon(opened, run, limit, rounds=rounds, stop=stop, **changes_of(options))
+        found = reckon(opened, run, limit, **options)
     if as_json:
         total: dict[str, Any] = {"tokens": found.tokens, "seconds": found.seconds, "disk_bytes": found.disk}
         emit_json(

@@ -20,10 +20,10 @@ def explain(
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Trace an item's label: who said what, when, and by which model, prompt and settings.
+    """Trace an item's label: who gave which label, when, and by which model, prompt and settings.
 
     Also: the verdict of each aggregator and round, why the item was picked, what people decided, what
-    the classifier says now, and the journal's entries. Digests are cut; --json has them whole.
+    the classifier predicts now, and the journal's entries. Digests are cut; --json has them whole.
 
     Example: mollia explain 3fa2b8c1d4e5f607 --json | jq .verdicts
     """

@@ -32,7 +32,7 @@ def forget(
 ) -> None:
     """Remove items and everything that was made of them, for good.
 
-    That is: their texts, what LLMs and people said of them, verdicts, selections and synthetic texts,
+    That is: their texts, the observations and decisions on them, verdicts, selections and synthetic texts,
     and caches; the database is overwritten and compacted. The journal keeps digests, no text and no
     id. Trained classifiers, exported files, reports and backups are not touched: those that are known are
     named.

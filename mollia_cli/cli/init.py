@@ -32,7 +32,7 @@ def init(
     encoder: Annotated[
         str, typer.Option(help="The pretrained encoder to train: a name or a folder.", autocompletion=complete.models)
     ] = "",
-    seed: Annotated[int, typer.Option("--random-seed", help="The project's random seed.")] = 0,
+    random_seed: Annotated[int, typer.Option(help="The project's random seed.")] = 0,
 ) -> None:
     """Make a new project.
 
@@ -48,7 +48,7 @@ def init(
     label_set = (
         parse_label_file(read_text(labels_from), labels_from) if labels_from else parse_labels(split_names(labels))
     )
-    created = create(folder, new_settings(label_set, noun, task, split_names(panel), encoder, seed))
+    created = create(folder, new_settings(label_set, noun, task, split_names(panel), encoder, random_seed))
     talk(f"made a project in {created.root} with {len(label_set)} labels: {', '.join(label_set.names)}")
     if panel:
         talk(f"panel: {', '.join(created.panel)}")

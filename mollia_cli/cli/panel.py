@@ -43,7 +43,7 @@ def add(names: Names, project: ProjectOption = None) -> None:
 
 @app.command()
 def remove(names: Names, project: ProjectOption = None) -> None:
-    """Take members out of the panel; what they have said stays in the project.
+    """Take members out of the panel; their observations stay in the project.
 
     Example: mollia panel remove smollm2-135m-instruct
     """

@@ -29,7 +29,7 @@ def review(
         ),
     ] = "doubt",
     below: Annotated[
-        float | None, typer.Option(help="Only items whose verdict is less sure than this.", min=0.0, max=1.0)
+        float | None, typer.Option(help="Only items whose verdict has a lower confidence.", min=0.0, max=1.0)
     ] = None,
     limit: Annotated[int, limit_option("At most so many items; 0 for all.")] = 100,
     run: RunOption = "",
@@ -38,7 +38,7 @@ def review(
     threads: ThreadsOption = None,
     project: ProjectOption = None,
 ) -> None:
-    """Look at verdicts, the least sure first, and label what is wrong.
+    """Review verdicts, the least confident first, and label what is wrong.
 
     Shows each text with the verdict, what each LLM and the run's classifier think, and one key for each
     label; ? shows all keys, the labels' descriptions, and the guidelines if the project's folder has
@@ -63,7 +63,7 @@ def label(
     """Label the first items: the seed labels that the panel learns from.
 
     Half of the items are drawn at random, and accuracy is measured on those. The other half are typical
-    ones of what the LLMs said, if they have read the pool (mollia annotate --split pool), else random, too.
+    of the LLMs' observations, if they have read the pool (mollia annotate --split pool), else random, too.
     What machines think of them is not shown.
     Stopped and started again, it goes on where it was.
 

@@ -20,7 +20,7 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.printable import printable
 from mollia_cli.insight.review import Card, Review
 
-ORDERS = {"doubt": "least sure first", "seed": "typical and random texts in turn", "random": "random order"}
+ORDERS = {"doubt": "least confident first", "seed": "typical and random texts in turn", "random": "random order"}
 # What is not the labels' on a screen: head, rules, at least five lines of text, two lines at the bottom.
 _OTHER_LINES = 12
 
@@ -39,7 +39,7 @@ class Reading(VerticalScroll, can_focus=True, inherit_bindings=False):
 
 
 class ReviewScreen(Screen[None]):
-    """One item at a time: its text above, labels and opinions below."""
+    """One item at a time: its text above, labels and predictions below."""
 
     # All with priority: they act at once, in the order of the keys, however fast those come over a slow line.
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -113,7 +113,7 @@ class PlainReview:
 
 
 def question(review: Review, card: Card) -> str:
-    """An item with everybody's opinion and the labels, in lines that can be read aloud."""
+    """An item with everybody's prediction and the labels, in lines that can be read aloud."""
     names = review.labels.names
     lines = ["", f"{review.position + 1} of {len(review.queue)}, item {card.item.id}", card.item.text]
     lines += [_said(opinion, names) for opinion in opinions_on(review, card)]

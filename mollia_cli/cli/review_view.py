@@ -34,7 +34,7 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The label set with what stands beside it: opinions, and the labels that are marked."""
+    """The label set with what stands beside it: predictions, and the labels that are marked."""
 
     labels: LabelSet
     opinions: Sequence[Opinion] = ()
@@ -42,7 +42,7 @@ class Labels:
     decided: int | None = None
 
     def draw(self, width: int, rows: int) -> Text:
-        """A row for each label and a column for each opinion; where that needs too much room, labels side by side."""
+        """A row for each label and a column for each prediction; without the room for it, labels side by side."""
         names = max(cell_len(name) for name in self.labels.names)
         column = self._column(width, min(names, 24))
         if len(self.labels) <= rows and column:
@@ -50,7 +50,7 @@ class Labels:
         return self._grid(width, rows)
 
     def _column(self, width: int, names: int) -> int:
-        """The width of an opinion's column beside names of that width; 0 where they do not fit."""
+        """The width of a prediction's column beside names of that width; 0 where they do not fit."""
         if not self.opinions:
             return 1
         column = min((width - 6 - min(names, 12)) // len(self.opinions), _WIDEST_COLUMN)
@@ -74,7 +74,7 @@ class Labels:
         return Text("\n").join(lines)
 
     def _grid(self, width: int, rows: int) -> Text:
-        """Labels side by side with the verdict's shares, and below them what each opinion holds most likely."""
+        """Labels side by side with the verdict's shares, and below them the most probable labels of each prediction."""
         said = [self._said(opinion, best=2) for opinion in shortened(self.opinions)]
         columns = self._columns(rows - len(said))
         if width // columns < _LEAST_CELL or width < _NAME_CELL + 2 * _SAID_CELL:
@@ -97,7 +97,7 @@ class Labels:
         return ceil(len(self.labels) / max(rows, 1))
 
     def _said(self, opinion: Opinion, best: int) -> Text:
-        """The labels that one opinion holds most likely."""
+        """The most probable labels of one prediction."""
         line = Text(set_cell_size(middle(opinion.name, _NAME_CELL - 2), _NAME_CELL), style="dim")
         if opinion.scores is None:
             return line.append("…".ljust(_SAID_CELL * best))
@@ -121,7 +121,7 @@ class Labels:
 
 
 def opinions_on(review: Review, card: Card) -> list[Opinion]:
-    """Everybody's opinion of an item; in a blind sitting nobody's."""
+    """Everybody's prediction for an item; in a blind sitting nobody's."""
     if review.blind:
         return []
     verdict = [Opinion("verdict", card.verdict.probabilities)] if card.verdict else []
@@ -138,7 +138,7 @@ def labels_of(review: Review, card: Card) -> Labels:
 
 
 def remark_on(review: Review, card: Card) -> str:
-    """What people have said of an item so far."""
+    """People's decisions on an item so far."""
     parts = []
     if card.decision is not None:
         label = card.decision.label

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mollia_cli.cli import complete
 from mollia_cli.cli.common import (
     JsonOption,
     ProjectOption,
@@ -13,27 +12,18 @@ from mollia_cli.cli.common import (
     ThreadsOption,
     duration,
     emit_json,
-    excluded,
     open_project,
     table,
     talk,
 )
-from mollia_cli.cli.run_options import RunOptions, with_run_options
+from mollia_cli.cli.run_options import with_run_options
 from mollia_cli.reports.words import accuracy_words
 
 if TYPE_CHECKING:
     from mollia_cli.store.runs import Round
 
-StopOption = Annotated[
-    str | None,
-    typer.Option(
-        help="End sooner: plateau, agreement, uncertainty or budget; rounds for never. Default: the project's.",
-        autocompletion=complete.criteria,
-    ),
-]
 
-_NO_PANEL = ("human", "oracle")
-COLUMNS = ("round", "labelled", "verdicts right", "test micro-F1", "test macro-F1", "epochs", "seconds")
+COLUMNS = ("round", "labelled", "verdict accuracy", "test micro-F1", "test macro-F1", "epochs", "seconds")
 
 
 def train(
@@ -54,10 +44,10 @@ def train(
     show_rounds([record], as_json)
 
 
-@with_run_options
+@with_run_options(ends=False)
 def round_(
     *,
-    options: RunOptions,
+    options: dict[str, Any],
     run: RunOption = "",
     threads: ThreadsOption = None,
     project: ProjectOption = None,
@@ -74,30 +64,22 @@ def round_(
     from mollia_cli.loop.setup import open_run
 
     with open_project(project, threads) as opened:
-        record = advance(opened, *open_run(opened, run, **changes_of(options)))
+        record = advance(opened, *open_run(opened, run, **options))
     show_rounds([] if record is None else [record], as_json)
 
 
-@with_run_options
+@with_run_options()
 def run_(
     *,
-    rounds: Annotated[int | None, typer.Option(help="Rounds after round 0. Default: the project's.", min=0)] = None,
-    stop: StopOption = None,
-    budget_tokens: Annotated[
-        int | None, typer.Option(help="End when the LLMs have read so many tokens; 0 for no limit.", min=0)
-    ] = None,
-    budget_minutes: Annotated[
-        float | None, typer.Option(help="End when the rounds took so long; 0 for no limit.", min=0)
-    ] = None,
     repeats: Annotated[
         int,
         typer.Option(
-            help="Runs that differ in chance alone, NAME, NAME.2, ...: in selection, training, the aggregator and the"
-            " unlabelled items that it learns from. They share the seed set.",
+            help="Repeats with random streams of their own, NAME, NAME.2, ...: in selection, training, the aggregator and"
+            " the unlabelled items that it learns from. They share the seed set.",
             min=1,
         ),
     ] = 1,
-    options: RunOptions,
+    options: dict[str, Any],
     run: RunOption = "",
     threads: ThreadsOption = None,
     project: ProjectOption = None,
@@ -112,25 +94,14 @@ def run_(
     """
     from mollia_cli.loop.run import run_repeats
 
-    ends = {"rounds": rounds, "stop": stop, "budget_tokens": budget_tokens, "budget_minutes": budget_minutes}
     with open_project(project, threads) as opened:
-        done = run_repeats(
-            opened, run, repeats, lambda record: talk(summary_of_run(record)), **changes_of(options), **ends
-        )
+        done = run_repeats(opened, run, repeats, lambda record: talk(summary_of_run(record)), **options)
     if as_json or repeats == 1:
         records = [record for finished in done.values() for record in finished.rounds]
         show_rounds(records, as_json, stopped={name: finished.stopped for name, finished in done.items()})
     else:
         for name, finished in done.items():
             show_rounds(finished.rounds, False, f"run {name}")
-
-
-def changes_of(options: RunOptions) -> dict[str, Any]:
-    """What the options say that a run is; InputError for one that would have no effect beside another."""
-    given = options.changes()
-    if given["cascade"] and given["annotator"] in _NO_PANEL:
-        excluded("--cascade", f"--annotator {given['annotator']}", "then no LLM is asked")
-    return given
 
 
 def summary_of_run(record: "Round") -> str:

@@ -1,114 +1,107 @@
-"""What a run is, as options: the same for ``mollia round``, ``run`` and ``estimate``."""
+"""What a run is, as options: made of the fields of RunConfig, for ``mollia round``, ``run`` and ``estimate``."""
 
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_origin
 
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import CascadeOption, PoolSampleOption, SureOption, split_names
+from mollia_cli.cli.common import excluded, split_names
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.settings import ENDS, AnnotateSettings, Key, LearnerSettings, RunConfig, keys
+from mollia_cli.project.names import members
 
 _PLACE = "options"
+_NO_PANEL = ("human", "oracle")
+_COMPLETE = {"strategy": complete.strategies, "aggregator": complete.aggregators, "stop": complete.criteria}
+_ABLATIONS = {
+    "no_negatives": "Train without negative labels (ablation).",
+    "no_discrepancy": "Train without discrepancy weights (ablation).",
+}
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """What the user says that a run is; None and "" are what it was opened with, or the project's settings."""
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
-    strategy: Annotated[
-        str | None, typer.Option(help="The query strategy. Default: the project's.", autocompletion=complete.strategies)
-    ] = None
-    aggregator: Annotated[
-        str | None, typer.Option(help="The aggregator. Default: the project's.", autocompletion=complete.aggregators)
-    ] = None
-    annotator: Annotated[
-        str | None,
-        typer.Option(help="Who labels: panel (the LLMs), replay (stored outputs), human (you), oracle (true labels)."),
-    ] = None
-    method: Annotated[
-        str | None, typer.Option(help="mollia (the paper) or refined (learns from the unselected pool, too).")
-    ] = None
-    learner: Annotated[
-        str | None,
-        typer.Option(help="transformer (fine-tunes the encoder) or linear (a head on it). Default: the project's."),
-    ] = None
-    replay: Annotated[
-        Path | None, typer.Option(help="Stored outputs: .npy [n, 2N, K] by row, or lines of `mollia annotate`.")
-    ] = None
-    batch: Annotated[int | None, typer.Option(help="Items a round. Default: the project's.", min=1)] = None
-    cascade: CascadeOption = ""
-    sure: SureOption = None
-    pool_sample: PoolSampleOption = None
-    synthetic: Annotated[bool, typer.Option("--synthetic", help="Train on the texts of `mollia generate`, too.")] = (
-        False
+
+def option(section: type, name: str, called: str = "") -> Any:
+    """A declared field as an option, for ``Annotated[... | None, option(section, name)]``: its help and limits."""
+    key = keys(section)[name]
+    # typer's range has its ends, and says it itself
+    unsaid = key.family or get_origin(key.kind) is Literal or key.limits.gt is not None
+    number = key.kind in (int, float)
+    return typer.Option(
+        _flag(called or name),
+        help=key.remark(members(key)) if unsaid else key.description,
+        autocompletion=_COMPLETE.get(key.family),
+        min=_first(key.limits.ge, key.limits.gt) if number else None,
+        max=_first(key.limits.le, key.limits.lt) if number else None,
     )
-    alpha: Annotated[
-        float | None,
-        typer.Option(
-            help="Weight of an item where the classifier before differs from the verdict (Eq. 8). Default: the"
-            " project's.",
-            min=0,
-            max=1,
-        ),
-    ] = None
-    lambda_start: Annotated[
-        float | None,
-        typer.Option(help="Weight of negative labels in round 1 (Eq. 9). Default: the project's.", min=0),
-    ] = None
-    lambda_end: Annotated[
-        float | None,
-        typer.Option(help="Weight of negative labels in the last round (Eq. 9). Default: the project's.", min=0),
-    ] = None
-    delta: Annotated[
-        float | None,
-        typer.Option(
-            help="A label that every LLM gives less is negative (Eq. 5); 0: chosen on the seeds. Default: the"
-            " project's.",
-            min=0,
-            max=1,
-        ),
-    ] = None
-    no_negatives: Annotated[bool, typer.Option("--no-negatives", help="Train without negative labels (ablation).")] = (
-        False
-    )
-    no_discrepancy: Annotated[
-        bool, typer.Option("--no-discrepancy", help="Train without discrepancy weights (ablation).")
-    ] = False
-
-    def changes(self) -> dict[str, Any]:
-        """The same as ``loop.setup.open_run`` takes it; InputError where two options contradict each other."""
-        from mollia_cli.loop.setup import ablations
-
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
-        off = ablations(given.pop("no_negatives"), given.pop("no_discrepancy"))
-        for name in off:
-            if given[name] is not None:
-                ablation = "--no-discrepancy" if name == "alpha" else "--no-negatives"
-                option = f"--{name.replace('_', '-')}"
-                raise InputError(f"{ablation} and {option} {given[name]} contradict each other", "give one of them")
-        return {**given, "cascade": split_names(self.cascade) or None, "synthetic": self.synthetic or None, **off}
 
 
-def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The command, whose parameter ``options`` is a RunOptions, with its fields as parameters in that place.
+def _first(*ends: float | None) -> float | None:
+    return next((end for end in ends if end is not None), None)
 
-    Typer makes one option of each parameter in a function's signature.
+
+def _type(key: Key) -> Any:
+    """The type of the option: a list is given as names with commas, one of some choices as text."""
+    return bool if key.kind is bool else (key.kind if key.kind in (int, float) else str) | None
+
+
+StrategyOption = Annotated[str, option(RunConfig, "strategy")]
+AggregatorOption = Annotated[str, option(RunConfig, "aggregator")]
+CascadeOption = Annotated[str | None, option(RunConfig, "cascade")]
+ThresholdOption = Annotated[float | None, option(RunConfig, "threshold")]
+PoolSampleOption = Annotated[int | None, option(RunConfig, "pool_sample")]
+VotesOption = Annotated[str | None, option(AnnotateSettings, "votes")]
+ShotsOption = Annotated[int | None, option(AnnotateSettings, "shots")]
+
+
+def with_run_options(*, ends: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The command with every option of a run in the place of its parameter ``options``, which gets what was given.
+
+    That is a mapping as ``loop.setup.open_run`` takes it. Typer makes one option of each parameter in a function's
+    signature. ends: also those that say when the run ends.
     """
-    own = inspect.signature(RunOptions).parameters
-    parameters: list[inspect.Parameter] = []
-    for parameter in inspect.signature(command).parameters.values():
-        parameters += own.values() if parameter.name == _PLACE else [parameter]
-    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    declared = {name: key for name, key in keys(RunConfig).items() if key.description and (ends or name not in ENDS)}
+    own = [_parameter(name, _type(key), option(RunConfig, name)) for name, key in declared.items()]
+    own += [_parameter("learner", str | None, option(LearnerSettings, "name", "learner"))]
+    own += [_parameter(name, bool, typer.Option(_flag(name), help=text)) for name, text in _ABLATIONS.items()]
 
-    @functools.wraps(command)
-    def wrapped(**given: Any) -> None:
-        command(**{_PLACE: RunOptions(**{name: given.pop(name) for name in own})}, **given)
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        parameters: list[inspect.Parameter] = []
+        for parameter in inspect.signature(command).parameters.values():
+            parameters += own if parameter.name == _PLACE else [parameter]
 
-    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return wrapped
+        @functools.wraps(command)
+        def wrapped(**given: Any) -> None:
+            command(**{_PLACE: _changes({one.name: given.pop(one.name) for one in own})}, **given)
+
+        wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return wrapped
+
+    return decorate
+
+
+def _parameter(name: str, kind: Any, info: Any) -> inspect.Parameter:
+    default = False if kind is bool else None
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
+
+
+def _changes(given: dict[str, Any]) -> dict[str, Any]:
+    """What was given as fields of RunConfig; InputError where one would have no effect beside another."""
+    from mollia_cli.loop.setup import ablations
+
+    off = ablations(*(given.pop(name) for name in _ABLATIONS))
+    for name in off:
+        if given[name] is not None:
+            ablation = "--no-discrepancy" if name == "alpha" else "--no-negatives"
+            raise InputError(f"{ablation} and {_flag(name)} {given[name]} contradict each other", "give one of them")
+    cascade = split_names(given["cascade"] or "")
+    if cascade and given["annotator"] in _NO_PANEL:
+        excluded("--cascade", f"--annotator {given['annotator']}", "then no LLM is asked")
+    given = {name: value for name, value in given.items() if value is not False}  # a flag that was not given
+    return {**given, "cascade": cascade or None, **off}

@@ -44,7 +44,7 @@ def delete(
 ) -> None:
     """Delete a run with its rounds, selections and classifiers, for good.
 
-    What LLMs and people said, and the verdicts, stay: another run uses them. The journal keeps that it was there.
+    Observations, decisions and verdicts stay: another run uses them. The journal keeps that it was there.
 
     Example: mollia runs delete coreset.2
     """

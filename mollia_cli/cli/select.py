@@ -4,15 +4,14 @@ from typing import Annotated
 
 from mollia_cli.cli.common import (
     JsonLinesOption,
-    PoolSampleOption,
     ProjectOption,
     RunOption,
-    StrategyOption,
     ThreadsOption,
     emit_stream,
     limit_option,
     open_project,
 )
+from mollia_cli.cli.run_options import PoolSampleOption, StrategyOption
 
 
 def select(

@@ -39,6 +39,11 @@ class Registry:
         self._contract = contract
         self._group = f"mollia.{package.rpartition('.')[2]}"
 
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Our own members: no other package is looked for."""
+        return tuple(self._entries)
+
     def __iter__(self) -> Iterator[str]:
         yield from self._entries
         yield from self._plugins()

@@ -1,10 +1,17 @@
-"""The settings of a project: what may stand in ``mollia.toml``, with defaults and limits."""
+"""The one declaration of what may be set: the keys of ``mollia.toml``, and what a run is.
 
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+Each field states its type, its limits and its remark once. The file's parser and the comments in it, the options of
+``mollia run`` and their help, the Python API and docs/settings.md follow from them. ``extra={"family": ...}`` marks a
+value that names a member of a family: families know their members, so ``project/choices.py`` checks it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
 from math import isfinite
-from typing import Any
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
+
+from msgspec import Meta, ValidationError, convert
 
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.labels import LabelSet
@@ -13,104 +20,173 @@ from mollia_cli.domain.members import MemberSpec, parse_members
 SETTINGS_FILE = "mollia.toml"
 
 
-def _setting(default: Any, check: Callable[[Any], bool], expected: str) -> Any:
-    return field(default=default, metadata={"check": check, "expected": expected})
-
-
-def _positive(default: Any) -> Any:
-    return _setting(default, lambda v: v > 0, "a number above 0")
-
-
-def _natural(default: int, meaning_of_zero: str) -> Any:
-    return _setting(default, lambda v: v >= 0, f"a whole number, 0 for {meaning_of_zero}")
-
-
-def _fraction(default: float) -> Any:
-    return _setting(default, lambda v: 0 <= v <= 1, "a number from 0 to 1")
-
-
-def _choice(*options: str) -> Any:
-    return _setting(options[0], lambda v: v in options, f"one of: {', '.join(options)}")
-
-
 @dataclass(frozen=True, slots=True)
 class PanelSettings:
-    """Who labels: LLMs (names or GGUF files), or tables of other kinds; empty = every installed LLM."""
+    """Who labels."""
 
-    members: tuple[MemberSpec, ...] = ()
+    members: Annotated[
+        tuple[MemberSpec, ...],
+        Meta(
+            description="LLMs by name (mollia models list) or GGUF file, or tables of other kinds; empty: every"
+            " installed LLM."
+        ),
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AnnotateSettings:
-    """How the LLMs are asked. ``shots``: so many seed items stand in the prompt as worked examples."""
+    """How the LLMs are asked."""
 
-    template: str = "prompt.txt"
-    shots: int = _natural(0, "none")
-    votes: str = _choice("sampled", "exact")
-    samples: int = _positive(10)
-    temperature: float = _positive(0.7)
-    top_p: float = _setting(0.9, lambda v: 0 < v <= 1, "a number above 0, at most 1")
-    context: int = _natural(0, "what the longest text needs")
-    threads: int = _natural(0, "automatic")
+    template: Annotated[str, Meta(description="The file of the prompt, below the project's folder.")] = "prompt.txt"
+    shots: Annotated[
+        int, Meta(ge=0, description="So many seed items stand in the prompt, as worked examples; 0 for none.")
+    ] = 0
+    votes: Annotated[
+        Literal["sampled", "exact"],
+        Meta(description="Draw answers, or compute the shares that infinitely many would have."),
+    ] = "sampled"
+    samples: Annotated[int, Meta(ge=1, description="Answers drawn of each text.")] = 10
+    temperature: Annotated[float, Meta(gt=0, description="The temperature of the votes.")] = 0.7
+    top_p: Annotated[
+        float, Meta(gt=0, le=1, description="Nucleus sampling: answers come from this much of the probability.")
+    ] = 0.9
+    context: Annotated[int, Meta(ge=0, description="Tokens of a prompt; 0 for what the longest text needs.")] = 0
+    threads: Annotated[int, Meta(ge=0, description="CPU threads of the LLMs; 0 measures which number is quickest.")] = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: RunConfig has two bases
 class AggregateSettings:
-    """How verdicts are made. ``delta`` 0: chosen so that a true label is negative for ``false_negatives`` at most, on
-    average over seed sets.
+    """How verdicts are made."""
 
-    unlabelled: pool items annotated for semi-supervised fitting; delta: Eq. 5's threshold (paper: 0.001).
-    """
-
-    aggregator: str = "conditional_logit"
-    unlabelled: int = _natural(500, "none")
-    delta: float = _setting(0.0, lambda v: 0 <= v <= 1, "a number from 0 to 1, 0 to choose it on the seeds")
-    false_negatives: float = _setting(0.02, lambda v: 0 < v < 1, "a number above 0 and below 1")
+    aggregator: Annotated[
+        str,
+        Meta(
+            description="The aggregator: what makes verdicts of the panel's observations.",
+            extra={"family": "aggregator"},
+        ),
+    ] = "conditional_logit"
+    unlabelled: Annotated[
+        int, Meta(ge=0, description="Pool items annotated for semi-supervised fitting; 0 for none.")
+    ] = 500
+    delta: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="A label that every LLM gives less is negative (Eq. 5; paper: 0.001); 0 chooses on the seeds.",
+        ),
+    ] = 0.0
+    false_negatives: Annotated[
+        float,
+        Meta(
+            gt=0,
+            lt=1,
+            description="Where delta is 0: how often a true label may be negative, on average over seed sets.",
+        ),
+    ] = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class LearnerSettings:
-    """The classifier that is trained, and how. ``steps``: an epoch has at least so many (paper: 1).
+    """The classifier that is trained, and how."""
 
-    ``name``: "transformer" fine-tunes the encoder, "linear" leaves it as it is and fits a head on its embeddings.
-    """
+    name: Annotated[
+        str,
+        Meta(
+            description="The learner: transformer fine-tunes the encoder, linear fits a head on its embeddings.",
+            extra={"family": "learner"},
+        ),
+    ] = "transformer"
+    encoder: Annotated[str, Meta(description="The pretrained encoder: a name (mollia models list) or a folder.")] = (
+        "distilbert-base-uncased"
+    )
+    max_tokens: Annotated[int, Meta(ge=8, description="Tokens after which a text is cut.")] = 128
+    learning_rate: Annotated[float, Meta(gt=0, description="AdamW's learning rate.")] = 5e-5
+    batch_size: Annotated[int, Meta(ge=1, description="Examples in a step.")] = 50
+    steps: Annotated[int, Meta(ge=1, description="Steps that an epoch has at least (paper: 1).")] = 10
+    epochs: Annotated[int, Meta(ge=1, description="Epochs of a training, at most.")] = 40
+    patience: Annotated[int, Meta(ge=1, description="Epochs without a better validation score that end it.")] = 10
+    validation: Annotated[
+        float,
+        Meta(ge=0, lt=1, description="The share of a round's labels that is held out, without gold validation items."),
+    ] = 0.2
+    validation_cap: Annotated[int, Meta(ge=1, description="Validation items, at most.")] = 100
+    threads: Annotated[int, Meta(ge=0, description="CPU threads of the training; 0 is torch's choice.")] = 0
 
-    name: str = "transformer"
-    encoder: str = "distilbert-base-uncased"
-    max_tokens: int = _setting(128, lambda v: v >= 8, "a whole number, 8 or more")
-    learning_rate: float = _positive(5e-5)
-    batch_size: int = _positive(50)
-    steps: int = _positive(10)
-    epochs: int = _positive(40)
-    patience: int = _positive(10)
-    validation: float = _setting(0.2, lambda v: 0 <= v < 1, "a number from 0 to below 1")
-    validation_cap: int = _positive(100)
-    threads: int = _natural(0, "automatic")
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: RunConfig has two bases
 class RunSettings:
-    """The active learning loop (Eqs. 8 and 9: ``alpha``; lambda grows from ``lambda_start`` to ``lambda_end``).
+    """The active learning loop."""
 
-    ``cascade``: the LLMs in the order in which they are asked, as long as the verdict's confidence is below ``sure``.
-    ``synthetic``: train on what ``mollia generate`` wrote, too. ``stop`` names the stopping criterion;
-    ``budget_tokens`` and ``budget_minutes`` hold beside any.
+    method: Annotated[
+        Literal["mollia", "refined"],
+        Meta(description="The paper's method, or one that also learns from the unselected pool."),
+    ] = "mollia"
+    strategy: Annotated[
+        str, Meta(description="The query strategy: which items are annotated next.", extra={"family": "strategy"})
+    ] = "coreset"
+    batch: Annotated[int, Meta(ge=1, description="Items a round.")] = 50
+    rounds: Annotated[int, Meta(ge=0, description="Rounds after round 0; 0 for round 0 alone.")] = 10
+    cascade: Annotated[
+        tuple[str, ...],
+        Meta(description="LLMs of the panel, cheapest first: the next is asked only where confidence is low."),
+    ] = ()
+    threshold: Annotated[
+        float, Meta(gt=0, lt=1, description="Of a cascade: the confidence from which no further LLM is asked.")
+    ] = 0.9
+    synthetic: Annotated[bool, Meta(description="Train on the texts of `mollia generate`, too.")] = False
+    stop: Annotated[
+        str,
+        Meta(description="When to end before the number of rounds; rounds for never.", extra={"family": "stop"}),
+    ] = "rounds"
+    budget_tokens: Annotated[
+        int, Meta(ge=0, description="End when the LLMs have read so many tokens; 0 for no limit.")
+    ] = 0
+    budget_minutes: Annotated[float, Meta(ge=0, description="End when the rounds took so long; 0 for no limit.")] = 0.0
+    pool_sample: Annotated[
+        int, Meta(ge=0, description="Choose among so many random pool items; 0 for all of them.")
+    ] = 0
+    alpha: Annotated[
+        float,
+        Meta(ge=0, le=1, description="Weight of an item where the classifier before differs from the verdict (Eq. 8)."),
+    ] = 0.5
+    lambda_start: Annotated[float, Meta(ge=0, description="Weight of negative labels in round 1 (Eq. 9).")] = 0.4
+    lambda_end: Annotated[float, Meta(ge=0, description="Weight of negative labels in the last round (Eq. 9).")] = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(AggregateSettings, RunSettings):
+    """What a run is: fixed at its first round, so that its rounds can be compared.
+
+    ``rounds``, ``stop`` and the budgets say when it ends, not what its rounds are, and may change. A field without
+    a remark is no option. ``repeat`` numbers runs that differ in nothing but their random streams. ``learner``: its
+    threads are 0, because they say how fast it is trained, and differ between machines.
     """
 
-    method: str = _choice("mollia", "refined")
-    strategy: str = "coreset"
-    batch: int = _positive(50)
-    rounds: int = _natural(10, "round 0 alone")
-    cascade: tuple[str, ...] = ()
-    sure: float = _setting(0.9, lambda v: 0 < v < 1, "a number above 0 and below 1")
-    synthetic: bool = False
-    stop: str = "rounds"
-    budget_tokens: int = _natural(0, "no limit")
-    budget_minutes: float = _setting(0.0, lambda v: v >= 0, "a number, 0 for no limit")
-    pool_sample: int = _natural(0, "the whole pool")
-    alpha: float = _fraction(0.5)
-    lambda_start: float = _setting(0.4, lambda v: v >= 0, "a number, 0 or more")
-    lambda_end: float = _setting(1.0, lambda v: v >= 0, "a number, 0 or more")
+    annotator: Annotated[
+        Literal["panel", "replay", "human", "oracle"],
+        Meta(description="Who labels: the LLMs, stored outputs, you, or the true labels."),
+    ] = "panel"
+    replay: Annotated[
+        str, Meta(description="The file of stored outputs: .npy [n, 2N, K] by row, or lines of `mollia annotate`.")
+    ] = ""
+    learner: LearnerSettings = LearnerSettings()
+    repeat: int = 1
+
+    @classmethod
+    def of(cls, settings: "Settings") -> Self:
+        """What a run is by a project's settings."""
+        verdicts, loop = vars(settings.aggregate), vars(settings.run)
+        return cls(**verdicts, **loop, learner=replace(settings.learner, threads=0))
+
+    def settings(self, present: "Settings") -> "Settings":
+        """The settings that the run was opened with; of what no run fixes the present ones."""
+        verdicts = {known.name: getattr(self, known.name) for known in fields(AggregateSettings)}
+        learner = replace(self.learner, threads=present.learner.threads)
+        return replace(present, aggregate=AggregateSettings(**verdicts), learner=learner)
+
+
+ENDS = ("rounds", "stop", "budget_tokens", "budget_minutes")  # fields that say when a run ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +194,9 @@ class Settings:
     """Everything in ``mollia.toml``."""
 
     labels: LabelSet
-    noun: str = "text"
-    task: str = ""
-    seed: int = 0
+    noun: Annotated[str, Meta(description="What one text is, for example question, review, message.")] = "text"
+    task: Annotated[str, Meta(description="The task in one sentence, as the LLMs read it.")] = ""
+    random_seed: Annotated[int, Meta(description="The same random seed gives the same run.")] = 0
     panel: PanelSettings = PanelSettings()
     annotate: AnnotateSettings = AnnotateSettings()
     aggregate: AggregateSettings = AggregateSettings()
@@ -134,74 +210,130 @@ class Settings:
 
 
 SECTIONS: dict[str, type] = {
-    "panel": PanelSettings,
-    "annotate": AnnotateSettings,
-    "aggregate": AggregateSettings,
-    "learner": LearnerSettings,
-    "run": RunSettings,
+    known.name: type(known.default) for known in fields(Settings) if is_dataclass(known.default)
 }
-_TOP = {"noun": str, "task": str, "seed": int}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What is declared of one field. ``kind``: its type without the limits."""
+
+    name: str
+    kind: Any
+    limits: Meta
+    default: Any
+
+    @property
+    def description(self) -> str:
+        """The remark for people; what has none is no option."""
+        return self.limits.description or ""
+
+    @property
+    def family(self) -> str:
+        """The family that a value names a member of, or ""."""
+        return str((self.limits.extra or {}).get("family", ""))
+
+    @property
+    def words(self) -> str:
+        """The type, for people; "" for one that has no words."""
+        return _WORDS.get(Literal if get_origin(self.kind) is Literal else self.kind, "")
+
+    @property
+    def expected(self) -> str:
+        """What a value must be, for people: its type and its limits."""
+        if get_origin(self.kind) is Literal:
+            return f"one of: {', '.join(get_args(self.kind))}"
+        least, above, most, below = (getattr(self.limits, end) for end in ("ge", "gt", "le", "lt"))
+        if least is not None:
+            rest = f" to {most}" if most is not None else f" to below {below}" if below is not None else None
+            return f"{self.words}, {least} or more" if rest is None else f"{self.words} from {least}{rest}"
+        if above is not None:
+            rest = f", at most {most}" if most is not None else f" and below {below}" if below is not None else ""
+            return f"{self.words} above {above}{rest}"
+        return self.words
+
+    def remark(self, members: Iterable[str] = ()) -> str:
+        """All of it as one sentence; ``members``: of the family."""
+        expected = self.expected
+        if members:
+            expected = f"one of: {', '.join(members)}, or another package's"
+        about = f" ({expected})" if expected not in ("", _WORDS[str]) else ""
+        return f"{self.description.removesuffix('.')}{about}."
+
+
+_WORDS = {
+    str: "text in quotes",
+    Literal: "text in quotes",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    tuple[str, ...]: "a list of texts in quotes",
+    tuple[MemberSpec, ...]: "a list of names and tables",
+}
+
+
+def keys(section: type) -> dict[str, Key]:
+    """What is declared of a section's fields, but of those that are sections themselves, by name."""
+    return {known.name: _key(known) for known in fields(section) if not is_dataclass(known.type)}
+
+
+def _key(known: "Field[Any]") -> Key:
+    kind, limits = get_args(known.type) if get_origin(known.type) is Annotated else (known.type, Meta())
+    return Key(known.name, kind, limits, known.default)
 
 
 def parse_settings(data: Mapping[str, Any], source: str = SETTINGS_FILE) -> Settings:
     """Settings from a parsed TOML document; a wrong one raises InputError naming ``source`` and the key."""
-    _refuse_unknown(data, [*_TOP, "labels", *SECTIONS], "", source)
+    _refuse_unknown(data, Settings, "", source)
     labels = data.get("labels")
     if not isinstance(labels, Mapping) or not all(isinstance(text, str) for text in labels.values()):
         raise InputError(f"{source}: [labels] must map each label to its description", 'for example: spam = ""')
-    values: dict[str, Any] = {"labels": LabelSet(tuple(labels), tuple(labels.values()))}
-    for key, kind in _TOP.items():
-        if key in data:
-            values[key] = _typed(data[key], kind, key, source)
-    for name, section in SECTIONS.items():
-        if name in data:
-            values[name] = _parse_section(data[name], section, name, source)
-    return Settings(**values)
+    named = LabelSet(tuple(labels), tuple(labels.values()))
+    return Settings(**checked({**data, "labels": named}, Settings, source))
 
 
-def _parse_section(data: Any, section: type, name: str, source: str) -> Any:
-    if not isinstance(data, Mapping):
-        raise InputError(f"{source}: {name!r} must be a section", f"write it as [{name}]")
-    _refuse_unknown(data, [f.name for f in fields(section)], f"{name}.", source)
-    if section is PanelSettings:
-        return PanelSettings(parse_members(data.get("members", []), f"{source}: panel.members"))
-    return section(**within_limits(data, section, source, f"{name}."))
-
-
-def within_limits(data: Mapping[str, Any], section: type, source: str, prefix: str = "") -> dict[str, Any]:
-    """The entries of ``data`` that are settings of ``section``; one that cannot be raises InputError naming it."""
-    values = {}
-    for known in fields(section):
-        if known.name not in data:
-            continue
-        assert known.default is not MISSING
-        key, value = f"{prefix}{known.name}", data[known.name]
-        values[known.name] = _typed(value, type(known.default), key, source)
-        check = known.metadata.get("check")
-        if check is not None and not check(values[known.name]):
-            raise InputError(f"{source}: {key} is {value!r}", f"it must be {known.metadata['expected']}")
-    return values
-
-
-def _typed(value: Any, kind: type, key: str, source: str) -> Any:
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if kind is tuple and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
-        return tuple(value)
-    endless = isinstance(value, float) and not isfinite(value)  # TOML has inf and nan
-    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)) and not endless:
-        return value
-    words = {
-        str: "text in quotes",
-        int: "a whole number",
-        float: "a number",
-        bool: "true or false",
-        tuple: "a list of texts in quotes",
+def checked(data: Mapping[str, Any], section: type, source: str, prefix: str = "") -> dict[str, Any]:
+    """``data`` as arguments of ``section``; a key or a value that cannot be one raises InputError naming it."""
+    _refuse_unknown(data, section, prefix, source)
+    return {
+        known.name: _checked(data[known.name], known, f"{prefix}{known.name}", source)
+        for known in fields(section)
+        if known.name in data
     }
-    raise InputError(f"{source}: {key} is {value!r}", f"it must be {words[kind]}")
 
 
-def _refuse_unknown(data: Mapping[str, Any], known: list[str], prefix: str, source: str) -> None:
+def _checked(value: Any, known: "Field[Any]", key: str, source: str) -> Any:
+    if isinstance(known.type, type) and is_dataclass(known.type):
+        if isinstance(value, known.type):
+            return value
+        if not isinstance(value, Mapping):
+            raise InputError(f"{source}: {key!r} must be a section", f"write it as [{key}]")
+        return known.type(**checked(value, known.type, source, f"{key}."))
+    declared = _key(known)
+    if declared.kind == tuple[MemberSpec, ...]:
+        return parse_members(value, f"{source}: {key}")
+    expected = declared.words
+    if not (isinstance(value, float) and not isfinite(value)):  # TOML has inf and nan
+        try:
+            return convert(value, known.type)
+        except ValidationError as error:
+            if _is_of(value, declared.kind):
+                expected = declared.expected + (f". {declared.description}" if declared.description else "")
+            expected = expected or str(error)
+    raise InputError(f"{source}: {key} is {value!r}", f"it must be {expected}")
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    """Whether a value is of a type, if not within its limits."""
+    try:
+        convert(value, str if get_origin(kind) is Literal else kind)
+    except ValidationError:
+        return False
+    return True
+
+
+def _refuse_unknown(data: Mapping[str, Any], section: type, prefix: str, source: str) -> None:
+    known = [one.name for one in fields(section)]
     for key in data:
         if key not in known:
             near = get_close_matches(key, known, n=1)

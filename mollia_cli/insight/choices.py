@@ -41,7 +41,7 @@ def _registries() -> "dict[str, tuple[Registry, str]]":
     # here, because completion and help read the names of the families alone
     from mollia_cli.aggregators import AGGREGATORS, DEFAULT
     from mollia_cli.annotators import ANNOTATORS
-    from mollia_cli.domain.settings import RunSettings
+    from mollia_cli.domain.settings import LearnerSettings, RunSettings
     from mollia_cli.learners import LEARNERS
     from mollia_cli.readers import FORMATS
     from mollia_cli.stopping import STOPPING
@@ -53,7 +53,7 @@ def _registries() -> "dict[str, tuple[Registry, str]]":
         "strategies": (STRATEGIES, run.strategy),
         "aggregators": (AGGREGATORS, DEFAULT),
         "annotators": (ANNOTATORS, "llama"),
-        "learners": (LEARNERS, "transformer"),
+        "learners": (LEARNERS, LearnerSettings().name),
         "stopping": (STOPPING, run.stop),
         "readers": (FORMATS, ""),
         "writers": (WRITERS, ""),

@@ -8,6 +8,7 @@ from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.report import Curve, Point
 from mollia_cli.loop.run import repeat_name
 from mollia_cli.project.context import Project
+from mollia_cli.project.learner import run_config
 from mollia_cli.project.members import certain
 from mollia_cli.project.panel import labelled_by
 from mollia_cli.store.runs import Round
@@ -18,9 +19,7 @@ def compare(project: Project, names: Sequence[str] = ()) -> list[Curve]:
 
     Raises NotFoundError for an unknown run.
     """
-    repeat_of = {
-        name: (project.store.runs.settings(name) or {}).get("repeat", 1) for name in project.store.runs.names()
-    }
+    repeat_of = {name: run_config(project, name).repeat for name in project.store.runs.names()}
     for name in names:
         if name not in repeat_of:
             known = ", ".join(sorted(repeat_of)) or "none yet"
@@ -54,14 +53,14 @@ def _curve(project: Project, name: str, repeats: Sequence[Sequence[Round]]) -> C
                     float(np.mean(known)) if known else None,
                 )
             )
-    setup = project.store.runs.settings(name) or {}
+    config = run_config(project, name)
     trusted = certain(labelled_by(project, name).panel)
     return Curve(
         name,
-        "" if trusted else setup["method"],
-        setup["strategy"],
-        "" if trusted else setup["aggregator"],
-        setup["annotator"],
+        "" if trusted else config.method,
+        config.strategy,
+        "" if trusted else config.aggregator,
+        config.annotator,
         len(finished),
         metric,
         tuple(points),

@@ -10,7 +10,7 @@ from mollia_cli.domain.items import Item
 from mollia_cli.learners.embeddings import forget_texts
 from mollia_cli.loop.setup import REFINED
 from mollia_cli.project.context import Project
-from mollia_cli.project.learner import EMBEDDINGS, finished_rounds
+from mollia_cli.project.learner import EMBEDDINGS, finished_rounds, run_config
 from mollia_cli.store.runs import Round
 
 _WEIGHTS = ".safetensors"
@@ -92,7 +92,7 @@ def _trained(project: Project, items: Sequence[Item]) -> Iterator[Round]:
     for run in project.store.runs.names():
         picked = [s.round for s in project.store.runs.selections(run) if s.item_id in wanted]
         # the refined method learns from unselected items, too, and does not write down from which
-        refined = (project.store.runs.settings(run) or {}).get("method") == REFINED
+        refined = run_config(project, run).method == REFINED
         for record in finished_rounds(project, run):
             if everywhere or refined or any(number <= record.number for number in picked):
                 yield record

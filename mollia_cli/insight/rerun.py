@@ -15,13 +15,13 @@ from mollia_cli.domain.digest import digest_file
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.files import write_private
 from mollia_cli.domain.processes import sweep
-from mollia_cli.domain.settings import SETTINGS_FILE
+from mollia_cli.domain.settings import SETTINGS_FILE, RunConfig
 from mollia_cli.learners.base import HEAD_WEIGHTS
 from mollia_cli.loop.round import finish_round, start_round
-from mollia_cli.loop.setup import RunSetup, open_run
+from mollia_cli.loop.setup import open_run
 from mollia_cli.project.context import Project
 from mollia_cli.project.create import PROMPT_FILE
-from mollia_cli.project.learner import finished_rounds
+from mollia_cli.project.learner import finished_rounds, run_config
 from mollia_cli.project.panel import read_template
 from mollia_cli.project.record import recorded_settings, run_record, versions
 from mollia_cli.store.database import DATABASE_FILE
@@ -79,7 +79,7 @@ def rerun(project: Project, run: str, ask_again: bool = False) -> Rerun:
     compared = 0
     with _scratch(project, record, ask_again) as copy:
         copy.may_ask = ask_again
-        name, setup = open_run(copy, run, **(project.store.runs.settings(run) or {}))
+        name, setup = open_run(copy, run, **vars(run_config(project, run)))
         for old in rounds:
             found = _repeat(project, copy, name, setup, old)
             differences += found
@@ -99,7 +99,7 @@ def rerun(project: Project, run: str, ask_again: bool = False) -> Rerun:
     )
 
 
-def _repeat(project: Project, copy: Project, run: str, setup: RunSetup, old: Round) -> list[Difference]:
+def _repeat(project: Project, copy: Project, run: str, setup: RunConfig, old: Round) -> list[Difference]:
     """One round again: what is different."""
     setup = replace(setup, rounds=(old.metrics or {}).get("of_rounds", setup.rounds))
     start_round(copy, run, setup, old.number)

@@ -3,11 +3,10 @@
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.project.context import Project
-from mollia_cli.project.learner import current_run
+from mollia_cli.project.learner import current_run, run_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +45,16 @@ def list_runs(project: Project) -> list[RunRow]:
 
 def _row(project: Project, name: str, current: bool) -> RunRow:
     runs = project.store.runs
-    settings: dict[str, Any] = runs.settings(name) or {}
+    config = run_config(project, name)
     finished = [record for record in runs.rounds(name) if record.metrics is not None]
     return RunRow(
         run=name,
         current=current,
         rounds=len(finished),
         labelled=(finished[-1].metrics or {}).get("labelled", 0) if finished else 0,
-        **{key: settings[key] for key in ("strategy", "aggregator", "annotator")},
+        strategy=config.strategy,
+        aggregator=config.aggregator,
+        annotator=config.annotator,
         opened=runs.opened(name),
         stopped=runs.stopped(name),
     )
@@ -61,7 +62,7 @@ def _row(project: Project, name: str, current: bool) -> RunRow:
 
 def deletion(project: Project, run: str) -> Deletion:
     """What ``delete_run`` would delete. Raises NotFoundError for a run that does not exist."""
-    if project.store.runs.settings(run) is None:
+    if project.store.runs.config(run) is None:
         known = ", ".join(project.store.runs.names()) or "none yet"
         raise NotFoundError(f"there is no run {run!r}", f"runs: {known}")
     folder = _folder(project, run)

@@ -83,7 +83,7 @@ def status(project: Project) -> Status:
         annotators=tuple(AnnotatorSummary(**row) for row in store.observations.summary()),
         people=corrections(project),
         aggregator=None if fit is None else AggregatorState(fit.aggregator, fit.seed_items),
-        run=run if store.runs.settings(run) else None,
+        run=run if store.runs.config(run) else None,
         runs=tuple(store.runs.names()),
         stopped=store.runs.stopped(run),
         rounds=tuple(store.runs.rounds(run)),

@@ -137,7 +137,7 @@ class Learner(ABC):
         """
 
     def unread(self, texts: Sequence[str]) -> Sequence[str]:
-        """Those that the encoder would have to read for ``signals``, the longest first; the others are remembered."""
+        """Those that the encoder would have to read for ``signals``, the longest first; the others are cached."""
         return sorted(texts, key=len, reverse=True)
 
     def predict_proba(self, texts: Sequence[str], progress: Progress | None = None) -> FloatArray:

@@ -200,7 +200,7 @@ def read_head(folder: Path) -> tuple[dict[str, Any], Head]:
         weight, bias = (tensors[name].astype(np.float64) for name in ("weight", "bias"))
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise InputError(
-            f"the linear classifier in {folder} cannot be loaded: {error}", "train it again: mollia run --name NEW"
+            f"the linear classifier in {folder} cannot be loaded: {error}", "train it again: mollia run --run NEW"
         ) from None
     return about, Head(weight, bias)
 

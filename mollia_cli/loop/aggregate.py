@@ -93,7 +93,7 @@ def fit_aggregator(
     measured = (
         at_random(project, [item.id for item in fit_seeds(project)]) if kind.learns else np.zeros(0, dtype=np.int64)
     )
-    random_seed = stream_seed(project.settings.seed, "aggregate", name, *project.own_streams)
+    random_seed = stream_seed(project.settings.random_seed, "aggregate", name, *project.own_streams)
     rule = negative_rule(project, panel)
     digest = fit_digest(
         kind,
@@ -153,7 +153,7 @@ def some(project: Project, ids: Sequence[str]) -> Sequence[str]:
     """``ids``, or a fixed random MOST of them in their order."""
     if len(ids) <= MOST:
         return ids
-    rows = stream(project.settings.seed, "unlabelled", "most").permutation(len(ids))[:MOST]
+    rows = stream(project.settings.random_seed, "unlabelled", "most").permutation(len(ids))[:MOST]
     return [ids[row] for row in sorted(rows.tolist())]
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.settings import RunSettings, checked
 from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.loop.aggregate import Fitted, fit_aggregator, predict_verdicts
 from mollia_cli.loop.needed import fit_seeds, unlabelled_sample
@@ -54,12 +55,14 @@ def check_order(project: Project, order: Sequence[str]) -> list[Member]:
     return [by_name[name] for name in order]
 
 
-def ask(project: Project, order: Sequence[str], sure: float, ids: Sequence[str], aggregator: str = "") -> Cascaded:
+def ask(project: Project, order: Sequence[str], threshold: float, ids: Sequence[str], aggregator: str = "") -> Cascaded:
     """Observe the seed items by all of the cascade, ``ids`` as far as needed; verdicts on ``ids``.
 
-    order: names in the panel, the cheapest first; sure: the calibrated confidence from which no further
-    LLM is asked. An item's verdict is from all LLMs that observed it, which may be more.
+    order: names in the panel, the cheapest first; threshold: the calibrated confidence from which no further
+    LLM is asked, within the limits of the setting. An item's verdict is from all LLMs that observed it, which may be
+    more.
     """
+    checked({"threshold": threshold}, RunSettings, "cascade")
     panel = check_order(project, order)
     annotate(project, [item.id for item in fit_seeds(project)], order)
     open_ids = list(ids)
@@ -75,21 +78,21 @@ def ask(project: Project, order: Sequence[str], sure: float, ids: Sequence[str],
         verdicts = verdicts.updated(found)
         readers |= dict.fromkeys(found.ids, length)
         confidence = dict(zip(found.ids, found.confidences.tolist(), strict=True))
-        doubted = [item_id for item_id in open_ids if confidence[item_id] < sure]
+        doubted = [item_id for item_id in open_ids if confidence[item_id] < threshold]
         left = doubted if length < len(panel) else []
         stages.append(Stage(member.name, len(open_ids), len(open_ids) - len(left)))
         open_ids = left
-    fit = _record(project, fits, panel, sure, readers, verdicts)
+    fit = _record(project, fits, panel, threshold, readers, verdicts)
     return Cascaded(fit, project.store.verdicts.get(fit.id, verdicts.ids), stages)
 
 
 def aggregate_cascade(
-    project: Project, order: Sequence[str], sure: float, ids: Sequence[str] | None = None, aggregator: str = ""
+    project: Project, order: Sequence[str], threshold: float, ids: Sequence[str] | None = None, aggregator: str = ""
 ) -> Cascaded:
     """``ask`` about ``ids``, or (None) about every pool item that the cascade's first LLM has observed."""
     if ids is None:
         ids = observed_by_all(project, check_order(project, order)[:1], project.store.items.ids("pool"))
-    return ask(project, order, sure, ids, aggregator)
+    return ask(project, order, threshold, ids, aggregator)
 
 
 def stages_remark(done: Cascaded) -> str:
@@ -108,7 +111,7 @@ def _record(
     project: Project,
     fits: Sequence[Fitted],
     panel: Sequence[Member],
-    sure: float,
+    threshold: float,
     readers: dict[str, int],
     verdicts: Verdicts,
 ) -> Fit:
@@ -117,10 +120,10 @@ def _record(
     readers: how many LLMs each item's verdict is from.
     """
     last, keys = fits[-1].fit, [member.key for member in panel]
-    digest = digest_of({CASCADE: [fitted.fit.id for fitted in fits], "sure": sure, "readers": sorted(readers.items())})
+    made_of = {CASCADE: [fitted.fit.id for fitted in fits], "threshold": threshold, "readers": sorted(readers.items())}
     with project.store.transaction():
         fit = project.store.verdicts.add_fit(
-            digest,
+            digest_of(made_of),
             f"{last.aggregator}+{CASCADE}",
             keys,
             (last.seed_items, fits[0].fit.pool_items),

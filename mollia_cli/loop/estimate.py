@@ -20,10 +20,11 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Panel
 from mollia_cli.domain.processor import Others
 from mollia_cli.domain.rng import stream
+from mollia_cli.domain.settings import RunConfig
 from mollia_cli.learners.base import DROPOUT, EMBEDDINGS, PERTURBED, PROBABILITIES, Examples, take
 from mollia_cli.loop.needed import fit_seeds, needed_for_fit
 from mollia_cli.loop.refine import CONFIDENT
-from mollia_cli.loop.setup import REFINED, RunSetup, as_opened, planned_run
+from mollia_cli.loop.setup import REFINED, as_opened, planned_run
 from mollia_cli.loop.stop import STOP_SET
 from mollia_cli.loop.train import fewer_epochs
 from mollia_cli.project.context import Project
@@ -100,7 +101,7 @@ class Estimate:
 class _Plan:
     """What is left to do. Items that later rounds select are not chosen yet: only their number is known."""
 
-    setup: RunSetup
+    setup: RunConfig
     done: int
     rounds: int
     future: int
@@ -128,7 +129,7 @@ def estimate(project: Project, name: str = "", texts: int = TEXTS, **changes: An
     return Estimate(run, plan.rounds, parts, _disk(project, plan, len(panel)), others.cores())
 
 
-def _plan(project: Project, run: str, setup: RunSetup) -> _Plan:
+def _plan(project: Project, run: str, setup: RunConfig) -> _Plan:
     records = project.store.runs.rounds(run)
     selected = len(project.store.runs.selections(run))
     done = sum(record.metrics is not None for record in records)
@@ -212,7 +213,7 @@ def _aggregator(project: Project, plan: _Plan) -> Part:
     lengths = len(plan.setup.cascade) or 1
     names = tuple(m.name for m in panel_annotators(project, plan.setup.cascade))
     rows = len(needed_for_fit(project)) + plan.selected + plan.future // 2
-    rng = stream(project.settings.seed, "estimate")
+    rng = stream(project.settings.random_seed, "estimate")
     z = rng.dirichlet(np.ones(len(project.labels)), (seeds + rows, len(names)))
     made = Panel(tuple(map(str, range(len(z)))), names, np.log(z + 1e-9), z)
     begin = perf_counter()

@@ -48,8 +48,8 @@ def generate(project: Project, label: str, n: int, writer: str = "") -> Generate
     file = writing_llm(project, writer)
     kernels = file_kernels(file, project.say)
     before = len(project.store.synthetic.all())
-    rng = stream(project.settings.seed, "synthetic examples", label, before)
-    writing = Writing(seed=stream_seed(project.settings.seed, "synthetic", label, before))
+    rng = stream(project.settings.random_seed, "synthetic examples", label, before)
+    writing = Writing(seed=stream_seed(project.settings.random_seed, "synthetic", label, before))
     prompts = -(-n * _TRIES // writing.together)
     shown = [[seeds[row] for row in rng.permutation(len(seeds))[:_SHOWN]] for _ in range(prompts)]
     made: list[Synthetic] = []

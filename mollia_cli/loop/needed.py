@@ -15,7 +15,7 @@ def unlabelled_sample(project: Project) -> list[str]:
     """
     items, decisions = project.store.items, project.store.decisions
     # drawn from the pool as it was imported, or every decision would draw other items, not annotated yet
-    order = stream(project.settings.seed, "unlabelled", *project.own_streams).permutation(items.pool_size())
+    order = stream(project.settings.random_seed, "unlabelled", *project.own_streams).permutation(items.pool_size())
     sample = items.pool_at(order[: project.settings.aggregate.unlabelled].tolist())
     taken = {*decisions.labels(), *decisions.ignored()}
     kept = {item.id for item in items.get(sample) if item.split == "pool" and item.id not in taken}

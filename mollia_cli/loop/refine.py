@@ -51,7 +51,7 @@ def with_confident(project: Project, fit: int, selected: Sequence[str]) -> Verdi
 
 def _fit(project: Project, name: str, panel: Sequence[Member], ids: Sequence[str]) -> Fit:
     seed = fit_items(project)
-    random_seed = stream_seed(project.settings.seed, "refine", name, *project.own_streams)
+    random_seed = stream_seed(project.settings.random_seed, "refine", name, *project.own_streams)
     keys = [member.key for member in panel]
     kind: type[Aggregator] = AGGREGATORS.load(name)
     rule = negative_rule(project, panel)

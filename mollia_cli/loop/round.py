@@ -1,7 +1,6 @@
 """``mollia round``: select, annotate, aggregate, train, evaluate; every step is stored when it is done."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,13 +9,14 @@ from mollia_cli.aggregators.quality import interval
 from mollia_cli.domain.errors import InputError, MolliaError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.metrics import micro_f1
+from mollia_cli.domain.settings import RunConfig
 from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.loop.aggregate import fit_aggregator, verdicts_on
 from mollia_cli.loop.cascade import ask, stages_remark, with_sample
 from mollia_cli.loop.needed import needed_for_fit
 from mollia_cli.loop.refine import refined_verdicts, with_confident
 from mollia_cli.loop.select import opinions, select
-from mollia_cli.loop.setup import REFINED, RunSetup, as_opened, open_run
+from mollia_cli.loop.setup import REFINED, as_opened, open_run
 from mollia_cli.loop.train import Labelled, Stopwatch, evaluate, keep_model, train_learner
 from mollia_cli.project.context import Project
 from mollia_cli.project.labels import certain_verdicts, decided_verdicts, labelled_by_people
@@ -26,7 +26,7 @@ from mollia_cli.store.runs import Round, Selection
 from mollia_cli.store.verdicts import Fit
 
 
-def advance(project: Project, run: str, setup: RunSetup) -> Round | None:
+def advance(project: Project, run: str, setup: RunConfig) -> Round | None:
     """One round of a run: finish the one that was left unfinished, else make the next; None when the pool is used up.
 
     Round 0 trains on the seed set alone.
@@ -42,7 +42,7 @@ def advance(project: Project, run: str, setup: RunSetup) -> Round | None:
         return finish_round(project, run, setup, number)
 
 
-def start_round(project: Project, run: str, setup: RunSetup, number: int) -> bool:
+def start_round(project: Project, run: str, setup: RunConfig, number: int) -> bool:
     """Select the items of a new round, and record it; False when the pool is used up."""
     project = as_opened(project, setup)
     watch = Stopwatch()
@@ -58,7 +58,7 @@ def start_round(project: Project, run: str, setup: RunSetup, number: int) -> boo
     return True
 
 
-def finish_round(project: Project, run: str, setup: RunSetup, number: int) -> Round:
+def finish_round(project: Project, run: str, setup: RunConfig, number: int) -> Round:
     """Everything after the selection, skipping what is stored already.
 
     A round that cites a fit trains on the fit's stored verdicts. What people have labelled is gold, whether the run
@@ -86,7 +86,7 @@ def finish_round(project: Project, run: str, setup: RunSetup, number: int) -> Ro
     labelled = _labelled([*seed, *people], selections, verdicts, cited is None and certain(project.panel))
     before = project.store.runs.rounds(run)[:number]
     lambda_before = (before[-1].metrics or {}).get("lambda") if before else None
-    learner, training, memory = train_learner(project, labelled, number, asdict(setup), lambda_before)
+    learner, training, memory = train_learner(project, labelled, number, setup, lambda_before)
     _record(project, run, number, "train", watch, memory)
     model = keep_model(project, learner, run, number)
     scores = evaluate(project, learner)
@@ -104,7 +104,7 @@ def _labelled(gold: Sequence[Item], selections: Sequence[Selection], verdicts: V
     return Labelled(gold, rest, verdicts.without(known), trusted)
 
 
-def _label(project: Project, run: str, setup: RunSetup, number: int, selections: Sequence[Selection]) -> Verdicts:
+def _label(project: Project, run: str, setup: RunConfig, number: int, selections: Sequence[Selection]) -> Verdicts:
     """Verdicts on everything that the run has selected: annotate what is missing, fit, aggregate.
 
     The labels of a member that knows them are verdicts; refined ones come with those on unselected items.
@@ -120,7 +120,7 @@ def _label(project: Project, run: str, setup: RunSetup, number: int, selections:
     known = set(decided.ids)
     ids = [item_id for item_id in selected if item_id not in known]
     if setup.cascade:
-        done = ask(project, setup.cascade, setup.sure, with_sample(project, ids), setup.aggregator)
+        done = ask(project, setup.cascade, setup.threshold, with_sample(project, ids), setup.aggregator)
         _record(project, run, number, "annotate", watch)
         project.say(f"run {run} round {number}: {stages_remark(done)}")
         fit, verdicts = done.fit, done.verdicts.of(ids)
@@ -130,7 +130,7 @@ def _label(project: Project, run: str, setup: RunSetup, number: int, selections:
     return verdicts.updated(decided)
 
 
-def _stored(project: Project, setup: RunSetup, fit: int, selections: Sequence[Selection]) -> Verdicts:
+def _stored(project: Project, setup: RunConfig, fit: int, selections: Sequence[Selection]) -> Verdicts:
     """The verdicts that a fit has stored, and people's labels; nobody is asked.
 
     Items that an earlier round selected and the fit has no verdict on have none.
@@ -149,7 +149,7 @@ def _stored(project: Project, setup: RunSetup, fit: int, selections: Sequence[Se
     return verdicts
 
 
-def _whole_panel(project: Project, run: str, setup: RunSetup, number: int, ids: Sequence[str]) -> tuple[Fit, Verdicts]:
+def _whole_panel(project: Project, run: str, setup: RunConfig, number: int, ids: Sequence[str]) -> tuple[Fit, Verdicts]:
     """The fit and its verdicts, with every LLM asked of every item."""
     watch = Stopwatch()
     panel = annotate(project, list(dict.fromkeys([*needed_for_fit(project), *ids])))
@@ -195,7 +195,7 @@ def train_now(project: Project, name: str = "") -> Round:
         return _train_further(project, run, setup)
 
 
-def _train_further(project: Project, run: str, setup: RunSetup) -> Round:
+def _train_further(project: Project, run: str, setup: RunConfig) -> Round:
     rounds = project.store.runs.rounds(run)
     if rounds and rounds[-1].metrics is None:
         if rounds[-1].fit is None and project.store.runs.selections(run):

@@ -1,12 +1,13 @@
 """``mollia run``: rounds of one run, and its repeats with other random streams."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.settings import RunConfig
 from mollia_cli.loop.round import advance
-from mollia_cli.loop.setup import RunSetup, open_run
+from mollia_cli.loop.setup import check_panel, open_run
 from mollia_cli.loop.stop import stop_reason
 from mollia_cli.project.context import Project
 from mollia_cli.project.observe import models_kept
@@ -24,11 +25,11 @@ class Finished:
 
 
 def run_rounds(
-    project: Project, run: str, setup: RunSetup, until: int, done: Told = lambda record: None
+    project: Project, run: str, setup: RunConfig, until: int, done: Told = lambda record: None
 ) -> list[Round]:
     """Advance until round ``until`` is finished, the pool is used up or the run's criterion is met.
 
-    ``done`` hears of every round.
+    ``done`` hears of every round. A panel that cannot be asked here is refused before the first training.
     """
     with project.hold(run), models_kept(project):
         while True:
@@ -37,6 +38,8 @@ def run_rounds(
             between = bool(finished) and len(finished) == len(rounds)
             if between and (stop_reason(project, run, setup, finished) or finished[-1].number >= until):
                 return finished
+            if not rounds and until:
+                check_panel(project, setup)
             record = advance(project, run, setup)
             if record is None:
                 return finished
@@ -58,8 +61,8 @@ def run_repeats(
     for repeat in range(1, repeats + 1):
         run, own = first, setup
         if repeat > 1:
-            run, own = open_run(project, repeat_name(first, repeat), **{**asdict(setup), "repeat": repeat})
-            project.store.runs.put(first, asdict(setup))
+            run, own = open_run(project, repeat_name(first, repeat), **vars(replace(setup, repeat=repeat)))
+            project.store.runs.put(first, setup)
         rounds = run_rounds(project, run, own, changes.get("rounds") or setup.rounds, done)
         finished[run] = Finished(rounds, project.store.runs.stopped(run))
     return finished

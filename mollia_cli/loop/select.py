@@ -10,7 +10,7 @@ from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.loop.aggregate import MOST, fit_aggregator, predict
 from mollia_cli.loop.selector import PER_PICK, answers
 from mollia_cli.project.context import Project
-from mollia_cli.project.learner import current_run, finished_rounds, trained_learner
+from mollia_cli.project.learner import current_run, finished_rounds, run_config, trained_learner
 from mollia_cli.project.observe import Member, members, observed_by_all, stack
 from mollia_cli.project.panel import labelled_by, observing
 from mollia_cli.store.items import chunks
@@ -52,12 +52,14 @@ def rank(
         return []
     if ANSWERS in strategy.needs:
         pool_sample = pool_sample or PER_PICK * n
-    streams = ((project.store.runs.settings(run) or {}).get("repeat", 1), len(rounds))
+    streams = (run_config(project, run).repeat, len(rounds))
     if 0 < pool_sample < len(candidates):
-        rows = stream(project.settings.seed, "pool sample", *streams).permutation(len(candidates))
+        rows = stream(project.settings.random_seed, "pool sample", *streams).permutation(len(candidates))
         candidates = [candidates[row] for row in sorted(rows[: max(pool_sample, n)])]
-    signals = _signals(project, run, strategy, candidates, stream_seed(project.settings.seed, "signals", *streams))
-    return strategy.select(signals, n, stream(project.settings.seed, "select", *streams))
+    signals = _signals(
+        project, run, strategy, candidates, stream_seed(project.settings.random_seed, "signals", *streams)
+    )
+    return strategy.select(signals, n, stream(project.settings.random_seed, "select", *streams))
 
 
 def opinions(project: Project, run: str, ids: Sequence[str]) -> list[int | None]:
@@ -120,8 +122,7 @@ def _panel_signals(project: Project, run: str, strategy: Strategy, candidates: S
         z = np.concatenate([stack(project, panel, part).probabilities for part in parts])
         signals[PANEL] = z / np.maximum(z.sum(axis=2, keepdims=True), 1e-12)
     if CONFIDENCE in strategy.needs:
-        name = (project.store.runs.settings(run) or {}).get("aggregator", "")
-        fitted = fit_aggregator(project, name, _panel_of(project, run), candidates)
+        fitted = fit_aggregator(project, run_config(project, run).aggregator, _panel_of(project, run), candidates)
         made = (predict(project, fitted, part) for part in parts)
         signals[CONFIDENCE] = np.concatenate([probabilities.max(axis=1) for probabilities in made])
     return signals

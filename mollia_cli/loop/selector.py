@@ -27,7 +27,7 @@ def answers(project: Project, strategy: Strategy, ids: Sequence[str]) -> FloatAr
     file, store = writing_llm(project), project.store.observations
     source = f"the question of the strategy {strategy.name!r}"
     question = render(strategy.question, project.labels, project.settings.noun, project.settings.task, source=source)
-    decoding = Decoding("exact", seed=project.settings.seed)
+    decoding = Decoding("exact", seed=project.settings.random_seed)
     context = replace(panel_context(project), labels=_YES_NO, prompt=lambda: question, decoding=decoding)
     spec = MemberSpec(f"{file.name} ({strategy.name})", options={"file": str(file.path)})
     (annotator,) = annotators_of(spec, context)

@@ -6,8 +6,9 @@ import numpy as np
 
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.rng import stream_seed
+from mollia_cli.domain.settings import RunConfig
 from mollia_cli.loop.needed import needed_for_fit
-from mollia_cli.loop.setup import BUDGET, RunSetup, as_opened
+from mollia_cli.loop.setup import BUDGET, as_opened
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import trained_learner
 from mollia_cli.project.members import certain
@@ -20,7 +21,7 @@ from mollia_cli.store.runs import Round
 STOP_SET = 1000
 
 
-def stop_reason(project: Project, run: str, setup: RunSetup, rounds: Sequence[Round]) -> str:
+def stop_reason(project: Project, run: str, setup: RunConfig, rounds: Sequence[Round]) -> str:
     """Why the run should end after these finished rounds, or ""; stored with the run and said.
 
     It is the same however often the run was stopped in between: it depends on what the store holds alone.
@@ -37,7 +38,7 @@ def stop_reason(project: Project, run: str, setup: RunSetup, rounds: Sequence[Ro
     return reason
 
 
-def history(project: Project, run: str, setup: RunSetup, rounds: Sequence[Round], criterion: Criterion) -> History:
+def history(project: Project, run: str, setup: RunConfig, rounds: Sequence[Round], criterion: Criterion) -> History:
     """What the criterion may look at. Classifiers that were not asked for their opinions yet are asked now."""
     counted = setup.budget_tokens and not certain(project.panel)
     tokens = _tokens(project, run, setup) if counted else 0
@@ -57,7 +58,7 @@ def _gold_scores(rounds: Sequence[Round]) -> FloatArray:
 def stop_set(project: Project) -> list[str]:
     """At most STOP_SET pool items, drawn one by one: an import replaces some of them, not all."""
     pool = project.store.items.ids("pool")
-    return sorted(pool, key=lambda item_id: stream_seed(project.settings.seed, "stop set", item_id))[:STOP_SET]
+    return sorted(pool, key=lambda item_id: stream_seed(project.settings.random_seed, "stop set", item_id))[:STOP_SET]
 
 
 def _opinions(project: Project, run: str, rounds: Sequence[Round]) -> FloatArray:
@@ -75,7 +76,7 @@ def _opinions(project: Project, run: str, rounds: Sequence[Round]) -> FloatArray
     return np.array(said, dtype=np.float64).reshape(len(rounds), len(wanted), len(project.labels))
 
 
-def _tokens(project: Project, run: str, setup: RunSetup) -> int:
+def _tokens(project: Project, run: str, setup: RunConfig) -> int:
     """Tokens that the panel decoded for the run's items, whenever that was."""
     selected = [selection.item_id for selection in project.store.runs.selections(run)]
     ids = list(dict.fromkeys([*needed_for_fit(project), *selected]))

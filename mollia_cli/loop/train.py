@@ -11,6 +11,7 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.metrics import macro_f1, micro_f1
 from mollia_cli.domain.rng import stream, stream_seed
+from mollia_cli.domain.settings import RunConfig
 from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.learners.base import Examples, Learner, join, take
 from mollia_cli.learners.discrepancy import discrepancy_weights, negative_weight
@@ -62,30 +63,27 @@ def train_learner(
     project: Project,
     labelled: Labelled,
     number: int,
-    run_settings: dict[str, Any],
+    config: RunConfig,
     lambda_before: float | None = None,
 ) -> tuple[Learner, dict[str, Any], int | None]:
     """A learner trained from its pretrained weights, how the training went, and its peak memory in bytes.
 
     The memory is the process's, without what LLMs that are kept loaded hold; None where it cannot be told.
 
-    run_settings: ``RunSetup`` as a dict. Runs of the same repeat share their random streams.
+    config: runs of the same repeat share their random streams.
     lambda_before: the previous round's weight of negative labels, see ``negative_weight``.
     """
-    repeat = run_settings["repeat"]
-    examples = training_examples(project, labelled, run_settings["alpha"])
-    training, validation, source = split_validation(project, examples, repeat, number)
-    synthetic = synthetic_examples(project) if run_settings["synthetic"] else None
+    examples = training_examples(project, labelled, config.alpha)
+    training, validation, source = split_validation(project, examples, config.repeat, number)
+    synthetic = synthetic_examples(project) if config.synthetic else None
     if synthetic is not None:  # after the cut: none may be a validation item
         training = join(training, synthetic)
-    ends = run_settings["lambda_start"], run_settings["lambda_end"]
-    weight = negative_weight(number, run_settings["rounds"], *ends, lambda_before)
+    weight = negative_weight(number, config.rounds, config.lambda_start, config.lambda_end, lambda_before)
     more_than_selected = len(labelled.verdicts) > len(labelled.selections)
     learner = new_learner(project, fewer_epochs(project, len(training.texts)) if more_than_selected else 0)
+    random_seed = stream_seed(project.settings.random_seed, "train", config.repeat, number)
     with Peak() as peak:
-        report = learner.fit(
-            training, validation, weight, stream_seed(project.settings.seed, "train", repeat, number), project.progress
-        )
+        report = learner.fit(training, validation, weight, random_seed, project.progress)
         memory = peak.process
     if memory is not None:
         memory -= sum(llm.held for _, llm in (project.loaded or {}).values())
@@ -138,7 +136,7 @@ def split_validation(project: Project, examples: Examples, repeat: int, number: 
     gold = project.store.items.in_split("validation", labelled=True)
     if gold:
         if len(gold) > settings.validation_cap:
-            order = stream(project.settings.seed, "validation").permutation(len(gold))
+            order = stream(project.settings.random_seed, "validation").permutation(len(gold))
             gold = [gold[row] for row in sorted(order[: settings.validation_cap])]
         return (
             examples,
@@ -147,7 +145,7 @@ def split_validation(project: Project, examples: Examples, repeat: int, number: 
         )
     if learner_kind(project).frozen:
         return examples, take(examples, []), "0 held out"
-    rng = stream(project.settings.seed, "validation", repeat, number)
+    rng = stream(project.settings.random_seed, "validation", repeat, number)
     keep, held = validation_split(examples.targets, rng, settings.validation, settings.validation_cap)
     return take(examples, keep), take(examples, held), f"{len(held)} cut from the labelled"
 

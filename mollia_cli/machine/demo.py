@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -97,5 +97,5 @@ def demo_oracle(project: Project) -> dict[str, float]:
     labelled = Labelled(
         seed, selections, certain_verdicts(items, gold_labels(items), len(project.labels)), trusted=True
     )
-    learner, *_ = train_learner(project, labelled, ROUNDS, asdict(open_run(project, "panel")[1]))
+    learner, *_ = train_learner(project, labelled, ROUNDS, open_run(project, "panel")[1])
     return evaluate(project, learner)

@@ -90,7 +90,7 @@ def project_sample(project: Project) -> TextSample:
     pool = sorted(project.store.items.ids("pool"))
     if not pool:
         raise NotFoundError("the project has no texts to measure a change on", "mollia import texts.csv")
-    order = stream(project.settings.seed, "tune").permutation(len(pool))[:SAMPLE_TEXTS]
+    order = stream(project.settings.random_seed, "tune").permutation(len(pool))[:SAMPLE_TEXTS]
     return TextSample(project.store.items.get([pool[row] for row in order]), project.labels, project_prompt(project))
 
 

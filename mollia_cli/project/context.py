@@ -6,7 +6,7 @@ from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
 from mollia_cli.annotators.base import Annotator
@@ -15,8 +15,9 @@ from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.members import MemberSpec
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.progress import Progress, silent
-from mollia_cli.domain.settings import SETTINGS_FILE, Settings
+from mollia_cli.domain.settings import SETTINGS_FILE, AnnotateSettings, Settings, checked
 from mollia_cli.project.members import check_members
+from mollia_cli.project.names import check_settings, missing_models
 from mollia_cli.store.database import Say
 from mollia_cli.store.lock import locked
 from mollia_cli.store.project_files import find_root, read_settings
@@ -45,12 +46,20 @@ class Project(AbstractContextManager["Project"]):
 
     @classmethod
     def open(cls, folder: Path | None = None, say: Say | None = None) -> Self:
-        """The project in ``folder``, else of ``MOLLIA_PROJECT``, else in the nearest parent of here."""
+        """The project in ``folder``, else of ``MOLLIA_PROJECT``, else in the nearest parent of here.
+
+        A name in its settings that is no member of its family raises InputError; of a model that is not on this
+        machine ``say`` hears.
+        """
         root = find_root(folder)
         settings = read_settings(root / SETTINGS_FILE)
+        check_settings(settings, str(root / SETTINGS_FILE))
         check_members(settings.panel.members, f"{root / SETTINGS_FILE}: panel.members")
         project = cls(root, settings, Store(root, settings.labels, say=say or _unheard))
         project.say = say or _unheard
+        if missing := missing_models(settings, root):
+            them = "it" if len(missing) == 1 else "them"
+            project.say(f"not on this machine: {', '.join(missing)} (what needs {them} will say so)")
         return project
 
     def use_threads(self, threads: int) -> None:
@@ -62,11 +71,14 @@ class Project(AbstractContextManager["Project"]):
             learner=replace(settings.learner, threads=threads),
         )
 
-    def use_annotation(self, *, votes: str = "", shots: int | None = None) -> None:
-        """Ask the LLMs otherwise than the settings say, for as long as the project is open."""
-        asked = self.settings.annotate
-        shots = asked.shots if shots is None else shots
-        self.settings = replace(self.settings, annotate=replace(asked, votes=votes or asked.votes, shots=shots))
+    def use_annotation(self, **changes: Any) -> None:
+        """Ask the LLMs otherwise than the settings say, for as long as the project is open.
+
+        changes: fields of AnnotateSettings; None is as the settings say, a value beyond its limits an InputError.
+        """
+        given = {key: value for key, value in changes.items() if value is not None}
+        asked = replace(self.settings.annotate, **checked(given, AnnotateSettings, "annotate"))
+        self.settings = replace(self.settings, annotate=asked)
 
     def seen_by_run(self, settings: Settings, repeat: int) -> Self:
         """The same open project with a run's settings, and the random streams of its repeat."""

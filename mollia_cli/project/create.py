@@ -11,9 +11,10 @@ from mollia_cli import models
 from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.files import write_private
 from mollia_cli.domain.labels import LabelSet, parse_labels
-from mollia_cli.domain.members import LLAMA, parse_members
+from mollia_cli.domain.members import parse_members
 from mollia_cli.domain.settings import SETTINGS_FILE, LearnerSettings, PanelSettings, Settings
-from mollia_cli.project.members import check_members, llm_name
+from mollia_cli.project.members import check_members
+from mollia_cli.project.names import members, missing_models
 from mollia_cli.prompts import builtin_template, render
 from mollia_cli.store.project_files import write_settings
 from mollia_cli.store.store import Store
@@ -37,17 +38,17 @@ def new_settings(
     task: str = "",
     panel: Sequence[str | Mapping[str, Any]] = (),
     encoder: str = "",
-    seed: int = 0,
+    random_seed: int = 0,
 ) -> Settings:
     """Settings of a new project; ``panel`` holds catalogue names, paths of GGUF files, and tables of other kinds.
 
     Without an encoder: the default if it is installed, else the first installed one.
     """
     entries = [_panel_member(entry) if isinstance(entry, str) else entry for entry in panel]
-    members = PanelSettings(parse_members(entries, "panel"))
-    check_members(members.members, "panel")
+    asked = PanelSettings(parse_members(entries, "panel"))
+    check_members(asked.members, "panel")
     learner = LearnerSettings(encoder=encoder or _default_encoder())
-    return Settings(labels=labels, noun=noun, task=task, seed=seed, panel=members, learner=learner)
+    return Settings(labels, noun, task, random_seed, asked, learner=learner)
 
 
 def create(root: Path, settings: Settings) -> Created:
@@ -63,11 +64,9 @@ def create(root: Path, settings: Settings) -> Created:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     Store(root, labels, create=True).close()
     write_private(root / PROMPT_FILE, template)
-    write_settings(root / SETTINGS_FILE, settings)
-    members = settings.panel.members
-    panel = tuple(spec.name for spec in members) or tuple(models.installed_names("llm"))
-    wanted = [*(llm_name(spec, root) for spec in members if spec.kind == LLAMA), settings.learner.encoder]
-    return Created(root, settings, panel, tuple(name for name in wanted if not models.is_installed(name)))
+    write_settings(root / SETTINGS_FILE, settings, members)
+    panel = tuple(spec.name for spec in settings.panel.members) or tuple(models.installed_names("llm"))
+    return Created(root, settings, panel, tuple(missing_models(settings, root)))
 
 
 def _default_encoder() -> str:

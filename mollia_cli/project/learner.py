@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mollia_cli import models
 from mollia_cli.domain.errors import NotFoundError
+from mollia_cli.domain.settings import RunConfig
 from mollia_cli.learners import LEARNERS
 from mollia_cli.learners.base import Learner
 from mollia_cli.project.context import Project
@@ -39,8 +40,7 @@ def trained_learner(project: Project, record: Round, own_texts: bool = True) -> 
     folder = project.root / record.model
     if not folder.is_dir():
         raise NotFoundError(f"the model folder {folder} is missing", "train it again: mollia run --run NEW")
-    made_by = (project.store.runs.settings(record.run) or {}).get("learner", {})
-    kind: type[Learner] = LEARNERS.load(made_by.get("name", project.settings.learner.name))
+    kind: type[Learner] = LEARNERS.load(run_config(project, record.run).learner.name)
     return kind.load(
         folder,  # which knows where it cuts texts
         labels=project.labels,
@@ -57,6 +57,11 @@ def _side_files(project: Project) -> dict[str, Path]:
 def current_run(project: Project, name: str = "") -> str:
     """The run that is named, else the one used last, else the default's name."""
     return name or next(iter(project.store.runs.names()), DEFAULT_RUN)
+
+
+def run_config(project: Project, run: str) -> RunConfig:
+    """What a run is; of one that was not opened yet, what the settings would make of it."""
+    return project.store.runs.config(run) or RunConfig.of(project.settings)
 
 
 def finished_rounds(project: Project, run: str) -> list[Round]:

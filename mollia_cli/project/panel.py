@@ -17,7 +17,8 @@ from mollia_cli.domain.prompting import Decoding, Prompt
 from mollia_cli.domain.settings import SETTINGS_FILE
 from mollia_cli.project.context import Project
 from mollia_cli.project.kernels import file_kernels
-from mollia_cli.project.members import PANEL, certain, check_members, kind_of, labelling, llm_name
+from mollia_cli.project.learner import run_config
+from mollia_cli.project.members import certain, check_members, kind_of, labelling, llm_name
 from mollia_cli.prompts import render
 from mollia_cli.store.project_files import read_settings, write_panel
 
@@ -73,8 +74,8 @@ def panel_members(project: Project) -> tuple[MemberSpec, ...]:
 
 def labelled_by(project: Project, run: str) -> Project:
     """The project with the members that label for a run; with its own where there is no such run yet."""
-    stored = project.store.runs.settings(run) or {}
-    return project.with_panel(labelling(project.settings, stored.get("annotator", PANEL), stored.get("replay", "")))
+    config = run_config(project, run)
+    return project.with_panel(labelling(project.settings, config.annotator, config.replay))
 
 
 def observing(project: Project) -> Project:
@@ -105,7 +106,7 @@ def panel_context(project: Project, show_invalid: int = 0) -> PanelContext:
         labels=project.labels,
         prompt=cache(lambda: project_prompt(project)),
         decoding=Decoding(
-            settings.votes, settings.samples, settings.temperature, settings.top_p, project.settings.seed
+            settings.votes, settings.samples, settings.temperature, settings.top_p, project.settings.random_seed
         ),
         threads=settings.threads,
         tokens=settings.context,

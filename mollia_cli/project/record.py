@@ -21,7 +21,7 @@ LIBRARIES = ("numpy", "scipy", "llama-cpp-python", "torch", "transformers", "xgb
 
 
 def run_record(project: Project) -> dict[str, Any]:
-    """Settings (the seed among them), prompt template, digests of the panel's files and of the encoder's, versions.
+    """Settings, prompt template, digests of the panel's files and of the encoder's, versions.
 
     JSON-ready. A model or template that is not there has no entry: the run itself will say what it lacks.
     """
@@ -52,7 +52,7 @@ def installed_versions(names: Iterable[str]) -> dict[str, str]:
 def settings_record(settings: Settings) -> dict[str, Any]:
     """Settings as ``recorded_settings`` reads them."""
     labels = dict(zip(settings.labels.names, settings.labels.descriptions, strict=True))
-    top = {"noun": settings.noun, "task": settings.task, "seed": settings.seed, "labels": labels}
+    top = {"noun": settings.noun, "task": settings.task, "random_seed": settings.random_seed, "labels": labels}
     sections = {name: asdict(getattr(settings, name)) for name in SECTIONS}
     sections["panel"] = {"members": [spec.written for spec in settings.panel.members]}
     return top | {

@@ -2,8 +2,10 @@
 
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import tomlkit
@@ -11,9 +13,10 @@ import tomlkit
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.files import write_private
 from mollia_cli.domain.members import MemberSpec
-from mollia_cli.domain.settings import SECTIONS, SETTINGS_FILE, PanelSettings, Settings, parse_settings
+from mollia_cli.domain.settings import SECTIONS, SETTINGS_FILE, Key, PanelSettings, Settings, keys, parse_settings
 
 PROJECT_VARIABLE = "MOLLIA_PROJECT"
+_WIDTH = 110  # of comments
 
 
 def find_root(given: Path | None) -> Path:
@@ -44,16 +47,21 @@ def read_settings(path: Path) -> Settings:
     return parse_settings(data, str(path))
 
 
-def write_settings(path: Path, settings: Settings) -> None:
-    """Write a new settings file with every setting and a comment on each section."""
+def write_settings(path: Path, settings: Settings, members: Callable[[Key], Iterable[str]] = lambda key: ()) -> None:
+    """Write a new settings file: every key, below a comment that says what it is and what it may be.
+
+    members: of the family that a key names one of.
+    """
     document = tomlkit.document()
     document.add(tomlkit.comment("The settings of this mollia project. Every key is optional except [labels]."))
-    document.add("noun", tomlkit.item(settings.noun))
-    document.add("task", tomlkit.item(settings.task_sentence))
-    document.add("seed", tomlkit.item(settings.seed))
+    _add_keys(document, replace(settings, task=settings.task_sentence), members)
     sections = tomlkit.document()
-    for name, section in SECTIONS.items():
-        sections.add(name, _section(getattr(settings, name), section))
+    for name in SECTIONS:
+        values = getattr(settings, name)
+        table = tomlkit.table()
+        table.comment(type(values).__doc__ or "")
+        _add_keys(table, values, members)
+        sections.add(name, table)
     # a tomlkit table of 10,000 labels takes half a minute: each key is compared with all before it
     labels = "".join(
         f"{tomlkit.key(name).as_string()} = {tomlkit.item(description).as_string()}\n"
@@ -71,16 +79,14 @@ def write_panel(path: Path, members: Sequence[MemberSpec]) -> None:
     write_private(path, tomlkit.dumps(document))
 
 
-def _section(values: Any, section: type) -> Any:
-    table = tomlkit.table()
-    assert section.__doc__ is not None
-    table.comment(section.__doc__.splitlines()[0])
-    for key in section.__dataclass_fields__:  # type: ignore[attr-defined]
-        value = getattr(values, key)
-        if section is PanelSettings:
-            value = _members(value)
-        table.add(key, list(value) if isinstance(value, tuple) else value)
-    return table
+def _add_keys(table: Any, values: Any, members: Callable[[Key], Iterable[str]]) -> None:
+    for name, key in keys(type(values)).items():
+        if key.description:
+            for line in wrap(key.remark(members(key)), _WIDTH):
+                table.add(tomlkit.comment(line))
+            value = getattr(values, name)
+            value = _members(value) if isinstance(values, PanelSettings) else value
+            table.add(name, list(value) if isinstance(value, tuple) else value)
 
 
 def _members(members: Sequence[MemberSpec]) -> Any:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from sqlite_utils import Database
 
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray
+from mollia_cli.domain.settings import RunConfig, checked
 from mollia_cli.store.journal import KEYS, Journal, Key
 from mollia_cli.store.writing import not_before, now
 
@@ -57,10 +58,10 @@ class RunStore:
         query = f"SELECT name FROM runs ORDER BY {_LAST_USED}, name"
         return [row[0] for row in self._db.execute(query)]
 
-    def settings(self, name: str) -> dict[str, Any] | None:
-        """A run's settings, or None where there is no such run."""
+    def config(self, name: str) -> RunConfig | None:
+        """What a run is, or None where there is no such run."""
         row = self._db.execute("SELECT settings FROM runs WHERE name = ?", [name]).fetchone()
-        return None if row is None else json.loads(row[0])
+        return None if row is None else RunConfig(**checked(json.loads(row[0]), RunConfig, f"run {name}"))
 
     def record(self, name: str) -> dict[str, Any] | None:
         """What it takes to repeat a run; None where an older version opened it."""
@@ -71,8 +72,8 @@ class RunStore:
         """When a run was opened first."""
         return str(self._db.execute("SELECT created_at FROM runs WHERE name = ?", [name]).fetchone()[0])
 
-    def put(self, name: str, settings: Mapping[str, Any], record: Mapping[str, Any] | None = None) -> None:
-        """Create a run, with its record, or update its settings; and make it the current one."""
+    def put(self, name: str, config: RunConfig, record: Mapping[str, Any] | None = None) -> None:
+        """Create a run, with its record, or update what it is; and make it the current one."""
         with self._journal.entry("open run", {"runs": [(name,)]}):
             stamp = not_before(self._db, "runs", "used_at")
             query = f"SELECT max({_COUNTER}) + 1 FROM runs WHERE used_at LIKE ?"
@@ -80,7 +81,7 @@ class RunStore:
             self._db.execute(
                 "INSERT INTO runs (name, settings, created_at, used_at, record) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT (name) DO UPDATE SET settings = excluded.settings, used_at = excluded.used_at",
-                [name, json.dumps(settings), stamp, f"{stamp}#{count:03d}", record and json.dumps(record)],
+                [name, json.dumps(asdict(config)), stamp, f"{stamp}#{count:03d}", record and json.dumps(record)],
             )
 
     def stopped(self, name: str) -> str:

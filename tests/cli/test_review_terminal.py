@@ -142,7 +142,7 @@ def test_review_without_colour_until_ctrl_c(observed: Project, terminals: list[T
     terminal.press("\x03")
     assert terminal.end() == 130
     assert not COLOURS.search(terminal.output)
-    assert "least sure first" in terminal.output
+    assert "least confident first" in terminal.output
     [decision] = observed.store.decisions.all()
     assert decision.label == 2
     assert decision.verdict is not None and (decision.confidence or 1.0) < 0.9

@@ -67,7 +67,7 @@ def test_what_does_not_parse_is_found() -> None:
         "mollia rum",
         "mollia run --round 2",
         "mollia import",
-        "mollia aggregate --sure 7",
+        "mollia aggregate --threshold 7",
         "mollia report all",
     ):
         with pytest.raises(UsageError):

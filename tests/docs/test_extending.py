@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mollia_cli.cli.docs import page
+from mollia_cli.cli.docs import page, settings_page
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"```(\w+) ?([^\n]*)\n(.*?)```", re.DOTALL)
@@ -70,3 +70,8 @@ def test_extending_is_as_easy_as_it_says(tmp_path: Path) -> None:
 def test_the_page_of_commands_is_current() -> None:
     found = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     assert found == page(), "run: python -m mollia_cli.cli.docs > docs/commands.md"
+
+
+def test_the_page_of_settings_is_current() -> None:
+    found = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert found == settings_page(), "run: python -m mollia_cli.cli.docs settings > docs/settings.md"

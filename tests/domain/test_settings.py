@@ -1,13 +1,15 @@
 """The limits of every setting: the last value that is taken on each side, and the first that is not."""
 
 import math
-from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.settings import SECTIONS, Settings, parse_settings
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.settings import SECTIONS, LearnerSettings, RunConfig, Settings, checked, keys, parse_settings
+from mollia_cli.store.store import Store
 
 _ABOVE_0 = ([1e-9, 1e9], [0.0, -1e-9, math.nan, math.inf])
 _COUNT = ([1, 10**6], [0, -1])
@@ -40,7 +42,7 @@ LIMITS: dict[str, tuple[list[Any], list[Any]]] = {
     "run.method": (["mollia", "refined"], ["mollia2", ""]),
     "run.batch": _COUNT,
     "run.rounds": _NATURAL,
-    "run.sure": _WITHIN,
+    "run.threshold": _WITHIN,
     "run.budget_tokens": _NATURAL,
     "run.budget_minutes": _NOT_NEGATIVE,
     "run.pool_sample": _NATURAL,
@@ -56,7 +58,12 @@ def parsed(key: str, value: Any) -> Settings:
 
 
 def test_every_setting_with_a_limit_is_here() -> None:
-    limited = [f"{name}.{f.name}" for name, section in SECTIONS.items() for f in fields(section) if f.metadata]
+    limited = [
+        f"{name}.{key.name}"
+        for name, section in SECTIONS.items()
+        for key in keys(section).values()
+        if key.expected != key.words
+    ]
     assert list(LIMITS) == limited
 
 
@@ -81,3 +88,28 @@ def test_a_count_is_a_whole_number(key: str, value: Any) -> None:
     with pytest.raises(InputError) as caught:
         parsed(key, value)
     assert caught.value.hint == "it must be a whole number"
+
+
+def test_every_key_has_a_remark_and_a_value_within_its_own_limits() -> None:
+    for name, section in SECTIONS.items():
+        for key in keys(section).values():
+            assert key.description.endswith("."), f"{name}.{key.name}"
+            assert checked({key.name: key.default}, section, "defaults") == {key.name: key.default}
+
+
+def test_a_run_is_made_of_the_sections() -> None:
+    settings = parse_settings({"labels": {"a": "", "b": ""}, "learner": {"threads": 3, "epochs": 7}})
+    config = RunConfig.of(settings)
+    assert {"alpha", "batch", "aggregator", "delta"} <= keys(RunConfig).keys()
+    assert (config.learner.epochs, config.learner.threads) == (7, 0)
+    assert config.settings(settings) == settings
+
+
+def test_what_a_run_is_survives_its_database(tmp_path: Path) -> None:
+    labels = LabelSet(("a", "b"))
+    config = RunConfig(cascade=("small", "large"), alpha=0.25, learner=LearnerSettings("linear", "enc", 64), repeat=2)
+    store = Store(tmp_path, labels, create=True)
+    store.runs.put("main", config)
+    assert store.runs.config("main") == config
+    assert store.runs.config("other") is None
+    store.close()

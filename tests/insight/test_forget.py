@@ -13,6 +13,7 @@ from mollia_cli.domain.decisions import NOTE, Decision
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.items import Item, Synthetic
 from mollia_cli.domain.observations import Observation
+from mollia_cli.domain.settings import RunConfig
 from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.insight.forget import consequences, forget
 from mollia_cli.learners.embeddings import EmbeddingStore
@@ -39,7 +40,7 @@ def told(observed: Project, request: pytest.FixtureRequest) -> Project:
     fit = store.verdicts.add_fit("digest", "vote", [key], (1, 2), {})
     ids = ("secret-1", "other-1")
     store.verdicts.add(fit.id, Verdicts(ids, np.ones(2, dtype=int), np.tile(QUARTERS, (2, 1)), np.zeros((2, 4), bool)))
-    store.runs.put("main", {"method": "mollia"})
+    store.runs.put("main", RunConfig())
     store.runs.start_round("main", 0, [("other-1", 0.5, 1)], 0.1)
     store.runs.update_round("main", 0, model="models/main/round-00", metrics={})
     store.runs.start_round("main", 1, [("secret-1", 0.5, 1)], 0.1)

@@ -23,18 +23,19 @@ from mollia_cli.domain.report import (
     Report,
     RoundCost,
 )
+from mollia_cli.domain.settings import RunConfig
 from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.insight.report import report
 from mollia_cli.insight.report.missing import without_folders
 from mollia_cli.loop.run import run_rounds
-from mollia_cli.loop.setup import RunSetup, open_run
+from mollia_cli.loop.setup import open_run
 from mollia_cli.project import observe as annotation
 from mollia_cli.project.context import Project
 from mollia_cli.project.create import create, new_settings
 from mollia_cli.project.record import run_record
 
 MakeProject = Callable[..., Project]
-SETUP = RunSetup(
+SETUP = RunConfig(
     method="mollia",
     strategy="random",
     aggregator="vote",
@@ -43,9 +44,9 @@ SETUP = RunSetup(
     batch=2,
     rounds=2,
     cascade=(),
-    sure=0.9,
+    threshold=0.9,
     synthetic=False,
-    stop="",
+    stop="rounds",
     budget_tokens=0,
     budget_minutes=0.0,
     pool_sample=0,
@@ -55,7 +56,6 @@ SETUP = RunSetup(
     delta=0.0,
     false_negatives=0.02,
     unlabelled=0,
-    learner={},
     repeat=1,
 )
 SPAM, HAM = 0, 1
@@ -97,7 +97,7 @@ def by_hand(tmp_path: Path) -> Iterator[Project]:
         probabilities = np.column_stack([spam, 1 - np.array(spam)])
         made = Verdicts(ids, np.array(labels), probabilities, np.zeros_like(probabilities, dtype=bool))
         store.verdicts.add(fit.id, made)
-        store.runs.put("main", asdict(SETUP), run_record(project))
+        store.runs.put("main", SETUP, run_record(project))
         _round(project, 0, [], {"labelled": 4, "test_micro_f1": 0.5}, fit=None)
         picks = [("p0", 0.0, SPAM), ("p1", 0.0, HAM)]
         _round(project, 1, picks, {"labelled": 6, "test_micro_f1": 0.75, "verdict_accuracy": 0.5}, fit.id)
@@ -282,7 +282,7 @@ def test_what_a_run_has_recorded_is_shown_whatever_changes(by_hand: Project, mon
     assert replace(after.overview, **made_now) == replace(before.overview, **made_now)
     assert (after.cost, after.model, after.panel) == (before.cost, before.model, before.panel)
     # what a run would be now is what there is to say where there is none
-    by_hand.store.runs.put("next", asdict(SETUP), run_record(by_hand))
+    by_hand.store.runs.put("next", SETUP, run_record(by_hand))
     assert report(by_hand, "next").overview.noun == "letter"
 
 
@@ -331,7 +331,7 @@ def test_annotated_but_no_seed_and_no_round(observed: Project) -> None:
 
 
 def test_a_run_of_true_labels_is_not_what_the_report_is_about(by_hand: Project) -> None:
-    by_hand.store.runs.put("oracle", asdict(replace(SETUP, annotator="oracle")))
+    by_hand.store.runs.put("oracle", replace(SETUP, annotator="oracle"))
     assert by_hand.store.runs.names()[0] == "oracle"
     assert report(by_hand).overview.run == "main"
     assert report(by_hand, "oracle").overview.run == "oracle"

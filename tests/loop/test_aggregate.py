@@ -170,14 +170,14 @@ def test_a_fits_verdicts_never_change(observed: Project, name: str) -> None:
 def test_a_cascades_verdicts_never_change(observed: Project) -> None:
     ids = observed.store.items.ids("pool")
 
-    def cascade(sure: float) -> Cascaded:
-        return ask(observed, ["cyd", "ada"], sure, ids, "vote")
+    def cascade(threshold: float) -> Cascaded:
+        return ask(observed, ["cyd", "ada"], threshold, ids, "vote")
 
     first = cascade(0.4)
     cited = rows_of(observed, first.fit.id)
-    for sure, delta in ((0.99, 0.0), (0.4, 0.5)):
+    for threshold, delta in ((0.99, 0.0), (0.4, 0.5)):
         with_delta(observed, delta)
-        again = cascade(sure)
+        again = cascade(threshold)
         assert again.fit.id != first.fit.id
         assert len(again.verdicts) == len(ids)
         assert rows_of(observed, first.fit.id) == cited

@@ -70,9 +70,9 @@ def test_a_verdict_is_the_aggregators_of_those_who_read_the_item(replaying: Proj
         np.testing.assert_allclose(done.verdicts.of(read).probabilities, expected)
 
 
-@pytest.mark.parametrize(("sure", "asked"), [(0.001, 0), (0.9999, 40)])
-def test_the_extremes(replaying: Project, sure: float, asked: int) -> None:
-    assert ask(replaying, ["a", "b"], sure, replaying.store.items.ids("pool")).stages[1].asked == asked
+@pytest.mark.parametrize(("threshold", "asked"), [(0.001, 0), (0.9999, 40)])
+def test_the_extremes(replaying: Project, threshold: float, asked: int) -> None:
+    assert ask(replaying, ["a", "b"], threshold, replaying.store.items.ids("pool")).stages[1].asked == asked
 
 
 def test_again_nobody_is_asked(replaying: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +99,7 @@ def test_names_that_make_no_cascade(project: Project, replaying: Project, replay
 def test_a_run_asks_in_cascade(project: Project, replay: str) -> None:
     said: list[str] = []
     project.say = said.append
-    run, setup = open_run(project, replay=replay, cascade=["b", "a"], sure=SURE, strategy="random", rounds=1)
+    run, setup = open_run(project, replay=replay, cascade=["b", "a"], threshold=SURE, strategy="random", rounds=1)
     done = run_rounds(project, run, setup, 1)
     assert done[-1].fit is not None
     assert any(remark.startswith("run main round 1: asked b of ") for remark in said)
@@ -112,7 +112,7 @@ def test_a_run_asks_in_cascade(project: Project, replay: str) -> None:
 
 
 def test_on_the_command_line(observed: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["-p", str(observed.root), "--cascade", "cyd,ada", "--sure", "0.7"]
+    command = ["-p", str(observed.root), "--cascade", "cyd,ada", "--threshold", "0.7"]
     app(["annotate", *command, "--split", "pool", "--limit", "30", "--json"], standalone_mode=False)
     printed = capsys.readouterr()
     assert "asked cyd of 30 items, ada of " in printed.err

@@ -84,7 +84,7 @@ def test_a_fit_learns_from_a_bounded_part_of_the_pool(observed: Project, monkeyp
 
 def test_the_unlabelled_sample_is_drawn_from_the_pool_as_imported(observed: Project) -> None:
     imported = sorted(observed.store.items.ids("pool"))
-    order = stream(observed.settings.seed, "unlabelled").permutation(len(imported))
+    order = stream(observed.settings.random_seed, "unlabelled").permutation(len(imported))
     observed.settings = replace(observed.settings, aggregate=replace(observed.settings.aggregate, unlabelled=50))
     expected = [imported[row] for row in order[:50]]
     assert unlabelled_sample(observed) == expected

@@ -45,7 +45,7 @@ def test_a_linear_run_from_texts_to_report(
     assert (first.metrics or {})["validation"] == "6 gold"
     assert [(record.metrics or {})["trained_on"] for record in (first, second)] == [18, 23]
     assert all((record.metrics or {})["test_micro_f1"] > 0.3 for record in (first, second))
-    assert planned_run(project, "main")[1].learner["name"] == "linear"
+    assert planned_run(project, "main")[1].learner.name == "linear"
 
     # a second round reads no text again: the encoder is not even loaded
     monkeypatch.setattr(frozen, "load_pretrained", None)
@@ -114,10 +114,10 @@ def test_the_learner_is_checked_and_fixed_with_the_run(make_project: MakeProject
         planned_run(project, learner="lineal")
     assert "linear" in caught.value.hint
     run, setup = open_run(project, "a", learner="linear", annotator="oracle")
-    assert setup.learner["name"] == "linear"
-    assert setup.learner["epochs"] == 2  # the project's other settings stay
+    assert setup.learner.name == "linear"
+    assert setup.learner.epochs == 2  # the project's other settings stay
     assert planned_run(project, run)[1].learner == setup.learner
-    with pytest.raises(InputError, match=r"started with learner \{'name': 'linear'\}, not \{'name': 'transformer'\}"):
+    with pytest.raises(InputError, match=r"started with learner\.name 'linear', not 'transformer'"):
         open_run(project, "a", learner="transformer")
 
 

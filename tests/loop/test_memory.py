@@ -3,7 +3,7 @@
 import mmap
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +85,10 @@ def test_llms_that_stay_loaded_are_no_part_of_a_training(
     project, llm = make_real_project(), Peak()
     monkeypatch.setattr(train, "new_learner", lambda *_: Greedy(200))
     seed = project.store.items.in_split("seed")
-    settings = asdict(open_run(project, "main")[1])
+    config = open_run(project, "main")[1]
 
     def memory() -> int:
-        return train_learner(project, Labelled(seed, [], {}), 0, settings)[2] or 0
+        return train_learner(project, Labelled(seed, [], {}), 0, config)[2] or 0
 
     alone = memory()
     project.loaded = {}

@@ -106,6 +106,7 @@ def test_what_is_held_out_is_said_as_it_is(make_project: MakeProject) -> None:
         ({"lambda_end": float("inf")}, "run: lambda_end is inf"),
         ({"delta": 1.01}, "run: delta is 1.01"),
         ({"delta": "small"}, "run: delta is 'small'"),
+        ({"metod": "mollia"}, "run: unknown key metod"),
         ({"method": "other"}, "run: method is 'other'"),
         ({"learner": {"epochs": 0}}, "run: learner.epochs is 0"),
     ],
@@ -124,8 +125,9 @@ def test_alpha_lambda_and_delta_are_part_of_the_setup(make_project: MakeProject)
     project = make_project()
     given = {"alpha": 0.25, "lambda_start": 0.5, "lambda_end": 2, "delta": 0.001}
     open_run(project, "a", **given)
-    assert (project.store.runs.settings("a") or {}).items() >= given.items()
-    assert open_run(project, "a")[1].delta == 0.001
+    stored, again = project.store.runs.config("a"), open_run(project, "a")[1]
+    for config in (stored, again):
+        assert {key: getattr(config, key) for key in given} == given
     for key in given:
         with pytest.raises(InputError, match=f"started with {key}"):
             open_run(project, "a", **{key: 0.125})

@@ -17,6 +17,7 @@ from mollia_cli.annotators.llama.binding.formats import reencode
 from mollia_cli.domain.decisions import LABEL, Decision
 from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.settings import RunConfig
 from mollia_cli.project.context import Project
 from mollia_cli.project.panel import change_panel
 from mollia_cli.store.lock import locked
@@ -94,7 +95,7 @@ def test_writers_that_read_first_wait_for_each_other(observed: Project) -> None:
 def test_a_second_run_is_told_who_has_the_run(observed: Project) -> None:
     with observed.hold("main"), observed.hold("a/b"):
         said = end(start(observed, "round", "--run", "main"), code=4)
-        assert observed.store.runs.settings("main") is None
+        assert observed.store.runs.config("main") is None
     assert re.search(
         rf"run 'main' is in the hands of process {os.getpid()} on {re.escape(socket.gethostname())}, since \d{{4}}-",
         said,
@@ -136,7 +137,7 @@ def test_runs_keep_their_order_when_the_clock_is_put_back(tmp_path: Path, monkey
     store = Store(tmp_path, LabelSet(("red", "green")), create=True)
     for time, name in (("2030", "one"), ("2030", "two"), ("2020", "one"), ("2020", "three"), ("2020", "two")):
         monkeypatch.setattr("mollia_cli.store.writing.now", lambda time=time: f"{time}-01-01T00:00:00+00:00")
-        store.runs.put(name, {})
+        store.runs.put(name, RunConfig())
         store.observations.register(name, {"model": name})
         assert store.runs.names()[0] == name
     assert store.runs.names() == ["two", "three", "one"]

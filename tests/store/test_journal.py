@@ -13,6 +13,7 @@ from mollia_cli.domain.errors import MolliaError
 from mollia_cli.domain.items import Item, Synthetic
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
+from mollia_cli.domain.settings import RunConfig
 from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.store.journal import KEYS, Journal, Key
 from mollia_cli.store.store import Store
@@ -36,7 +37,7 @@ def store(tmp_path: Path, labels: LabelSet) -> Iterator[Store]:
     fit = made.verdicts.add_fit("digest", "vote", [key], (1, 2), {})
     not_the_first = np.array([[True, False, False]] * 2)
     made.verdicts.add(fit.id, Verdicts(("b", "c"), np.ones(2, dtype=int), np.tile(THIRDS, (2, 1)), not_the_first))
-    made.runs.put("main", {"rounds": 1})
+    made.runs.put("main", RunConfig(rounds=1))
     made.runs.start_round("main", 0, [("b", 0.5, 1), ("c", 0.25, None)], 0.1)
     made.runs.update_round("main", 0, fit=fit.id, model="models/main/round-00", metrics={"test_micro_f1": 0.5})
     made.runs.add_opinions("main", 0, {"b": THIRDS, "c": THIRDS})

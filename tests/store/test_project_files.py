@@ -22,6 +22,20 @@ def test_settings_survive_writing_and_reading(tmp_path: Path) -> None:
     assert read_settings(tmp_path / "mollia.toml") == settings
 
 
+def test_every_key_stands_below_its_remark_and_its_choices(tmp_path: Path, labels: LabelSet) -> None:
+    path = tmp_path / "mollia.toml"
+    write_settings(path, Settings(labels), lambda key: ("one", "two") if key.family else ())
+    lines = path.read_text().splitlines()
+    for old, remark in (
+        ("batch = 50", "# Items a round (a whole number, 1 or more)."),
+        ('votes = "sampled"', "one of: sampled, exact)."),
+        ('strategy = "coreset"', "one of: one, two, or another package's)."),
+        ("random_seed = 0", "# The same random seed gives the same run"),
+    ):
+        assert remark in lines[lines.index(old) - 1]
+    assert all(len(line) <= 120 for line in lines)
+
+
 def test_the_panel_is_edited_in_place(tmp_path: Path, labels: LabelSet) -> None:
     path = tmp_path / "mollia.toml"
     write_settings(path, Settings(labels))

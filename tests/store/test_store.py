@@ -14,6 +14,7 @@ from mollia_cli.domain.errors import MolliaError, NotFoundError, RefusedError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
+from mollia_cli.domain.settings import RunConfig
 from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.store.database import DATABASE_FILE
 from mollia_cli.store.migrations import migrations
@@ -164,7 +165,7 @@ def test_verdicts_are_stored_all_or_none(store: Store, monkeypatch: pytest.Monke
 
 
 def test_rounds_grow_and_keep_what_they_know(store: Store) -> None:
-    store.runs.put("main", {"strategy": "random"})
+    store.runs.put("main", RunConfig(strategy="random"))
     store.runs.start_round("main", 0, [], 0.0)
     store.runs.start_round("main", 1, [("b", 2.5, 1), ("c", 1.5, None)], 0.25)
     store.runs.update_round("main", 1, seconds={"annotate": 1.0})
@@ -181,12 +182,12 @@ def test_rounds_grow_and_keep_what_they_know(store: Store) -> None:
 
 def test_the_run_used_last_comes_first(store: Store) -> None:
     for name in ("one", "two", "one"):
-        store.runs.put(name, {})
+        store.runs.put(name, RunConfig())
     assert store.runs.names() == ["one", "two"]
 
 
 def test_a_selection_cannot_be_made_twice(store: Store) -> None:
-    store.runs.put("main", {})
+    store.runs.put("main", RunConfig())
     store.runs.start_round("main", 0, [("b", 1.0, None)], 0.0)
     with pytest.raises(MolliaError, match="UNIQUE constraint failed: selections"):
         store.runs.start_round("main", 1, [("b", 1.0, None)], 0.0)
@@ -296,9 +297,9 @@ def test_who_waits_too_long_for_another_writer_is_told(
     other = Store(tmp_path, labels)
     other._db.execute("PRAGMA busy_timeout = 50")
     with store.transaction(), pytest.raises(MolliaError, match="locked by another process") as caught:
-        other.runs.put("main", {})
+        other.runs.put("main", RunConfig())
     assert "wait until the other" in caught.value.hint
-    other.runs.put("main", {})
+    other.runs.put("main", RunConfig())
     other.close()
 
 

@@ -11,7 +11,7 @@ import pytest
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
-from mollia_cli.domain.settings import Settings
+from mollia_cli.domain.settings import RunConfig, Settings
 from mollia_cli.store import writing
 from mollia_cli.store.project_files import write_settings
 from mollia_cli.store.store import Store
@@ -26,7 +26,7 @@ def store(tmp_path: Path, labels: LabelSet) -> Store:
 
 
 def test_selections_come_by_round_and_rank(store: Store) -> None:
-    store.runs.put("main", {})
+    store.runs.put("main", RunConfig())
     store.runs.start_round("main", 0, [("e", 0.5, None), ("a", 0.4, 1)], 0.0)
     store.runs.start_round("main", 1, [("d", 0.9, 2), ("b", 0.8, None), ("c", 0.7, 0)], 0.0)
     assert [s.item_id for s in store.runs.selections("main")] == ["e", "a", "d", "b", "c"]
@@ -47,7 +47,7 @@ def test_a_splits_items_come_in_the_order_of_import_and_the_pools_places_do_not(
 def test_runs_keep_their_order_when_the_clock_is_put_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, at in (("one", "2026-01-02T00:00:00+00:00"), ("two", "2025-01-01T00:00:00+00:00")):
         monkeypatch.setattr(writing, "now", lambda at=at: at)
-        store.runs.put(name, {})
+        store.runs.put(name, RunConfig())
     assert store.runs.names() == ["two", "one"]
 
 

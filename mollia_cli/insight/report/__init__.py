@@ -20,12 +20,11 @@ from mollia_cli.insight.report.subject import (
     as_recorded,
     finished,
     reported_run,
-    run_aggregator,
     run_panel,
-    run_setting,
 )
 from mollia_cli.insight.status import next_step, status
 from mollia_cli.project.context import Project
+from mollia_cli.project.learner import run_config
 from mollia_cli.project.observe import Member
 
 T = TypeVar("T")
@@ -42,7 +41,7 @@ def report(project: Project, name: str = "", texts: bool = True) -> Report:
     run = reported_run(project, name)
     next_to_type = next_step(status(project))
     project = as_recorded(project, run)
-    aggregator = run_aggregator(project, run)
+    aggregator = run_config(project, run).aggregator
     panel = or_missing(lambda: run_panel(project, run))
     return Report(
         overview=_overview(project, run, aggregator, next_to_type),
@@ -62,7 +61,7 @@ def report(project: Project, name: str = "", texts: bool = True) -> Report:
 
 
 def _overview(project: Project, run: str, aggregator: str, next_to_type: str) -> Overview:
-    settings = project.settings
+    settings, config = project.settings, project.store.runs.config(run)
     return Overview(
         project=project.root.name,
         version=__version__,
@@ -72,10 +71,10 @@ def _overview(project: Project, run: str, aggregator: str, next_to_type: str) ->
         labels=settings.labels.names,
         descriptions=settings.labels.descriptions,
         run=run,
-        method=run_setting(project, run, "method"),
-        strategy=run_setting(project, run, "strategy"),
+        method=config.method if config else "",
+        strategy=config.strategy if config else "",
         aggregator=aggregator,
-        annotator=run_setting(project, run, "annotator"),
+        annotator=config.annotator if config else "",
         rounds=len(finished(project, run)),
         people=corrections(project),
         next_step=next_to_type,

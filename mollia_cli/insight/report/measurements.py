@@ -60,7 +60,7 @@ def held_out(project: Project, panel: Sequence[Member], name: str, also: Sequenc
     kind: type[Aggregator] = AGGREGATORS.load(name)
     seen, labels = observed_labelled(project, panel)
     unlabelled = stack(project, panel, learned_from(project, panel, also, set(seen.ids)))
-    held = cross_fitted(kind, seen, labels, unlabelled, stream_seed(project.settings.seed, "aggregate", name))
+    held = cross_fitted(kind, seen, labels, unlabelled, stream_seed(project.settings.random_seed, "aggregate", name))
     return dict(zip(seen.ids, held.argmax(axis=1).tolist(), strict=True))
 
 

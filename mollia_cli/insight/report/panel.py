@@ -100,7 +100,7 @@ def _values(project: Project, name: str, seed: Panel, gold: IntArray, pool: Pane
         return [(None, None, None)] * len(seed.annotators)
     kind = AGGREGATORS.load(name)
     project.progress("leaving out each LLM", 0, 1)
-    values = marginal_values(kind, seed, gold, pool, stream_seed(project.settings.seed, "aggregate", name), rows)
+    values = marginal_values(kind, seed, gold, pool, stream_seed(project.settings.random_seed, "aggregate", name), rows)
     project.progress("leaving out each LLM", 1, 1)
     return values
 

@@ -1,6 +1,7 @@
 """What it takes to do the same again: settings, digests, versions and the prompt, as the run has recorded them."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from mollia_cli.domain.digest import digest_text
@@ -9,6 +10,7 @@ from mollia_cli.domain.settings import SECTIONS
 from mollia_cli.insight.report.missing import without_folders
 from mollia_cli.insight.report.subject import run_fit
 from mollia_cli.project.context import Project
+from mollia_cli.project.learner import run_config
 from mollia_cli.project.record import recorded_settings, run_record, settings_record
 
 
@@ -24,7 +26,7 @@ def provenance(project: Project, run: str) -> Provenance:
         about = f"As recorded when run {run} was opened." if run else "As a run would record it now: there is none yet."
     sections = _settings(record) if record else {}
     if run:
-        sections[f"run {run}"] = project.store.runs.settings(run) or {}
+        sections[f"run {run}"] = asdict(run_config(project, run))
     known = record or {}
     return Provenance(
         about,
@@ -38,7 +40,7 @@ def provenance(project: Project, run: str) -> Provenance:
 def _settings(record: dict[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Every recorded setting, by section."""
     settings = recorded_settings(record)
-    top = {"seed": settings.seed, "noun": settings.noun, "task": settings.task_sentence}
+    top = {"random_seed": settings.random_seed, "noun": settings.noun, "task": settings.task_sentence}
     recorded = settings_record(settings)
     return {"project": top, **{name: recorded[name] for name in SECTIONS}}
 

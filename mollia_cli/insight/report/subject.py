@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.observations import FloatArray, IntArray
-from mollia_cli.loop.setup import RunSetup, as_opened
+from mollia_cli.loop.setup import as_opened
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import best_round, finished_rounds
 from mollia_cli.project.members import certain
@@ -45,24 +45,13 @@ def reported_run(project: Project, name: str = "") -> str:
 
 def as_recorded(project: Project, run: str) -> Project:
     """The project as the run saw it, by its record and its setup; as it is where there is no record."""
-    record, stored = project.store.runs.record(run), project.store.runs.settings(run)
-    if record is None or stored is None:
+    record, config = project.store.runs.record(run), project.store.runs.config(run)
+    if record is None or config is None:
         return project
-    setup = RunSetup(**{**stored, "cascade": tuple(stored["cascade"])})
     settings = recorded_settings(record)
     if settings.labels.names != project.labels.names:  # the present ones are what stored rows are read by
         settings = replace(settings, labels=project.labels)
-    return as_opened(project.seen_by_run(settings, setup.repeat), setup)
-
-
-def run_setting(project: Project, run: str, key: str) -> str:
-    """One entry of a run's setup as text; '' where there is no such run."""
-    return str((project.store.runs.settings(run) or {}).get(key, ""))
-
-
-def run_aggregator(project: Project, run: str) -> str:
-    """The aggregator of the run, else the project's."""
-    return run_setting(project, run, "aggregator") or project.settings.aggregate.aggregator
+    return as_opened(project.seen_by_run(settings, config.repeat), config)
 
 
 def finished(project: Project, run: str) -> list[Round]:

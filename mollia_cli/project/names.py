@@ -1,0 +1,51 @@
+"""The names that settings may hold: members of the families, and models that are on this machine."""
+
+from pathlib import Path
+from typing import Any
+
+from mollia_cli.aggregators import AGGREGATORS
+from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.members import LLAMA
+from mollia_cli.domain.registry import Registry
+from mollia_cli.domain.settings import SECTIONS, Key, Settings, keys
+from mollia_cli.learners import LEARNERS
+from mollia_cli.stopping import STOPPING
+from mollia_cli.strategies import STRATEGIES
+
+FAMILIES: dict[str, Registry] = {
+    "aggregator": AGGREGATORS,
+    "strategy": STRATEGIES,
+    "stop": STOPPING,
+    "learner": LEARNERS,
+}
+"""By the word that a field declares (``domain/settings.py``)."""
+
+
+def members(key: Key) -> tuple[str, ...]:
+    """Our own members of the family that a setting names one of; none where it names no family's."""
+    return FAMILIES[key.family].own if key.family else ()
+
+
+def check_settings(settings: Settings, source: str) -> None:
+    """InputError for the first name that is no member of its family. Nothing is imported for that."""
+    for name in SECTIONS:
+        check_choices(getattr(settings, name), source, f"{name}.")
+
+
+def check_choices(section: Any, source: str, prefix: str = "") -> None:
+    """The same for one section, or for what a run is."""
+    for key in keys(type(section)).values():
+        if key.family:
+            try:
+                FAMILIES[key.family].check(getattr(section, key.name))
+            except InputError as error:
+                raise InputError(f"{source}: {prefix}{key.name}: {error.message}", error.hint) from None
+
+
+def missing_models(settings: Settings, folder: Path) -> list[str]:
+    """Models of the settings that are not on this machine: what asks or trains them will refuse."""
+    from mollia_cli import models  # the command line's help reads this file
+    from mollia_cli.project.members import llm_name
+
+    llms = [llm_name(spec, folder) for spec in settings.panel.members if spec.kind == LLAMA]
+    return [name for name in dict.fromkeys([*llms, settings.learner.encoder]) if not models.is_installed(name)]
