@@ -12,7 +12,6 @@ import numpy as np
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.annotators.llama.binding.doctor import unused_gpu
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
-from mollia_cli.domain.items import Item
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.observations import IntArray, Observation, Panel
 from mollia_cli.project.context import Project
@@ -121,14 +120,13 @@ def read(
     ids: Sequence[str],
     store: Answers,
     peak: Peak | None = None,
-    items: Callable[[Sequence[str]], Sequence[Item]] | None = None,
 ) -> None:
     """The loop's inside: batch by batch what one annotator says of items is kept; it stays loaded."""
     done = 0
     task = f"annotating with {annotator.name}"
     project.progress(task, 0, len(ids))
     begin = perf_counter()
-    for part in map(items or project.store.items.get, chunks(ids, _AT_ONCE)):
+    for part in map(project.store.items.get, chunks(ids, _AT_ONCE)):
         for batch in annotator.annotate(part):
             store.add(key, batch, perf_counter() - begin, peak.added if peak and annotator.size else None)
             begin = perf_counter()

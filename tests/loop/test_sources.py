@@ -11,7 +11,7 @@ from mollia_cli.aggregators.negatives import negative_labels, without_verdicts
 from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError
 from mollia_cli.domain.members import MemberSpec
 from mollia_cli.domain.settings import PanelSettings
-from mollia_cli.insight.detectors import judged_verdicts
+from mollia_cli.insight.detectors import known_verdicts
 from mollia_cli.insight.export import labelled_rows
 from mollia_cli.insight.report.subject import fit_panel
 from mollia_cli.loop.aggregate import negative_rule
@@ -41,13 +41,13 @@ def test_stored_outputs_stand_for_the_panel(
     assert [row["name"] for row in project.store.observations.summary()] == ["a", "b"]
     assert (done[1].metrics or {})["verdict_accuracy"] > 0.5
 
-    judged = judged_verdicts(project, "stored")
+    known = known_verdicts(project, "stored")
     selections = project.store.runs.selections("stored")
     gold = [item.label for item in project.store.items.get([s.item_id for s in selections])]
-    assert sorted(judged.gold.tolist()) == sorted(gold)
-    assert sorted(judged.opinions.tolist()) == sorted(s.opinion for s in selections)
-    assert judged.votes.shape == (5, 2, len(project.labels))
-    assert (judged.verdicts == judged.gold).mean() == (done[1].metrics or {})["verdict_accuracy"]
+    assert sorted(known.gold.tolist()) == sorted(gold)
+    assert sorted(known.predictions.tolist()) == sorted(s.opinion for s in selections)
+    assert known.votes.shape == (5, 2, len(project.labels))
+    assert (known.verdicts == known.gold).mean() == (done[1].metrics or {})["verdict_accuracy"]
 
     # opened again, without the option, the run still replays
     again = Project.open(project.root)
@@ -110,7 +110,7 @@ def test_a_source_that_cannot_be_is_refused(make_project: MakeProject, changes: 
 def test_a_person_is_asked_once_and_may_stop(make_project: MakeProject) -> None:
     project = make_project()
     with pytest.raises(NotFoundError, match="no verdict"):
-        judged_verdicts(project)
+        known_verdicts(project)
     run, setup = open_run(project, annotator="human", strategy="random", rounds=1, batch=3)
     answers = iter(["1", "2"])
 
@@ -203,4 +203,4 @@ def test_refined_trains_on_sure_verdicts_of_the_unselected_pool(
     picked = [s.item_id for s in project.store.runs.selections(run)]
     again, verdicts = refined_verdicts(project, setup.aggregator, panel, picked)
     assert again.id == fit.id
-    assert set(picked) <= set(verdicts)
+    assert set(picked) <= set(verdicts.ids)
