@@ -1,38 +1,42 @@
-"""LLMs and frozen encoders together: what a panel says of a text, and what the texts' embeddings say.
+"""The default: LLMs and frozen encoders together, what a panel observes of a text and what its embeddings tell.
 
-A linear head on the embeddings learns the verdicts of all texts and judges each one as if it had not
+A linear head on the embeddings learns the verdicts of all texts and predicts each one as if it had not
 learned from it (leave-one-out, in closed form). A small conditional logit, fitted on the gold labels,
-weighs its opinion and the LLMs'. What both conclude is learned in the next round: the head finds out what like
-texts have in common, where LLMs err by themselves. Texts that no LLM has read take part by their
-embeddings alone: reading some of many is enough.
+weighs its prediction and the LLMs'. The verdicts of both are learned in the next round: the head finds out what
+like texts have in common, where LLMs err each by itself.
 """
 
-from collections.abc import Callable
+import base64
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mollia_cli.aggregators.base import Aggregator
 from mollia_cli.aggregators.calibration import cross_fitted
 from mollia_cli.aggregators.conditional_logit import ConditionalLogit
-from mollia_cli.aggregators.features import log_softmax, one_hot, softmax
+from mollia_cli.aggregators.features import array, log_softmax, one_hot, softmax
 from mollia_cli.aggregators.logit import Logit, Ridge, fit_logit, start
-from mollia_cli.domain.errors import InputError
+from mollia_cli.aggregators.views import View
+from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
-from mollia_cli.domain.rng import stream
 
 _FLOOR = 1e-3  # of probabilities, before their logarithm
 _SHARPNESS = np.exp(np.linspace(0.0, 4.5, 46))
+_FOLDS = 5
+_KEY_BYTES = 8
 
 
 def panel_logit() -> Aggregator:
-    """What concludes from the LLMs alone; its trees add nothing beside encoders, and take most of its time."""
+    """What aggregates the LLMs alone; its trees add nothing beside encoders, and take most of its time."""
     return ConditionalLogit(trees=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Ridge regression of one-hot verdicts on embeddings, as probabilities.
+    """Ridge regression of one-hot verdicts on features, as probabilities.
 
     coefficients: [d + 1, K], the intercept last; sharpness: of the softmax of its scores.
     """
@@ -40,16 +44,16 @@ class Head:
     coefficients: FloatArray
     sharpness: float
 
-    def predict_proba(self, view: FloatArray) -> FloatArray:
-        """[n, K] from embeddings [n, d]."""
-        return softmax(self.sharpness * (view @ self.coefficients[:-1] + self.coefficients[-1]))
+    def predict_proba(self, features: FloatArray) -> FloatArray:
+        """[n, K] from features [n, d]."""
+        return softmax(self.sharpness * (features @ self.coefficients[:-1] + self.coefficients[-1]))
 
 
 @dataclass(frozen=True, slots=True)
 class Mixed:
-    """Probabilities [n, K] of the gold texts and [m, K] of the pool's, and what judges other texts.
+    """Probabilities [n, K] of the gold texts and [m, K] of the pool's, and what predicts other texts.
 
-    ``gold``: the head left out each one's target, but the logits have seen it (``held_out`` has not).
+    ``gold``: the head left out each one's target, but the logits have seen it.
     """
 
     gold: FloatArray
@@ -58,16 +62,20 @@ class Mixed:
     beside: Logit
     alone: Logit
 
-    def predict_proba(self, view: FloatArray, llms: FloatArray | None = None) -> FloatArray:
-        """[n, K] of texts that it did not learn from. view: [n, d]; llms: [n, K], what their aggregator says."""
-        said = self.head.predict_proba(view)
-        return _weighed(self.alone, [said]) if llms is None else _weighed(self.beside, [llms, said])
 
+@dataclass(eq=False)
+class Mixture(Aggregator):
+    """``rounds`` times a head learns the verdicts on seeds and pool, and a logit weighs its predictions and the LLMs'.
 
-@dataclass(frozen=True, slots=True)
-class Mixture:
-    """The settings. ridge: on rows of mean length 1; gold_weight: of one gold label against one verdict;
-    shared, bias: the logits' penalties."""
+    ridge: of the head, on rows of mean length 1; gold_weight: of one gold label against one verdict; shared, bias: the
+    logit's penalties. Without encoders it is the conditional logit. benchmarks/README.md says how it was chosen.
+    """
+
+    name: ClassVar[str] = "mixture"
+    source: ClassVar[str] = (
+        "conditional logit over LLMs and a leave-one-out ridge head (Allen 1974: PRESS); self-training: Zou et al. 2018"
+    )
+    reads: ClassVar[bool] = True
 
     rounds: int = 12
     ridge: float = 1.0
@@ -75,45 +83,129 @@ class Mixture:
     shared: float = 20.0
     bias: float = 1.0
 
-    def fit(self, view: FloatArray, labels: IntArray, classes: int, llms: FloatArray | None = None) -> Mixed:
-        """Fit by ``rounds`` rounds.
+    def _fit(self, seed: Panel, labels: IntArray, pool: Panel, random_seed: int) -> None:
+        self._encoders = seed.texts.encoders if seed.texts is not None else ()
+        if not self._encoders or len(set(labels.tolist())) < 2:
+            self._encoders = ()
+            self._panel: Aggregator = ConditionalLogit().fit(seed, labels, pool, random_seed)
+            return
+        both = seed.joined(pool)
+        blocks = _layers(both, self._encoders)
+        view = View.fit(blocks)
+        self._panel = panel_logit().fit(seed, labels, pool, random_seed)
+        observed = np.concatenate(
+            [
+                cross_fitted(panel_logit, seed, labels, pool, random_seed, _FOLDS),
+                self._panel.predict_proba(pool),
+            ]
+        )
+        mixed = self.mix(view(blocks), labels, seed.classes, observed)
+        self._beside = mixed.beside
+        self._sharpness = mixed.head.sharpness
+        self._weights, self._intercept = view.unrolled(mixed.head.coefficients)
+        self._known = dict(zip(map(_key, both.ids), np.concatenate([mixed.gold, mixed.pool]), strict=True))
 
-        view: [n + m, d] embeddings of the n gold texts, then of the pool; labels: [n]; llms: [n + r, K], what the
-        LLMs' aggregator says of the gold texts (cross-fitted) and of the first r texts of the pool, or None for
-        no LLMs. Raises InputError for fewer than two labels or classes, or shapes that do not fit.
+    def mix(self, view: FloatArray, labels: IntArray, classes: int, observed: FloatArray | None = None) -> Mixed:
+        """The rounds.
+
+        view: [n + m, d], rows of mean length 1, of the n gold texts, then of the pool; labels: [n]; observed:
+        [n + m, K], the LLMs' aggregated probabilities of the same texts (of the gold ones cross-fitted), or None for
+        no LLMs: the labels alone, then.
         """
         n = len(labels)
-        if len(set(labels.tolist())) < 2:
-            raise InputError("the gold labels are all of one class", "label texts of other labels too")
-        if llms is not None and not (n <= len(llms) <= len(view) and llms.shape[1] == classes):
-            raise InputError(f"LLMs' opinions of shape {llms.shape} for {len(view)} texts", "the read ones stand first")
         gold = one_hot(labels, classes)
-        read = n if llms is None else len(llms)
-        design = _design(view)
-        verdicts = np.zeros((len(view), classes))
-        verdicts[:n] = gold
-        weights = np.zeros(len(view))
+        design = np.concatenate([np.asarray(view, dtype=np.float64), np.ones((len(view), 1))], axis=1)
+        verdicts = np.zeros((len(view), classes)) if observed is None else observed.copy()
+        weights = np.full(len(view), 0.0 if observed is None else 1.0)
         weights[:n] = self.gold_weight
-        if llms is not None:
-            verdicts[n:read] = llms[n:]
-            weights[n:read] = 1.0
         for _ in range(self.rounds):
             targets = one_hot(verdicts.argmax(axis=1), classes)
             targets[:n] = gold
-            said, head = _left_out(design, targets, weights, self.ridge)
-            alone = self._logit([said[:n]], gold)
-            verdicts = _weighed(alone, [said])
-            beside = alone
-            if llms is not None:
-                beside = self._logit([llms[:n], said[:n]], gold)
-                verdicts[:read] = _weighed(beside, [llms, said[:read]])
+            predicted, head = _left_out(design, targets, weights, self.ridge)
+            alone = beside = self._weigher([predicted[:n]], gold)
+            verdicts = _weighed(alone, [predicted])
+            if observed is not None:
+                beside = self._weigher([observed[:n], predicted[:n]], gold)
+                verdicts = _weighed(beside, [observed, predicted])
             weights[n:] = 1.0
         return Mixed(verdicts[:n], verdicts[n:], head, beside, alone)
 
-    def _logit(self, members: list[FloatArray], gold: FloatArray) -> Logit:
+    def _weigher(self, members: list[FloatArray], gold: FloatArray) -> Logit:
         n, classes = gold.shape
         ridge = Ridge(self.shared, self.bias, np.zeros(0))
         return fit_logit(_logs(members), np.zeros((n, 0)), gold, np.ones(n), ridge, start(len(members), classes, 0))
+
+    def _predict(self, panel: Panel) -> FloatArray:
+        """What it learned from as it was predicted then, without its own target; other texts by the head of all."""
+        if not self._encoders:
+            return self._panel.predict_proba(panel)
+        keys = [_key(item_id) for item_id in panel.ids]
+        new = np.array([row for row, key in enumerate(keys) if key not in self._known], dtype=np.int64)
+        found = np.array([self._known.get(key, np.zeros(self.classes)) for key in keys]).reshape(-1, self.classes)
+        if len(new):
+            others = panel.take(new)
+            if others.texts is None or not set(self._encoders) <= set(others.texts.encoders):
+                raise RefusedError(
+                    f"aggregator {self.name!r} was fitted with the encoders {', '.join(self._encoders)}",
+                    "restore them (mollia panel list), or fit again: mollia aggregate",
+                )
+            features = np.concatenate([layer for block in _layers(others, self._encoders) for layer in block], axis=1)
+            predicted = softmax(self._sharpness * (features @ self._weights + self._intercept))
+            found[new] = _weighed(self._beside, [self._panel.predict_proba(others), predicted])
+        return found
+
+    def _state(self) -> dict[str, Any]:
+        state: dict[str, Any] = {"encoders": list(self._encoders), "panel": self._panel.to_json()}
+        if self._encoders:
+            state |= {
+                "beside": self._beside.to_json(),
+                "sharpness": self._sharpness,
+                "weights": _packed(self._weights),
+                "intercept": self._intercept.tolist(),
+                "keys": base64.b64encode(b"".join(self._known)).decode(),
+                "known": _packed(np.array(list(self._known.values()))),
+            }
+        return state
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        self._encoders = tuple(state["encoders"])
+        self._panel = ConditionalLogit.from_json(state["panel"])
+        if self._encoders:
+            self._beside = Logit.from_json(state["beside"])
+            self._sharpness = float(state["sharpness"])
+            self._weights = _unpacked(state["weights"], self.classes)
+            self._intercept = array(state["intercept"])
+            keys = base64.b64decode(state["keys"])
+            known = _unpacked(state["known"], self.classes)
+            starts = range(0, len(keys), _KEY_BYTES)
+            self._known = dict(zip((keys[at : at + _KEY_BYTES] for at in starts), known, strict=True))
+
+
+def held_out(
+    mixture: Mixture,
+    view: FloatArray,
+    labels: IntArray,
+    classes: int,
+    part: IntArray,
+) -> FloatArray:
+    """[n, K] probabilities of the gold texts without LLMs, each part by a mixture that never saw its labels.
+
+    part: [n], the part of each gold text; one that is left out joins the pool.
+    """
+    n = len(labels)
+    held = np.empty((n, classes))
+    for i in np.unique(part):
+        out, rest = np.flatnonzero(part == i), np.flatnonzero(part != i)
+        rows = np.concatenate([rest, out, np.arange(n, len(view))])
+        held[out] = mixture.mix(view[rows], labels[rest], classes).pool[: len(out)]
+    return held
+
+
+def _layers(panel: Panel, encoders: Sequence[str]) -> list[list[FloatArray]]:
+    """Of each encoder, [n, d] of each place in it."""
+    assert panel.texts is not None
+    found = (panel.texts.read(encoder, panel.ids) for encoder in encoders)
+    return [[block[:, layer] for layer in range(block.shape[1])] for block in found]
 
 
 def _logs(members: list[FloatArray]) -> FloatArray:
@@ -125,12 +217,8 @@ def _weighed(logit: Logit, members: list[FloatArray]) -> FloatArray:
     return softmax(logit.logits(_logs(members), np.zeros((len(members[0]), 0))))
 
 
-def _design(view: FloatArray) -> FloatArray:
-    return np.concatenate([np.asarray(view, dtype=np.float64), np.ones((len(view), 1))], axis=1)
-
-
 def _left_out(design: FloatArray, targets: FloatArray, weights: FloatArray, ridge: float) -> tuple[FloatArray, Head]:
-    """([n, K] opinions that no row's own target had a part in, the head fitted on all).
+    """([n, K] predictions that no row's own target had a part in, the head fitted on all).
 
     Weighted ridge regression; leaving row i out changes its residual r_i to r_i / (1 - h_i), where h_i is its
     leverage (Allen 1974: PRESS). A row of weight 0 has leverage 0.
@@ -148,37 +236,14 @@ def _left_out(design: FloatArray, targets: FloatArray, weights: FloatArray, ridg
     return softmax(sharpness * scores), Head(coefficients, sharpness)
 
 
-def panel_opinions(
-    make: Callable[[], Aggregator], seed: Panel, labels: IntArray, pool: Panel, random_seed: int
-) -> FloatArray:
-    """[n + r, K]: what an aggregator of the LLMs says of the gold texts, cross-fitted, and of the pool's."""
-    pooled = make().fit(seed, labels, pool, random_seed).predict_proba(pool)
-    return np.concatenate([cross_fitted(make, seed, labels, pool, random_seed), pooled])
+def _key(item_id: str) -> bytes:
+    """What a text that was learned from is found by; the fit outlives what is forgotten, so it holds no id."""
+    return blake2b(item_id.encode("utf-8", "replace"), digest_size=_KEY_BYTES).digest()
 
 
-def held_out(
-    mixture: Mixture,
-    view: FloatArray,
-    labels: IntArray,
-    classes: int,
-    random_seed: int,
-    seed: Panel | None = None,
-    pool: Panel | None = None,
-    make: Callable[[], Aggregator] = panel_logit,
-    parts: int = 5,
-) -> FloatArray:
-    """[n, K] probabilities of the gold texts, by mixtures (and aggregators of the LLMs) that never saw their labels.
+def _packed(table: FloatArray) -> str:
+    return base64.b64encode(np.asarray(table, dtype="<f8").tobytes()).decode()
 
-    The part that is left out joins the pool, unlabelled. With these, ``calibration.calibrate`` finds the temperature.
-    """
-    n = len(labels)
-    part = stream(random_seed, "mixture parts").permutation(n) % min(parts, n)
-    held = np.empty((n, classes))
-    for i in np.unique(part):
-        out, rest = np.flatnonzero(part == i), np.flatnonzero(part != i)
-        rows = np.concatenate([rest, out, np.arange(n, len(view))])
-        llms = None
-        if seed is not None and pool is not None:
-            llms = panel_opinions(make, seed.take(rest), labels[rest], seed.take(out).joined(pool), random_seed)
-        held[out] = mixture.fit(view[rows], labels[rest], classes, llms).pool[: len(out)]
-    return held
+
+def _unpacked(packed: str, columns: int) -> FloatArray:
+    return np.frombuffer(base64.b64decode(packed), dtype="<f8").reshape(-1, columns).astype(np.float64)

@@ -33,6 +33,20 @@ class View:
         """[m, d] rows of mean squared length about 1, d <= 384."""
         return self.joint([rotation(layers) for rotation, layers in zip(self.encoders, encoders, strict=True)])
 
+    def unrolled(self, coefficients: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(weights [D, K], intercept [K]) on all layers of all encoders side by side, of a head on this view.
+
+        coefficients: [d + 1, K], the intercept last.
+        """
+        weights, intercept = self.joint.unrolled(coefficients[:-1], coefficients[-1])
+        blocks, at = [], 0
+        for rotation in self.encoders:
+            width = rotation.basis.shape[1]
+            own, intercept = rotation.unrolled(weights[at : at + width], intercept)
+            blocks.append(own)
+            at += width
+        return np.concatenate(blocks), intercept
+
 
 @dataclass(frozen=True, slots=True)
 class _Rotation:
@@ -54,6 +68,11 @@ class _Rotation:
         centred = [np.asarray(block, dtype=np.float64) - mean for block, mean in zip(blocks, self.means, strict=True)]
         rotated: FloatArray = np.concatenate(centred, axis=1) @ self.basis
         return rotated
+
+    def unrolled(self, weights: FloatArray, intercept: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The same linear map on the blocks themselves. weights: [d, K]."""
+        own = self.basis @ weights
+        return own, intercept - np.concatenate(self.means) @ own
 
 
 def _length(rows: FloatArray) -> float:

@@ -22,6 +22,7 @@ from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.loop.needed import fit_items, fit_seeds, unlabelled_sample
 from mollia_cli.loop.sample import at_random
 from mollia_cli.project.context import Project
+from mollia_cli.project.encoders import encoder_digests
 from mollia_cli.project.labels import decided_verdicts
 from mollia_cli.project.observe import Member, members, observed_by_all, stack
 from mollia_cli.store.items import chunks
@@ -100,6 +101,7 @@ def fit_aggregator(
         rule,
         {
             "panel": [member.key for member in panel],
+            **({"encoders": encoder_digests(project)} if kind.reads else {}),
             "seed": [[item.id, item.label] for item in seed],
             "pool": pool_ids,
             "wanted": list(also if wanted is None else wanted),

@@ -15,6 +15,7 @@ from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.observations import IntArray, Observation, Panel
 from mollia_cli.project.context import Project
+from mollia_cli.project.encoders import panel_texts
 from mollia_cli.project.labels import KnownLabels
 from mollia_cli.project.panel import fit_together, panel_annotators
 from mollia_cli.store.items import chunks
@@ -211,7 +212,7 @@ def stack(project: Project, panel: Sequence[Member], ids: Sequence[str]) -> Pane
             member.key, ids, log_probs[:, column], votes[:, column], invalid[:, column]
         )
     names = tuple(member.name for member in panel)
-    return Panel(tuple(ids), names, log_probs, votes, invalid, project.settings.annotate.samples)
+    return Panel(tuple(ids), names, log_probs, votes, invalid, project.settings.annotate.samples, panel_texts(project))
 
 
 def observed_by_all(project: Project, panel: Sequence[Member], ids: Sequence[str]) -> list[str]:
