@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from mollia_cli.annotators.base import Annotator, PanelContext
 from mollia_cli.domain.items import Item
@@ -20,6 +20,7 @@ class Encoder(Annotator):
     """Aggregators that look at texts (``reads``) learn from its embeddings; nobody is asked: it makes no annotator."""
 
     Options = EncoderOptions
+    recorded: ClassVar[bool] = True
 
     @classmethod
     def from_spec(cls, name: str, options: EncoderOptions, context: PanelContext) -> Sequence[Annotator]:

@@ -18,6 +18,8 @@ from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.members import MemberSpec, parse_members
 
 SETTINGS_FILE = "mollia.toml"
+DISTIL = "distil"
+PAPER_ONLY = ("alpha", "lambda_start", "lambda_end")  # settings of a run that the method distil has no use for
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class AggregateSettings:
             description="The aggregator: what makes verdicts of the panel's observations.",
             extra={"family": "aggregator"},
         ),
-    ] = "conditional_logit"
+    ] = "mixture"
     unlabelled: Annotated[
         int, Meta(ge=0, description="Pool items annotated for semi-supervised fitting; 0 for none.")
     ] = 500
@@ -96,9 +98,9 @@ class LearnerSettings:
             description="The learner: transformer fine-tunes the encoder, linear fits a head on its embeddings.",
             extra={"family": "learner"},
         ),
-    ] = "transformer"
+    ] = "linear"
     encoder: Annotated[str, Meta(description="The pretrained encoder: a name (mollia models list) or a folder.")] = (
-        "distilbert-base-uncased"
+        "all-mpnet-base-v2"
     )
     max_tokens: Annotated[int, Meta(ge=8, description="Tokens after which a text is cut.")] = 128
     learning_rate: Annotated[float, Meta(gt=0, description="AdamW's learning rate.")] = 5e-5
@@ -119,14 +121,17 @@ class RunSettings:
     """The active learning loop."""
 
     method: Annotated[
-        Literal["mollia", "refined"],
-        Meta(description="The paper's method, or one that also learns from the unselected pool."),
-    ] = "mollia"
+        Literal["distil", "mollia"],
+        Meta(
+            description="What a round trains on: the probabilities of all annotated items' verdicts, or as in the paper"
+            " the selected items' labels, weighed by the annotation discrepancy, and their negative labels."
+        ),
+    ] = "distil"
     strategy: Annotated[
         str, Meta(description="The query strategy: which items are annotated next.", extra={"family": "strategy"})
     ] = "coreset"
     batch: Annotated[int, Meta(ge=1, description="Items a round.")] = 50
-    rounds: Annotated[int, Meta(ge=0, description="Rounds after round 0; 0 for round 0 alone.")] = 10
+    rounds: Annotated[int, Meta(ge=0, description="Rounds after round 0; 0 for round 0 alone.")] = 5
     cascade: Annotated[
         tuple[str, ...],
         Meta(description="LLMs of the panel, cheapest first: the next is asked only where confidence is low."),

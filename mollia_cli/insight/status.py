@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from mollia_cli import models
-from mollia_cli.domain.members import LLAMA, MemberSpec
+from mollia_cli.domain.members import ENCODER, LLAMA, MemberSpec
 from mollia_cli.domain.report import Corrections
 from mollia_cli.insight.corrections import corrections
 from mollia_cli.project.context import Project
+from mollia_cli.project.encoders import encoder_name
 from mollia_cli.project.learner import current_run
 from mollia_cli.project.members import llm_name
 from mollia_cli.store.runs import Round
@@ -107,6 +108,7 @@ def next_step(state: Status) -> str:
 
 
 def _member(project: Project, spec: MemberSpec) -> ModelState:
-    """A member of the panel; the kinds that are no LLM of a file need none."""
-    installed = spec.kind != LLAMA or models.is_installed(llm_name(spec, project.folder))
+    """A member of the panel; the kinds that have no file need none."""
+    files = {LLAMA: llm_name(spec, project.folder), ENCODER: encoder_name(spec)}
+    installed = spec.kind not in files or models.is_installed(files[spec.kind])
     return ModelState(spec.name, spec.kind, installed)

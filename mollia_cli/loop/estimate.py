@@ -20,11 +20,10 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Panel
 from mollia_cli.domain.processor import Others
 from mollia_cli.domain.rng import stream
-from mollia_cli.domain.settings import RunConfig
+from mollia_cli.domain.settings import DISTIL, RunConfig
 from mollia_cli.learners.base import DROPOUT, EMBEDDINGS, PERTURBED, PROBABILITIES, Examples, take
 from mollia_cli.loop.needed import fit_seeds, needed_for_fit
-from mollia_cli.loop.refine import CONFIDENT
-from mollia_cli.loop.setup import REFINED, as_opened, planned_run
+from mollia_cli.loop.setup import as_opened, planned_run
 from mollia_cli.loop.stop import STOP_SET
 from mollia_cli.loop.train import fewer_epochs
 from mollia_cli.project.context import Project
@@ -283,17 +282,17 @@ def _steps(project: Project, examples: int, least: int) -> int:
 
 
 def _examples(project: Project, plan: _Plan, number: int) -> int:
-    """What a round trains on, about: seeds, selected items and (method refined) confident others."""
+    """What a round trains on, about: seeds, selected items and (method distil) the other annotated ones."""
     seeds = len(project.store.items.ids("seed", labelled=True))
     selected = min(number * plan.setup.batch, len(project.store.items.ids("pool")))
-    others = CONFIDENT * project.settings.aggregate.unlabelled if plan.setup.method == REFINED and number else 0.0
+    others = project.settings.aggregate.unlabelled if plan.setup.method == DISTIL and number else 0
     return int(seeds + selected + others)
 
 
 def _epochs(project: Project, plan: _Plan, run: str, examples: int) -> Amount:
     """As many as the run's rounds took so far; before that from just past the patience to all of them."""
     settings = project.settings.learner
-    most = fewer_epochs(project, examples) if plan.setup.method == REFINED else settings.epochs
+    most = fewer_epochs(project, examples) if plan.setup.method == DISTIL else settings.epochs
     seen = [(record.metrics or {}).get("epochs", most) for record in finished_rounds(project, run)]
     least = min(settings.patience + 1, most)
     return Amount(least, min(float(np.mean(seen)), most) if seen else (least + most) / 2, most)

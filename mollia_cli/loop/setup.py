@@ -7,7 +7,7 @@ from typing import Any
 
 from mollia_cli import models
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.settings import ENDS, SECTIONS, RunConfig, checked
+from mollia_cli.domain.settings import DISTIL, ENDS, PAPER_ONLY, SECTIONS, RunConfig, checked
 from mollia_cli.loop.cascade import check_order
 from mollia_cli.loop.train import validation_rule
 from mollia_cli.project.context import Project
@@ -19,7 +19,6 @@ from mollia_cli.project.record import run_record, settings_record
 from mollia_cli.strategies import STRATEGIES
 from mollia_cli.strategies.base import ANSWERS
 
-REFINED = "refined"
 BUDGET = "budget"
 _FIXED = ("run", "aggregate", "learner")  # sections of mollia.toml that are a part of what a run is
 
@@ -88,6 +87,11 @@ def planned_run(project: Project, name: str = "", **changes: Any) -> tuple[str, 
         _check_unchanged(run, stored, wanted)
         wanted["rounds"] = max(stored.rounds, wanted.get("rounds", 0))
     config = replace(config, **wanted)
+    if config.method == DISTIL and (unused := [key for key in PAPER_ONLY if key in wanted]):
+        raise InputError(
+            f"{', '.join(unused)}: the method {DISTIL!r} has neither discrepancy weights nor negative labels",
+            "add --method mollia, which has",
+        )
     _check(project, config)
     return run, config
 
@@ -142,8 +146,3 @@ def _check_replay(config: RunConfig) -> None:
 
 def _check_cascade(project: Project, config: RunConfig) -> None:
     check_order(project, config.cascade)
-    if config.method == REFINED:
-        raise InputError(
-            "the method 'refined' learns from every LLM's observation of every item; a cascade does not ask them all",
-            "leave --cascade away, or use --method mollia",
-        )

@@ -12,7 +12,7 @@ from mollia_cli.annotators.llama.binding.formats import COARSER
 from mollia_cli.annotators.llama.binding.memory import available
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item
-from mollia_cli.domain.members import LLAMA, MemberSpec, check_distinct, options_of
+from mollia_cli.domain.members import ENCODER, LLAMA, MemberSpec, check_distinct, options_of
 from mollia_cli.domain.prompting import Decoding, Prompt
 from mollia_cli.domain.settings import SETTINGS_FILE
 from mollia_cli.project.context import Project
@@ -166,12 +166,25 @@ def fit_together(annotators: Sequence[Annotator]) -> bool:
     return free is not None and 2 * sum(annotator.size for annotator in annotators) <= free
 
 
+def new_member(name: str) -> MemberSpec:
+    """The member that is written down for a model's name, a GGUF file or an encoder's folder."""
+    if not models.looks_like_path(name):
+        return (
+            MemberSpec(name, ENCODER)
+            if name in {row.name for row in models.list_models("encoder")}
+            else MemberSpec(models.check_name(name, "llm"))
+        )
+    path = Path(name).expanduser().absolute()
+    if path.is_dir():
+        return MemberSpec(path.name, ENCODER, {"model": str(models.resolve_encoder(str(path)))})
+    return MemberSpec(str(models.resolve_llm(name).path))
+
+
 def change_panel(project: Project, add: Sequence[str] = (), remove: Sequence[str] = ()) -> tuple[MemberSpec, ...]:
-    """Add LLMs to the panel or take members out of it, in ``mollia.toml``; returns the new panel."""
+    """Add LLMs and encoders to the panel or take members out of it, in ``mollia.toml``; returns the new panel."""
     members = list(project.settings.panel.members)
     for name in add:
-        path = models.looks_like_path(name)
-        entry = MemberSpec(str(models.resolve_llm(name).path) if path else models.check_name(name, "llm"))
+        entry = new_member(name)
         if entry not in members:
             members.append(entry)
     for name in remove:
