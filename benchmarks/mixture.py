@@ -28,6 +28,8 @@ from mollia_cli.aggregators.views import View
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 from mollia_cli.domain.rng import stream
 
+SHALLOW = 8  # so many layers of an encoder are all taken
+
 
 def read(path: Path) -> list[dict[str, Any]]:
     """The records of a JSONL file."""
@@ -35,11 +37,13 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def embedded(texts: list[str], encoder: Path, cache: Path | None) -> list[FloatArray]:
-    """All layers, from the cache where they are there."""
+    """The layers that are used, from the cache where they are there."""
     stored = cache / f"{encoder.name}.npy" if cache else None
     if stored and stored.is_file():
         return list(np.load(stored, mmap_mode="r"))
     layers = encode(texts, encoder)
+    if len(layers) > SHALLOW:  # every second one of the upper two thirds, for memory
+        layers = layers[len(layers) // 3 :: 2]
     if stored:
         np.save(stored, np.stack(layers).astype(np.float16))
     return layers
