@@ -150,13 +150,20 @@ def observed(tmp_path: Path) -> Iterator[Project]:
 
 
 def small_settings(root: Path) -> None:
-    """Fewer epochs and items than a user would have; everything else as shipped."""
+    """The paper's loop with the LLMs alone, and fewer epochs and items than a user would have; else as shipped.
+
+    What is shipped is tested in tests/loop/test_defaults.py, with real models.
+    """
     path = root / "mollia.toml"
     text = path.read_text()
     for old, new in (
         ("epochs = 40", "epochs = 2"),
         ("unlabelled = 500", "unlabelled = 10"),
         ("batch = 50", "batch = 5"),
+        ("rounds = 5", "rounds = 10"),
+        ('method = "distil"', 'method = "mollia"'),
+        ('aggregator = "mixture"', 'aggregator = "conditional_logit"'),
+        ('name = "linear"', 'name = "transformer"'),
     ):
         assert old in text
         text = text.replace(old, new)
