@@ -39,7 +39,12 @@ class AnnotateSettings:
 
     template: Annotated[str, Meta(description="The file of the prompt, below the project's folder.")] = "prompt.txt"
     shots: Annotated[
-        int, Meta(ge=0, description="So many seed items stand in the prompt, as worked examples; 0 for none.")
+        int,
+        Meta(
+            ge=0,
+            description="So many seed items stand in the prompt, as worked examples; never an item's own label. 0 for"
+            " none.",
+        ),
     ] = 0
     votes: Annotated[
         Literal["sampled", "exact"],

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar, Self
@@ -54,7 +55,7 @@ class LlamaOptions:
 
 
 class GgufAnnotator(Annotator):
-    """One GGUF model with one prompt, label set and decoding.
+    """One GGUF model with one prompt (of one or two halves), label set and decoding.
 
     ``context``: tokens that a prompt may have (0: the model's own limit, at most AUTO_CONTEXT).
     ``show_invalid``: per text, so many generations that are no label are decoded to their end.
@@ -195,7 +196,7 @@ class GgufAnnotator(Annotator):
         return self._model
 
     def annotate(self, items: Sequence[Item]) -> Iterator[list[Observation]]:
-        """Yield observations batch by batch, short texts first, each item exactly once.
+        """Yield observations batch by batch, each item exactly once: of each half of the prompt, short texts first.
 
         What shares a batch of tokens with a text changes its numbers by rounding. So no batch of texts knows of
         another: whoever stops after one and goes on later gets the numbers that there would have been without the stop.
@@ -204,22 +205,33 @@ class GgufAnnotator(Annotator):
             return
         engine = self._engine or self._load()
         begin = perf_counter()
-        for texts in _batches(sorted(items, key=lambda item: (len(item.text), item.id)), self._together):
-            batch = engine.read(texts, self._reader.plant)
-            self._texts += len(batch)
-            self._truncated += sum(observation.truncated for observation in batch)
-            self._failed += sum(observation.tokens == 0 for observation in batch)
-            self._seconds += perf_counter() - begin
-            yield batch
-            begin = perf_counter()
+        ready = self._encoders.index(engine.encoder)  # the half whose prefix is decoded comes first
 
-    def preview(self, text: str) -> str:
-        """Exactly what the model sees for a text, control tokens shown. Loads the vocabulary only."""
+        def order(item: Item) -> tuple[bool, int, str]:
+            return self.half_of(item) != ready, len(item.text), item.id
+
+        for half, together in groupby(sorted(items, key=order), self.half_of):
+            engine.encoder = self._encoders[half]
+            for texts in _batches(together, self._together):
+                batch = engine.read(texts, self._reader.plant)
+                self._texts += len(batch)
+                self._truncated += sum(observation.truncated for observation in batch)
+                self._failed += sum(observation.tokens == 0 for observation in batch)
+                self._seconds += perf_counter() - begin
+                yield batch
+                begin = perf_counter()
+
+    def half_of(self, item: Item) -> int:
+        """Which half of the prompt an item is read with; see ``Prompt.half_of``."""
+        return self._prompt.half_of(item, self._decoding.seed)
+
+    def preview(self, item: Item) -> str:
+        """Exactly what the model sees for an item, control tokens shown. Loads the vocabulary only."""
         log_to(self._log_path)
         self._settle()
         with Model(self._path, vocab_only=True) as model:
-            encoder = Encoder(model, self._prompt, limit=self._limit(model))
-            return model.detokenize(encoder.all_tokens(text))
+            encoder = Encoder(model, self._prompt.halves[self.half_of(item)], limit=self._limit(model))
+            return model.detokenize(encoder.all_tokens(item.text))
 
     def _settle(self) -> Kernels:
         """What computes the file; from the first answer on always the same, as the identity is."""
@@ -252,7 +264,7 @@ class GgufAnnotator(Annotator):
         return engine
 
     def _make_engine(self, model: Model) -> Engine:
-        encoder = Encoder(model, self._prompt, limit=self._limit(model))
+        self._encoders = [Encoder(model, half, limit=self._limit(model)) for half in self._prompt.halves]
 
         def make_context(cells: int) -> Context:
             check_cache_fits(self._path, cells=cells, batch=BATCH)
@@ -260,8 +272,7 @@ class GgufAnnotator(Annotator):
 
         return Engine(
             make_context,
-            encoder.shared,
-            lambda item: encoder.encode(item.text),
+            self._encoders[0],
             self._threads,
             classes=len(self._labels),
             batch=BATCH,
