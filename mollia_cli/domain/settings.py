@@ -18,6 +18,7 @@ from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.members import MemberSpec, parse_members
 
 SETTINGS_FILE = "mollia.toml"
+AUTO = -1  # of annotate.shots
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,9 @@ class AnnotateSettings:
     shots: Annotated[
         int,
         Meta(
-            ge=0,
-            description="So many seed items stand in the prompt, as worked examples; never an item's own label. 0 for"
-            " none.",
+            ge=AUTO,
+            description="So many seed items stand in the prompt as worked examples, never an item's own label; 0 for"
+            " none, -1 to choose the number on the seeds.",
         ),
     ] = 0
     votes: Annotated[

@@ -49,24 +49,32 @@ def read_template(project: Project) -> tuple[str, Path]:
 def worked_examples(project: Project) -> tuple[Shots, Shots]:
     """The (text, label) that the one half of the items is read with, and those that the other half is.
 
-    The first of every label, then the third, ...; and the second of every label, then the fourth, ... So later seeds
-    change nothing, and no text is read with its own label: the aggregator may learn from every seed. Fewer than the
-    settings ask for, equally many for both, where there are not enough labelled seeds.
+    Equally many; fewer than the settings ask for where there are not enough labelled seeds.
     """
-    wanted = project.settings.annotate.shots
-    by_label: list[list[tuple[str, str]]] = [[] for _ in project.labels.names]
-    for item in project.store.items.in_split("seed", labelled=True) if wanted else []:
-        assert item.label is not None
-        by_label[item.label].append((item.text, project.labels.names[item.label]))
-    turns = [[shot for shot in turn if shot is not None] for turn in zip_longest(*by_label)]
-    halves = [list(chain.from_iterable(turns[half::2])) for half in (0, 1)]
-    size = min(wanted, *map(len, halves))
+    wanted = max(0, project.settings.annotate.shots)
+    if not wanted:
+        return (), ()
+    first, second = examples_in_turn(project)
+    size = min(wanted, len(first), len(second))
     if size < wanted:
         project.say_once(
             f"{size or 'no'} worked examples in the prompt instead of {wanted}: each half of the items is read with"
             " seeds of the other half, and there are no more of them (label some: mollia label --seed 50)"
         )
-    return tuple(halves[0][:size]), tuple(halves[1][:size])
+    return first[:size], second[:size]
+
+
+def examples_in_turn(project: Project) -> tuple[Shots, Shots]:
+    """All labelled seeds in two halves: the first of every label, then the third, ...; and the second, the fourth, ...
+
+    Later seeds change nothing before them.
+    """
+    by_label: list[list[tuple[str, str]]] = [[] for _ in project.labels.names]
+    for item in project.store.items.in_split("seed", labelled=True):
+        assert item.label is not None
+        by_label[item.label].append((item.text, project.labels.names[item.label]))
+    turns = [[shot for shot in turn if shot is not None] for turn in zip_longest(*by_label)]
+    return tuple(chain.from_iterable(turns[::2])), tuple(chain.from_iterable(turns[1::2]))
 
 
 def panel_members(project: Project) -> tuple[MemberSpec, ...]:

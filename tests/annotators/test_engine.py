@@ -293,7 +293,7 @@ def test_importing_the_family_imports_no_llama_cpp() -> None:
 def test_whoever_goes_on_later_gets_the_same_numbers(
     make: Make, monkeypatch: pytest.MonkeyPatch, prompt: Prompt, done: int
 ) -> None:
-    monkeypatch.setattr(annotator, "_TOGETHER", 400)
+    monkeypatch.setattr(annotator, "_TOGETHER", 200)
     engine = make(prompt=prompt)
     whole = list(engine.annotate(ITEMS[:24]))
     assert len(whole) > done + 1

@@ -96,6 +96,7 @@ class GgufAnnotator(Annotator):
         self._kernels: Kernels | None = None
         self._model: Model | None = None
         self._engine: Engine | None = None
+        self._readers: dict[int, Reader] = {}  # by half of the prompt
         self._tally = Tally()
         self._texts = self._truncated = self._failed = 0
         self._seconds = self._load_seconds = 0.0
@@ -184,6 +185,7 @@ class GgufAnnotator(Annotator):
         if self._engine is not None:
             self._engine.close()
             self._engine = None
+            self._readers = {}
         if self._model is not None:
             self._model.close()
             self._model = None
@@ -204,7 +206,6 @@ class GgufAnnotator(Annotator):
         if not items:
             return
         engine = self._engine or self._load()
-        begin = perf_counter()
         ready = self._encoders.index(engine.encoder)  # the half whose prefix is decoded comes first
 
         def order(item: Item) -> tuple[bool, int, str]:
@@ -212,8 +213,10 @@ class GgufAnnotator(Annotator):
 
         for half, together in groupby(sorted(items, key=order), self.half_of):
             engine.encoder = self._encoders[half]
+            reader = self._readers.get(half) or self._learn(engine, half)
+            begin = perf_counter()
             for texts in _batches(together, self._together):
-                batch = engine.read(texts, self._reader.plant)
+                batch = engine.read(texts, reader.plant)
                 self._texts += len(batch)
                 self._truncated += sum(observation.truncated for observation in batch)
                 self._failed += sum(observation.tokens == 0 for observation in batch)
@@ -252,16 +255,24 @@ class GgufAnnotator(Annotator):
         model = self._model = Model(self._path, gpu_layers=self._gpu_layers, extra_buffers=extra_buffers)
         try:
             engine = self._engine = self._make_engine(model)
-            self._reader = Reader(
-                model, self._labels, self._decoding, model_digest=self._digest, show_invalid=self._show_invalid
-            )
-            self._reader.learn(engine)
+            self._load_seconds += perf_counter() - begin
+            self._learn(engine, 0)
         except BaseException:
             self.close()
             raise
         self._tally = engine.tally
-        self._load_seconds += perf_counter() - begin
         return engine
+
+    def _learn(self, engine: Engine, half: int) -> Reader:
+        """How answers to one half of the prompt are read; the engine has its encoder."""
+        begin = perf_counter()
+        reader = Reader(
+            self.load(), self._labels, self._decoding, model_digest=self._digest, show_invalid=self._show_invalid
+        )
+        reader.learn(engine)
+        self._readers[half] = reader
+        self._load_seconds += perf_counter() - begin
+        return reader
 
     def _make_engine(self, model: Model) -> Engine:
         self._encoders = [Encoder(model, half, limit=self._limit(model)) for half in self._prompt.halves]
@@ -270,13 +281,7 @@ class GgufAnnotator(Annotator):
             check_cache_fits(self._path, cells=cells, batch=BATCH)
             return Context(model, cells=cells, sequences=SEQUENCES, batch=BATCH, threads=self._threads.current)
 
-        return Engine(
-            make_context,
-            self._encoders[0],
-            self._threads,
-            classes=len(self._labels),
-            batch=BATCH,
-        )
+        return Engine(make_context, self._encoders[0], self._threads, classes=len(self._labels), batch=BATCH)
 
 
 def _batches(items: Iterable[Item], characters: int) -> Iterator[list[Item]]:

@@ -49,10 +49,6 @@ class Tally:
         """All tokens decoded."""
         return self.once + self.text + self.trie + self.votes + self.shown + self.spare
 
-    def settle(self) -> None:
-        """Count everything so far as done once for all texts."""
-        self.once, self.text, self.trie, self.votes, self.shown, self.spare = self.total, 0, 0, 0, 0, 0
-
 
 @dataclass(slots=True, eq=False)
 class _Flight:
