@@ -45,7 +45,7 @@ def test_the_number_is_the_fewest_within_noise_of_the_best() -> None:
     assert fewest([tried(0, half), tried(6, most)]) == 6
     assert fewest([tried(0, most), tried(6, half)]) == 0
     assert fewest([tried(0, half), tried(6, half)]) == 0
-    assert fewest([tried(0, half), tried(6, [*half[:-3], 1, 1, 1])]) == 0  # two more of 50 are noise
+    assert fewest([tried(0, half), tried(6, [0, 1, 0, 1, *half[4:-1], 1])]) == 0  # three gained, two lost: noise
     assert fewest([tried(0, half), tried(6, most), tried(12, [*most[:-1], 1])]) == 6
 
 
