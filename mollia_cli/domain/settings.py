@@ -20,6 +20,7 @@ from mollia_cli.domain.members import MemberSpec, parse_members
 SETTINGS_FILE = "mollia.toml"
 DISTIL = "distil"
 PAPER_ONLY = ("alpha", "lambda_start", "lambda_end")  # settings of a run that the method distil has no use for
+AUTO = -1  # of annotate.shots
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,12 @@ class AnnotateSettings:
 
     template: Annotated[str, Meta(description="The file of the prompt, below the project's folder.")] = "prompt.txt"
     shots: Annotated[
-        int, Meta(ge=0, description="So many seed items stand in the prompt, as worked examples; 0 for none.")
+        int,
+        Meta(
+            ge=AUTO,
+            description="So many seed items stand in the prompt as worked examples, never an item's own label; 0 for"
+            " none, -1 to choose the number on the seeds.",
+        ),
     ] = 0
     votes: Annotated[
         Literal["sampled", "exact"],

@@ -9,6 +9,7 @@ from mollia_cli import models
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.settings import DISTIL, ENDS, PAPER_ONLY, SECTIONS, RunConfig, checked
 from mollia_cli.loop.cascade import check_order
+from mollia_cli.loop.shots import settle_shots
 from mollia_cli.loop.train import validation_rule
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import current_run
@@ -36,6 +37,8 @@ def open_run(project: Project, name: str = "", **changes: Any) -> tuple[str, Run
     is making rounds of it, RefusedError; an encoder that is not here, NotFoundError.
     """
     run, config = planned_run(project, name, **changes)
+    if config.rounds:
+        settle_shots(project, as_opened(project, config))
     record = run_record(project) if project.store.runs.config(run) is None else None
     with project.hold(run):
         project.store.runs.put(run, config, record)
