@@ -178,9 +178,9 @@ def test_the_papers_loop_from_end_to_end(
     tiny_learner: type[TinyLearner],
 ) -> None:
     project = make_project()
-    typed = ["run", "--paper", "--rounds", "1", "--run", "p", "-p", str(project.root)]
-    done = CliRunner().invoke(app, typed)
-    assert done.exit_code == 0, done.output
+    for command in (["estimate", "--rounds", "1"], ["round"], ["run", "--rounds", "1"]):
+        done = CliRunner().invoke(app, [*command, "--paper", "--run", "p", "-p", str(project.root)])
+        assert done.exit_code == 0, done.output
     zero, one = project.store.runs.rounds("p")
     assert (zero.metrics or {})["labelled"] == 18 and (one.metrics or {})["labelled"] == 18 + 40  # a batch of 50
     assert (one.metrics or {})["lambda"] == 0.4 and (one.metrics or {})["validation"] == "6 gold"
