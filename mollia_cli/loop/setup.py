@@ -87,18 +87,19 @@ def planned_run(project: Project, name: str = "", *, paper: bool = False, **chan
     wanted = checked(wanted, RunConfig, "run")
     if "learner" in wanted:
         wanted["learner"] = replace(wanted["learner"], threads=0)
+    no_cascade = "threshold" in wanted and "cascade" not in wanted  # a whole RunConfig, as of a repeat, holds both
     if paper:
         wanted = {key: getattr(base, key) for key in (*PAPER["aggregate"], *PAPER["run"], "learner")} | wanted
     if stored is not None:
         _check_unchanged(run, stored, wanted)
         wanted["rounds"] = max(stored.rounds, wanted.get("rounds", 0))
     config = replace(config, **wanted)
-    _check(project, config)
-    if "threshold" in wanted and not config.cascade and "cascade" not in wanted:  # a whole RunConfig holds both
+    if no_cascade and not config.cascade:
         raise InputError(
             f"--threshold {config.threshold} is of a cascade, and the run has none",
             "leave --threshold away, or name the LLMs of one: --cascade SMALL,LARGE --threshold 0.9",
         )
+    _check(project, config)
     if paper and config.annotator == PANEL and (differences := list(_unlike_paper(project))):
         project.say(
             f"run {run} has the paper's values, but a run does not change how its project asks the LLMs:"

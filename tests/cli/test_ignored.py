@@ -39,7 +39,7 @@ from mollia_cli.project.context import Project
         ("run --cascade ada,bob --annotator human", ["--cascade", "human"]),
         ("estimate --cascade ada,bob --annotator oracle", ["--cascade", "oracle"]),
         ("run --threshold 0.9", ["--threshold", "--cascade"]),
-        ("round --threshold 0.9", ["--threshold", "--cascade"]),
+        ("round --paper --threshold 0.9", ["--threshold", "--cascade"]),
         ("estimate --threshold 0.5", ["--threshold", "--cascade"]),
     ],
 )
