@@ -101,7 +101,7 @@ class Project(AbstractContextManager["Project"]):
 
     @property
     def panel(self) -> tuple[MemberSpec, ...]:
-        """Who labels; empty: every installed LLM."""
+        """Who labels."""
         return self.settings.panel.members if self._panel is None else self._panel
 
     @property

@@ -78,17 +78,15 @@ def examples_in_turn(project: Project) -> tuple[Shots, Shots]:
 
 
 def panel_members(project: Project) -> tuple[MemberSpec, ...]:
-    """The panel's members: those who label, else every installed LLM (and says so)."""
+    """The panel's members, who label; none raises NotFoundError that names the LLMs that are installed."""
     if project.panel:
         return project.panel
-    installed = tuple(models.installed_names("llm"))
-    if not installed:
-        raise NotFoundError(
-            "the panel is empty and no LLM is installed",
-            "mollia models pull smollm2-135m-instruct, or mollia panel add FILE.gguf",
-        )
-    project.say(f"panel: every installed LLM ({', '.join(installed)}); choose with `mollia panel add NAME`")
-    return tuple(map(MemberSpec, installed))
+    if installed := models.installed_names("llm"):
+        raise NotFoundError("the panel is empty", f"mollia panel add {' '.join(installed)}, or some of them")
+    raise NotFoundError(
+        "the panel is empty, and no LLM is installed",
+        "mollia models pull smollm2-135m-instruct, then mollia panel add smollm2-135m-instruct",
+    )
 
 
 def labelled_by(project: Project, run: str) -> Project:
@@ -209,7 +207,7 @@ def change_panel(project: Project, add: Sequence[str] = (), remove: Sequence[str
     for name in remove:
         found = [member for member in members if member.name == name or Path(member.name).stem == name]
         if not found:
-            listed = ", ".join(member.name for member in members) or "empty, which means every installed LLM"
+            listed = ", ".join(member.name for member in members) or "empty"
             raise InputError(f"{name!r} is not in the panel", f"panel: {listed}")
         members.remove(found[0])
     check_members(members)

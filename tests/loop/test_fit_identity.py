@@ -115,5 +115,3 @@ def test_a_record_holds_the_panel_that_there_was(observed: Project) -> None:
     record = run_record(observed)
     assert recorded_settings(record) == observed.settings
     assert list(record["panel"]) == [member.name for member in observed.panel]
-    record["settings"]["panel"]["members"] = []  # then it was every installed LLM
-    assert recorded_settings(record).panel == observed.settings.panel
