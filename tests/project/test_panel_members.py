@@ -63,7 +63,7 @@ def test_what_a_run_replays_is_the_same_observation_as_a_members(mixed: Project)
 
 def test_a_run_with_such_a_panel_can_be_repeated_with_its_relative_file(mixed: Project) -> None:
     run_rounds(mixed, *open_run(mixed, strategy="random", rounds=1, aggregator="vote"), 1)
-    assert rerun(mixed, "main")["same"]
+    assert rerun(mixed, "main").same
 
 
 @pytest.mark.parametrize(
