@@ -89,8 +89,9 @@ def choose_ridge(
 
     Cross-validated in five parts, each with its share of every label; what is not gold is learned from in each
     and never predicted. Where nothing is gold, all examples are predicted. Weaker penalties are tried for as long as
-    they are better. Beside labels that are not gold it is the strongest within one standard error of the best
-    (Breiman et al. 1984): what is wrong with them a few gold labels show too little of.
+    they are better. Beside labels that are not gold it is the strongest within a part of one standard error of the
+    best (Breiman et al. 1984), the part being their share: what is wrong with them a few gold labels show too
+    little of.
     """
     n = len(examples.texts)
     rows = np.flatnonzero(examples.gold_rows) if examples.gold_rows.any() else np.arange(n)
@@ -113,10 +114,8 @@ def choose_ridge(
             break
     means = np.array([loss.mean() for loss in losses])
     best = int(means.argmin())
-    if len(rows) < n:
-        error = losses[best].std() / np.sqrt(len(rows))
-        best = int(np.argmax(means <= means[best] + error))
-    return grid[best]
+    error = losses[best].std() / np.sqrt(len(rows))
+    return grid[int(np.argmax(means <= means[best] + error * (n - len(rows)) / n))]
 
 
 def _parts(targets: IntArray, random_seed: int) -> IntArray:

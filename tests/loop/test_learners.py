@@ -58,7 +58,7 @@ def test_a_linear_run_from_texts_to_report(
     texts = tmp_path / "new.txt"
     texts.write_text("Can I move my visit to Friday?\nWho sent me this invoice?\n")
     predicted = [json.loads(line) for line in mollia(project, "predict", texts).splitlines()]
-    mollia(project, "export", "model", tmp_path / "out")
+    mollia(project, "export", "model", "--out", tmp_path / "out")
     found = by_hand(tmp_path / "out", texts.read_text().splitlines())
     assert [row["label"] for row in predicted] == [project.labels.names[k] for k in found.argmax(axis=1)]
 
@@ -97,7 +97,7 @@ def test_a_linear_run_is_repeated_bit_for_bit_and_estimated(
     project.use_threads(1)
     mollia(project, "run", "--learner", "linear", "--rounds", 1, "--strategy", "random", "--replay", said)
     found = rerun(project, "main")
-    assert found["same"], found["differences"]
+    assert found.same, found.differences
 
     # forgetting takes the text's embedding, too
     text = project.store.items.get([forgotten])[0].text
