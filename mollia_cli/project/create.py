@@ -11,16 +11,18 @@ from mollia_cli import models
 from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.files import write_private
 from mollia_cli.domain.labels import LabelSet, parse_labels
-from mollia_cli.domain.members import MemberSpec, parse_members
+from mollia_cli.domain.members import ENCODER, MemberSpec, parse_members
 from mollia_cli.domain.settings import SETTINGS_FILE, LearnerSettings, PanelSettings, Settings, by_paper
 from mollia_cli.project.members import check_members
 from mollia_cli.project.names import members as family_members
 from mollia_cli.project.names import missing_models
+from mollia_cli.project.panel import new_member
 from mollia_cli.prompts import builtin_template, render
 from mollia_cli.store.project_files import write_settings
 from mollia_cli.store.store import Store
 
 PROMPT_FILE = "prompt.txt"
+SENTENCES = ("all-mpnet-base-v2", "all-minilm-l6-v2")  # encoders that were trained to embed sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,14 @@ def new_settings(
 ) -> Settings:
     """Settings of a new project; ``panel`` holds catalogue names, paths of GGUF files, and tables of other kinds.
 
-    Without a panel: ``installed_members``. Without an encoder: the paper's with its other values (``paper``), else the
-    default if it is installed, else the first installed one.
+    Without a panel: the LLMs that are installed now, written down, so that another model that is installed later
+    changes no project. The installed sentence encoders join a panel that names none. Without an encoder to train: the
+    paper's with its other values (``paper``), else the default if it is installed, else the first installed one.
     """
-    entries = [_panel_member(entry) if isinstance(entry, str) else entry for entry in panel]
-    members = parse_members(entries, "panel") or installed_members()
+    entries = [new_member(entry).written if isinstance(entry, str) else entry for entry in panel]
+    members = parse_members(entries, "panel") or tuple(map(MemberSpec, models.installed_names("llm")))
+    if not paper and not any(spec.kind == ENCODER for spec in members):
+        members += installed_encoders()
     check_members(members, "panel")
     settings = Settings(labels, noun, task, random_seed, PanelSettings(members))
     if paper:
@@ -56,12 +61,9 @@ def new_settings(
     return replace(settings, learner=replace(settings.learner, encoder=encoder))
 
 
-def installed_members() -> tuple[MemberSpec, ...]:
-    """The panel of a project that names none: the LLMs that are installed when it is made.
-
-    They are written down, so that another model that is installed later changes no project.
-    """
-    return tuple(map(MemberSpec, models.installed_names("llm")))
+def installed_encoders() -> tuple[MemberSpec, ...]:
+    """The installed encoders that were trained to embed sentences."""
+    return tuple(MemberSpec(name, ENCODER) for name in models.installed_names("encoder") if name in SENTENCES)
 
 
 def create(root: Path, settings: Settings, paper: bool = False) -> Created:
@@ -86,15 +88,7 @@ def _default_encoder() -> str:
     """The default encoder if it is installed, else the first installed one, else the default."""
     installed = models.installed_names("encoder")
     default = LearnerSettings().encoder
-    return default if default in installed or not installed else installed[0]
-
-
-def _panel_member(name: str) -> str:
-    """A panel member as it is written down: a catalogue name, or the absolute path of a GGUF file."""
-    if models.looks_like_path(name):
-        return str(Path(name).expanduser().resolve())
-    models.check_name(name, "llm")
-    return name
+    return next((name for name in (default, *SENTENCES, *installed) if name in installed), default)
 
 
 def parse_label_file(text: str, name: str) -> LabelSet:
