@@ -77,10 +77,11 @@ def by_hand(folder: Path, texts: list[str]) -> np.ndarray:
     body, head = AutoModel.from_pretrained(folder).eval(), load_file(folder / "head.safetensors")
     tokens = AutoTokenizer.from_pretrained(folder)(texts, padding=True, truncation=True, return_tensors="pt")
     with torch.inference_mode():
-        states = body(**tokens).last_hidden_state
+        layers = torch.stack(body(**tokens, output_hidden_states=True).hidden_states)[1:]  # [6, n, tokens, d]
     mask = tokens["attention_mask"][..., None]
-    mean = ((states * mask).sum(1) / mask.sum(1)).numpy()
-    return mean / np.linalg.norm(mean, axis=1, keepdims=True) @ head["weight"].T + head["bias"]
+    means = ((layers * mask).sum(2) / mask.sum(1)).numpy()
+    thirds = [(means[0] + means[1]) / 2, (means[2] + means[3]) / 2, (means[4] + means[5]) / 2]
+    return np.hstack(thirds) @ head["weight"].T + head["bias"]
 
 
 def test_a_linear_run_is_repeated_bit_for_bit_and_estimated(
