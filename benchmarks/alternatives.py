@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from baselines.frozen import Spreading, cross_validated, logistic, unit
 from baselines.setfit import setfit
+from baselines.text import LinearText, embedding_features, refine
 
 from mollia_cli.aggregators import AGGREGATORS, DEFAULT
 from mollia_cli.aggregators.features import interleave
-from mollia_cli.aggregators.text import LinearText, embedding_features, refine
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray, Panel
