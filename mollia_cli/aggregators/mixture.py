@@ -87,20 +87,18 @@ class Mixture(Aggregator):
         self._encoders = seed.texts.encoders if seed.texts is not None else ()
         if not self._encoders or len(set(labels.tolist())) < 2:
             self._encoders = ()
-            self._panel: Aggregator = ConditionalLogit().fit(seed, labels, pool, random_seed)
+            read = pool.take(np.flatnonzero(pool.observed))
+            self._panel: Aggregator = ConditionalLogit().fit(seed, labels, read, random_seed)
             return
-        both = seed.joined(pool)
+        both, read = seed.joined(pool), pool.take(np.flatnonzero(pool.observed))
         blocks = _layers(both, self._encoders)
         view = View.fit(blocks)
-        self._panel = panel_logit().fit(seed, labels, pool, random_seed)
-        observed = np.concatenate(
-            [
-                cross_fitted(panel_logit, seed, labels, pool, random_seed, _FOLDS),
-                self._panel.predict_proba(pool),
-            ]
-        )
+        self._panel = panel_logit().fit(seed, labels, read, random_seed)
+        observed = np.full((len(both), seed.classes), np.nan)
+        observed[: len(seed)] = cross_fitted(panel_logit, seed, labels, read, random_seed, _FOLDS)
+        observed[len(seed) + np.flatnonzero(pool.observed)] = self._panel.predict_proba(read)
         mixed = self.mix(view(blocks), labels, seed.classes, observed)
-        self._beside = mixed.beside
+        self._beside, self._alone = mixed.beside, mixed.alone
         self._sharpness = mixed.head.sharpness
         self._weights, self._intercept = view.unrolled(mixed.head.coefficients)
         self._known = dict(zip(map(_key, both.ids), np.concatenate([mixed.gold, mixed.pool]), strict=True))
@@ -109,14 +107,17 @@ class Mixture(Aggregator):
         """The rounds.
 
         view: [n + m, d], rows of mean length 1, of the n gold texts, then of the pool; labels: [n]; observed:
-        [n + m, K], the LLMs' aggregated probabilities of the same texts (of the gold ones cross-fitted), or None for
-        no LLMs: the labels alone, then.
+        [n + m, K], the LLMs' aggregated probabilities of the same texts (of the gold ones cross-fitted), nan for
+        texts that none has observed, which take part by their embeddings; None for no LLMs at all.
         """
         n = len(labels)
         gold = one_hot(labels, classes)
         design = np.concatenate([np.asarray(view, dtype=np.float64), np.ones((len(view), 1))], axis=1)
-        verdicts = np.zeros((len(view), classes)) if observed is None else observed.copy()
-        weights = np.full(len(view), 0.0 if observed is None else 1.0)
+        seen = np.zeros(len(view), dtype=bool) if observed is None else ~np.isnan(observed[:, 0])
+        verdicts = np.zeros((len(view), classes))
+        if observed is not None:
+            verdicts[seen] = observed[seen]
+        weights = seen.astype(np.float64)
         weights[:n] = self.gold_weight
         for _ in range(self.rounds):
             targets = one_hot(verdicts.argmax(axis=1), classes)
@@ -126,7 +127,7 @@ class Mixture(Aggregator):
             verdicts = _weighed(alone, [predicted])
             if observed is not None:
                 beside = self._weigher([observed[:n], predicted[:n]], gold)
-                verdicts = _weighed(beside, [observed, predicted])
+                verdicts[seen] = _weighed(beside, [observed[seen], predicted[seen]])
             weights[n:] = 1.0
         return Mixed(verdicts[:n], verdicts[n:], head, beside, alone)
 
@@ -151,7 +152,10 @@ class Mixture(Aggregator):
                 )
             features = np.concatenate([layer for block in _layers(others, self._encoders) for layer in block], axis=1)
             predicted = softmax(self._sharpness * (features @ self._weights + self._intercept))
-            found[new] = _weighed(self._beside, [self._panel.predict_proba(others), predicted])
+            found[new] = _weighed(self._alone, [predicted])
+            seen = np.flatnonzero(others.observed)
+            observed = self._panel.predict_proba(others.take(seen))
+            found[new[seen]] = _weighed(self._beside, [observed, predicted[seen]])
         return found
 
     def _state(self) -> dict[str, Any]:
@@ -159,6 +163,7 @@ class Mixture(Aggregator):
         if self._encoders:
             state |= {
                 "beside": self._beside.to_json(),
+                "alone": self._alone.to_json(),
                 "sharpness": self._sharpness,
                 "weights": _packed(self._weights),
                 "intercept": self._intercept.tolist(),
@@ -171,7 +176,7 @@ class Mixture(Aggregator):
         self._encoders = tuple(state["encoders"])
         self._panel = ConditionalLogit.from_json(state["panel"])
         if self._encoders:
-            self._beside = Logit.from_json(state["beside"])
+            self._beside, self._alone = Logit.from_json(state["beside"]), Logit.from_json(state["alone"])
             self._sharpness = float(state["sharpness"])
             self._weights = _unpacked(state["weights"], self.classes)
             self._intercept = array(state["intercept"])

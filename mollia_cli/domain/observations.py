@@ -66,7 +66,8 @@ class Panel:
     """Observations of n items by N annotators over K labels, as arrays (rows follow ``ids``).
 
     samples: T, the number of answers that votes are shares of; of exact votes, as many as they are taken to be worth.
-    texts: the panel's encoders, where it has any.
+    texts: the panel's encoders, where it has any. An item that no annotator has observed has nan for log_probs; only
+    aggregators that look at texts take such.
     """
 
     ids: tuple[str, ...]
@@ -93,6 +94,11 @@ class Panel:
     def classes(self) -> int:
         """K, the number of labels."""
         return int(self.log_probs.shape[2])
+
+    @property
+    def observed(self) -> BoolArray:
+        """[n] whether annotators have observed the item."""
+        return np.asarray(~np.isnan(self.log_probs).all(axis=(1, 2)), dtype=np.bool_)
 
     @property
     def probabilities(self) -> FloatArray:

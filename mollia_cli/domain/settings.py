@@ -70,6 +70,12 @@ class AggregateSettings:
     unlabelled: Annotated[
         int, Meta(ge=0, description="Pool items annotated for semi-supervised fitting; 0 for none.")
     ] = 500
+    embedded: Annotated[
+        int,
+        Meta(
+            ge=0, description="Pool items that the panel's encoders read and no LLM has to, for the aggregator mixture."
+        ),
+    ] = 2000
     delta: Annotated[
         float,
         Meta(

@@ -215,6 +215,15 @@ def stack(project: Project, panel: Sequence[Member], ids: Sequence[str]) -> Pane
     return Panel(tuple(ids), names, log_probs, votes, invalid, project.settings.annotate.samples, panel_texts(project))
 
 
+def unobserved(project: Project, panel: Sequence[Member], ids: Sequence[str]) -> Panel:
+    """Items that the panel has not observed, for aggregators that look at texts."""
+    shape = (len(ids), len(panel), len(project.labels))
+    names = tuple(member.name for member in panel)
+    nothing = np.full(shape, np.nan)
+    votes, invalid = np.zeros(shape), np.ones(shape[:2])
+    return Panel(tuple(ids), names, nothing, votes, invalid, project.settings.annotate.samples, panel_texts(project))
+
+
 def observed_by_all(project: Project, panel: Sequence[Member], ids: Sequence[str]) -> list[str]:
     """Those of ``ids`` that every member has observed, in their order."""
     missing: set[str] = set()
