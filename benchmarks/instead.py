@@ -103,7 +103,7 @@ def material(options: argparse.Namespace) -> tuple[Material, IntArray]:
         labels, texts, len(train), {Path(name).name: f for name, f in zip(options.encoders, folders, strict=True)}
     )
     data.embedded = {
-        name: embedded(kept(options, f"embedded-{name}", lambda folder=folder: embed(texts, folder, options.tokens)))
+        name: embedded(kept(options, f"frozen-{name}", lambda folder=folder: embed(texts, folder, options.tokens)))
         for name, folder in data.encoders.items()
     }
     if options.outputs or options.outputs_shots:
@@ -145,8 +145,9 @@ def kept(options: argparse.Namespace, name: str, make: Callable[[], list[FloatAr
 
 def embedded(arrays: Sequence[FloatArray]) -> Embedded:
     """Of the arrays that ``embed`` gives."""
-    *layers, seconds = arrays
-    return Embedded(layers, (float(seconds[0]), float(seconds[1])))
+    sentences, thirds, seconds = arrays
+    of_sentences, of_thirds = ((float(wall), float(cpu)) for wall, cpu in seconds)
+    return Embedded(sentences, thirds, of_sentences, of_thirds)
 
 
 def stored(path: Path, rows: Sequence[int]) -> Panel:
@@ -238,6 +239,7 @@ def measure(method: Method, data: Material, gold: IntArray, labels: int, number:
     answer = method.run(data, draw)
     spent = time.perf_counter() - begin[0], time.process_time() - begin[1]
     before = [data.embedded[name].seconds for name in method.encoders]
+    before += [data.embedded[name].seconds_of_thirds for name in method.thirds]
     before += [data.reading[shown] for shown in method.reads if shown in data.reading]
     wall, cpu = (own + sum(one[k] for one in before) for k, own in enumerate(spent))
     row: Row = {"wall": round(wall, 2), "cpu": round(cpu, 2)}
@@ -324,7 +326,7 @@ def main() -> None:
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
     data, gold = material(options)
-    every = catalogue(list(data.encoders), options.tokens, data.panel is not None, data.shown is not None)
+    every = catalogue(tuple(data.encoders), options.tokens, data.panel is not None, data.shown is not None)
     methods = chosen(every, options)
     rows = list(run(methods, data, gold, options))
     saved = {own: headline(rows, methods, options.labels[0], own) for own in (False, True)}

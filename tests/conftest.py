@@ -94,7 +94,9 @@ def load_benchmark() -> Callable[[str], ModuleType]:
         spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
         assert spec is not None and spec.loader is not None
         module = sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        with pytest.MonkeyPatch.context() as path:
+            path.syspath_prepend(BENCHMARKS)  # as of a script, whose own folder is on the path
+            spec.loader.exec_module(module)
         return module
 
     return load

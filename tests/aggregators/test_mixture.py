@@ -1,16 +1,24 @@
 """The mixture of LLMs and frozen encoders."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from mollia_cli.aggregators.features import one_hot
-from mollia_cli.aggregators.mixture import Mixture, _design, _left_out, held_out, panel_logit, panel_opinions
+from mollia_cli.aggregators.calibration import cross_fitted
+from mollia_cli.aggregators.conditional_logit import ConditionalLogit
+from mollia_cli.aggregators.features import one_hot, softmax
+from mollia_cli.aggregators.mixture import Mixture, _left_out, held_out, panel_logit
 from mollia_cli.aggregators.views import View
-from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.observations import FloatArray, IntArray, Panel
+from mollia_cli.domain.errors import RefusedError
+from mollia_cli.domain.observations import FloatArray, IntArray, Panel, Texts
+
+from .panels import made_texts
 
 
-def texts(n: int, classes: int, seed: int = 0, width: int = 16, noise: float = 0.5) -> tuple[FloatArray, IntArray]:
+def embedded(n: int, classes: int, seed: int = 0, width: int = 16, noise: float = 0.5) -> tuple[FloatArray, IntArray]:
     """Embeddings [n, width] around a centre for each class, and the true labels."""
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, classes, n)
@@ -26,95 +34,174 @@ def opinions(truth: IntArray, classes: int, right: float, seed: int = 0) -> Floa
     return rows
 
 
-def panel_of(said: FloatArray, first: int = 0) -> Panel:
-    ids = tuple(f"t{first + i}" for i in range(len(said)))
-    return Panel(ids, ("llm",), np.log(said)[:, None, :], said[:, None, :])
+def panel_of(view: FloatArray, truth: IntArray, classes: int, right: float = 0.6) -> Panel:
+    """Two LLMs that are right so often, and one encoder of two places."""
+    both = [opinions(truth, classes, right, seed) for seed in (1, 2)]
+    said = np.stack(both, axis=1)
+    ids = tuple(f"t{i}" for i in range(len(truth)))
+    layers = np.stack([view, np.tanh(view)], axis=1)
+    return Panel(ids, ("ada", "bob"), np.log(said), said, texts=made_texts(ids, {"mini": layers}))
+
+
+def right(probabilities: FloatArray, truth: IntArray) -> float:
+    return float((probabilities.argmax(axis=1) == truth).mean())
 
 
 def test_leaving_one_out_is_what_refitting_without_the_row_gives() -> None:
-    view, truth = texts(40, 3)
-    targets, weights, design = one_hot(truth, 3), np.linspace(0.5, 2.0, 40), _design(view)
+    view, truth = embedded(40, 3)
+    targets, weights = one_hot(truth, 3), np.linspace(0.5, 2.0, 40)
+    design = np.concatenate([view, np.ones((40, 1))], axis=1)
     weights[7] = 0.0
-    said, head = _left_out(design, targets, weights, 1.0)
+    predicted, head = _left_out(design, targets, weights, 1.0)
     for row in (0, 7, 39):
         rest = np.delete(np.arange(40), row)
         _, without = _left_out(design[rest], targets[rest], weights[rest], 1.0)
         expected = design[row] @ without.coefficients
-        logits = np.log(said[row]) / head.sharpness
+        logits = np.log(predicted[row]) / head.sharpness
         np.testing.assert_allclose(logits - logits.mean(), expected - expected.mean(), atol=1e-4)
 
 
 @pytest.mark.parametrize("classes", [2, 6, 20])
 def test_like_texts_correct_what_llms_got_wrong(classes: int) -> None:
-    view, truth = texts(600, classes, seed=classes)
-    said = opinions(truth, classes, 0.6)
-    n = max(50, 3 * classes)
-    mixed = Mixture().fit(view, truth[:n], classes, said)
-    alone = (said[n:].argmax(axis=1) == truth[n:]).mean()
-    assert (mixed.pool.argmax(axis=1) == truth[n:]).mean() > alone + 0.1
-    np.testing.assert_allclose(mixed.pool.sum(axis=1), 1.0)
+    view, truth = embedded(500, classes, seed=classes)
+    panel, n = panel_of(view, truth, classes), max(50, 3 * classes)
+    seed, pool = panel.take(range(n)), panel.take(range(n, 500))
+    alone = ConditionalLogit(trees=0).fit(seed, truth[:n], pool).predict_proba(pool)
+    mixed = Mixture().fit(seed, truth[:n], pool).predict_proba(pool)
+    assert right(mixed, truth[n:]) > right(alone, truth[n:]) + 0.05
+    np.testing.assert_allclose(mixed.sum(axis=1), 1.0)
 
 
-def test_what_no_llm_has_read_is_judged_too_and_helps_what_was_read() -> None:
-    view, truth = texts(1500, 6, seed=3, width=48, noise=1.3)
-    said = opinions(truth[:150], 6, 0.5)
-    few = Mixture().fit(view[:150], truth[:50], 6, said)
-    many = Mixture().fit(view, truth[:50], 6, said)
-    accuracy = (many.pool[:100].argmax(axis=1) == truth[50:150]).mean()
-    assert accuracy > (few.pool.argmax(axis=1) == truth[50:150]).mean()
-    assert (many.pool[100:].argmax(axis=1) == truth[150:]).mean() > 0.7
+def test_it_takes_what_both_know() -> None:
+    """Texts that tell nothing of the labels do no harm to LLMs that do."""
+    _, truth = embedded(300, 3, seed=5)
+    noise = np.random.default_rng(6).normal(size=(300, 16))
+    panel = panel_of(noise, truth, 3, right=0.9)
+    seed, pool = panel.take(range(50)), panel.take(range(50, 300))
+    assert right(Mixture().fit(seed, truth[:50], pool).predict_proba(pool), truth[50:]) > 0.9
 
 
-def test_without_llms_and_with_a_class_that_has_no_gold_label() -> None:
-    view, truth = texts(300, 4, seed=1)
-    gold = truth[:40].copy()
-    kept = gold != 3
-    rows = np.concatenate([np.flatnonzero(kept), np.arange(40, 300)])
-    mixed = Mixture().fit(view[rows], gold[kept], 4)
-    assert np.isfinite(mixed.pool).all()
-    known = truth[40:] != 3
-    assert (mixed.pool.argmax(axis=1) == truth[40:])[known].mean() > 0.8
+def test_a_class_without_a_gold_label() -> None:
+    view, truth = embedded(300, 4, seed=1)
+    panel = panel_of(view, truth, 4, right=0.8)
+    rows = np.flatnonzero(truth[:60] != 3)
+    pool = panel.take(range(60, 300))
+    made = Mixture().fit(panel.take(rows), truth[rows], pool).predict_proba(pool)
+    assert np.isfinite(made).all()
+    known = truth[60:] != 3
+    assert right(made[known], truth[60:][known]) > 0.8
 
 
-def test_new_texts_are_judged_with_the_llms_and_without() -> None:
-    view, truth = texts(600, 3, seed=2)
-    said = opinions(truth, 3, 0.7)
-    mixed = Mixture().fit(view[:400], truth[:40], 3, said[:400])
-    for judged in (mixed.predict_proba(view[400:]), mixed.predict_proba(view[400:], said[400:])):
-        assert (judged.argmax(axis=1) == truth[400:]).mean() > 0.8
-        np.testing.assert_allclose(judged.sum(axis=1), 1.0)
+def test_without_llms_the_labels_and_the_texts_are_enough() -> None:
+    view, truth = embedded(300, 4, seed=1)
+    mixed = Mixture().mix(view, truth[:40], 4)
+    assert right(mixed.pool, truth[40:]) > 0.8
+    assert mixed.beside is mixed.alone
+
+
+def test_new_texts_are_predicted_by_the_head_on_the_layers_themselves() -> None:
+    view, truth = embedded(600, 3, seed=2)
+    panel = panel_of(view, truth, 3)
+    seed, pool, new = panel.take(range(40)), panel.take(range(40, 300)), panel.take(range(300, 600))
+    made = Mixture().fit(seed, truth[:40], pool)
+    found = made.predict_proba(new)
+    assert right(found, truth[300:]) > 0.8
+    np.testing.assert_allclose(found.sum(axis=1), 1.0)
+    # worked out again on the view, whose head it is before it is unrolled
+    layers = [[view[:300], np.tanh(view[:300])]]
+    rows = View.fit(layers)
+    observed = np.concatenate([made._panel.predict_proba(seed), made._panel.predict_proba(pool)])
+    head = Mixture().mix(rows(layers), truth[:40], 3, observed).head
+    weights, intercept = rows.unrolled(head.coefficients)
+    others = [[view[300:], np.tanh(view[300:])]]
+    np.testing.assert_allclose(
+        softmax(head.sharpness * (np.concatenate(others[0], axis=1) @ weights + intercept)),
+        head.predict_proba(rows(others)),
+        atol=1e-9,
+    )
+
+
+def test_what_it_learned_from_is_predicted_without_its_own_target() -> None:
+    """A text whose LLMs are wrong: the head of all has learned the error, what is kept of the text has not."""
+    view, truth = embedded(200, 3, seed=4)
+    panel = panel_of(view, truth, 3, right=0.7)
+    seed, pool = panel.take(range(40)), panel.take(range(40, 200))
+    made = Mixture(rounds=1).fit(seed, truth[:40], pool, 2)
+    observed = [cross_fitted(panel_logit, seed, truth[:40], pool, 2), made._panel.predict_proba(pool)]
+    layers = [[view, np.tanh(view)]]
+    mixed = Mixture(rounds=1).mix(View.fit(layers)(layers), truth[:40], 3, np.concatenate(observed))
+    np.testing.assert_allclose(made.predict_proba(panel), np.concatenate([mixed.gold, mixed.pool]), atol=1e-9)
+    # the same texts under other names are new ones, which the head of all predicts
+    as_new = made.predict_proba(renamed(pool))
+    rows = np.flatnonzero(observed[1].argmax(axis=1) != truth[40:])
+    assert len(rows) > 10
+    assert (mixed.pool[rows, truth[40:][rows]] > as_new[rows, truth[40:][rows]]).all()
+
+
+def renamed(panel: Panel) -> Panel:
+    """The same texts, under ids that nobody has seen."""
+    assert panel.texts is not None
+    read, known = panel.texts.read, {f"private-{item_id}": item_id for item_id in panel.ids}
+    return replace(
+        panel,
+        ids=tuple(known),
+        texts=Texts(panel.texts.encoders, lambda name, ids: read(name, [known[one] for one in ids])),
+    )
+
+
+def test_a_stored_fit_says_the_same_of_old_and_new_texts() -> None:
+    view, truth = embedded(200, 3, seed=8)
+    panel = panel_of(view, truth, 3)
+    made = Mixture().fit(panel.take(range(30)), truth[:30], panel.take(range(30, 120)))
+    again = Mixture.from_json(json.loads(json.dumps(made.to_json(), allow_nan=False)))
+    np.testing.assert_allclose(again.predict_proba(panel), made.predict_proba(panel), atol=1e-12)
+
+
+def test_a_stored_fit_names_no_text() -> None:
+    view, truth = embedded(60, 2, seed=8)
+    panel = renamed(panel_of(view, truth, 2))
+    made = Mixture().fit(panel.take(range(30)), truth[:30], panel.take(range(30, 60)))
+    assert "private" not in json.dumps(made.to_json())
+
+
+@pytest.mark.parametrize("left", [None, "other"])
+def test_new_texts_without_its_encoders_are_refused(left: str | None) -> None:
+    view, truth = embedded(120, 3)
+    panel = panel_of(view, truth, 3)
+    made = Mixture().fit(panel.take(range(30)), truth[:30], panel.take(range(30, 100)))
+    texts = None if left is None else made_texts(panel.ids, {left: np.zeros((120, 1, 4))})
+    bare = replace(panel, texts=texts)
+    made.predict_proba(bare.take(range(100)))  # what it has learned from needs no text
+    with pytest.raises(RefusedError, match="mini"):
+        made.predict_proba(bare)
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_without_encoders_or_with_one_class_it_is_the_conditional_logit(classes: int) -> None:
+    view, truth = embedded(120, 3)
+    panel = panel_of(view, truth, 3)
+    if classes == 3:
+        panel = replace(panel, texts=None)
+    gold = truth[:40] if classes == 3 else np.zeros(40, dtype=np.int64)
+    seed, pool = panel.take(range(40)), panel.take(range(40, 120))
+    made = Mixture().fit(seed, gold, pool, 3).predict_proba(pool)
+    np.testing.assert_array_equal(made, ConditionalLogit().fit(seed, gold, pool, 3).predict_proba(pool))
 
 
 def test_held_out_probabilities_know_nothing_of_their_label() -> None:
-    view, truth = texts(120, 3, seed=4)
-    said = opinions(truth, 3, 0.6)
-    gold, seed, pool = truth[:20], panel_of(said[:20]), panel_of(said[20:], 20)
-    before = held_out(Mixture(), view, gold, 3, 0, seed, pool)
+    view, truth = embedded(120, 3, seed=4)
+    gold, part = truth[:20], np.arange(20) % 4
+    before = held_out(Mixture(), view, gold, 3, part)
     changed = gold.copy()
     changed[5] = (changed[5] + 1) % 3
-    after = held_out(Mixture(), view, changed, 3, 0, seed, pool)
-    np.testing.assert_array_equal(before[5], after[5])
+    after = held_out(Mixture(), view, changed, 3, part)
+    np.testing.assert_array_equal(before[part == 1], after[part == 1])
     assert np.abs(before - after).max() > 0
-
-
-def test_panel_opinions_stand_gold_first_then_pool() -> None:
-    _, truth = texts(100, 3)
-    said = opinions(truth, 3, 0.8)
-    made = panel_opinions(panel_logit, panel_of(said[:30]), truth[:30], panel_of(said[30:], 30), 0)
-    assert made.shape == (100, 3)
-    assert (made.argmax(axis=1) == truth).mean() > 0.7
-
-
-@pytest.mark.parametrize(
-    ("labels", "llms"), [([1, 1, 1], None), ([0, 1, 1], np.ones((2, 2))), ([0, 1, 1], np.ones((9, 3)))]
-)
-def test_what_does_not_fit_is_refused(labels: list[int], llms: FloatArray | None) -> None:
-    with pytest.raises(InputError):
-        Mixture().fit(np.ones((8, 2)), np.array(labels), 2, llms)
 
 
 def test_a_view_of_several_encoders_is_the_same_for_new_texts() -> None:
     rng = np.random.default_rng(0)
+    layers: Sequence[Sequence[FloatArray]]
     layers = [[rng.normal(size=(60, 8)) * 100, rng.normal(size=(60, 8))], [rng.normal(size=(60, 5))]]
     view = View.fit(layers)
     rows = view(layers)
