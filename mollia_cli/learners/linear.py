@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from mollia_cli.domain.errors import InputError, RefusedError
-from mollia_cli.domain.files import new_folder
+from mollia_cli.domain.files import link_or_copy, new_folder
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.progress import Progress, silent
@@ -162,7 +162,7 @@ class LinearLearner(Learner):
         self._tokenizer.backend_tokenizer.no_padding()
         with new_folder(folder) as unfinished:
             for path in (source / "config.json", *source.glob("model*.safetensors*")):
-                shutil.copyfile(path, unfinished / path.name)
+                link_or_copy(path, unfinished / path.name)
             self._tokenizer.save_pretrained(unfinished)
             tensors = {"weight": head.weight.astype(np.float32), "bias": head.bias.astype(np.float32)}
             save_file(tensors, unfinished / HEAD_WEIGHTS)
