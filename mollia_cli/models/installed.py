@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
+from mollia_cli.domain.files import link_or_copy
 from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.models import catalogue
 from mollia_cli.models.catalogue import ENCODER, LLM, MANIFEST, Entry
