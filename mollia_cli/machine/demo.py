@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -136,11 +137,12 @@ def demo_comparison(project: Project) -> Comparison:
     rows = np.array([row for row, item_id in enumerate(ids) if item_id in read], dtype=np.int64)
     seen = stack(project, panel, [ids[row] for row in rows])
     unread = unobserved(project, panel, [item_id for item_id in ids if item_id not in read])
-    first = [ids.index(item.id) for half in examples_in_turn(project) for item in half][:SHOTS]
+    texts = [item.text for item in items]
+    shown = [texts.index(text) for half in examples_in_turn(project) for text, _ in half[:SHOTS]]
     found = []
     for draw in range(DRAWS):
-        others = stream(draw, "demo").permutation(np.setdiff1d(rows, first))
-        given = np.concatenate([first, others])[: SIZES[0]].astype(np.int64)
+        others = stream(draw, "demo").permutation(np.setdiff1d(rows, shown))
+        given = np.concatenate([shown, others])[: SIZES[0]].astype(np.int64)
         found.append(heads[best].mollia(given, np.setdiff1d(every, given), gold, seen, unread, ids, draw))
     mollia = _mean(found)
     lines.append(Line(f"mollia: {len(rows)} messages read by {LLM}", SIZES[0], *mollia, DRAWS))
@@ -150,10 +152,10 @@ def demo_comparison(project: Project) -> Comparison:
 
 
 def labels_needed(curve: list[tuple[int, float]], accuracy: float) -> int | None:
-    """The number of labels at which straight lines through (labels, accuracy) first reach an accuracy; None: nowhere."""
+    """The number of labels at which straight lines through (labels, accuracy) first reach an accuracy; or None."""
     if curve[0][1] >= accuracy:
         return curve[0][0]
-    for (few, low), (many, high) in zip(curve, curve[1:], strict=False):
+    for (few, low), (many, high) in pairwise(curve):
         if high >= accuracy:
             return round(few + (accuracy - low) / (high - low) * (many - few))
     return None
@@ -176,9 +178,8 @@ class _Heads:
 
     def labels_alone(self, rows: IntArray, gold: IntArray) -> float:
         """Test accuracy of a head on the labels of some rows."""
-        return self._accuracy(
-            self._features[rows], Examples.gold([""] * len(rows), gold[rows], self._classes), len(rows)
-        )
+        examples = Examples.gold([""] * len(rows), gold[rows], self._classes)
+        return self._accuracy(self._features[rows], examples, len(rows))
 
     def mollia(
         self, given: IntArray, rest: IntArray, gold: IntArray, seen: Panel, unread: Panel, ids: list[str], draw: int
