@@ -6,37 +6,45 @@ another label. It answers with predicted labels of the test texts and, where it 
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from baselines.frozen import Spreading, cross_validated, logistic, unit
+from baselines.frozen import Spreading, cross_validated, logistic
 from baselines.setfit import setfit
 
 from mollia_cli.aggregators import AGGREGATORS, DEFAULT
+from mollia_cli.aggregators.base import Aggregator
+from mollia_cli.aggregators.calibration import fit_calibrated, tempered
 from mollia_cli.aggregators.features import interleave
-from mollia_cli.aggregators.text import LinearText, embedding_features, refine
+from mollia_cli.aggregators.mixture import Mixture
+from mollia_cli.aggregators.views import View
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
-from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray, Panel
+from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray, Panel, Texts
 from mollia_cli.domain.rng import stream
 from mollia_cli.domain.settings import LearnerSettings
-from mollia_cli.learners.base import Examples
+from mollia_cli.learners.base import Examples, join
+from mollia_cli.learners.head import choose_ridge, fit_head
 
 # Numbers of labels of the alternatives' curves: of what takes a second, and of what takes more.
 GRID = (50, 75, 100, 150, 200, 300, 400, 500, 1000, 2000)
 COARSE = (50, 100, 200, 400)
 OWN = "mixture-without-llms"
-HEAD_PENALTY = 10.0  # C of the head that is trained on verdicts
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """What a frozen encoder makes of all texts: [n, d] of each layer; and what that took, wall and CPU seconds."""
+    """What a frozen encoder makes of all texts, and the wall and CPU seconds that either takes.
 
-    layers: list[FloatArray]
+    sentences: [n, d] rows of length 1; thirds: [n, 3, d] (see FrozenEncoder).
+    """
+
+    sentences: FloatArray
+    thirds: FloatArray
     seconds: tuple[float, float]
+    seconds_of_thirds: tuple[float, float]
 
 
 @dataclass
@@ -44,7 +52,8 @@ class Material:
     """Texts (those of train first, then the test's), and what is known of them without a label.
 
     panel: what LLMs said of the train rows; ``test_panel``: of the test rows, None where they were not asked.
-    shown, shown_test: the same with worked examples in the prompt, which are the train rows ``shots``.
+    shown, shown_test: the same with worked examples in the prompt, which are the train rows ``shots``; ``unread``:
+    those of them that were read with their own label, or not at all.
     reading: wall and CPU seconds of the LLMs without (False) and with (True) them, where they were read here.
     """
 
@@ -57,12 +66,18 @@ class Material:
     shown: Panel | None = None
     shown_test: Panel | None = None
     shots: tuple[int, ...] = ()
+    unread: tuple[int, ...] = ()
     embedded: dict[str, Embedded] = field(default_factory=dict)
     reading: dict[bool, tuple[float, float]] = field(default_factory=dict)
 
     def sentences(self, encoder: str) -> FloatArray:
         """[n, d] rows of length 1: the encoder's last layer."""
-        return unit(self.embedded[encoder].layers[-1])
+        return self.embedded[encoder].sentences
+
+    @property
+    def read(self) -> Texts:
+        """The encoders as a panel's members; ids are numbers of texts."""
+        return Texts(tuple(self.embedded), lambda name, ids: self.embedded[name].thirds[[int(row) for row in ids]])
 
 
 @dataclass(frozen=True)
@@ -87,13 +102,14 @@ class Answer:
 class Method:
     """A method and what it needs.
 
-    encoders: whose embeddings; reads: the LLMs' readings, without (False) or with (True) worked examples. slow: few
-    draws of it are affordable; curve: numbers of labels that it is measured with beside those asked for; asked: it is
-    so slow that it runs only where it is named.
+    encoders: whose embeddings of sentences; thirds: whose as members of a panel; reads: the LLMs' readings, without
+    (False) or with (True) worked examples. slow: few draws of it are affordable; curve: numbers of labels that it is
+    measured with beside those asked for; asked: it is so slow that it runs only where it is named.
     """
 
     run: Callable[[Material, Draw], Answer]
     encoders: tuple[str, ...] = ()
+    thirds: tuple[str, ...] = ()
     reads: tuple[bool, ...] = ()
     slow: bool = False
     curve: tuple[int, ...] = ()
@@ -101,13 +117,16 @@ class Method:
 
 
 def embed(texts: list[str], folder: Path, tokens: int) -> list[FloatArray]:
-    """All texts by all layers of a frozen encoder, as mollia reads them; at the end [wall, CPU] seconds."""
-    from mollia_cli.learners.transformer import TransformerLearner
+    """What ``Embedded`` holds: sentences, thirds, and [[wall, CPU] seconds of the one, of the other]."""
+    from mollia_cli.learners.frozen import FrozenEncoder
 
-    begin = time.perf_counter(), time.process_time()
-    learner = TransformerLearner(folder, LabelSet(("a", "b")), max_tokens=tokens, threads=1)
-    layers = [layer.astype(np.float32) for layer in learner.describe(texts)]
-    return [*layers, np.array([time.perf_counter() - begin[0], time.process_time() - begin[1]])]
+    encoder = FrozenEncoder.open(folder, tokens, threads=1)
+    made, seconds = [], []
+    for reading in (encoder.sentences, encoder.thirds):
+        begin = time.perf_counter(), time.process_time()
+        made.append(np.asarray(reading(texts)))
+        seconds.append([time.perf_counter() - begin[0], time.process_time() - begin[1]])
+    return [*made, np.array(seconds)]
 
 
 def logistic_on(encoder: str) -> Callable[[Material, Draw], Answer]:
@@ -192,56 +211,47 @@ def _aggregated(name: str, data: Material, draw: Draw, shown: bool) -> Answer:
 
 
 def unshown(data: Material, draw: Draw) -> BoolArray:
-    """Which of the labelled rows no LLM was shown as a worked example."""
-    return ~np.isin(draw.given, data.shots)
+    """Which of the labelled rows no LLM has read with their own label."""
+    return ~np.isin(draw.given, data.unread)
 
 
 def mixture_without_llms(data: Material, draw: Draw) -> Answer:
-    """mollia's mixture where the panel's members are logistic regressions on the labels alone."""
-    classes, rows = len(data.labels), np.concatenate([draw.given, draw.pool])
-    said = []
-    for encoder in data.embedded:
-        used = data.sentences(encoder)
-        penalty, held_out = cross_validated(used[draw.given], draw.labels, classes, draw.number)
-        head = logistic(used[draw.given], np.eye(classes)[draw.labels], penalty)
-        said.append(np.concatenate([held_out, head(used[draw.pool])]))
-    z = np.stack(said, axis=1)
-    panel = Panel(tuple(map(str, rows)), tuple(f"{name} alone" for name in data.embedded), np.log(z + 1e-12), z)
-    return mixed(data, draw, panel, np.ones(len(draw.given), dtype=bool))
+    """mollia's mixture where no LLM takes part, and the classifier that it trains."""
+    rows, classes = np.concatenate([draw.given, draw.pool]), len(data.labels)
+    blocks = [[made.thirds[rows, place] for place in range(made.thirds.shape[1])] for made in data.embedded.values()]
+    found = Mixture().mix(View.fit(blocks)(blocks), draw.labels, classes).pool
+    return Answer(distilled(data, draw, found), found.argmax(axis=1))
 
 
 def mollia_default(data: Material, draw: Draw) -> Answer:
-    """What `mollia init`, `import`, `run` without an option do: the hook to the code that they call."""
+    """What `mollia init`, `import`, `run` without an option do, by the code that they call.
+
+    Calibrated verdicts of the default aggregator, whose panel has the LLMs and every encoder, on all that was read, and
+    a linear head that learns their probabilities. What the LLMs were shown, it learns from alone.
+    """
     panel = data.panel if data.shown is None else data.shown
     assert panel is not None
+    panel = replace(panel, texts=data.read)
     keep = unshown(data, draw) if data.shown is not None else np.ones(len(draw.given), dtype=bool)
-    return mixed(data, draw, panel.take(np.concatenate([draw.given, draw.pool])), keep)
+    kind: type[Aggregator] = AGGREGATORS.load(DEFAULT)
+    seed, pool = panel.take(draw.given[keep]), panel.take(draw.pool)
+    fitted, known = fit_calibrated(kind, seed, draw.labels[keep], pool, draw.number, np.arange(len(seed)))
+    verdicts = tempered(fitted.predict_proba(pool), known.temperature)
+    return Answer(distilled(data, draw, verdicts), verdicts.argmax(axis=1))
 
 
-def mixed(data: Material, draw: Draw, panel: Panel, keep: BoolArray) -> Answer:
-    """Verdicts of a panel and the frozen encoders, and a linear head trained on them.
+def distilled(data: Material, draw: Draw, verdicts: FloatArray) -> IntArray:
+    """Labels of the test texts by LinearLearner's head on the last encoder, trained as the method distil does.
 
-    panel: of the labelled rows, then the pool's; ``keep``: the labelled rows that the aggregator learns from.
+    verdicts: [m, K] probabilities of the draw's pool.
     """
-    n, classes = len(draw.given), len(data.labels)
-    seeds = np.flatnonzero(keep)
-    order = np.concatenate([seeds, np.arange(n, n + len(draw.pool))])
-    rows = np.concatenate([draw.given, draw.pool])[order]
-    models = {name: LinearText(mixture_features(made)[rows]) for name, made in data.embedded.items()}
-    seen = panel.take(order)
-    seed, pool = seen.take(np.arange(len(seeds))), seen.take(np.arange(len(seeds), len(order)))
-    made = refine(AGGREGATORS.load(DEFAULT), seed, draw.labels[seeds], pool, models, draw.number)
-    verdicts = made.aggregator.predict_proba(made.pool).argmax(axis=1)
-    sentences = data.sentences(list(data.embedded)[-1])
-    targets = np.eye(classes)[np.concatenate([draw.labels, verdicts])]
-    head = logistic(sentences[np.concatenate([draw.given, draw.pool])], targets, HEAD_PENALTY)
-    return Answer(head(sentences[data.train :]).argmax(axis=1), verdicts)
-
-
-def mixture_features(made: Embedded) -> FloatArray:
-    """All layers of a small encoder, the last of a larger one: all of them were worse for all-mpnet-base-v2."""
-    narrow = made.layers[0].shape[1] <= 384
-    return embedding_features(made.layers if narrow else made.layers[-1:])
+    rows, classes = data.sentences(list(data.embedded)[-1]), len(data.labels)
+    gold = Examples.gold([data.texts[row] for row in draw.given], draw.labels, classes)
+    given = Examples.gold([data.texts[row] for row in draw.pool], verdicts.argmax(axis=1), classes)
+    examples = join(gold, replace(given, known=np.zeros(len(verdicts), dtype=bool), soft=verdicts))
+    features = rows[np.concatenate([draw.given, draw.pool])]
+    head = fit_head(features, examples, 0.0, choose_ridge(features, examples, 0.0, draw.number))
+    return np.asarray(head.logits(rows[data.train :]).argmax(axis=1), dtype=np.int64)
 
 
 def papers_loop(encoder: str, tokens: int) -> Callable[[Material, Draw], Answer]:
@@ -274,7 +284,7 @@ def papers_loop(encoder: str, tokens: int) -> Callable[[Material, Draw], Answer]
     return run
 
 
-def catalogue(encoders: Sequence[str], tokens: int, panel: bool, shown: bool) -> dict[str, Method]:
+def catalogue(encoders: tuple[str, ...], tokens: int, panel: bool, shown: bool) -> dict[str, Method]:
     """Every method that there are the encoders and the LLMs' outputs for, by name."""
     made: dict[str, Method] = {}
     for name in encoders:
@@ -284,14 +294,14 @@ def catalogue(encoders: Sequence[str], tokens: int, panel: bool, shown: bool) ->
     for name in encoders:
         made[f"setfit:{name}"] = Method(setfit_on(name, tokens), slow=True)
         made[f"finetune:{name}"] = Method(finetune_on(name, tokens), slow=True)
-    made[OWN] = Method(mixture_without_llms, tuple(encoders), slow=True, curve=COARSE)
+    made[OWN] = Method(mixture_without_llms, encoders[-1:], encoders, slow=True, curve=COARSE)
     if panel:
         made["best-llm"] = Method(best_llm(shown=False), reads=(False,))
     if shown:
         made["best-llm-shots"] = Method(best_llm(shown=True), reads=(True,))
     if panel or shown:
         made["vote"] = Method(vote, reads=(shown,))
-        made["mollia"] = Method(mollia_default, tuple(encoders), reads=(shown,))
+        made["mollia"] = Method(mollia_default, encoders[-1:], encoders, reads=(shown,))
     if panel:
         made["mollia-paper"] = Method(papers_loop(encoders[0], tokens), reads=(False,), slow=True, asked=True)
     for name in encoders:

@@ -26,16 +26,17 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
+from baselines.text import LinearText, embedding_features, refine, tfidf_features
 
-from mollia_cli.aggregators import AGGREGATORS, DEFAULT
+from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.aggregators.molam import PRESETS
 from mollia_cli.aggregators.negatives import DELTA, negative_labels, negative_shares
-from mollia_cli.aggregators.text import LinearText, embedding_features, refine, tfidf_features
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 from mollia_cli.domain.rng import stream
 
 LABELS = 50
 TOKENS = 128
+LLMS_ALONE = "conditional_logit"
 # Table 2 as printed (its trained methods are picked on the evaluation rows' labels).
 PRINTED = {
     "vote": {"ag_news": 0.8247, "imdb": 0.9418, "trec": 0.7320, "pubmed": 0.6802},
@@ -158,12 +159,14 @@ def from_features(method: str, **settings: Any) -> Method:
 
 
 def from_texts(members: Sequence[str]) -> Method:
-    """The default aggregator with text members in the panel."""
+    """The aggregator of the LLMs alone, with text members in the panel."""
 
     def predict(data: Dataset, given: IntArray, labels: IntArray, others: IntArray, seed: int) -> IntArray:
         rows = np.concatenate([given, others])
         models = {name: LinearText(data.features[name][rows]) for name in members}
-        made = refine(AGGREGATORS.load(DEFAULT), data.panel.take(given), labels, data.panel.take(others), models, seed)
+        made = refine(
+            AGGREGATORS.load(LLMS_ALONE), data.panel.take(given), labels, data.panel.take(others), models, seed
+        )
         return np.asarray(made.aggregator.predict_proba(made.pool).argmax(axis=1), dtype=np.int64)
 
     return predict
@@ -177,7 +180,7 @@ def methods_for(data: Dataset) -> dict[str, Method]:
     made |= {name: from_features(name) for name in AGGREGATORS}
     names = list(data.features)
     for count in range(1, len(names) + 1):
-        made["+".join([DEFAULT, *names[:count]])] = from_texts(names[:count])
+        made["+".join([LLMS_ALONE, *names[:count]])] = from_texts(names[:count])
     return made
 
 
@@ -250,7 +253,7 @@ def main() -> None:
             data.texts = read_texts(options.texts, data.name)
             data.features = text_features(data.texts, len(data.panel), options.encoder)
         methods = methods_for(data)
-        default = list(methods)[-1] if data.features else DEFAULT
+        default = list(methods)[-1] if data.features else LLMS_ALONE
         if options.methods:
             methods = {name: methods[name] for name in options.methods.split(",") if name in methods}
         datasets[data.name] = {

@@ -73,7 +73,7 @@ def test_encoder() -> Path:
 @pytest.fixture
 def fake_llm(monkeypatch: pytest.MonkeyPatch) -> type[FakeLLM]:
     """Every LLM of this test is a FakeLLM, with a queue of the test's own."""
-    double = type("FakeLLM", (FakeLLM,), {"queue": deque(), "asked": []})
+    double = type("FakeLLM", (FakeLLM,), {"queue": deque(), "asked": [], "read": {}})
     stand_in(monkeypatch, ANNOTATORS, "llama", double)
     return double
 
@@ -94,7 +94,9 @@ def load_benchmark() -> Callable[[str], ModuleType]:
         spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
         assert spec is not None and spec.loader is not None
         module = sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        with pytest.MonkeyPatch.context() as path:
+            path.syspath_prepend(BENCHMARKS)  # as of a script, whose own folder is on the path
+            spec.loader.exec_module(module)
         return module
 
     return load
@@ -150,13 +152,20 @@ def observed(tmp_path: Path) -> Iterator[Project]:
 
 
 def small_settings(root: Path) -> None:
-    """Fewer epochs and items than a user would have; everything else as shipped."""
+    """The paper's loop with the LLMs alone, and fewer epochs and items than a user would have; else as shipped.
+
+    What is shipped is tested in tests/loop/test_defaults.py, with real models.
+    """
     path = root / "mollia.toml"
     text = path.read_text()
     for old, new in (
         ("epochs = 40", "epochs = 2"),
         ("unlabelled = 500", "unlabelled = 10"),
         ("batch = 50", "batch = 5"),
+        ("rounds = 5", "rounds = 10"),
+        ('method = "distil"', 'method = "mollia"'),
+        ('aggregator = "mixture"', 'aggregator = "conditional_logit"'),
+        ('name = "linear"', 'name = "transformer"'),
     ):
         assert old in text
         text = text.replace(old, new)

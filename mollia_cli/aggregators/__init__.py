@@ -10,6 +10,9 @@ AGGREGATORS = Registry(
     "aggregator",
     __name__,
     {
+        "mixture": Entry(
+            "Mixture", "LLMs weighed beside a leave-one-out head on the embeddings of the panel's encoders"
+        ),
         "conditional_logit": Entry(
             "ConditionalLogit",
             "self-trained conditional logit (McFadden 1974; Zou et al. 2018) with shared trust, mixed with trees",

@@ -16,12 +16,14 @@ class Aggregator(ABC):
 
     Subclasses are ``@dataclass(eq=False)``: their fields are their settings, all with defaults.
     They implement ``_fit``, ``_predict``, ``_state`` and ``_restore``; the checks stand here.
-    ``learns`` is False where seed labels change nothing (n may then be 0).
+    ``learns`` is False where seed labels change nothing (n may then be 0). ``reads`` is True where it looks at the
+    panel's encoders (``Panel.texts``), too.
     """
 
     name: ClassVar[str]
     source: ClassVar[str]
     learns: ClassVar[bool] = True
+    reads: ClassVar[bool] = False
 
     annotators: tuple[str, ...] = ()
     classes: int = 0

@@ -101,18 +101,19 @@ def fit_calibrated(
     the cross-fits, and nothing is measured on them.
     """
     fitted = make().fit(seed, labels, pool, random_seed)
+    read = pool.take(np.flatnonzero(pool.observed))  # verdicts are on these
     held = np.empty((len(labels), seed.classes))
     others: list[FloatArray] = [np.empty(0)] * len(labels)
     for out, fold in _cross_fits(make, seed, labels, pool, random_seed):
         held[out] = fold.predict_proba(seed.take(out))
-        unlabelled = fold.predict_proba(pool)
+        unlabelled = fold.predict_proba(read)
         for row in out.tolist():
             others[row] = unlabelled
     held, labels = held[measured], labels[measured]
     found = calibrate(held, labels)
-    if not len(pool) or not len(measured):
+    if not len(read) or not len(measured):
         return fitted, found
-    whole = np.sort(tempered(fitted.predict_proba(pool), found.temperature).max(axis=1))
+    whole = np.sort(tempered(fitted.predict_proba(read), found.temperature).max(axis=1))
     _, temperatures = _temperatures(held, labels)
     reached = np.array(
         [

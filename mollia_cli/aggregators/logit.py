@@ -39,7 +39,8 @@ class Logit:
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
         """The inverse of ``to_json``."""
-        return cls(array(state["w"]), array(state["b"]), array(state["M"]))
+        b = array(state["b"])
+        return cls(array(state["w"]), b, array(state["M"]).reshape(-1, len(b)))  # of no features, too
 
 
 def start(annotator_rows: int, classes: int, free: int) -> Logit:

@@ -160,6 +160,7 @@ def only(panel: Panel, members: Sequence[int]) -> Panel:
         panel.votes[:, index],
         panel.invalid[:, index],
         panel.samples,
+        panel.texts,
     )
 
 

@@ -8,6 +8,7 @@ ANNOTATORS = Registry(
     {
         "llama": Entry("GgufAnnotator", "a local LLM in a GGUF file, through llama.cpp"),
         "replay": Entry("ReplayAnnotator", "stored outputs of LLMs, from a .npy or .jsonl file"),
+        "encoder": Entry("Encoder", "a frozen encoder: aggregators that look at texts learn from its embeddings"),
         "human": Entry("HumanAnnotator", "a person, one text at a time"),
         "oracle": Entry("OracleAnnotator", "the items' true labels"),
     },

@@ -11,6 +11,7 @@ import msgspec
 from mollia_cli.domain.errors import InputError
 
 LLAMA = "llama"
+ENCODER = "encoder"
 _FORM = 'write a name or a path in quotes, or a table: { name = "lab", kind = "replay", file = "outputs.npy" }'
 Options = TypeVar("Options")
 

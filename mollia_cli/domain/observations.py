@@ -1,7 +1,8 @@
 """Observations: what one annotator answered for one item, and a panel's observations as arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,10 +46,28 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class Texts:
+    """What frozen encoders make of items' texts; nothing is read before an aggregator asks for it.
+
+    read: (an encoder's name, n item ids) -> [n, L, d] float32, from L places in the encoder.
+    """
+
+    encoders: tuple[str, ...]
+    read: Callable[[str, Sequence[str]], Any]
+
+    def without(self, encoder: str) -> "Texts | None":
+        """The other encoders; None where there is no other."""
+        left = tuple(name for name in self.encoders if name != encoder)
+        return Texts(left, self.read) if left else None
+
+
+@dataclass(frozen=True, slots=True)
 class Panel:
     """Observations of n items by N annotators over K labels, as arrays (rows follow ``ids``).
 
     samples: T, the number of answers that votes are shares of; of exact votes, as many as they are taken to be worth.
+    texts: the panel's encoders, where it has any. An item that no annotator has observed has nan for log_probs; only
+    aggregators that look at texts take such.
     """
 
     ids: tuple[str, ...]
@@ -57,6 +76,7 @@ class Panel:
     votes: FloatArray  # [n, N, K]
     invalid: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))  # [n, N]
     samples: int = 10
+    texts: Texts | None = None
 
     def __post_init__(self) -> None:
         n, annotators = len(self.ids), len(self.annotators)
@@ -76,6 +96,11 @@ class Panel:
         return int(self.log_probs.shape[2])
 
     @property
+    def observed(self) -> BoolArray:
+        """[n] whether annotators have observed the item."""
+        return np.asarray(~np.isnan(self.log_probs).all(axis=(1, 2)), dtype=np.bool_)
+
+    @property
     def probabilities(self) -> FloatArray:
         """z of the paper, [n, N, K]: probability of each whole label string, not normalised."""
         return np.exp(self.log_probs)
@@ -90,6 +115,7 @@ class Panel:
             self.votes[index],
             self.invalid[index],
             self.samples,
+            self.texts,
         )
 
     def joined(self, other: "Panel") -> "Panel":
@@ -101,6 +127,7 @@ class Panel:
             np.concatenate([self.votes, other.votes]),
             np.concatenate([self.invalid, other.invalid]),
             self.samples,
+            self.texts,
         )
 
     @staticmethod

@@ -46,7 +46,7 @@ def evaluate_panel(
     """Each LLM alone and the aggregators on a split's labelled items: vote, mean logits, MoLAM, the project's.
 
     Annotates what is missing. ``limit`` restricts it to the first so many items (0 = all). Of the seed items, those
-    are measured on that are a random sample and stand in no prompt. Raises InputError where there are none.
+    are measured on that are a random sample. Raises InputError where there are none.
     """
     items = _sample(project) if split == "seed" else project.store.items.in_split(split, labelled=True)
     items = items[:limit] if limit else items

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mollia_cli.domain.items import Item
+from mollia_cli.domain.settings import DISTIL
 from mollia_cli.learners.embeddings import forget_texts
-from mollia_cli.loop.setup import REFINED
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import EMBEDDINGS, finished_rounds, run_config
 from mollia_cli.store.runs import Round
@@ -91,10 +91,10 @@ def _trained(project: Project, items: Sequence[Item]) -> Iterator[Round]:
     everywhere = any(item.split in ("seed", "validation") or item.id in labelled for item in items)
     for run in project.store.runs.names():
         picked = [s.round for s in project.store.runs.selections(run) if s.item_id in wanted]
-        # the refined method learns from unselected items, too, and does not write down from which
-        refined = run_config(project, run).method == REFINED
+        # the method distil learns from unselected items, too, and does not write down from which
+        everything = run_config(project, run).method == DISTIL
         for record in finished_rounds(project, run):
-            if everywhere or refined or any(number <= record.number for number in picked):
+            if everywhere or everything or any(number <= record.number for number in picked):
                 yield record
 
 

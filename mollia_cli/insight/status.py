@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from mollia_cli import models
-from mollia_cli.domain.members import LLAMA, MemberSpec
+from mollia_cli.domain.members import ENCODER, LLAMA, MemberSpec
 from mollia_cli.domain.report import Corrections
 from mollia_cli.insight.corrections import corrections
 from mollia_cli.project.context import Project
+from mollia_cli.project.encoders import encoder_name
 from mollia_cli.project.learner import current_run
 from mollia_cli.project.members import llm_name
 from mollia_cli.store.runs import Round
@@ -78,7 +79,7 @@ def status(project: Project) -> Status:
         labels=project.labels.names,
         items=store.items.counts(),
         synthetic=store.synthetic.counts(),
-        panel=tuple(_member(project, spec) for spec in project.panel or map(MemberSpec, models.installed_names("llm"))),
+        panel=tuple(_member(project, spec) for spec in project.panel),
         encoder=ModelState(encoder, "encoder", models.is_installed(encoder)),
         annotators=tuple(AnnotatorSummary(**row) for row in store.observations.summary()),
         people=corrections(project),
@@ -97,8 +98,10 @@ def next_step(state: Status) -> str:
     if not state.items.get("seed", {}).get("labelled"):
         return "mollia label --seed 50 (or: mollia import labelled.csv --split seed)"
     missing = [model.name for model in (*state.panel, state.encoder) if not model.installed]
-    if missing or not state.panel:
-        return f"mollia models pull {' '.join(missing) or 'smollm2-135m-instruct'}"
+    if missing:
+        return f"mollia models pull {' '.join(missing)}"
+    if not state.panel:
+        return "mollia panel add NAME (mollia models list says which LLMs there are)"
     if not state.rounds:
         return "mollia run --rounds 10"
     if state.rounds[-1].metrics is None:
@@ -107,6 +110,7 @@ def next_step(state: Status) -> str:
 
 
 def _member(project: Project, spec: MemberSpec) -> ModelState:
-    """A member of the panel; the kinds that are no LLM of a file need none."""
-    installed = spec.kind != LLAMA or models.is_installed(llm_name(spec, project.folder))
+    """A member of the panel; the kinds that have no file need none."""
+    files = {LLAMA: llm_name(spec, project.folder), ENCODER: encoder_name(spec)}
+    installed = spec.kind not in files or models.is_installed(files[spec.kind])
     return ModelState(spec.name, spec.kind, installed)

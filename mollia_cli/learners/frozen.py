@@ -1,22 +1,24 @@
 """A pretrained encoder that reads texts and never learns; what it has read is kept."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 
 from mollia_cli.domain.digest import digest_file, digest_of
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.observations import FloatArray
+from mollia_cli.domain.observations import FloatArray, IntArray
 from mollia_cli.domain.progress import Progress, silent
-from mollia_cli.learners.devices import use_threads
+from mollia_cli.learners.devices import choose_device, fast_dtype, use_threads
 from mollia_cli.learners.embeddings import EmbeddingStore, Vectors
 from mollia_cli.learners.inference import pooled_layers
-from mollia_cli.learners.pretrained import check_folder, load_pretrained, most_tokens
+from mollia_cli.learners.pretrained import check_folder, load_pretrained, load_tokenizer, most_tokens
 from mollia_cli.learners.tokens import TokenStore
 
+_ALL, _THIRDS = "all layers", "thirds of the layers"
 _ANY_LABELS = ("a", "b")  # of the head that comes with the body and is not used
 
 
@@ -46,21 +48,39 @@ class FrozenEncoder:
         self._threads = threads
         self._keep = keep
         self._body: Any = None
-        self._stores: dict[bool, EmbeddingStore] = {}
+        self._stores: dict[str, EmbeddingStore] = {}
+
+    @classmethod
+    def open(cls, folder: Path, max_tokens: int, *, threads: int = 0, keep: Path | None = None) -> Self:
+        """The encoder on the device at hand; its texts are cut at ``max_tokens``."""
+        device = choose_device("auto")
+        tokens = TokenStore(load_tokenizer(folder), max_tokens, None)
+        return cls(folder, tokens, max_tokens, device=device, dtype=fast_dtype(device), threads=threads, keep=keep)
 
     def layers(self, texts: Sequence[str], progress: Progress = silent) -> list[FloatArray]:
         """[n, d] of each layer, the embeddings' first: the mean of its states over a text's tokens."""
-        found = self._read(texts, last=False, progress=progress)
+        found = self._read(texts, _ALL, progress)
         return [found[:, layer].astype(np.float64) for layer in range(found.shape[1])]
 
-    def sentences(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:
-        """[n, d] float32: the last layer's mean state, of length 1."""
-        found = self._read(texts, last=True, progress=progress)[:, 0]
-        return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
+    def thirds(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:
+        """[n, 3, d] float32: the mean of ``layers`` over the first, the middle and the last third of the layers.
+
+        What a label is about may stand in early layers (a question's type does); a third of them takes less room.
+        """
+        return self._read(texts, _THIRDS, progress)
+
+    def close(self) -> None:
+        """Free the weights; reading again loads them again."""
+        self._body = None
+
+    @property
+    def identity(self) -> str:
+        """What ``thirds`` depend on."""
+        return self._identity(_THIRDS)
 
     def unread(self, texts: Sequence[str]) -> Sequence[str]:
-        """The distinct texts that ``sentences`` would have to read, the longest first."""
-        return self._store(last=True).missing(texts)
+        """The distinct texts that ``thirds`` would have to read, the longest first."""
+        return self._store(_THIRDS).missing(texts)
 
     def body(self) -> Any:
         """The model without a head, in the precision in which it reads."""
@@ -75,28 +95,40 @@ class FrozenEncoder:
             self._body = model.base_model.to(self._dtype).eval().requires_grad_(False)
         return self._body
 
-    def _read(self, texts: Sequence[str], last: bool, progress: Progress) -> Vectors:
-        store = self._store(last)
+    def _read(self, texts: Sequence[str], layers: str, progress: Progress) -> Vectors:
+        store = self._store(layers)
         done, total = 0, 0
 
-        def told(more: int) -> None:
+        def heard(more: int) -> None:
             nonlocal done
             done += more
-            progress("embedding", done, total)
+            progress(f"embedding with {self.folder.name}", done, total)
 
         def read(part: Sequence[str]) -> Vectors:
-            return pooled_layers(self.body(), self._tokens.encode(part), self._device, last, told)
+            found = pooled_layers(self.body(), self._tokens.encode(part), self._device, heard)
+            if layers == _ALL:
+                return found
+            return np.stack([found[:, third].mean(axis=1) for third in thirds_of(found.shape[1])], axis=1)
 
         total = len(store.missing(texts))
         return store.get(texts, read)
 
-    def _store(self, last: bool) -> EmbeddingStore:
-        if last not in self._stores:
-            folder = None if self._keep is None else self._keep / self._identity(last)[:32]
-            self._stores[last] = EmbeddingStore(folder)
-        return self._stores[last]
+    def _store(self, layers: str) -> EmbeddingStore:
+        if layers not in self._stores:
+            folder = None if self._keep is None else self._keep / self._identity(layers)[:32]
+            self._stores[layers] = EmbeddingStore(folder)
+        return self._stores[layers]
 
-    def _identity(self, last: bool) -> str:
+    @cache  # noqa: B019 -- a second of reading the weights, for as long as the encoder lives
+    def _identity(self, layers: str) -> str:
         files = [self.folder / "config.json", *sorted(self.folder.glob("model*.safetensors"))]
         weights = [digest_file(path) for path in files]
-        return digest_of([weights, self._tokens.identity, str(self._dtype), "last layer" if last else "all layers"])
+        return digest_of([weights, self._tokens.identity, str(self._dtype), layers])
+
+
+def thirds_of(states: int) -> list[IntArray]:
+    """Which of an encoder's ``states`` each third holds.
+
+    The first, the embeddings', is left out; of fewer than three layers each stands alone.
+    """
+    return np.array_split(np.arange(1, states), min(3, states - 1))

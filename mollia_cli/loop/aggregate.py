@@ -22,8 +22,9 @@ from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.loop.needed import fit_items, fit_seeds, unlabelled_sample
 from mollia_cli.loop.sample import at_random
 from mollia_cli.project.context import Project
+from mollia_cli.project.encoders import encoder_digests, encoder_specs
 from mollia_cli.project.labels import decided_verdicts
-from mollia_cli.project.observe import Member, members, observed_by_all, stack
+from mollia_cli.project.observe import Member, members, observed_by_all, stack, unobserved
 from mollia_cli.store.items import chunks
 from mollia_cli.store.verdicts import Fit
 
@@ -89,6 +90,7 @@ def fit_aggregator(
     if not kind.learns:
         seed, seed_ids = [], []
     pool_ids = learned_from(project, panel, also, seed_ids) if kind.learns else []
+    unread = embedded_alone(project, {*pool_ids, *seed_ids}) if kind.reads else []
     # the seeds stand first; what people reviewed is no fair sample
     measured = (
         at_random(project, [item.id for item in fit_seeds(project)]) if kind.learns else np.zeros(0, dtype=np.int64)
@@ -100,6 +102,7 @@ def fit_aggregator(
         rule,
         {
             "panel": [member.key for member in panel],
+            **({"encoders": encoder_digests(project), "embedded alone": unread} if kind.reads else {}),
             "seed": [[item.id, item.label] for item in seed],
             "pool": pool_ids,
             "wanted": list(also if wanted is None else wanted),
@@ -113,7 +116,7 @@ def fit_aggregator(
         stored = Calibration.from_json(fit.calibration) if fit.calibration else None
         return Fitted(fit, kind.from_json(fit.state), panel, rule, stored)
     seen, labels = _stacked(project, panel, seed)
-    unlabelled = stack(project, panel, pool_ids)
+    unlabelled = stack(project, panel, pool_ids).joined(unobserved(project, panel, unread))
     project.progress(f"fitting {name}", 0, 1)
     aggregator: Aggregator
     calibration = None
@@ -147,6 +150,16 @@ def learned_from(project: Project, panel: Sequence[Member], also: Sequence[str],
     """
     wanted = dict.fromkeys([*unlabelled_sample(project), *some(project, also)])
     return observed_by_all(project, panel, [item_id for item_id in wanted if item_id not in labelled])
+
+
+def embedded_alone(project: Project, learned: Container[str]) -> list[str]:
+    """A fixed random sample of the pool that no LLM has to read: of it the panel's encoders alone tell something."""
+    if not encoder_specs(project):
+        return []
+    items = project.store.items
+    order = stream(project.settings.random_seed, "embedded", *project.own_streams).permutation(items.pool_size())
+    sample = items.pool_at(order[: project.settings.aggregate.embedded].tolist())
+    return [item_id for item_id in sample if item_id not in learned]
 
 
 def some(project: Project, ids: Sequence[str]) -> Sequence[str]:

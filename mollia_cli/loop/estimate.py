@@ -20,11 +20,10 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Panel
 from mollia_cli.domain.processor import Others
 from mollia_cli.domain.rng import stream
-from mollia_cli.domain.settings import RunConfig
+from mollia_cli.domain.settings import DISTIL, RunConfig
 from mollia_cli.learners.base import DROPOUT, EMBEDDINGS, PERTURBED, PROBABILITIES, Examples, take
 from mollia_cli.loop.needed import fit_seeds, needed_for_fit
-from mollia_cli.loop.refine import CONFIDENT
-from mollia_cli.loop.setup import REFINED, as_opened, planned_run
+from mollia_cli.loop.setup import as_opened, planned_run
 from mollia_cli.loop.stop import STOP_SET
 from mollia_cli.loop.train import fewer_epochs
 from mollia_cli.project.context import Project
@@ -155,7 +154,9 @@ def _llms(project: Project, plan: _Plan, chosen: Sequence[str], texts: int) -> I
     for place, annotator in enumerate(annotators):
         key = project.store.observations.register(annotator.name, annotator.identity)
         missing = project.store.observations.missing(key, known)
-        sample = _spread_by_length(project.store.items.get(missing or known), texts + 1)
+        items = project.store.items.get(missing or known)
+        alike = [item for item in items if annotator.half_of(item) == annotator.half_of(items[0])]  # one shared prefix
+        sample = _spread_by_length(alike, texts + 1)
         load, rate = _read(project, annotator, key, [item.id for item in sample if item.id in set(missing)])
         tokens = _tokens_per_text(project, key, sample)
         missing = project.store.observations.missing(key, missing)
@@ -283,17 +284,17 @@ def _steps(project: Project, examples: int, least: int) -> int:
 
 
 def _examples(project: Project, plan: _Plan, number: int) -> int:
-    """What a round trains on, about: seeds, selected items and (method refined) confident others."""
+    """What a round trains on, about: seeds, selected items and (method distil) the other annotated ones."""
     seeds = len(project.store.items.ids("seed", labelled=True))
     selected = min(number * plan.setup.batch, len(project.store.items.ids("pool")))
-    others = CONFIDENT * project.settings.aggregate.unlabelled if plan.setup.method == REFINED and number else 0.0
+    others = project.settings.aggregate.unlabelled if plan.setup.method == DISTIL and number else 0
     return int(seeds + selected + others)
 
 
 def _epochs(project: Project, plan: _Plan, run: str, examples: int) -> Amount:
     """As many as the run's rounds took so far; before that from just past the patience to all of them."""
     settings = project.settings.learner
-    most = fewer_epochs(project, examples) if plan.setup.method == REFINED else settings.epochs
+    most = fewer_epochs(project, examples) if plan.setup.method == DISTIL else settings.epochs
     seen = [(record.metrics or {}).get("epochs", most) for record in finished_rounds(project, run)]
     least = min(settings.patience + 1, most)
     return Amount(least, min(float(np.mean(seen)), most) if seen else (least + most) / 2, most)

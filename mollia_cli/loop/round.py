@@ -9,19 +9,18 @@ from mollia_cli.aggregators.quality import interval
 from mollia_cli.domain.errors import InputError, MolliaError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.metrics import micro_f1
-from mollia_cli.domain.settings import RunConfig
+from mollia_cli.domain.settings import DISTIL, RunConfig
 from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.loop.aggregate import fit_aggregator, verdicts_on
 from mollia_cli.loop.cascade import ask, stages_remark, with_sample
-from mollia_cli.loop.needed import needed_for_fit
-from mollia_cli.loop.refine import refined_verdicts, with_confident
+from mollia_cli.loop.needed import needed_for_fit, unlabelled_sample
 from mollia_cli.loop.select import opinions, select
-from mollia_cli.loop.setup import REFINED, as_opened, open_run
+from mollia_cli.loop.setup import as_opened, open_run
 from mollia_cli.loop.train import Labelled, Stopwatch, evaluate, keep_model, train_learner
 from mollia_cli.project.context import Project
 from mollia_cli.project.labels import certain_verdicts, decided_verdicts, labelled_by_people
 from mollia_cli.project.members import certain
-from mollia_cli.project.observe import annotate, known_labels
+from mollia_cli.project.observe import annotate, known_labels, observed_by_all
 from mollia_cli.store.runs import Round, Selection
 from mollia_cli.store.verdicts import Fit
 
@@ -107,7 +106,7 @@ def _labelled(gold: Sequence[Item], selections: Sequence[Selection], verdicts: V
 def _label(project: Project, run: str, setup: RunConfig, number: int, selections: Sequence[Selection]) -> Verdicts:
     """Verdicts on everything that the run has selected: annotate what is missing, fit, aggregate.
 
-    The labels of a member that knows them are verdicts; refined ones come with those on unselected items.
+    The labels of a member that knows them are verdicts; the method distil has them on all annotated items.
     What people have labelled already needs no verdict of the panel.
     """
     watch = Stopwatch()
@@ -123,7 +122,7 @@ def _label(project: Project, run: str, setup: RunConfig, number: int, selections
         done = ask(project, setup.cascade, setup.threshold, with_sample(project, ids), setup.aggregator)
         _record(project, run, number, "annotate", watch)
         project.say(f"run {run} round {number}: {stages_remark(done)}")
-        fit, verdicts = done.fit, done.verdicts.of(ids)
+        fit, verdicts = done.fit, done.verdicts if setup.method == DISTIL else done.verdicts.of(ids)
     else:
         fit, verdicts = _whole_panel(project, run, setup, number, ids)
     project.store.runs.update_round(run, number, fit=fit.id)
@@ -136,10 +135,11 @@ def _stored(project: Project, setup: RunConfig, fit: int, selections: Sequence[S
     Items that an earlier round selected and the fit has no verdict on have none.
     """
     selected = [selection.item_id for selection in selections]
-    if setup.method == REFINED:
-        verdicts = with_confident(project, fit, selected)
-    else:
-        verdicts = project.store.verdicts.get(fit, selected)
+    wanted = selected
+    if setup.method == DISTIL:
+        ignored = project.store.decisions.ignored()
+        wanted = sorted({*project.store.verdicts.confidences(fit), *selected} - ignored)
+    verdicts = project.store.verdicts.get(fit, wanted)
     verdicts = verdicts.updated(decided_verdicts(project, selected))
     if left_out := len(set(selected).difference(verdicts.ids)):
         project.say(
@@ -154,13 +154,12 @@ def _whole_panel(project: Project, run: str, setup: RunConfig, number: int, ids:
     watch = Stopwatch()
     panel = annotate(project, list(dict.fromkeys([*needed_for_fit(project), *ids])))
     _record(project, run, number, "annotate", watch)
-    if setup.method == REFINED:
-        fit, verdicts = refined_verdicts(project, setup.aggregator, panel, ids)
-    else:
-        fitted = fit_aggregator(project, setup.aggregator, panel, ids)
-        fit, verdicts = fitted.fit, verdicts_on(project, fitted, ids)
+    if setup.method == DISTIL:  # whatever was read for the aggregator has a verdict as good as the others
+        ids = sorted({*observed_by_all(project, panel, unlabelled_sample(project)), *ids})
+    fitted = fit_aggregator(project, setup.aggregator, panel, ids)
+    verdicts = verdicts_on(project, fitted, ids)
     _record(project, run, number, "aggregate", watch)
-    return fit, verdicts
+    return fitted.fit, verdicts
 
 
 def _verdict_quality(project: Project, selections: Sequence[Selection], verdicts: Verdicts) -> dict[str, float | None]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.metrics import macro_f1, micro_f1
 from mollia_cli.domain.rng import stream, stream_seed
-from mollia_cli.domain.settings import RunConfig
+from mollia_cli.domain.settings import DISTIL, RunConfig
 from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.learners.base import Examples, Learner, join, take
 from mollia_cli.learners.discrepancy import discrepancy_weights, negative_weight
@@ -29,7 +29,7 @@ _LEAST_EPOCHS = 3
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """What a round trains on: gold seeds, selected items with their verdicts, and confident verdicts on other items.
+    """What a round trains on: gold seeds, selected items with their verdicts, and verdicts on other annotated items.
 
     ``trusted`` verdicts, people's or true labels, weigh 1 whatever the previous round's model says.
     """
@@ -40,10 +40,12 @@ class Labelled:
     trusted: bool = False
 
 
-def training_examples(project: Project, labelled: Labelled, alpha: float) -> Examples:
+def training_examples(project: Project, labelled: Labelled, alpha: float, soft: bool = False) -> Examples:
     """Seeds with weight 1 and no negatives; selections with y+, W_d (Eq. 8) and y- (Eq. 5).
 
-    Verdicts on items that were not selected come behind them, with W_d = 1.
+    Verdicts on items that were not selected come behind them, with W_d = 1. ``soft``: the verdicts' probabilities
+    instead of y+ (knowledge distillation: Hinton et al. 2015), with weight 1 and no negatives; they hold what W_d and
+    y- are for.
     """
     classes = len(project.labels)
     picked = {selection.item_id: selection.opinion for selection in labelled.selections}
@@ -52,11 +54,14 @@ def training_examples(project: Project, labelled: Labelled, alpha: float) -> Exa
     if not items:
         return gold
     verdicts = labelled.verdicts.of([item.id for item in items])
+    texts, known = tuple(item.text for item in items), np.full(len(items), labelled.trusted)
+    if soft:
+        trusted = Examples.gold(texts, verdicts.labels, classes)
+        return join(gold, replace(trusted, known=known, soft=verdicts.probabilities))
     opinions = [picked.get(item.id) for item in items]
     differs = np.array([o is not None and o != k for o, k in zip(opinions, verdicts.labels, strict=True)])
     weights = discrepancy_weights(differs, 1.0 if labelled.trusted else alpha)
-    known = np.full(len(items), labelled.trusted)
-    return join(gold, Examples(tuple(i.text for i in items), verdicts.labels, weights, verdicts.negatives, known))
+    return join(gold, Examples(texts, verdicts.labels, weights, verdicts.negatives, known))
 
 
 def train_learner(
@@ -73,7 +78,7 @@ def train_learner(
     config: runs of the same repeat share their random streams.
     lambda_before: the previous round's weight of negative labels, see ``negative_weight``.
     """
-    examples = training_examples(project, labelled, config.alpha)
+    examples = training_examples(project, labelled, config.alpha, config.method == DISTIL)
     training, validation, source = split_validation(project, examples, config.repeat, number)
     synthetic = synthetic_examples(project) if config.synthetic else None
     if synthetic is not None:  # after the cut: none may be a validation item

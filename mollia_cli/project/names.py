@@ -5,7 +5,7 @@ from typing import Any
 
 from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.members import LLAMA
+from mollia_cli.domain.members import ENCODER, LLAMA
 from mollia_cli.domain.registry import Registry
 from mollia_cli.domain.settings import SECTIONS, Key, Settings, keys
 from mollia_cli.learners import LEARNERS
@@ -48,4 +48,7 @@ def missing_models(settings: Settings, folder: Path) -> list[str]:
     from mollia_cli.project.members import llm_name
 
     llms = [llm_name(spec, folder) for spec in settings.panel.members if spec.kind == LLAMA]
-    return [name for name in dict.fromkeys([*llms, settings.learner.encoder]) if not models.is_installed(name)]
+    encoders = [str(spec.options.get("model") or spec.name) for spec in settings.panel.members if spec.kind == ENCODER]
+    return [
+        name for name in dict.fromkeys([*llms, *encoders, settings.learner.encoder]) if not models.is_installed(name)
+    ]

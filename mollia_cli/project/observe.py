@@ -15,8 +15,9 @@ from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.observations import IntArray, Observation, Panel
 from mollia_cli.project.context import Project
+from mollia_cli.project.encoders import panel_texts
 from mollia_cli.project.labels import KnownLabels
-from mollia_cli.project.panel import fit_together, panel_annotators
+from mollia_cli.project.panel import fit_together, panel_annotators, worked_examples
 from mollia_cli.store.items import chunks
 
 LITTLE_MASS = 0.5
@@ -174,7 +175,7 @@ def _warn(project: Project, member: Member, ids: Sequence[str]) -> None:
             cut += seen.truncated
             tokens += seen.tokens
     if tokens and mass < LITTLE_MASS:
-        shots = "" if project.settings.annotate.shots else f" --shots {2 * len(project.labels)}, or"
+        shots = "" if any(worked_examples(project)) else f" --shots {2 * len(project.labels)}, or"
         project.say(
             f"{name} puts only {mass:.0%} of its probability on the labels: see what it says instead with"
             f" `mollia annotate --model {name} --show-invalid 2 --limit 5` and what it reads with"
@@ -211,7 +212,16 @@ def stack(project: Project, panel: Sequence[Member], ids: Sequence[str]) -> Pane
             member.key, ids, log_probs[:, column], votes[:, column], invalid[:, column]
         )
     names = tuple(member.name for member in panel)
-    return Panel(tuple(ids), names, log_probs, votes, invalid, project.settings.annotate.samples)
+    return Panel(tuple(ids), names, log_probs, votes, invalid, project.settings.annotate.samples, panel_texts(project))
+
+
+def unobserved(project: Project, panel: Sequence[Member], ids: Sequence[str]) -> Panel:
+    """Items that the panel has not observed, for aggregators that look at texts."""
+    shape = (len(ids), len(panel), len(project.labels))
+    names = tuple(member.name for member in panel)
+    nothing = np.full(shape, np.nan)
+    votes, invalid = np.zeros(shape), np.ones(shape[:2])
+    return Panel(tuple(ids), names, nothing, votes, invalid, project.settings.annotate.samples, panel_texts(project))
 
 
 def observed_by_all(project: Project, panel: Sequence[Member], ids: Sequence[str]) -> list[str]:

@@ -1,8 +1,10 @@
 """Small made-up panels whose gold labels are known."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
-from mollia_cli.domain.observations import FloatArray, IntArray, Panel
+from mollia_cli.domain.observations import FloatArray, IntArray, Panel, Texts
 from mollia_cli.domain.rng import stream
 
 
@@ -26,3 +28,16 @@ def panel_of(z: FloatArray, votes: FloatArray) -> Panel:
     return Panel(
         ids, tuple(f"llm{i}" for i in range(log_probs.shape[1])), log_probs, np.asarray(votes, dtype=np.float64)
     )
+
+
+def made_texts(ids: Sequence[str], embeddings: Mapping[str, FloatArray]) -> Texts:
+    """Encoders that have read the texts of ``ids``; embeddings: [n, L, d] of each."""
+    row = {item_id: number for number, item_id in enumerate(ids)}
+    return Texts(tuple(embeddings), lambda name, wanted: embeddings[name][[row[one] for one in wanted]])
+
+
+def telling_texts(panel: Panel, gold: IntArray, places: int = 2) -> Texts:
+    """One encoder whose embeddings hold the label, noisily."""
+    rng = stream(0, "telling texts", len(gold))
+    rows = np.eye(panel.classes)[gold][:, None] + rng.normal(0.0, 0.6, (len(gold), places, panel.classes))
+    return made_texts(panel.ids, {"mini": rows})

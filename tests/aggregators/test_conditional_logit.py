@@ -1,4 +1,4 @@
-"""The default aggregator and the logit under it."""
+"""The aggregator of LLMs alone and the logit under it."""
 
 from dataclasses import replace
 
@@ -6,22 +6,16 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from mollia_cli.aggregators import AGGREGATORS, DEFAULT
 from mollia_cli.aggregators.conditional_logit import ConditionalLogit, _centres
 from mollia_cli.aggregators.features import folds, log_scores, most_confident
 from mollia_cli.aggregators.logit import Ridge, fit_logit, start
 from mollia_cli.aggregators.quality import only
-from mollia_cli.aggregators.text import with_members
 from mollia_cli.domain.rng import stream
 
 from .panels import made_panel, panel_of
 
 PANEL, GOLD = made_panel(400)
 SEED, POOL = PANEL.take(range(50)), PANEL.take(range(50, 400))
-
-
-def test_it_is_the_default() -> None:
-    assert AGGREGATORS.load(DEFAULT) is ConditionalLogit
 
 
 def test_log_scores_are_the_written_formula() -> None:
@@ -37,7 +31,6 @@ def test_log_scores_know_of_how_many_answers_the_votes_are_shares() -> None:
     np.testing.assert_allclose(log_scores(forty)[0], expected)
     # what is made of a panel keeps the number
     assert {made.samples for made in (forty.take([0]), forty.joined(forty), only(forty, [0]))} == {40}
-    assert with_members(forty, {"text": np.array([[0.5, 0.5]])}).samples == 40
 
 
 def test_without_evidence_it_is_the_geometric_mean() -> None:

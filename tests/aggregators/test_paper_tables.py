@@ -60,7 +60,7 @@ def test_labels_outside_the_fifty_change_no_prediction(tables: ModuleType, featu
 def test_predictions_do_depend_on_the_fifty(tables: ModuleType, features: Path) -> None:
     data = tables.read_dataset(features / "never_seen_meta_x.npy")
     given, others = tables.draw(N, 3)
-    method = tables.methods_for(data)[tables.DEFAULT]
+    method = tables.methods_for(data)[tables.LLMS_ALONE]
     true = method(data, given, data.labels[given], others, 3)
     assert (true != method(data, given, (data.labels[given] + 1) % 3, others, 3)).any()
 

@@ -178,3 +178,46 @@ def test_draws_of_more_labels_hold_those_of_fewer_and_the_worked_examples(script
     rows = script.order(30, (7, 3), 4)
     assert rows[:2].tolist() == [7, 3] and sorted(rows) == list(range(30))
     assert (rows != script.order(30, (7, 3), 5)).any()
+
+
+def test_mollia_learns_of_the_encoders_in_its_panel_and_trains_the_classifier_on_probabilities(
+    script: Any, folder: Path
+) -> None:
+    options = script.argparse.Namespace(
+        data=str(folder), encoders=[str(folder / "tiny")], panel=[], outputs=folder / "outputs.npy", outputs_shots=None,
+        shots=[], columns=None, tokens=16, out=None,
+    )  # fmt: skip
+    data, gold = script.material(options)
+    assert data.embedded["tiny"].sentences.shape[0] == data.embedded["tiny"].thirds.shape[0] == 80
+    telling = np.eye(2)[gold] + np.random.default_rng(0).normal(0.0, 0.3, (80, 2))
+    data.embedded["tiny"] = script.Embedded(telling, telling[:, None], (0.0, 0.0), (0.0, 0.0))
+    rows = script.order(60, (), 0)
+    draw = script.Draw(rows[:20], gold[rows[:20]], rows[20:], 0)
+    for name in ("mollia", "mixture-without-llms"):  # the LLMs are right on four in five
+        answer = script.catalogue(("tiny",), 16, True, False)[name].run(data, draw)
+        assert (answer.pool == gold[draw.pool]).mean() > 0.9, name
+        assert (answer.test == gold[60:]).mean() > 0.9, name
+    head = sys.modules["alternatives"]
+    unsure = np.full((40, 2), 0.5)
+    sure = np.eye(2)[1 - gold[draw.pool]]
+    assert (head.distilled(data, draw, unsure) == gold[60:]).mean() > 0.9  # what is not known does no harm
+    assert (head.distilled(data, draw, sure) == gold[60:]).mean() < 0.5
+
+
+def test_the_mixtures_benchmark_sets_it_beside_its_parts(
+    script: ModuleType,
+    load_benchmark: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    mixture = load_benchmark("mixture")
+    command = ["mixture.py", "--data", str(folder), "--encoders", str(folder / "tiny"), "--tokens", "16", "--json"]
+    monkeypatch.setattr(sys, "argv", [*command, "--outputs", str(folder / "outputs.npy"), "--labels", "20"])
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--seeds", "2"])
+    mixture.main()
+    found = json.loads(capsys.readouterr().out)
+    ways = ("labels alone", "no LLM", "LLMs alone", "mixture")
+    assert {f"test: {way}" for way in ways} | {"test: all true labels"} <= found.keys()
+    assert {name for name in found if name.startswith("pool")} == {f"pool: {way}" for way in ways[1:]}
+    assert found["pool: LLMs alone"]["mean"] > 0.6

@@ -1,13 +1,18 @@
 """What the text models of `refine` are trained on: the seeds at their weight, and the surest verdicts."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
+from aggregators.panels import made_panel
 
 from mollia_cli.aggregators.conditional_logit import ConditionalLogit
 from mollia_cli.aggregators.features import most_confident
-from mollia_cli.aggregators.text import refine
 from mollia_cli.domain.observations import FloatArray, IntArray
 
-from .panels import made_panel
+with pytest.MonkeyPatch.context() as path:
+    path.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    from baselines.text import refine
 
 PANEL, GOLD = made_panel(200, annotators=2, classes=3)
 SEED, POOL = PANEL.take(range(30)), PANEL.take(range(30, 200))

@@ -1,14 +1,19 @@
 """The text as one more annotator."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+from aggregators.panels import made_panel
 
 from mollia_cli.aggregators.conditional_logit import ConditionalLogit
-from mollia_cli.aggregators.text import LinearText, embedding_features, refine, tfidf_features, with_members
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.rng import stream
 
-from .panels import made_panel
+with pytest.MonkeyPatch.context() as path:
+    path.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    from baselines.text import LinearText, embedding_features, refine, tfidf_features, with_members
 
 PANEL, GOLD = made_panel(300, annotators=1, classes=3)
 SEED, POOL = PANEL.take(range(30)), PANEL.take(range(30, 300))
@@ -84,3 +89,7 @@ def test_layers_weigh_the_same() -> None:
     some = embedding_features([small], np.arange(10))
     assert (some[10:] == 0).all()
     np.testing.assert_allclose(some[:10].mean(axis=0), 0, atol=1e-6)
+
+
+def test_text_members_leave_the_number_of_answers_as_it_was() -> None:
+    assert with_members(replace(PANEL, samples=40), {"text": np.full((300, 3), 1 / 3)}).samples == 40

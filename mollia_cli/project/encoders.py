@@ -1,0 +1,60 @@
+"""The panel's encoders: what they make of the project's texts, each read once."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mollia_cli import models
+from mollia_cli.domain.members import ENCODER, MemberSpec
+from mollia_cli.domain.observations import Texts
+from mollia_cli.project.context import Project
+from mollia_cli.project.learner import EMBEDDINGS
+
+if TYPE_CHECKING:
+    from mollia_cli.learners.frozen import FrozenEncoder
+
+
+def encoder_specs(project: Project) -> list[MemberSpec]:
+    """The panel's members that are encoders. Stored outputs that stand for the LLMs leave them where they are."""
+    return [spec for spec in project.settings.panel.members if spec.kind == ENCODER]
+
+
+def encoder_name(spec: MemberSpec) -> str:
+    """The catalogue name or folder of an encoder."""
+    return str(spec.options.get("model") or spec.name)
+
+
+def panel_texts(project: Project) -> Texts | None:
+    """The panel's encoders for an aggregator that looks at texts; None where it has none. Nothing is loaded yet."""
+    by_name = {spec.name: spec for spec in encoder_specs(project)}
+
+    def read(name: str, ids: Sequence[str]) -> Any:
+        texts = [item.text for item in project.store.items.get(ids)]
+        encoder = _encoder(project, by_name[name])
+        try:
+            return encoder.thirds(texts, project.progress)
+        finally:
+            encoder.close()
+
+    return Texts(tuple(by_name), read) if by_name else None
+
+
+def encoder_digests(project: Project) -> dict[str, str]:
+    """What the embeddings of each of the panel's encoders depend on, by its name."""
+    return {spec.name: _encoder(project, spec).identity for spec in encoder_specs(project)}
+
+
+def _encoder(project: Project, spec: MemberSpec) -> "FrozenEncoder":
+    settings = project.settings.learner
+    return _loaded(
+        models.resolve_encoder(encoder_name(spec)), settings.max_tokens, settings.threads, project.root / EMBEDDINGS
+    )
+
+
+@lru_cache(maxsize=8)
+def _loaded(folder: Path, max_tokens: int, threads: int, keep: Path) -> "FrozenEncoder":
+    """One for each encoder and project: its weights' digest takes a second."""
+    from mollia_cli.learners.frozen import FrozenEncoder  # torch takes seconds
+
+    return FrozenEncoder.open(folder, max_tokens, threads=threads, keep=keep)
