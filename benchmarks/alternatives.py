@@ -80,12 +80,13 @@ class Material:
 
 @dataclass(frozen=True)
 class Draw:
-    """Some labelled train rows, the other train rows that may be read, and the draw's number."""
+    """Some labelled train rows, others that may be read, and the draw's number; ``unread``: others, for encoders alone."""
 
     given: IntArray
     labels: IntArray
     pool: IntArray
     number: int
+    unread: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -144,9 +145,11 @@ def spreading_on(encoder: str) -> Callable[[Material, Draw], Answer]:
 
     def run(data: Material, draw: Draw) -> Answer:
         rows, n = data.sentences(encoder), len(draw.given)
-        graph = Spreading(rows[np.concatenate([draw.given, draw.pool])])
+        graph = Spreading(rows[np.concatenate([draw.given, draw.pool, draw.unread])])
         scores = graph.scores(np.arange(n), draw.labels, len(data.labels))
-        return Answer(graph.outside(rows[data.train :], scores).argmax(axis=1), scores[n:].argmax(axis=1))
+        return Answer(
+            graph.outside(rows[data.train :], scores).argmax(axis=1), scores[n : n + len(draw.pool)].argmax(axis=1)
+        )
 
     return run
 
@@ -215,9 +218,9 @@ def unshown(data: Material, draw: Draw) -> BoolArray:
 
 def mixture_without_llms(data: Material, draw: Draw) -> Answer:
     """mollia's mixture where no LLM takes part, and the classifier that it trains."""
-    rows, classes = np.concatenate([draw.given, draw.pool]), len(data.labels)
+    rows, classes = np.concatenate([draw.given, draw.pool, draw.unread]), len(data.labels)
     blocks = [[made.thirds[rows, place] for place in range(made.thirds.shape[1])] for made in data.embedded.values()]
-    found = Mixture().mix(View.fit(blocks)(blocks), draw.labels, classes).pool
+    found = Mixture().mix(View.fit(blocks)(blocks), draw.labels, classes).pool[: len(draw.pool)]
     return Answer(distilled(data, draw, found), found.argmax(axis=1))
 
 
@@ -233,9 +236,16 @@ def mollia_default(data: Material, draw: Draw) -> Answer:
     keep = unshown(data, draw) if data.shown is not None else np.ones(len(draw.given), dtype=bool)
     kind: type[Aggregator] = AGGREGATORS.load(DEFAULT)
     seed, pool = panel.take(draw.given[keep]), panel.take(draw.pool)
-    fitted, known = fit_calibrated(kind, seed, draw.labels[keep], pool, draw.number, np.arange(len(seed)))
+    both = pool.joined(unobserved(panel.take(draw.unread)))
+    fitted, known = fit_calibrated(kind, seed, draw.labels[keep], both, draw.number, np.arange(len(seed)))
     verdicts = tempered(fitted.predict_proba(pool), known.temperature)
     return Answer(distilled(data, draw, verdicts), verdicts.argmax(axis=1))
+
+
+def unobserved(panel: Panel) -> Panel:
+    """The same texts, where no LLM has read them."""
+    nothing = np.full_like(panel.log_probs, np.nan)
+    return replace(panel, log_probs=nothing, votes=np.zeros_like(nothing), invalid=np.ones(nothing.shape[:2]))
 
 
 def distilled(data: Material, draw: Draw, verdicts: FloatArray) -> IntArray:

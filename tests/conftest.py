@@ -82,7 +82,8 @@ def fake_llm(monkeypatch: pytest.MonkeyPatch) -> type[FakeLLM]:
 def tiny_learner(monkeypatch: pytest.MonkeyPatch) -> type[TinyLearner]:
     """Every classifier of this test is a TinyLearner."""
     double = type("TinyLearner", (TinyLearner,), {})
-    stand_in(monkeypatch, LEARNERS, "transformer", double)
+    for name in ("transformer", "linear"):
+        stand_in(monkeypatch, LEARNERS, name, double)
     return double
 
 
