@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEMO_MODELS := qwen2.5-coder-0.5b-instruct qwen2.5-coder-1.5b-instruct all-minilm-l6-v2
+DEMO_MODELS := qwen2.5-coder-1.5b-instruct all-minilm-l6-v2 all-mpnet-base-v2
 TEST_MODELS := smollm2-135m-instruct all-minilm-l6-v2
 DEMO := mollia-demo
 AIRGAP := mollia-airgap

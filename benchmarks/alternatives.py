@@ -52,7 +52,8 @@ class Material:
     """Texts (those of train first, then the test's), and what is known of them without a label.
 
     panel: what LLMs said of the train rows; ``test_panel``: of the test rows, None where they were not asked.
-    shown, shown_test: the same with worked examples in the prompt, which are the train rows ``shots``.
+    shown, shown_test: the same with worked examples in the prompt, which are the train rows ``shots``; ``unread``:
+    those of them that were read with their own label, or not at all.
     reading: wall and CPU seconds of the LLMs without (False) and with (True) them, where they were read here.
     """
 
@@ -65,6 +66,7 @@ class Material:
     shown: Panel | None = None
     shown_test: Panel | None = None
     shots: tuple[int, ...] = ()
+    unread: tuple[int, ...] = ()
     embedded: dict[str, Embedded] = field(default_factory=dict)
     reading: dict[bool, tuple[float, float]] = field(default_factory=dict)
 
@@ -212,8 +214,8 @@ def _aggregated(name: str, data: Material, draw: Draw, shown: bool) -> Answer:
 
 
 def unshown(data: Material, draw: Draw) -> BoolArray:
-    """Which of the labelled rows no LLM was shown as a worked example."""
-    return ~np.isin(draw.given, data.shots)
+    """Which of the labelled rows no LLM has read with their own label."""
+    return ~np.isin(draw.given, data.unread)
 
 
 def mixture_without_llms(data: Material, draw: Draw) -> Answer:

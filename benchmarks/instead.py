@@ -7,8 +7,9 @@ DIR holds train.jsonl and test.jsonl ("text", "label"); `--data demo`: the demo'
 training texts are labelled; the LLMs also read --pool others without their labels, and what is semi-supervised as many
 as mollia's encoders do by default (aggregate.embedded). No other label is read but to measure. --outputs: stored outputs [n, 2N, K] (z and c of each LLM, columns in the order
 of --columns), rows by "meta_row"; --outputs-shots: the same with worked examples in the prompt, which are the
-training rows --shots. --panel: installed LLMs, which read everything, without and with six worked examples (the
-first labels of each draw, the same in all). Encoders are names of `mollia models` or folders.
+training rows --shots. --panel: installed LLMs, which read everything, without and with worked examples: at most six
+of the first twelve labels of each draw (the same in all), each half of the texts with those of the other. Encoders
+are names of `mollia models` or folders.
 
 Times: a method's own, the embedding of all texts where it needs one, and the LLMs' reading where it was done here.
 --out keeps texts' embeddings, readings and every finished cell; stopped, the same command goes on.
@@ -43,7 +44,7 @@ from mollia_cli.domain.settings import AggregateSettings
 from mollia_cli.machine.demo import NOUN, TASK, demo_labels, demo_messages
 from mollia_cli.models import resolve_encoder
 
-SHOTS = 6
+SHOTS = 6  # of each half
 AT_ONCE = 60  # texts that are read between two looks at the clock
 Row = dict[str, Any]
 
@@ -112,9 +113,9 @@ def material(options: argparse.Namespace) -> tuple[Material, IntArray]:
             data.panel = stored(options.outputs, rows)
         if options.outputs_shots:
             data.shown = stored(options.outputs_shots, rows)
-            data.shots = tuple(rows.index(row) for row in options.shots)
+            data.shots = data.unread = tuple(rows.index(row) for row in options.shots)
     elif options.panel:
-        data.shots = tuple(int(row) for row in order(len(train), (), 0)[:SHOTS])
+        data.shots = tuple(int(row) for row in order(len(train), (), 0)[: 2 * SHOTS])
         for shots in (data.shots, ()):
             z, c, seconds = kept(options, f"read-{len(shots)}", lambda shots=shots: ask(data, gold, shots, options))
             seen = Panel(tuple(map(str, range(len(texts)))), tuple(options.panel), z, c)
@@ -160,35 +161,31 @@ def stored(path: Path, rows: Sequence[int]) -> Panel:
 
 
 def ask(data: Material, gold: IntArray, shots: Sequence[int], options: argparse.Namespace) -> list[FloatArray]:
-    """[log-probabilities, votes, [wall, CPU] seconds] of installed LLMs on all texts but the worked examples."""
+    """[log-probabilities, votes, [wall, CPU] seconds] of installed LLMs on all texts; shots: rows with examples."""
     described = dict(zip(data.labels.names, data.labels.descriptions, strict=True))
     words = {"noun": NOUN, "task": TASK} if options.data == "demo" else {"noun": options.noun}
-    others = [str(row) for row in range(len(data.texts)) if row not in shots]
+    rows = [str(row) for row in range(len(data.texts))]
     with tempfile.TemporaryDirectory() as work:
         root = (options.out or Path(work)) / f"project-{len(shots)}"
         clock = root / "seconds.json"
         if not clock.is_file():
-            asked = {"annotate": {"shots": len(shots)}}
+            asked = {"annotate": {"shots": min(SHOTS, len(shots))}}
             with Project.create(root, described, panel=options.panel, settings=asked, **words) as project:
                 seeds = [{"id": str(r), "text": data.texts[r], "label": data.labels.names[gold[r]]} for r in shots]
                 project.import_(seeds, "seed") if seeds else None
-                project.import_([{"id": row, "text": data.texts[int(row)]} for row in others], "pool")
+                project.import_([{"id": r, "text": data.texts[int(r)]} for r in rows if int(r) not in shots], "pool")
             clock.write_text("[0, 0]")
         with Project.open(root) as project:
             project.use_threads(1)
-            for start in range(0, len(others), AT_ONCE):
+            for start in range(0, len(rows), AT_ONCE):
                 begin = time.perf_counter(), time.process_time()
-                project.annotate(others[start : start + AT_ONCE])
+                project.annotate(rows[start : start + AT_ONCE])
                 wall, cpu = json.loads(clock.read_text())
                 spent = wall + time.perf_counter() - begin[0], cpu + time.process_time() - begin[1]
                 clock.write_text(json.dumps(spent))
-                print(f"read {start + AT_ONCE} of {len(others)}: {spent[0]:.0f} s", file=sys.stderr, flush=True)
-            panel = project.annotate(others)
-    shape = (len(data.texts), len(panel.annotators), len(data.labels))
-    z, c = np.full(shape, -np.log(shape[2])), np.full(shape, 1 / shape[2])
-    places = [int(item_id) for item_id in panel.ids]
-    z[places], c[places] = panel.log_probs, panel.votes
-    return [z, c, np.array(spent)]
+                print(f"read {start + AT_ONCE} of {len(rows)}: {spent[0]:.0f} s", file=sys.stderr, flush=True)
+            panel = project.annotate(rows)
+    return [panel.log_probs, panel.votes, np.array(spent)]
 
 
 def order(n: int, first: Sequence[int], draw: int) -> IntArray:

@@ -14,7 +14,7 @@ from mollia_cli.domain.items import check_split
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray, Panel
 from mollia_cli.domain.report import Curve, Report
-from mollia_cli.domain.settings import RunConfig, parse_settings
+from mollia_cli.domain.settings import RunConfig, by_paper, parse_settings
 from mollia_cli.insight import compare, evaluate, export, predict, report, status
 from mollia_cli.loop import aggregate as aggregation
 from mollia_cli.loop import estimate as estimation
@@ -42,6 +42,7 @@ class _Named(RunConfig):
     """The arguments of a method about one run: what a run is, each left out as it was opened, else as the settings."""
 
     run: str = field(default="", kw_only=False)
+    paper: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,29 +82,33 @@ class Project(core.Project):
         noun: str = "text",
         task: str = "",
         random_seed: int = 0,
+        paper: bool = False,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Self:
         """A new project (``mollia init``); a folder that holds one raises RefusedError.
 
         labels: names, or names with what they mean. panel: catalogue names, paths of GGUF files, and members of
         other kinds as dictionaries, as they stand in ``mollia.toml``.
-        settings: sections of ``mollia.toml``, for example ``{"learner": {"epochs": 10}}``.
+        settings: sections of ``mollia.toml``, for example ``{"learner": {"epochs": 10}}``. paper: its values elsewhere.
         """
         described = labels if isinstance(labels, Mapping) else dict.fromkeys(labels, "")
         given = parse_settings({"labels": dict(described), **(settings or {})}, "settings")
         named = LabelSet(tuple(described), tuple(described.values()))
-        made = new_settings(named, noun, task, panel, encoder, random_seed)
+        if paper:
+            given = by_paper(given, settings or {})
+        made = new_settings(named, noun, task, panel, encoder, random_seed, paper)
         learner = replace(given.learner, encoder=made.learner.encoder)
         create(
             Path(folder),
             replace(
                 made,
-                panel=made.panel if panel else given.panel,
+                panel=made.panel if panel or not given.panel.members else given.panel,
                 annotate=given.annotate,
                 aggregate=given.aggregate,
                 learner=learner,
                 run=given.run,
             ),
+            paper,
         )
         return cls.open(Path(folder))
 

@@ -73,7 +73,7 @@ def test_encoder() -> Path:
 @pytest.fixture
 def fake_llm(monkeypatch: pytest.MonkeyPatch) -> type[FakeLLM]:
     """Every LLM of this test is a FakeLLM, with a queue of the test's own."""
-    double = type("FakeLLM", (FakeLLM,), {"queue": deque(), "asked": []})
+    double = type("FakeLLM", (FakeLLM,), {"queue": deque(), "asked": [], "read": {}})
     stand_in(monkeypatch, ANNOTATORS, "llama", double)
     return double
 

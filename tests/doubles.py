@@ -26,7 +26,7 @@ from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.metrics import micro_f1
 from mollia_cli.domain.observations import FloatArray, Observation
 from mollia_cli.domain.progress import Progress
-from mollia_cli.domain.prompting import Decoding, Prompt
+from mollia_cli.domain.prompting import Decoding, Prompt, Shots
 from mollia_cli.domain.registry import Registry
 from mollia_cli.learners.base import (
     DROPOUT,
@@ -67,11 +67,13 @@ class FakeLLM(Annotator):
     """A panel member that answers from ``queue``; where that is empty, by its file, its prompt and the text alone.
 
     An answer of the queue is a label's name or, not of one, an invalid answer; an exception is raised.
-    ``asked`` holds the ids of the items that it was asked of, in their order.
+    ``asked`` holds the ids of the items that it was asked of, in their order; ``read`` the examples that each was
+    read with.
     """
 
     queue: ClassVar[deque[Answer]]
     asked: ClassVar[list[str]]
+    read: ClassVar[dict[str, Shots]]
     batch = 8  # items that are yielded together
     Options = GgufAnnotator.Options
     from_spec = classmethod(GgufAnnotator.from_spec.__func__)
@@ -112,11 +114,14 @@ class FakeLLM(Annotator):
         for start in range(0, len(items), self.batch):
             yield [self._observation(item) for item in items[start : start + self.batch]]
 
-    def preview(self, text: str) -> str:
-        return self._prompt.message(text)
+    half_of = GgufAnnotator.half_of
+
+    def preview(self, item: Item) -> str:
+        return self._prompt.halves[self.half_of(item)].message(item.text)
 
     def _observation(self, item: Item) -> Observation:
         self.asked.append(item.id)
+        self.read[item.id] = self._prompt.halves[self.half_of(item)].shots
         answer = self.queue.popleft() if self.queue else None
         if isinstance(answer, BaseException):
             raise answer

@@ -8,9 +8,10 @@ import numpy as np
 from mollia_cli.aggregators.features import scores
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray, Panel
+from mollia_cli.domain.settings import PAPER
 
 Rule = Literal["all", "mean"]
-DELTA = 0.001  # the paper's
+DELTA = float(PAPER["aggregate"]["delta"])
 
 
 @dataclass(frozen=True, slots=True)

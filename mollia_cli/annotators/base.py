@@ -96,9 +96,13 @@ class Annotator(ABC):
         (``invalid == 1``), never left out.
         """
 
-    def preview(self, text: str) -> str:
-        """Exactly what the model will see for a text, special tokens included."""
-        return text
+    def half_of(self, item: Item) -> int:
+        """Which of its prompts an item is read with, from 0; items of one prompt are read together."""
+        return 0
+
+    def preview(self, item: Item) -> str:
+        """Exactly what the model will see for an item, special tokens included."""
+        return item.text
 
     def close(self) -> None:  # noqa: B027 -- most have nothing to free
         """Free what was loaded. Annotating again after it loads again."""

@@ -37,9 +37,9 @@ class HumanAnnotator(Annotator):
             label = self._label(item.text, f"{number}/{len(items)}")
             yield [Observation.certain(item.id, label, len(self._labels))]
 
-    def preview(self, text: str) -> str:
+    def preview(self, item: Item) -> str:
         """The question as it is asked."""
-        return self._question(text, "")
+        return self._question(item.text, "")
 
     def _question(self, text: str, progress: str) -> str:
         choices = "  ".join(f"{k} {name}" for k, name in enumerate(self._labels.names, 1))

@@ -88,10 +88,10 @@ def aggregate(
 
 
 def _check(
-    cascade: bool, sure: float | None, target: float | None, level: float | None, summary: bool, as_json: bool
+    cascade: bool, threshold: float | None, target: float | None, level: float | None, summary: bool, as_json: bool
 ) -> None:
     """InputError for options that would have no effect."""
-    check_cascade(cascade, sure)
+    check_cascade(cascade, threshold)
     if cascade and target is not None:
         excluded(
             "--cascade", "--target-precision", "a cascade has several aggregators, and a precision is promised of one"

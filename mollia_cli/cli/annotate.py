@@ -44,7 +44,8 @@ def annotate(
     Each gives the probability of every label, and repeated answers.
     What was observed before is read, not computed again. Without ids or a split: the seed set,
     the sample that the aggregator learns from, and what the current run has selected.
-    --votes and --shots hold for this command; to keep them, set them in mollia.toml under [annotate].
+    --votes and --shots hold for this command; to keep them, set them in mollia.toml under [annotate],
+    where -1 becomes the number of shots that is chosen.
     With --cascade, each LLM reads the seed items, and of the others those that the LLMs before it leave
     in doubt; `mollia aggregate --cascade` with the same LLMs makes verdicts on all of them.
 
@@ -58,10 +59,12 @@ def annotate(
     if ids and split:
         excluded("--split", f"the ids of {ids}", "each says which items are annotated")
     from mollia_cli.loop.needed import next_items
+    from mollia_cli.loop.shots import settle_shots
     from mollia_cli.project import observe as work
 
     with open_project(project, threads) as opened:
         opened.use_annotation(votes=votes, shots=shots)
+        settle_shots(opened)
         if split:
             check_split(split)
             wanted = opened.store.items.ids(split, limit=limit)

@@ -51,6 +51,9 @@ FormatOption = Annotated[
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", help="CPU threads; 0 measures. Default: the project's setting.", min=0)
 ]
+PaperOption = Annotated[
+    bool, typer.Option("--paper", help="The paper's values (docs/methods.md), where no other option says otherwise.")
+]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from mollia_cli.cli.main import app
-from mollia_cli.domain.settings import SECTIONS, Settings, keys
+from mollia_cli.domain.settings import PAPER, SECTIONS, Settings, keys
 from mollia_cli.project.names import members
 
 _WIDTH = 100
@@ -24,8 +24,9 @@ _SETTINGS_HEAD = """# Settings
 
 The keys of a project's `mollia.toml`, which `mollia init` writes with the same remarks. Every key is optional except
 the labels; an unknown key, or a value that cannot be, is an error that names it. `[run]` and `[aggregate]` are also
-options of `mollia run` (`budget_tokens` is `--budget-tokens`) and arguments of `Project.run`. Made by
-`python -m mollia_cli.cli.docs settings > docs/settings.md`; a test checks that it is up to date.
+options of `mollia run` (`budget_tokens` is `--budget-tokens`) and arguments of `Project.run`. "paper": what `--paper`
+sets ([methods.md](methods.md#the-papers-loop)). Made by `python -m mollia_cli.cli.docs settings > docs/settings.md`; a
+test checks that it is up to date.
 
 `[labels]` maps each label to what it means, which may be empty: `spam = "advertisements"`.
 """
@@ -55,12 +56,18 @@ def settings_page() -> str:
     for name, section in {"": Settings, **SECTIONS}.items():
         title = f"## [{name}]\n\n{section.__doc__}\n" if name else "## At the top\n"
         rows = [
-            f"| `{key.name}` | `{json.dumps(key.default)}` | {key.remark(members(key))} |"
+            f"| `{key.name}` | `{json.dumps(key.default)}` | {_paper(name, key.name)} | {key.remark(members(key))} |"
             for key in keys(section).values()
             if key.description
         ]
-        parts.append("\n".join([title, "| key | default | what it is |", "|---|---|---|", *rows, ""]))
+        parts.append("\n".join([title, "| key | default | paper | what it is |", "|---|---|---|---|", *rows, ""]))
     return "\n".join(parts)
+
+
+def _paper(section: str, key: str) -> str:
+    """The paper's value of a setting; "" where the paper has none."""
+    values = PAPER.get(section, {})
+    return f"`{json.dumps(values[key])}`" if key in values else ""
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def estimate(
     include early stopping, and a machine a third busier or less busy than now. The output has how busy
     that is; `mollia run` says after each round what is left, at the pace that it really has.
 
-    Example: mollia estimate --rounds 10 --strategy coreset
+    Example: mollia estimate --rounds 10
     """
     from mollia_cli.loop.estimate import estimate as reckon
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import read_text, split_names, talk
+from mollia_cli.cli.common import PaperOption, read_text, split_names, talk
 from mollia_cli.domain.errors import InputError
 
 
@@ -25,7 +25,7 @@ def init(
     panel: Annotated[
         str,
         typer.Option(
-            help="The LLMs that annotate: names or GGUF files, separated by commas. Default: every installed LLM.",
+            help="The LLMs that annotate: names or GGUF files, separated by commas. Default: those that are installed.",
             autocompletion=complete.models,
         ),
     ] = "",
@@ -33,6 +33,7 @@ def init(
         str, typer.Option(help="The pretrained encoder to train: a name or a folder.", autocompletion=complete.models)
     ] = "",
     random_seed: Annotated[int, typer.Option(help="The project's random seed.")] = 0,
+    paper: PaperOption = False,
 ) -> None:
     """Make a new project.
 
@@ -48,14 +49,11 @@ def init(
     label_set = (
         parse_label_file(read_text(labels_from), labels_from) if labels_from else parse_labels(split_names(labels))
     )
-    created = create(folder, new_settings(label_set, noun, task, split_names(panel), encoder, random_seed))
+    settings = new_settings(label_set, noun, task, split_names(panel), encoder, random_seed, paper)
+    created = create(folder, settings, paper)
     talk(f"made a project in {created.root} with {len(label_set)} labels: {', '.join(label_set.names)}")
-    if panel:
-        talk(f"panel: {', '.join(created.panel)}")
-    elif created.panel:
-        talk(f"panel: every installed LLM, which is now {', '.join(created.panel)} (choose with --panel)")
-    else:
-        talk("panel: every installed LLM, but none is installed yet: mollia models list")
+    names = ", ".join(member.name for member in settings.panel.members)
+    talk(f"panel: {names or 'empty: no LLM is installed yet (mollia models list, then mollia panel add NAME)'}")
     talk(f"encoder: {created.settings.learner.encoder}")
     if created.missing:
         talk(f"not installed yet: mollia models pull {' '.join(created.missing)}")

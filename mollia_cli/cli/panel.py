@@ -55,4 +55,4 @@ def _change(add: list[str], remove: list[str], project: ProjectOption) -> None:
 
     with open_project(project) as opened:
         members = change_panel(opened, add, remove)
-    talk(f"panel: {', '.join(member.name for member in members) or 'every installed LLM'}")
+    talk(f"panel: {', '.join(member.name for member in members) or 'empty'}")

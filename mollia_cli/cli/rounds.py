@@ -58,7 +58,7 @@ def round_(
     That is: select, annotate, aggregate, train, evaluate.
     Continues a round that was interrupted. The first round of a run trains on the seed set alone.
 
-    Example: mollia round --strategy coreset
+    Example: mollia round --strategy entropy
     """
     from mollia_cli.loop.round import advance
     from mollia_cli.loop.setup import open_run
@@ -90,7 +90,7 @@ def run_(
     Stopped anywhere, the same command continues. With --stop it ends before its number of rounds
     when the classifier has stopped learning, and says why; no test label is looked at for that.
 
-    Example: mollia run --rounds 30 --strategy coreset --stop agreement
+    Example: mollia run --rounds 30 --stop agreement
     """
     from mollia_cli.loop.run import run_repeats
 

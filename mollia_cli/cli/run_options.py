@@ -3,12 +3,12 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import excluded, split_names
+from mollia_cli.cli.common import PaperOption, excluded, split_names
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.settings import ENDS, AnnotateSettings, Key, LearnerSettings, RunConfig, keys
 from mollia_cli.project.names import members
@@ -69,6 +69,7 @@ def with_run_options(*, ends: bool = True) -> Callable[[Callable[..., None]], Ca
     own = [_parameter(name, _type(key), option(RunConfig, name)) for name, key in declared.items()]
     own += [_parameter("learner", str | None, option(LearnerSettings, "name", "learner"))]
     own += [_parameter(name, bool, typer.Option(_flag(name), help=text)) for name, text in _ABLATIONS.items()]
+    own += [_parameter("paper", *get_args(PaperOption))]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         parameters: list[inspect.Parameter] = []

@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all, open to their owner alone."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,3 +64,11 @@ def _about(target: Path) -> Iterator[None]:
     except OSError as error:
         error.filename = str(target)
         raise
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """A new name of a file that nobody changes; its content once more where the file system has no such names."""
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, target)

@@ -1,8 +1,12 @@
 """A prompt as an annotator needs it: what stands before and after the text."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mollia_cli.domain.digest import digest_of
+from mollia_cli.domain.items import Item
+from mollia_cli.domain.rng import stream_seed
+
+Shots = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,12 +14,32 @@ class Prompt:
     """One user message, cut at the text: ``before + text + after``.
 
     ``shots`` are worked examples (text, label name) that come as earlier turns. The first turn holds the
-    whole message; the others only its paragraph with the text, and what follows.
+    whole message; the others only its paragraph with the text, and what follows. ``others`` are worked
+    examples that half of the items are read with instead of ``shots``, so that none is read with its own label.
     """
 
     before: str
     after: str
-    shots: tuple[tuple[str, str], ...] = ()
+    shots: Shots = ()
+    others: Shots = ()
+
+    @property
+    def halves(self) -> tuple["Prompt", ...]:
+        """The prompts that items are read with: the one, or one with each set of worked examples."""
+        first = replace(self, others=())
+        return (first, replace(first, shots=self.others)) if self.others else (first,)
+
+    def half_of(self, item: Item, random_seed: int) -> int:
+        """Which of ``halves`` an item is read with: a worked example with the other set, the rest by its id.
+
+        It depends on nothing else, so it stays what it is whatever is imported later.
+        """
+        if not self.others:
+            return 0
+        for half, examples in enumerate((self.others, self.shots)):
+            if any(text == item.text for text, _ in examples):
+                return half
+        return stream_seed(random_seed, "half", item.id) % 2
 
     def message(self, text: str) -> str:
         """The whole user message for one text."""
@@ -30,7 +54,7 @@ class Prompt:
     @property
     def digest(self) -> str:
         """Identity of the prompt."""
-        return digest_of({"before": self.before, "after": self.after, "shots": self.shots})
+        return digest_of({"before": self.before, "after": self.after, "shots": self.shots, "others": self.others})
 
 
 @dataclass(frozen=True, slots=True)

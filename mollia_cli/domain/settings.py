@@ -5,10 +5,11 @@ Each field states its type, its limits and its remark once. The file's parser an
 value that names a member of a family: families know their members, so ``project/choices.py`` checks it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import Field, dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
 from math import isfinite
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from msgspec import Meta, ValidationError, convert
@@ -20,6 +21,7 @@ from mollia_cli.domain.members import MemberSpec, parse_members
 SETTINGS_FILE = "mollia.toml"
 DISTIL = "distil"
 PAPER_ONLY = ("alpha", "lambda_start", "lambda_end")  # settings of a run that the method distil has no use for
+AUTO = -1  # of annotate.shots
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,7 @@ class PanelSettings:
 
     members: Annotated[
         tuple[MemberSpec, ...],
-        Meta(
-            description="LLMs by name (mollia models list) or GGUF file, or tables of other kinds; empty: every"
-            " installed LLM."
-        ),
+        Meta(description="LLMs by name (mollia models list) or GGUF file, or tables of other kinds."),
     ] = ()
 
 
@@ -41,7 +40,12 @@ class AnnotateSettings:
 
     template: Annotated[str, Meta(description="The file of the prompt, below the project's folder.")] = "prompt.txt"
     shots: Annotated[
-        int, Meta(ge=0, description="So many seed items stand in the prompt, as worked examples; 0 for none.")
+        int,
+        Meta(
+            ge=AUTO,
+            description="So many seed items stand in the prompt as worked examples, never an item's own label; 0 for"
+            " none, -1 to choose the number on the seeds.",
+        ),
     ] = 0
     votes: Annotated[
         Literal["sampled", "exact"],
@@ -81,7 +85,7 @@ class AggregateSettings:
         Meta(
             ge=0,
             le=1,
-            description="A label that every LLM gives less is negative (Eq. 5; paper: 0.001); 0 chooses on the seeds.",
+            description="A label that every LLM gives less is negative (Eq. 5); 0 chooses on the seeds.",
         ),
     ] = 0.0
     false_negatives: Annotated[
@@ -111,7 +115,7 @@ class LearnerSettings:
     max_tokens: Annotated[int, Meta(ge=8, description="Tokens after which a text is cut.")] = 128
     learning_rate: Annotated[float, Meta(gt=0, description="AdamW's learning rate.")] = 5e-5
     batch_size: Annotated[int, Meta(ge=1, description="Examples in a step.")] = 50
-    steps: Annotated[int, Meta(ge=1, description="Steps that an epoch has at least (paper: 1).")] = 10
+    steps: Annotated[int, Meta(ge=1, description="Steps that an epoch has at least.")] = 10
     epochs: Annotated[int, Meta(ge=1, description="Epochs of a training, at most.")] = 40
     patience: Annotated[int, Meta(ge=1, description="Epochs without a better validation score that end it.")] = 10
     validation: Annotated[
@@ -135,7 +139,7 @@ class RunSettings:
     ] = "distil"
     strategy: Annotated[
         str, Meta(description="The query strategy: which items are annotated next.", extra={"family": "strategy"})
-    ] = "coreset"
+    ] = "random"
     batch: Annotated[int, Meta(ge=1, description="Items a round.")] = 50
     rounds: Annotated[int, Meta(ge=0, description="Rounds after round 0; 0 for round 0 alone.")] = 5
     cascade: Annotated[
@@ -218,6 +222,51 @@ class Settings:
     def task_sentence(self) -> str:
         """The task as the prompt states it; the paper's sentence where none was given."""
         return self.task or f"Determine the most appropriate category for the {self.noun}."
+
+
+# The values of the paper (AAAI 2026) and, where it does not say them, of its published code; docs/methods.md has what
+# still differs. The only place that holds them; tests/loop/test_paper.py repeats them by hand.
+PAPER: Mapping[str, Mapping[str, Any]] = {
+    "annotate": {"shots": 0, "votes": "sampled", "samples": 10, "temperature": 0.7, "top_p": 0.9},
+    # every pool item is read: 176,642 are those of the paper's largest pool, PubMed (Table 1)
+    "aggregate": {"aggregator": "molam", "unlabelled": 176_642, "delta": 0.001},
+    "learner": {
+        "name": "transformer",
+        "encoder": "distilbert-base-uncased",
+        "max_tokens": 128,
+        "learning_rate": 5e-5,
+        "batch_size": 50,
+        "steps": 1,
+        "epochs": 40,
+        "patience": 10,
+        "validation": 0.0,  # its validation items are gold, and nothing is cut off what is labelled
+        "validation_cap": 29_672,  # all of them: PubMed has most
+    },
+    "run": {
+        "method": "mollia",
+        "strategy": "coreset",
+        "batch": 50,
+        "rounds": 11,  # 12 iterations: the paper's first trains on the seed set, which is our round 0
+        "cascade": (),
+        "synthetic": False,
+        "stop": "rounds",
+        "budget_tokens": 0,
+        "budget_minutes": 0.0,
+        "pool_sample": 0,
+        "alpha": 0.5,
+        "lambda_start": 0.4,
+        "lambda_end": 1.0,
+    },
+}
+
+
+def by_paper(settings: Settings, but: Mapping[str, Collection[str]] = MappingProxyType({})) -> Settings:
+    """The settings with the paper's values in the place of their own; ``but``: keys that stay, by section."""
+    changed = {}
+    for name, values in PAPER.items():
+        given = {key: value for key, value in values.items() if key not in but.get(name, ())}
+        changed[name] = replace(getattr(settings, name), **given)
+    return replace(settings, **changed)
 
 
 SECTIONS: dict[str, type] = {

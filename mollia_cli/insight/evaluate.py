@@ -53,7 +53,7 @@ def evaluate_panel(
 
     On test the classifier, too; and beside them what the gold labels are worth alone (``labels_alone``). Annotates
     what is missing. ``limit`` restricts it to the first so many items (0 = all). Of the seed items, those are measured
-    on that are a random sample and stand in no prompt. Raises InputError where there are none.
+    on that are a random sample. Raises InputError where there are none.
     """
     items = _sample(project) if split == "seed" else project.store.items.in_split(split, labelled=True)
     items = items[:limit] if limit else items

@@ -79,7 +79,7 @@ def status(project: Project) -> Status:
         labels=project.labels.names,
         items=store.items.counts(),
         synthetic=store.synthetic.counts(),
-        panel=tuple(_member(project, spec) for spec in project.panel or map(MemberSpec, models.installed_names("llm"))),
+        panel=tuple(_member(project, spec) for spec in project.panel),
         encoder=ModelState(encoder, "encoder", models.is_installed(encoder)),
         annotators=tuple(AnnotatorSummary(**row) for row in store.observations.summary()),
         people=corrections(project),
@@ -98,8 +98,10 @@ def next_step(state: Status) -> str:
     if not state.items.get("seed", {}).get("labelled"):
         return "mollia label --seed 50 (or: mollia import labelled.csv --split seed)"
     missing = [model.name for model in (*state.panel, state.encoder) if not model.installed]
-    if missing or not state.panel:
-        return f"mollia models pull {' '.join(missing) or 'smollm2-135m-instruct'}"
+    if missing:
+        return f"mollia models pull {' '.join(missing)}"
+    if not state.panel:
+        return "mollia panel add NAME (mollia models list says which LLMs there are)"
     if not state.rounds:
         return "mollia run --rounds 10"
     if state.rounds[-1].metrics is None:

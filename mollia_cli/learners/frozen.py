@@ -10,7 +10,7 @@ import torch
 
 from mollia_cli.domain.digest import digest_file, digest_of
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.observations import FloatArray
+from mollia_cli.domain.observations import FloatArray, IntArray
 from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.learners.devices import choose_device, fast_dtype, use_threads
 from mollia_cli.learners.embeddings import EmbeddingStore, Vectors
@@ -18,7 +18,7 @@ from mollia_cli.learners.inference import pooled_layers
 from mollia_cli.learners.pretrained import check_folder, load_pretrained, load_tokenizer, most_tokens
 from mollia_cli.learners.tokens import TokenStore
 
-_LAST, _ALL, _THIRDS = "last layer", "all layers", "thirds of the layers"
+_ALL, _THIRDS = "all layers", "thirds of the layers"
 _ANY_LABELS = ("a", "b")  # of the head that comes with the body and is not used
 
 
@@ -62,11 +62,6 @@ class FrozenEncoder:
         found = self._read(texts, _ALL, progress)
         return [found[:, layer].astype(np.float64) for layer in range(found.shape[1])]
 
-    def sentences(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:
-        """[n, d] float32: the last layer's mean state, of length 1."""
-        found = self._read(texts, _LAST, progress)[:, 0]
-        return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
-
     def thirds(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:
         """[n, 3, d] float32: the mean of ``layers`` over the first, the middle and the last third of the layers.
 
@@ -84,8 +79,8 @@ class FrozenEncoder:
         return self._identity(_THIRDS)
 
     def unread(self, texts: Sequence[str]) -> Sequence[str]:
-        """The distinct texts that ``sentences`` would have to read, the longest first."""
-        return self._store(_LAST).missing(texts)
+        """The distinct texts that ``thirds`` would have to read, the longest first."""
+        return self._store(_THIRDS).missing(texts)
 
     def body(self) -> Any:
         """The model without a head, in the precision in which it reads."""
@@ -110,8 +105,10 @@ class FrozenEncoder:
             progress(f"embedding with {self.folder.name}", done, total)
 
         def read(part: Sequence[str]) -> Vectors:
-            found = pooled_layers(self.body(), self._tokens.encode(part), self._device, layers == _LAST, heard)
-            return _thirds(found) if layers == _THIRDS else found
+            found = pooled_layers(self.body(), self._tokens.encode(part), self._device, heard)
+            if layers == _ALL:
+                return found
+            return np.stack([found[:, third].mean(axis=1) for third in thirds_of(found.shape[1])], axis=1)
 
         total = len(store.missing(texts))
         return store.get(texts, read)
@@ -129,7 +126,9 @@ class FrozenEncoder:
         return digest_of([weights, self._tokens.identity, str(self._dtype), layers])
 
 
-def _thirds(layers: Vectors) -> Vectors:
-    """[n, 3, d] from [n, 1 + L, d]: the embeddings' layer is left out; of fewer than three layers each stands alone."""
-    parts = np.array_split(layers[:, 1:], min(3, layers.shape[1] - 1), axis=1)
-    return np.stack([part.mean(axis=1) for part in parts], axis=1)
+def thirds_of(states: int) -> list[IntArray]:
+    """Which of an encoder's ``states`` each third holds.
+
+    The first, the embeddings', is left out; of fewer than three layers each stands alone.
+    """
+    return np.array_split(np.arange(1, states), min(3, states - 1))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from mollia_cli.learners.base import Examples, SignalArray, take
 GRID = tuple(10.0 ** (-half / 2) for half in range(-1, 6))
 FOLDS = 5
 _PASSES = 200
+_NO_SPREAD = 1e-9  # of texts that are all the same
 _ROUGHLY = 1e-5  # tolerance of fits that are only compared
 
 
@@ -26,6 +28,33 @@ class Head:
     def logits(self, features: SignalArray) -> FloatArray:
         """[n, K] from [n, d]."""
         return np.asarray(features @ self.weight.T + self.bias)
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """How the parts of features are made alike: each centred and divided, so that none outweighs another.
+
+    centre: [P, d]. spread: [P], what each part's rows are divided by.
+    """
+
+    centre: FloatArray
+    spread: FloatArray
+
+    @classmethod
+    def of(cls, parts: SignalArray) -> Self:
+        """By the rows of ``parts`` [n, P, d]: scaled, they have a mean squared length of 1, in equal shares."""
+        centre = parts.mean(axis=0, dtype=np.float64)
+        share = np.square(parts - centre).sum(axis=2).mean(axis=0)
+        return cls(centre, np.maximum(np.sqrt(share * len(share)), _NO_SPREAD))
+
+    def apply(self, parts: SignalArray) -> FloatArray:
+        """[n, P d] from [n, P, d]."""
+        return np.asarray((parts - self.centre) / self.spread[:, None]).reshape(len(parts), self.centre.size)
+
+    def fold(self, head: Head) -> Head:
+        """The head that says of features as they are (side by side) what ``head`` says of scaled ones."""
+        weight = head.weight / np.repeat(self.spread, self.centre.shape[1])
+        return Head(weight, head.bias - weight @ self.centre.ravel())
 
 
 def softmax(logits: FloatArray) -> FloatArray:
@@ -89,8 +118,9 @@ def choose_ridge(
 
     Cross-validated in five parts, each with its share of every label; what is not gold is learned from in each
     and never predicted. Where nothing is gold, all examples are predicted. Weaker penalties are tried for as long as
-    they are better. Beside labels that are not gold it is the strongest within one standard error of the best
-    (Breiman et al. 1984): what is wrong with them a few gold labels show too little of.
+    they are better. Beside labels that are not gold it is the strongest within a part of one standard error of the
+    best (Breiman et al. 1984), the part being their share: what is wrong with them a few gold labels show too
+    little of.
     """
     n = len(examples.texts)
     rows = np.flatnonzero(examples.gold_rows) if examples.gold_rows.any() else np.arange(n)
@@ -113,10 +143,8 @@ def choose_ridge(
             break
     means = np.array([loss.mean() for loss in losses])
     best = int(means.argmin())
-    if len(rows) < n:
-        error = losses[best].std() / np.sqrt(len(rows))
-        best = int(np.argmax(means <= means[best] + error))
-    return grid[best]
+    error = losses[best].std() / np.sqrt(len(rows))
+    return grid[int(np.argmax(means <= means[best] + error * (n - len(rows)) / n))]
 
 
 def _parts(targets: IntArray, random_seed: int) -> IntArray:

@@ -79,20 +79,18 @@ def run_all(
 
 
 @torch.inference_mode()
-def pooled_layers(
-    body: Any, encoded: Encoded, device: torch.device, last: bool, progress: Callable[[int], None]
-) -> Vectors:
-    """[n, L, d] float32: the mean over real tokens of every layer's hidden states, the embeddings' first.
+def pooled_layers(body: Any, encoded: Encoded, device: torch.device, progress: Callable[[int], None]) -> Vectors:
+    """[n, 1 + L, d] float32: the mean over real tokens of every layer's hidden states, the embeddings' first.
 
-    body: the encoder without its head. last: of the last layer alone, L = 1. progress: hears of so many texts more.
+    body: the encoder without its head. progress: hears of so many texts more.
     """
-    shape = (len(encoded), 1 if last else body.config.num_hidden_layers + 1, body.config.hidden_size)
+    shape = (len(encoded), body.config.num_hidden_layers + 1, body.config.hidden_size)
     pooled = np.empty(shape, dtype=np.float32)
     for rows in plan_batches(encoded.lengths, token_budget(device)):
         inputs = to_tensors(encoded, rows, device)
-        found = body(**inputs, output_hidden_states=not last)
+        states = body(**inputs, output_hidden_states=True).hidden_states
         mask = inputs["attention_mask"][..., None]
-        for layer, state in enumerate([found.last_hidden_state] if last else found.hidden_states):
+        for layer, state in enumerate(states):
             pooled[rows, layer] = ((state.float() * mask).sum(1) / mask.sum(1)).cpu().numpy()
         progress(len(rows))
     return pooled

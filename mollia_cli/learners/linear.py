@@ -1,4 +1,4 @@
-"""A softmax regression on a pretrained encoder's sentence embeddings; the encoder stays as it is."""
+"""A softmax regression on the thirds of a pretrained encoder's layers; the encoder stays as it is."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from mollia_cli.domain.errors import InputError, RefusedError
-from mollia_cli.domain.files import new_folder
+from mollia_cli.domain.files import link_or_copy, new_folder
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.progress import Progress, silent
@@ -33,7 +33,7 @@ from mollia_cli.learners.base import (
 from mollia_cli.learners.devices import choose_device, fast_dtype
 from mollia_cli.learners.embeddings import Vectors
 from mollia_cli.learners.frozen import FrozenEncoder
-from mollia_cli.learners.head import Head, choose_ridge, fit_head, softmax
+from mollia_cli.learners.head import Head, Scaling, choose_ridge, fit_head, softmax
 from mollia_cli.learners.inference import DROPOUT_SAMPLES, NOISE_SCALE, NOISES
 from mollia_cli.learners.pretrained import load_tokenizer
 from mollia_cli.learners.tokens import TokenStore
@@ -43,7 +43,7 @@ _DROPPED = 0.1  # the share of an embedding's coordinates that a dropout sample 
 
 
 class LinearLearner(Learner):
-    """Any encoder of TransformerLearner; its last layer's mean state, of length 1, is a text's embedding.
+    """Any encoder of TransformerLearner; its ``thirds`` (see FrozenEncoder), side by side, are a text's features.
 
     max_tokens: texts are cut there. threads: 0 is torch's own choice. device: "auto", "cpu", "cuda", ...
     token_file, embeddings: side file and folder that keep token ids and embeddings between runs. How strongly the
@@ -98,9 +98,11 @@ class LinearLearner(Learner):
         if not examples.texts:
             raise InputError("there is nothing to train on", "label or annotate some items first: mollia annotate")
         begin = perf_counter()
-        features = self._features(examples.texts, progress)
+        thirds = self._thirds(examples.texts, progress)
+        scaling = Scaling.of(thirds)
+        features = scaling.apply(thirds)
         self._ridge = choose_ridge(features, examples, negative_weight, random_seed)
-        self._head = fit_head(features, examples, negative_weight, self._ridge)
+        self._head = scaling.fold(fit_head(features, examples, negative_weight, self._ridge))
         return FitReport(1, 1, False, perf_counter() - begin, [{"ridge": self._ridge}])
 
     def signals(
@@ -108,9 +110,9 @@ class LinearLearner(Learner):
     ) -> dict[str, SignalArray]:
         """The signals asked for, rows as in ``texts``; all come from one reading of a text.
 
-        probabilities [n, K]; embeddings [n, d]; dropout [10, n, K], a tenth of each embedding's coordinates left out
-        (the others grow by 1 / .9); perturbed [n, 30 K] as of TransformerLearner, the head being all the weights that
-        were trained. Raises RefusedError before ``fit`` or ``load``.
+        probabilities [n, K]; embeddings [n, d], the last third; dropout [10, n, K], a tenth of the features left
+        out (the others grow by 1 / .9); perturbed [n, 30 K] as of TransformerLearner, the head being all the weights
+        that were trained. Raises RefusedError before ``fit`` or ``load``.
         """
         unknown = needs - SIGNALS
         if unknown:
@@ -118,12 +120,13 @@ class LinearLearner(Learner):
         head = self._trained()
         if not needs:
             return {}
-        features = self._features(texts, progress)
+        thirds = self._thirds(texts, progress)
+        features = thirds.reshape(len(thirds), head.weight.shape[1])
         found: dict[str, SignalArray] = {}
         if PROBABILITIES in needs:
             found[PROBABILITIES] = softmax(head.logits(features))
         if EMBEDDINGS in needs:
-            found[EMBEDDINGS] = features
+            found[EMBEDDINGS] = thirds[:, -1]
         if DROPOUT in needs:
             found[DROPOUT] = _dropout(head, features, stream(random_seed, "dropout"))
         if PERTURBED in needs:
@@ -131,7 +134,7 @@ class LinearLearner(Learner):
         return found
 
     def unread(self, texts: Sequence[str]) -> Sequence[str]:
-        """The distinct texts that have no embedding yet, the longest first."""
+        """The distinct texts that the encoder has not read yet, the longest first."""
         return self._encoder.unread(texts)
 
     def describe(self, texts: Sequence[str], progress: Progress | None = None) -> list[FloatArray]:
@@ -141,7 +144,7 @@ class LinearLearner(Learner):
     def save(self, folder: Path) -> None:
         """Write the encoder as it was (config.json, weights, tokenizer) with head.safetensors and head.json.
 
-        ``transformers.AutoModel`` loads the encoder; the head is ``weight`` [K, d] and ``bias`` [K] on its embedding.
+        ``transformers.AutoModel`` loads the encoder; the head is ``weight`` [K, 3d] and ``bias`` [K] on the features.
         The folder appears whole or not at all.
         """
         head = self._trained()
@@ -149,7 +152,7 @@ class LinearLearner(Learner):
             "learner": self.name,
             "labels": self.labels.names,
             "max_tokens": self._max_tokens,
-            "pooling": "mean of the last layer over tokens, divided by its length",
+            "pooling": "means over tokens and over the first, middle and last third of the layers, side by side",
             "ridge": self._ridge,
         }
         source = self._encoder.folder
@@ -159,7 +162,7 @@ class LinearLearner(Learner):
         self._tokenizer.backend_tokenizer.no_padding()
         with new_folder(folder) as unfinished:
             for path in (source / "config.json", *source.glob("model*.safetensors*")):
-                shutil.copyfile(path, unfinished / path.name)
+                link_or_copy(path, unfinished / path.name)
             self._tokenizer.save_pretrained(unfinished)
             tensors = {"weight": head.weight.astype(np.float32), "bias": head.bias.astype(np.float32)}
             save_file(tensors, unfinished / HEAD_WEIGHTS)
@@ -183,8 +186,8 @@ class LinearLearner(Learner):
         learner._head, learner._ridge = head, about["ridge"]
         return learner
 
-    def _features(self, texts: Sequence[str], progress: Progress | None) -> Vectors:
-        return self._encoder.sentences(texts, progress or silent)
+    def _thirds(self, texts: Sequence[str], progress: Progress | None) -> Vectors:
+        return self._encoder.thirds(texts, progress or silent)
 
     def _trained(self) -> Head:
         if self._head is None:
@@ -206,7 +209,7 @@ def read_head(folder: Path) -> tuple[dict[str, Any], Head]:
 
 
 def _dropout(head: Head, features: Vectors, rng: np.random.Generator) -> FloatArray:
-    """[E, n, K] label probabilities of E = 10 embeddings of each text that lack some coordinates."""
+    """[E, n, K] label probabilities of E = 10 times each text's features, which lack some coordinates."""
     kept = 1.0 - _DROPPED
     masks = (rng.random(features.shape) < kept for _ in range(DROPOUT_SAMPLES))
     return np.stack([softmax(head.logits(features * mask / kept)) for mask in masks])

@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear, normalize
+from torch.nn.functional import linear
 
 from mollia_cli.domain.errors import InputError
 from mollia_cli.learners.base import HEAD_WEIGHTS
+from mollia_cli.learners.frozen import thirds_of
 from mollia_cli.learners.head import Head
 from mollia_cli.learners.linear import read_head
 from mollia_cli.learners.pretrained import load_pretrained, load_tokenizer, load_trained, most_tokens
@@ -66,7 +67,7 @@ class _Logits(nn.Module):
 
 
 class _Linear(nn.Module):
-    """A linear learner: the head on the last layer's mean state, of length 1."""
+    """A linear learner: the head on the thirds of the layers, side by side."""
 
     def __init__(self, model: Any, head: Head, names: tuple[str, ...]) -> None:
         super().__init__()
@@ -80,7 +81,9 @@ class _Linear(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         """[batch, K] logits."""
         given = dict(zip(self.names, inputs, strict=True))
-        states = self.body(**given).last_hidden_state
+        layers = self.body(**given, output_hidden_states=True).hidden_states
+        states = torch.cat(
+            [torch.stack([layers[k] for k in third]).mean(0) for third in thirds_of(len(layers))], dim=-1
+        )
         mask = given["attention_mask"][..., None].float()
-        mean = (states * mask).sum(1) / mask.sum(1)
-        return linear(normalize(mean, dim=-1), self.weight, self.bias)
+        return linear((states * mask).sum(1) / mask.sum(1), self.weight, self.bias)

@@ -154,7 +154,9 @@ def _llms(project: Project, plan: _Plan, chosen: Sequence[str], texts: int) -> I
     for place, annotator in enumerate(annotators):
         key = project.store.observations.register(annotator.name, annotator.identity)
         missing = project.store.observations.missing(key, known)
-        sample = _spread_by_length(project.store.items.get(missing or known), texts + 1)
+        items = project.store.items.get(missing or known)
+        alike = [item for item in items if annotator.half_of(item) == annotator.half_of(items[0])]  # one shared prefix
+        sample = _spread_by_length(alike, texts + 1)
         load, rate = _read(project, annotator, key, [item.id for item in sample if item.id in set(missing)])
         tokens = _tokens_per_text(project, key, sample)
         missing = project.store.observations.missing(key, missing)

@@ -5,7 +5,6 @@ from mollia_cli.domain.rng import stream
 from mollia_cli.project.context import Project
 from mollia_cli.project.labels import labelled_by_people
 from mollia_cli.project.learner import current_run
-from mollia_cli.project.panel import shot_items
 
 
 def unlabelled_sample(project: Project) -> list[str]:
@@ -23,14 +22,13 @@ def unlabelled_sample(project: Project) -> list[str]:
 
 
 def needed_for_fit(project: Project) -> list[str]:
-    """What the next aggregation needs: the labelled items (but the prompt's shots) and the unlabelled sample."""
+    """What the next aggregation needs: the labelled items and the unlabelled sample."""
     return [*(item.id for item in fit_items(project)), *unlabelled_sample(project)]
 
 
 def fit_seeds(project: Project) -> list[Item]:
-    """The seed items that an aggregator learns from: the labelled ones that do not stand in the prompt."""
-    shots = {item.id for item in shot_items(project)}
-    return [item for item in project.store.items.in_split("seed", labelled=True) if item.id not in shots]
+    """The seed items that an aggregator learns from: all labelled ones, since none was read with its own label."""
+    return project.store.items.in_split("seed", labelled=True)
 
 
 def fit_items(project: Project) -> list[Item]:

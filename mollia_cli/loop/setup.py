@@ -7,15 +7,17 @@ from typing import Any
 
 from mollia_cli import models
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.settings import DISTIL, ENDS, PAPER_ONLY, SECTIONS, RunConfig, checked
+from mollia_cli.domain.settings import DISTIL, ENDS, PAPER, PAPER_ONLY, SECTIONS, RunConfig, by_paper, checked
 from mollia_cli.loop.cascade import check_order
+from mollia_cli.loop.shots import settle_shots
 from mollia_cli.loop.train import validation_rule
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import current_run
-from mollia_cli.project.members import REPLAY, certain, labelling, recorded
+from mollia_cli.project.members import PANEL, REPLAY, certain, labelling, recorded
 from mollia_cli.project.names import check_choices
 from mollia_cli.project.panel import panel_annotators
-from mollia_cli.project.record import run_record, settings_record
+from mollia_cli.project.record import prompt_template, run_record, settings_record
+from mollia_cli.prompts import builtin_template
 from mollia_cli.strategies import STRATEGIES
 from mollia_cli.strategies.base import ANSWERS
 
@@ -29,13 +31,16 @@ def ablations(no_negatives: bool, no_discrepancy: bool) -> dict[str, float]:
     return changes | ({"alpha": 1.0} if no_discrepancy else {})
 
 
-def open_run(project: Project, name: str = "", **changes: Any) -> tuple[str, RunConfig]:
+def open_run(project: Project, name: str = "", *, paper: bool = False, **changes: Any) -> tuple[str, RunConfig]:
     """The run's name and what it is: created at its first use from the settings and ``changes``, fields of RunConfig.
 
+    paper: what the paper says of a run (``PAPER``) replaces the settings; ``changes`` hold beside it.
     A change (None = no change) that contradicts what the run was opened with raises InputError; a process that
     is making rounds of it, RefusedError; an encoder that is not here, NotFoundError.
     """
-    run, config = planned_run(project, name, **changes)
+    run, config = planned_run(project, name, paper=paper, **changes)
+    if config.rounds:
+        settle_shots(project, as_opened(project, config))
     record = run_record(project) if project.store.runs.config(run) is None else None
     with project.hold(run):
         project.store.runs.put(run, config, record)
@@ -70,7 +75,7 @@ def _changed_since(project: Project, run: str) -> Iterator[str]:
         yield f"run {run} was opened with {'; '.join(changed)}: its next rounds will differ from those it has"
 
 
-def planned_run(project: Project, name: str = "", **changes: Any) -> tuple[str, RunConfig]:
+def planned_run(project: Project, name: str = "", *, paper: bool = False, **changes: Any) -> tuple[str, RunConfig]:
     """``open_run`` without storing the run: what it would be. A learner may be given by its name alone."""
     run = current_run(project, name)
     wanted = {key: value for key, value in changes.items() if value is not None}
@@ -78,22 +83,46 @@ def planned_run(project: Project, name: str = "", **changes: Any) -> tuple[str, 
         wanted |= {"replay": str(Path(wanted["replay"]).resolve()), "annotator": wanted.get("annotator", REPLAY)}
     stored = project.store.runs.config(run)
     config = stored or RunConfig.of(project.settings)
+    base = RunConfig.of(by_paper(project.settings)) if paper else config
     if isinstance(named := wanted.get("learner"), str | Mapping):
-        wanted["learner"] = asdict(config.learner) | ({"name": named} if isinstance(named, str) else dict(named))
+        wanted["learner"] = asdict(base.learner) | ({"name": named} if isinstance(named, str) else dict(named))
     wanted = checked(wanted, RunConfig, "run")
     if "learner" in wanted:
         wanted["learner"] = replace(wanted["learner"], threads=0)
+    no_cascade = "threshold" in wanted and "cascade" not in wanted  # a whole RunConfig, as of a repeat, holds both
+    if paper:
+        wanted = {key: getattr(base, key) for key in (*PAPER["aggregate"], *PAPER["run"], "learner")} | wanted
     if stored is not None:
         _check_unchanged(run, stored, wanted)
         wanted["rounds"] = max(stored.rounds, wanted.get("rounds", 0))
-    config = replace(config, **wanted)
-    if config.method == DISTIL and (unused := [key for key in PAPER_ONLY if key in wanted]):
+    before, config = config, replace(config, **wanted)
+    unused = [key for key in PAPER_ONLY if getattr(config, key) != getattr(before, key)]
+    if config.method == DISTIL and unused:
         raise InputError(
             f"{', '.join(unused)}: the method {DISTIL!r} has neither discrepancy weights nor negative labels",
             "add --method mollia, which has",
         )
+    if no_cascade and not config.cascade:
+        raise InputError(
+            f"--threshold {config.threshold} is of a cascade, and the run has none",
+            "leave --threshold away, or name the LLMs of one: --cascade SMALL,LARGE --threshold 0.9",
+        )
     _check(project, config)
+    if paper and config.annotator == PANEL and (differences := list(_unlike_paper(project))):
+        project.say(
+            f"run {run} has the paper's values, but a run does not change how its project asks the LLMs:"
+            f" {'; '.join(differences)} (`mollia init --paper` makes a project that asks as the paper does)"
+        )
     return run, config
+
+
+def _unlike_paper(project: Project) -> Iterator[str]:
+    """What a project's prompt and votes are otherwise than the paper's."""
+    for key, value in PAPER["annotate"].items():
+        if (now := getattr(project.settings.annotate, key)) != value:
+            yield f"annotate.{key} is {now!r}, not {value!r}"
+    if prompt_template(project) != builtin_template("paper"):
+        yield f"{project.settings.annotate.template} is not the paper's prompt"
 
 
 def check_panel(project: Project, config: RunConfig) -> None:
@@ -140,7 +169,7 @@ def _check_replay(config: RunConfig) -> None:
     if ANSWERS in STRATEGIES.load(config.strategy).needs:
         raise InputError(
             f"the strategy {config.strategy!r} asks an LLM a question, and stored outputs cannot answer it",
-            "run it without --replay, or with another strategy: --strategy coreset",
+            "run it without --replay, or with another strategy: --strategy random",
         )
 
 

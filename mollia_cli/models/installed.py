@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
+from mollia_cli.domain.files import link_or_copy
 from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.models import catalogue
 from mollia_cli.models.catalogue import ENCODER, LLM, MANIFEST, Entry
@@ -230,7 +231,7 @@ def add(path: Path, name: str | None = None, progress: Progress = silent) -> Ins
         new = scratch / "files"
         new.mkdir(mode=0o700)
         for file, place in files.items():
-            _link_or_copy(place.resolve(), new / file)
+            link_or_copy(place.resolve(), new / file)
         return install(new, name, kind, digests, str(path), entry)
 
 
@@ -378,10 +379,3 @@ def _encoder_files(folder: Path) -> dict[str, Path]:
     for place in weights:
         check_safetensors(place)
     return {place.name: place for place in (*weights, *(place for place in kept if place not in weights))}
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(source, target)

@@ -39,6 +39,7 @@ class Project(AbstractContextManager["Project"]):
         self.progress: Progress = silent
         self.loaded: dict[str, tuple[Annotator, Peak]] | None = None  # by key, while models are kept loaded
         self.ask: Callable[[str], str] = _nobody
+        self._said: set[str] = set()
         self._held: set[str] = set()  # runs
         self.may_ask = True  # False: an LLM that would have to be asked is an error
         self._repeat = 1  # of the run that sees the project
@@ -61,6 +62,12 @@ class Project(AbstractContextManager["Project"]):
             them = "it" if len(missing) == 1 else "them"
             project.say(f"not on this machine: {', '.join(missing)} (what needs {them} will say so)")
         return project
+
+    def say_once(self, remark: str) -> None:
+        """Say what holds for as long as the project is open, and comes up again and again."""
+        if remark not in self._said:
+            self._said.add(remark)
+            self.say(remark)
 
     def use_threads(self, threads: int) -> None:
         """Set the threads of annotation and training for as long as the project is open."""
@@ -94,7 +101,7 @@ class Project(AbstractContextManager["Project"]):
 
     @property
     def panel(self) -> tuple[MemberSpec, ...]:
-        """Who labels; empty: every installed LLM."""
+        """Who labels."""
         return self.settings.panel.members if self._panel is None else self._panel
 
     @property

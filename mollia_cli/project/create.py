@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +11,26 @@ from mollia_cli import models
 from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.files import write_private
 from mollia_cli.domain.labels import LabelSet, parse_labels
-from mollia_cli.domain.members import parse_members
-from mollia_cli.domain.settings import SETTINGS_FILE, LearnerSettings, PanelSettings, Settings
+from mollia_cli.domain.members import ENCODER, MemberSpec, parse_members
+from mollia_cli.domain.settings import SETTINGS_FILE, LearnerSettings, PanelSettings, Settings, by_paper
 from mollia_cli.project.members import check_members
-from mollia_cli.project.names import members, missing_models
+from mollia_cli.project.names import members as family_members
+from mollia_cli.project.names import missing_models
+from mollia_cli.project.panel import new_member
 from mollia_cli.prompts import builtin_template, render
 from mollia_cli.store.project_files import write_settings
 from mollia_cli.store.store import Store
 
 PROMPT_FILE = "prompt.txt"
+SENTENCES = ("all-mpnet-base-v2", "all-minilm-l6-v2")  # encoders that were trained to embed sentences
 
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A new project: where it is, its panel, and what is not installed of panel and encoder yet."""
+    """A new project: where it is, and what is not installed of panel and encoder yet."""
 
     root: Path
     settings: Settings
-    panel: tuple[str, ...]
     missing: tuple[str, ...]
 
 
@@ -39,49 +41,54 @@ def new_settings(
     panel: Sequence[str | Mapping[str, Any]] = (),
     encoder: str = "",
     random_seed: int = 0,
+    paper: bool = False,
 ) -> Settings:
     """Settings of a new project; ``panel`` holds catalogue names, paths of GGUF files, and tables of other kinds.
 
-    Without an encoder: the default if it is installed, else the first installed one.
+    Without a panel: the LLMs that are installed now, written down, so that another model that is installed later
+    changes no project. The installed sentence encoders join a panel that names none. Without an encoder to train: the
+    paper's with its other values (``paper``), else the default if it is installed, else the first installed one.
     """
-    entries = [_panel_member(entry) if isinstance(entry, str) else entry for entry in panel]
-    asked = PanelSettings(parse_members(entries, "panel"))
-    check_members(asked.members, "panel")
-    learner = LearnerSettings(encoder=encoder or _default_encoder())
-    return Settings(labels, noun, task, random_seed, asked, learner=learner)
+    entries = [new_member(entry).written if isinstance(entry, str) else entry for entry in panel]
+    members = parse_members(entries, "panel") or tuple(map(MemberSpec, models.installed_names("llm")))
+    if not paper and not any(spec.kind == ENCODER for spec in members):
+        members += installed_encoders()
+    check_members(members, "panel")
+    settings = Settings(labels, noun, task, random_seed, PanelSettings(members))
+    if paper:
+        settings = by_paper(settings)
+    encoder = encoder or (settings.learner.encoder if paper else _default_encoder())
+    return replace(settings, learner=replace(settings.learner, encoder=encoder))
 
 
-def create(root: Path, settings: Settings) -> Created:
+def installed_encoders() -> tuple[MemberSpec, ...]:
+    """The installed encoders that were trained to embed sentences."""
+    return tuple(MemberSpec(name, ENCODER) for name in models.installed_names("encoder") if name in SENTENCES)
+
+
+def create(root: Path, settings: Settings, paper: bool = False) -> Created:
     """Make ``mollia.toml``, ``prompt.txt`` and ``mollia.db`` in ``root``.
 
+    paper: the prompt is the paper's, which does not have the labels' descriptions.
     A folder that already holds a project raises RefusedError and is left as it is.
     """
     if (root / SETTINGS_FILE).exists():
         raise RefusedError(f"{root} already holds a mollia project", f"see it with `mollia status -p {root}`")
     labels = settings.labels
-    template = builtin_template("described" if any(labels.descriptions) else "paper")
+    template = builtin_template("described" if any(labels.descriptions) and not paper else "paper")
     render(template, labels, settings.noun, settings.task_sentence)
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     Store(root, labels, create=True).close()
     write_private(root / PROMPT_FILE, template)
-    write_settings(root / SETTINGS_FILE, settings, members)
-    panel = tuple(spec.name for spec in settings.panel.members) or tuple(models.installed_names("llm"))
-    return Created(root, settings, panel, tuple(missing_models(settings, root)))
+    write_settings(root / SETTINGS_FILE, settings, family_members)
+    return Created(root, settings, tuple(missing_models(settings, root)))
 
 
 def _default_encoder() -> str:
     """The default encoder if it is installed, else the first installed one, else the default."""
     installed = models.installed_names("encoder")
     default = LearnerSettings().encoder
-    return default if default in installed or not installed else installed[0]
-
-
-def _panel_member(name: str) -> str:
-    """A panel member as it is written down: a catalogue name, or the absolute path of a GGUF file."""
-    if models.looks_like_path(name):
-        return str(Path(name).expanduser().resolve())
-    models.check_name(name, "llm")
-    return name
+    return next((name for name in (default, *SENTENCES, *installed) if name in installed), default)
 
 
 def parse_label_file(text: str, name: str) -> LabelSet:

@@ -17,7 +17,7 @@ from mollia_cli.domain.observations import IntArray, Observation, Panel
 from mollia_cli.project.context import Project
 from mollia_cli.project.encoders import panel_texts
 from mollia_cli.project.labels import KnownLabels
-from mollia_cli.project.panel import fit_together, panel_annotators
+from mollia_cli.project.panel import fit_together, panel_annotators, worked_examples
 from mollia_cli.store.items import chunks
 
 LITTLE_MASS = 0.5
@@ -175,7 +175,7 @@ def _warn(project: Project, member: Member, ids: Sequence[str]) -> None:
             cut += seen.truncated
             tokens += seen.tokens
     if tokens and mass < LITTLE_MASS:
-        shots = "" if project.settings.annotate.shots else f" --shots {2 * len(project.labels)}, or"
+        shots = "" if any(worked_examples(project)) else f" --shots {2 * len(project.labels)}, or"
         project.say(
             f"{name} puts only {mass:.0%} of its probability on the labels: see what it says instead with"
             f" `mollia annotate --model {name} --show-invalid 2 --limit 5` and what it reads with"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
-from itertools import islice, zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 
 from mollia_cli import models
@@ -11,9 +11,9 @@ from mollia_cli.annotators.base import Annotator, ModelFile, PanelContext
 from mollia_cli.annotators.llama.binding.formats import COARSER
 from mollia_cli.annotators.llama.binding.memory import available
 from mollia_cli.domain.errors import InputError, NotFoundError
-from mollia_cli.domain.items import Item
+from mollia_cli.domain.items import Item, content_id
 from mollia_cli.domain.members import ENCODER, LLAMA, MemberSpec, check_distinct, options_of
-from mollia_cli.domain.prompting import Decoding, Prompt
+from mollia_cli.domain.prompting import Decoding, Prompt, Shots
 from mollia_cli.domain.settings import SETTINGS_FILE
 from mollia_cli.project.context import Project
 from mollia_cli.project.kernels import file_kernels
@@ -26,11 +26,12 @@ LOG_FILE = "llama.log"
 
 
 def project_prompt(project: Project) -> Prompt:
-    """The project's prompt, from its template file."""
+    """The project's prompt, from its template file, with worked examples for each half of the items."""
     settings = project.settings
     template, path = read_template(project)
-    shots = [(item.text, settings.labels.names[item.label]) for item in shot_items(project) if item.label is not None]
-    return render(template, settings.labels, settings.noun, settings.task_sentence, shots, str(path))
+    prompt = render(template, settings.labels, settings.noun, settings.task_sentence, str(path))
+    shots, others = worked_examples(project)
+    return replace(prompt, shots=shots, others=others)
 
 
 def read_template(project: Project) -> tuple[str, Path]:
@@ -45,31 +46,47 @@ def read_template(project: Project) -> tuple[str, Path]:
         raise InputError(f"cannot read the prompt template {path}: {error}", "save it as UTF-8 text") from error
 
 
-def shot_items(project: Project) -> list[Item]:
-    """The seed items that stand in the prompt: the first of every label, then the second of every label, ...
+def worked_examples(project: Project) -> tuple[Shots, Shots]:
+    """The (text, label) that the one half of the items is read with, and those that the other half is.
 
-    An LLM has read their labels, so the aggregator must not learn from what it says of them.
+    Equally many; fewer than the settings ask for where there are not enough labelled seeds.
     """
-    by_label: list[list[Item]] = [[] for _ in project.labels.names]
-    for item in project.store.items.in_split("seed") if project.settings.annotate.shots else []:
-        if item.label is not None:
-            by_label[item.label].append(item)
-    turns = (item for turn in zip_longest(*by_label) for item in turn if item is not None)
-    return list(islice(turns, project.settings.annotate.shots))
+    wanted = max(0, project.settings.annotate.shots)
+    if not wanted:
+        return (), ()
+    first, second = examples_in_turn(project)
+    size = min(wanted, len(first), len(second))
+    if size < wanted:
+        project.say_once(
+            f"{size or 'no'} worked examples in the prompt instead of {wanted}: each half of the items is read with"
+            " seeds of the other half, and there are no more of them (label some: mollia label --seed 50)"
+        )
+    return first[:size], second[:size]
+
+
+def examples_in_turn(project: Project) -> tuple[Shots, Shots]:
+    """All labelled seeds in two halves: the first of every label, then the third, ...; and the second, the fourth, ...
+
+    Later seeds change nothing before them.
+    """
+    by_label: list[list[tuple[str, str]]] = [[] for _ in project.labels.names]
+    for item in project.store.items.in_split("seed", labelled=True):
+        assert item.label is not None
+        by_label[item.label].append((item.text, project.labels.names[item.label]))
+    turns = [[shot for shot in turn if shot is not None] for turn in zip_longest(*by_label)]
+    return tuple(chain.from_iterable(turns[::2])), tuple(chain.from_iterable(turns[1::2]))
 
 
 def panel_members(project: Project) -> tuple[MemberSpec, ...]:
-    """The panel's members: those who label, else every installed LLM (and says so)."""
+    """The panel's members, who label; none raises NotFoundError that names the LLMs that are installed."""
     if project.panel:
         return project.panel
-    installed = tuple(models.installed_names("llm"))
-    if not installed:
-        raise NotFoundError(
-            "the panel is empty and no LLM is installed",
-            "mollia models pull smollm2-135m-instruct, or mollia panel add FILE.gguf",
-        )
-    project.say(f"panel: every installed LLM ({', '.join(installed)}); choose with `mollia panel add NAME`")
-    return tuple(map(MemberSpec, installed))
+    if installed := models.installed_names("llm"):
+        raise NotFoundError("the panel is empty", f"mollia panel add {' '.join(installed)}, or some of them")
+    raise NotFoundError(
+        "the panel is empty, and no LLM is installed",
+        "mollia models pull smollm2-135m-instruct, then mollia panel add smollm2-135m-instruct",
+    )
 
 
 def labelled_by(project: Project, run: str) -> Project:
@@ -190,7 +207,7 @@ def change_panel(project: Project, add: Sequence[str] = (), remove: Sequence[str
     for name in remove:
         found = [member for member in members if member.name == name or Path(member.name).stem == name]
         if not found:
-            listed = ", ".join(member.name for member in members) or "empty, which means every installed LLM"
+            listed = ", ".join(member.name for member in members) or "empty"
             raise InputError(f"{name!r} is not in the panel", f"panel: {listed}")
         members.remove(found[0])
     check_members(members)
@@ -201,11 +218,13 @@ def change_panel(project: Project, add: Sequence[str] = (), remove: Sequence[str
 
 def preview(project: Project, item_id: str = "", text: str = "", only: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
     """(name, what it will see) for each LLM of the panel; of an item, of any text, or of the pool's first item."""
-    if not text:
-        pool = [item_id] if item_id else project.store.items.ids("pool")[:1]
-        text = project.store.items.get(pool)[0].text if pool else "(the text)"
+    shown = [] if text else [item_id] if item_id else project.store.items.ids("pool")[:1]
+    text = text or "(the text)"
+    item = project.store.items.get(shown)[0] if shown else Item(content_id(text), text)
+    if any(worked_examples(project)):
+        project.say("half of the texts are read with these worked examples, the other half with as many others")
     for annotator in panel_annotators(project, only):
         try:
-            yield annotator.name, annotator.preview(text)
+            yield annotator.name, annotator.preview(item)
         finally:
             annotator.close()

@@ -9,7 +9,7 @@ from typing import Any
 
 from mollia_cli import __version__, models
 from mollia_cli.domain.errors import MolliaError
-from mollia_cli.domain.members import LLAMA, MemberSpec
+from mollia_cli.domain.members import LLAMA
 from mollia_cli.domain.registry import plugin_packages
 from mollia_cli.domain.settings import SECTIONS, Settings, parse_settings
 from mollia_cli.models.digests import digest
@@ -27,7 +27,7 @@ def run_record(project: Project) -> dict[str, Any]:
     """
     return {
         "settings": settings_record(project.settings),
-        "template": _template(project),
+        "template": prompt_template(project),
         "panel": _panel(project),
         "encoder": _encoder(project.settings.learner.encoder),
         "versions": versions(),
@@ -62,14 +62,12 @@ def settings_record(settings: Settings) -> dict[str, Any]:
 
 
 def recorded_settings(record: dict[str, Any]) -> Settings:
-    """The settings of a record, with the panel that there was: every LLM that was installed, where none was chosen."""
-    settings = dict(record["settings"])
-    if not settings["panel"]["members"]:
-        settings["panel"] = {"members": list(record["panel"])}
-    return parse_settings(settings, "the run's record")
+    """The settings of a record."""
+    return parse_settings(record["settings"], "the run's record")
 
 
-def _template(project: Project) -> str | None:
+def prompt_template(project: Project) -> str | None:
+    """The text of the project's prompt template; None where it cannot be read."""
     try:
         return read_template(project)[0]
     except MolliaError:
@@ -79,7 +77,7 @@ def _template(project: Project) -> str | None:
 def _panel(project: Project) -> dict[str, str]:
     """SHA-256 of each LLM's file, by the member's name or path."""
     found = {}
-    for spec in project.settings.panel.members or map(MemberSpec, models.installed_names("llm")):
+    for spec in project.settings.panel.members:
         if spec.kind != LLAMA:
             continue
         try:

@@ -4,7 +4,6 @@
 """
 
 import re
-from collections.abc import Sequence
 from importlib import resources
 
 from mollia_cli.domain.errors import InputError
@@ -25,7 +24,6 @@ def render(
     labels: LabelSet,
     noun: str,
     task: str,
-    shots: Sequence[tuple[str, str]] = (),
     source: str = "prompt.txt",
 ) -> Prompt:
     """Fill everything but ``{text}``, which cuts the prompt in two; ``{{`` and ``}}`` are literal braces.
@@ -61,4 +59,4 @@ def render(
     if len(parts) != 2:
         count = "does not hold" if len(parts) == 1 else "holds more than once"
         raise InputError(f"{source} {count} the placeholder {{text}}", "put {text} where the text to label belongs")
-    return Prompt(parts[0], parts[1].rstrip("\n"), tuple(shots))
+    return Prompt(parts[0], parts[1].rstrip("\n"))

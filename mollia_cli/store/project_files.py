@@ -79,6 +79,13 @@ def write_panel(path: Path, members: Sequence[MemberSpec]) -> None:
     write_private(path, tomlkit.dumps(document))
 
 
+def write_setting(path: Path, section: str, key: str, value: int, remark: str) -> None:
+    """Set one key in an existing settings file, with a remark behind it, leaving everything else as it stands."""
+    document = tomlkit.parse(path.read_text(encoding="utf-8"))
+    document.setdefault(section, tomlkit.table())[key] = tomlkit.item(value).comment(remark)
+    write_private(path, tomlkit.dumps(document))
+
+
 def _add_keys(table: Any, values: Any, members: Callable[[Key], Iterable[str]]) -> None:
     for name, key in keys(type(values)).items():
         if key.description:

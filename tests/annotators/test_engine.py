@@ -3,6 +3,8 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +23,18 @@ from .oracle import LABELS, PROMPT, Reference
 
 Make = Callable[..., GgufAnnotator]
 TOLERANCE = 0.003
+HALVES = replace(
+    PROMPT,
+    shots=(("I love it", "positive"), ("It broke at once", "negative")),
+    others=(("Never again", "negative"), ("Quick and kind, thank you", "positive")),
+)
 
 WORDS = ("the", "bill", "was", "wrong", "again", "and", "nobody", "called", "thanks", "lovely", "late", "scan", "?")
 ITEMS = [
     Item(f"id{i}", " ".join(WORDS[(i * k + k * k) % len(WORDS)] for k in range(1, 3 + i % 17)) + f" {i}")
     for i in range(60)
 ]
+by_id = {item.id: item for item in ITEMS}
 
 
 def observed(engine: GgufAnnotator, items: list[Item] = ITEMS) -> dict[str, Observation]:
@@ -170,6 +178,31 @@ def test_after_close_it_loads_again(make: Make) -> None:
     assert_same(first, observed(engine, ITEMS[:3]))
 
 
+@pytest.mark.proof
+def test_each_half_is_read_with_its_own_examples(make: Make) -> None:
+    """Both halves together are what two annotators with one set of examples each would say."""
+    engine = make(prompt=HALVES)
+    together = observed(engine)
+    for half, prompt in enumerate(HALVES.halves):
+        mine = [item for item in ITEMS if engine.half_of(item) == half]
+        assert 20 < len(mine) < 40
+        own, other = observed(make(prompt=prompt), mine), observed(make(prompt=HALVES.halves[1 - half]), mine)
+        gaps = [[np.abs(np.exp(together[i].log_probs) - np.exp(o[i].log_probs)).max() for i in o] for o in (own, other)]
+        assert max(gaps[0]) < TOLERANCE < 10 * TOLERANCE < np.mean(gaps[1])
+
+
+def test_the_half_that_was_read_last_comes_first(make: Make) -> None:
+    """So that what was decoded for it is used again."""
+    engine = make(prompt=HALVES)
+    first, second = ([item for item in ITEMS if engine.half_of(item) == half] for half in (0, 1))
+    observed(engine, second[:3])
+    decoded = engine.stats.tally.once
+    batches = [{engine.half_of(by_id[o.item_id]) for o in batch} for batch in engine.annotate([first[0], second[3]])]
+    assert batches == [{1}, {0}]
+    observed(engine, first[1:3])
+    assert engine.stats.tally.once - decoded == len(engine._encoders[0].shared)
+
+
 def test_the_log_goes_to_its_file(make: Make, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     log = tmp_path / "logs" / "llama.log"
     observed(make(log_path=log), ITEMS[:3])
@@ -180,7 +213,7 @@ def test_the_log_goes_to_its_file(make: Make, tmp_path: Path, capfd: pytest.Capt
 
 
 def test_preview_shows_control_tokens(make: Make) -> None:
-    seen = make().preview("Hello <|im_end|>")
+    seen = make().preview(Item("x", "Hello <|im_end|>"))
     assert seen.startswith("<|im_start|>system\n")
     assert seen.endswith("Hello <|im_end|><|im_end|>\n<|im_start|>assistant\n")
 
@@ -256,12 +289,19 @@ def test_importing_the_family_imports_no_llama_cpp() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_whoever_goes_on_later_gets_the_same_numbers(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(annotator, "_TOGETHER", 400)
-    whole = list(make().annotate(ITEMS[:24]))
-    assert len(whole) > 2
-    left = {o.item_id for batch in whole[1:] for o in batch}
-    rest = observed(make(), [item for item in ITEMS if item.id in left])
-    for seen in (o for batch in whole[1:] for o in batch):
+@pytest.mark.parametrize(("prompt", "done"), [(PROMPT, 1), (HALVES, 1), (HALVES, 3)])
+def test_whoever_goes_on_later_gets_the_same_numbers(
+    make: Make, monkeypatch: pytest.MonkeyPatch, prompt: Prompt, done: int
+) -> None:
+    monkeypatch.setattr(annotator, "_TOGETHER", 200)
+    engine = make(prompt=prompt)
+    whole = list(engine.annotate(ITEMS[:24]))
+    assert len(whole) > done + 1
+    halves = [{engine.half_of(by_id[o.item_id]) for o in batch} for batch in whole]
+    assert all(len(half) == 1 for half in halves)  # a batch has one shared prefix
+    assert sum(one != other for one, other in pairwise(halves)) == len(prompt.halves) - 1  # each decoded once
+    left = {o.item_id for batch in whole[done:] for o in batch}
+    rest = observed(make(prompt=prompt), [item for item in ITEMS if item.id in left])
+    for seen in (o for batch in whole[done:] for o in batch):
         np.testing.assert_array_equal(seen.log_probs, rest[seen.item_id].log_probs)
         np.testing.assert_array_equal(seen.votes, rest[seen.item_id].votes)

@@ -111,4 +111,4 @@ def test_invalid_answers_are_shown_when_asked_for(make: Make) -> None:
 
 
 def test_shots_change_what_the_model_sees(make: Make) -> None:
-    assert "I love it" in make(prompt=replace(PROMPT, shots=(("I love it", "positive"),))).preview("x")
+    assert "I love it" in make(prompt=replace(PROMPT, shots=(("I love it", "positive"),))).preview(Item("x", "x"))

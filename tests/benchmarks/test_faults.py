@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.proof
-
 
 @pytest.fixture(scope="module")
 def faults(load_benchmark: Callable[[str], ModuleType]) -> Any:
@@ -32,6 +30,7 @@ def test_every_fault_has_its_place_and_its_tests(faults: Any) -> None:
         assert faults.find_tests(fault, faults.ROOT)
 
 
+@pytest.mark.proof
 def test_two_faults_are_noticed(
     faults: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -44,6 +43,7 @@ def test_two_faults_are_noticed(
     assert found["faults"][0]["by"] == "tests/aggregators/test_negatives.py::test_delta_itself_is_not_below_delta"
 
 
+@pytest.mark.proof
 def test_a_change_that_no_test_holds_survives_unless_it_is_explained(faults: Any, fault: Any) -> None:
     unheard = replace(fault, old="the paper's delta, or the smallest", new="some delta, or the smallest")
     with faults.copied() as root:

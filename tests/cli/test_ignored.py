@@ -38,6 +38,9 @@ from mollia_cli.project.context import Project
         ("round --cascade ada,bob --annotator oracle", ["--cascade", "oracle"]),
         ("run --cascade ada,bob --annotator human", ["--cascade", "human"]),
         ("estimate --cascade ada,bob --annotator oracle", ["--cascade", "oracle"]),
+        ("run --threshold 0.9", ["--threshold", "--cascade"]),
+        ("round --paper --threshold 0.9", ["--threshold", "--cascade"]),
+        ("estimate --threshold 0.5", ["--threshold", "--cascade"]),
     ],
 )
 def test_what_would_be_ignored_is_refused(

@@ -20,7 +20,7 @@ _NOT_NEGATIVE = ([0.0, 1e9], [-1e-9, math.nan, math.inf])
 
 # section.key -> (what is taken, what is not)
 LIMITS: dict[str, tuple[list[Any], list[Any]]] = {
-    "annotate.shots": _NATURAL,
+    "annotate.shots": ([-1, 0, 1, 10**6], [-2]),
     "annotate.votes": (["sampled", "exact"], ["both", ""]),
     "annotate.samples": _COUNT,
     "annotate.temperature": _ABOVE_0,

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from mollia_cli.cli import common
 from mollia_cli.cli.main import app
 from mollia_cli.domain.errors import NotFoundError, RefusedError
+from mollia_cli.domain.settings import RunConfig
 from mollia_cli.insight.runs import delete_run, list_runs
 from mollia_cli.loop.run import run_repeats
 from mollia_cli.project.context import Project
@@ -73,7 +74,7 @@ def test_a_run_that_does_not_exist_is_said(project: Project) -> None:
 
 def test_a_folder_elsewhere_is_never_deleted(project: Project, tmp_path: Path) -> None:
     (tmp_path / "precious").mkdir()
-    project.store.runs.put("../../precious", {"strategy": "random", "aggregator": "vote", "annotator": "panel"})
+    project.store.runs.put("../../precious", RunConfig(strategy="random", aggregator="vote"))
     assert delete_run(project, "../../precious").folder is None
     assert (tmp_path / "precious").is_dir()
 

@@ -17,18 +17,17 @@ LABELS = LabelSet(("red", "green", "blue"))
 _SIZES = {
     "initializer_range": 0.1,
     "hidden_size": 32,
-    "num_hidden_layers": 2,
     "num_attention_heads": 2,
     "intermediate_size": 64,
 }
-_DISTIL_SIZES = {"initializer_range": 0.1, "dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64}
+_DISTIL_SIZES = {"initializer_range": 0.1, "dim": 32, "n_heads": 2, "hidden_dim": 64}
 
 
-def save_encoder(folder: Path, kind: str) -> Path:
+def save_encoder(folder: Path, kind: str, layers: int = 2) -> Path:
     """A random encoder of a class, with a word-level tokenizer whose padding id is 1."""
     special = ["<s>", "<pad>", "</s>", "<unk>"]
     vocabulary = {token: number for number, token in enumerate(special + WORDS)}
-    common = {"vocab_size": len(vocabulary), "pad_token_id": 1}
+    common = {"vocab_size": len(vocabulary), "pad_token_id": 1, "num_hidden_layers": layers}
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = {

@@ -1,20 +1,21 @@
 """What only the learner with a frozen encoder does: texts are read once, and the head is fitted to its end."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-from learner_cases import LABELS, colour_examples  # noqa: E402
+from learner_cases import LABELS, colour_examples, save_encoder  # noqa: E402
 from safetensors.numpy import load_file  # noqa: E402
 
 from mollia_cli.domain.errors import InputError  # noqa: E402
 from mollia_cli.learners import frozen  # noqa: E402
 from mollia_cli.learners.base import Examples, take  # noqa: E402
 from mollia_cli.learners.embeddings import EmbeddingStore, forget_texts  # noqa: E402
-from mollia_cli.learners.head import GRID, choose_ridge, fit_head, softmax  # noqa: E402
+from mollia_cli.learners.head import GRID, Head, Scaling, choose_ridge, fit_head, softmax  # noqa: E402
 from mollia_cli.learners.linear import LinearLearner  # noqa: E402
 from mollia_cli.learners.losses import robust_loss  # noqa: E402
 from mollia_cli.learners.transformer import TransformerLearner  # noqa: E402
@@ -68,21 +69,70 @@ def test_both_learners_share_what_describes_a_text(encoder: Path, tmp_path: Path
     assert reads == [10]
 
 
-def test_an_embedding_is_the_mean_of_the_last_layer_of_length_one(encoder: Path) -> None:
+def states_by_hand(encoder: Path, text: str) -> list[np.ndarray]:
+    """The mean over a text's tokens of each layer's states, the embeddings' first, [d] each."""
     import transformers
 
-    text = "w1 w2 w3"
-    model = learner(encoder, None)
-    model._encoder._dtype = torch.float32
-    model.fit(colour_examples(10, 0), colour_examples(0, 0), 0.0, 1)
     body = transformers.AutoModel.from_pretrained(encoder, local_files_only=True).eval()
     tokens = transformers.AutoTokenizer.from_pretrained(encoder)(text, return_tensors="pt")
     tokens.pop("token_type_ids", None)
     with torch.inference_mode():
-        mean = body(**tokens).last_hidden_state[0].mean(dim=0).numpy()
-    found = model.signals([text, "w9 " * 12], frozenset({"embeddings"}), 0)["embeddings"]
-    np.testing.assert_allclose(found[0], mean / np.linalg.norm(mean), atol=1e-5)
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0, atol=1e-6)
+        return [state[0].mean(dim=0).numpy() for state in body(**tokens, output_hidden_states=True).hidden_states]
+
+
+@pytest.mark.parametrize(("layers", "thirds"), [(2, [[1], [2]]), (7, [[1, 2, 3], [4, 5], [6, 7]])])
+def test_a_text_is_its_mean_states_over_the_thirds_of_the_layers(
+    tmp_path: Path, layers: int, thirds: list[list[int]]
+) -> None:
+    encoder, text = save_encoder(tmp_path / "encoder", "bert", layers), "w1 w2 w3"
+    model = learner(encoder, None)
+    model._encoder._dtype = torch.float32
+    model.fit(colour_examples(10, 0), colour_examples(0, 0), 0.0, 1)
+    model.save(tmp_path / "model")
+    states = states_by_hand(encoder, text)
+    assert len(states) == 1 + layers
+    means = [np.mean([states[layer] for layer in third], axis=0) for third in thirds]
+    head = load_file(tmp_path / "model" / "head.safetensors")
+    found = model.signals([text, "w9 " * 12], frozenset({"embeddings", "probabilities"}), 0)
+    np.testing.assert_allclose(found["embeddings"][0], means[-1], atol=1e-5)
+    logits = head["weight"] @ np.concatenate(means) + head["bias"]
+    np.testing.assert_allclose(found["probabilities"][0], np.exp(logits) / np.exp(logits).sum(), atol=1e-4)
+
+
+def test_a_panels_encoder_and_the_learners_read_each_text_once(encoder: Path, tmp_path: Path, reads: list[int]) -> None:
+    data, keep = colour_examples(10, 0), tmp_path / "embeddings"
+    seen = frozen.FrozenEncoder.open(encoder, 24, threads=1, keep=keep).thirds(data.texts)
+    model = learner(encoder, keep, token_file=tmp_path / "tokens.safetensors")
+    assert model.unread(data.texts) == []
+    model.fit(data, take(data, []), 0.0, 1)
+    np.testing.assert_array_equal(model.signals(data.texts, frozenset({"embeddings"}), 0)["embeddings"], seen[:, -1])
+    assert reads == [10]
+    assert len(list(keep.iterdir())) == 1
+
+
+def test_no_part_of_the_features_outweighs_another() -> None:
+    parts = np.random.default_rng(0).normal(size=(50, 3, 4)) * [[1], [100], [0.01]] + [[5], [-300], [0]]
+    scaling = Scaling.of(parts)
+    x = scaling.apply(parts)
+    assert x.shape == (50, 12)
+    np.testing.assert_allclose(x.mean(axis=0), 0.0, atol=1e-12)
+    for part in np.split(x, 3, axis=1):
+        assert (part**2).sum(axis=1).mean() == pytest.approx(1 / 3)
+    head = Head(np.arange(24.0).reshape(2, 12), np.array([1.0, -1.0]))
+    np.testing.assert_allclose(scaling.fold(head).logits(parts.reshape(50, 12)), head.logits(x))
+    same = np.full((2, 3, 4), 0.1)  # texts that say the same leave nothing to learn from
+    np.testing.assert_allclose(Scaling.of(same).apply(same), 0.0, atol=1e-6)
+
+
+def test_what_is_learned_is_the_least_loss_on_the_scaled_thirds(encoder: Path) -> None:
+    data = colour_examples(40, 0)
+    model = learner(encoder, None)
+    model.fit(data, take(data, []), 0.0, 1)
+    parts = [part.astype(np.float64) for part in np.moveaxis(model._encoder.thirds(data.texts), 1, 0)]
+    centred = [part - part.mean(axis=0) for part in parts]
+    x = np.hstack([part / np.sqrt(2 * (part**2).sum(axis=1).mean()) for part in centred])  # two layers, two thirds
+    head = fit_head(x, data, 0.0, choose_ridge(x, data, 0.0, 1))
+    np.testing.assert_allclose(model.predict_proba(data.texts), softmax(head.logits(x)), atol=1e-4)
 
 
 def test_a_part_that_is_damaged_or_unfinished_is_read_again(tmp_path: Path) -> None:
@@ -140,6 +190,19 @@ def test_the_head_minimises_the_loss_of_eq_9_to_its_end() -> None:
     assert softmax(np.array([[1e4, 0.0]]))[0].tolist() == [1.0, 0.0]
 
 
+def test_soft_targets_stand_for_the_targets_in_the_cross_entropy() -> None:
+    rng = np.random.default_rng(0)
+    x, soft = rng.normal(size=(60, 5)), rng.dirichlet(np.ones(3), 60)
+    weights = rng.choice([0.5, 1.0], 60)
+    examples = Examples(("t",) * 60, np.zeros(60, dtype=np.int64), weights, np.zeros((60, 3), dtype=bool), soft=soft)
+    head = fit_head(x, examples, 0.7, 0.1)
+    weight, bias = (torch.tensor(part, requires_grad=True) for part in (head.weight, head.bias))
+    logits = torch.tensor(x) @ weight.T + bias
+    each = torch.nn.functional.cross_entropy(logits, torch.tensor(soft), reduction="none")
+    ((torch.tensor(weights) * each).sum() + 0.05 * (weight**2).sum()).backward()
+    assert max(float(part.grad.abs().max()) for part in (weight, bias)) < 1e-2
+
+
 def test_the_penalty_is_chosen_on_gold_labels() -> None:
     rng = np.random.default_rng(1)
     gold, wrong = np.arange(60), np.arange(60, 300)
@@ -157,12 +220,14 @@ def test_the_penalty_is_chosen_on_gold_labels() -> None:
     assert choose_ridge(x[:1], take(clean, gold[:1]), 0.0, 0) == GRID[0]
 
 
-def test_beside_labels_that_are_not_gold_the_penalty_is_stronger() -> None:
-    rng = np.random.default_rng(1)
+def test_beside_many_labels_that_are_not_gold_the_penalty_is_stronger() -> None:
+    rng = np.random.default_rng(4)
     x = 0.1 * rng.normal(size=(60, 40))
-    gold = Examples.gold(("t",) * 60, (x[:, 0] + 0.2 * x[:, 1] > 0).astype(np.int64), 2)
-    all_but_one = Examples(gold.texts, gold.targets, gold.weights, gold.negatives, np.arange(60) < 59)
-    assert choose_ridge(x, all_but_one, 0.0, 0) > choose_ridge(x, gold, 0.0, 0)
+    labels = Examples.gold(("t",) * 60, (x[:, 0] + 0.2 * x[:, 1] > 0).astype(np.int64), 2)
+    all_gold, one_not, most_not = (
+        choose_ridge(x, replace(labels, known=np.arange(60) < gold), 0.0, 0) for gold in (60, 59, 20)
+    )
+    assert all_gold == one_not < most_not
 
 
 def test_the_saved_folder_says_what_it_is(encoder: Path, tmp_path: Path) -> None:
@@ -173,7 +238,7 @@ def test_the_saved_folder_says_what_it_is(encoder: Path, tmp_path: Path) -> None
     assert (about["labels"], about["learner"], about["max_tokens"]) == (["red", "green", "blue"], "linear", 24)
     assert about["ridge"] in GRID
     shapes = {name: values.shape for name, values in load_file(tmp_path / "model" / "head.safetensors").items()}
-    assert shapes == {"weight": (3, 32), "bias": (3,)}
+    assert shapes == {"weight": (3, 64), "bias": (3,)}
     for name in ("config.json", "model.safetensors"):
         assert (tmp_path / "model" / name).read_bytes() == (encoder / name).read_bytes()
     (tmp_path / "model" / "head.safetensors").write_bytes(b"half")

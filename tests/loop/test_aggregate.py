@@ -1,7 +1,8 @@
 """Aggregation in a project: calibrated confidence, target precision, negative labels."""
 
+import json
 from dataclasses import replace
-from inspect import signature
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -102,8 +103,11 @@ def test_doubt_picks_what_falls_below(observed: Project, name: str) -> None:
     assert {pick.id for pick in select(observed, "doubt", done.below)} == below
 
 
-def test_the_command_promises_at_the_same_level() -> None:
-    assert signature(command).parameters["confidence_level"].default == LEVEL
+def test_the_command_promises_at_the_same_level(observed: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    command(target_precision=0.8, summary=True, project=observed.root)
+    assert json.loads(capsys.readouterr().out)["target"]["confidence_level"] == LEVEL
+    (option,) = get_type_hints(command, include_extras=True)["confidence_level"].__metadata__
+    assert f"Default: {LEVEL:g}." in option.help
 
 
 def test_seeds_that_are_too_few_say_how_many_would_do(observed: Project) -> None:

@@ -49,7 +49,7 @@ def test_a_real_llm_writes_and_is_marked(make_real_project: MakeProject, capsys:
     again = make_real_project("again")
     assert [t.text for t in generate(again, "billing", 3).texts] == [t.text for t in done.texts]
 
-    app(["generate", "-p", str(project.root), "--label", "billing", "-n", "1"], standalone_mode=False)
+    app(["generate", "-p", str(project.root), "--label", "billing", "-n", "1", "--json"], standalone_mode=False)
     printed = capsys.readouterr()
     new = [json.loads(line) for line in printed.out.splitlines()]
     assert all(row["source"] == "synthetic" for row in new)

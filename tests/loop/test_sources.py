@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mollia_cli.loop.refine import refined_verdicts
 
 from mollia_cli.aggregators.negatives import negative_labels, without_verdicts
 from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError
@@ -15,7 +16,6 @@ from mollia_cli.insight.detectors import known_verdicts
 from mollia_cli.insight.export import labelled_rows
 from mollia_cli.insight.report.subject import fit_panel
 from mollia_cli.loop.aggregate import negative_rule
-from mollia_cli.loop.refine import refined_verdicts
 from mollia_cli.loop.round import finish_round
 from mollia_cli.loop.run import run_rounds
 from mollia_cli.loop.select import select

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mollia_cli.loop.refine import TEXT
 
 from mollia_cli.domain.errors import MolliaError
 from mollia_cli.domain.observations import FloatArray
@@ -14,7 +15,6 @@ from mollia_cli.learners.base import Examples, FitReport
 from mollia_cli.loop import round as rounds
 from mollia_cli.loop.aggregate import aggregate
 from mollia_cli.loop.cascade import aggregate_cascade
-from mollia_cli.loop.refine import TEXT
 from mollia_cli.loop.setup import open_run
 from mollia_cli.loop.train import Labelled, join, training_examples
 from mollia_cli.project.context import Project

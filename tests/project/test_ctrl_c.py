@@ -31,14 +31,16 @@ ObservationStore.add = add_and_stop
 PROGRAM = "from mollia_cli.cli.main import main; main()"
 
 
+@pytest.mark.parametrize("shots", [0, 3])
 def test_annotation_is_stopped_and_goes_on(
-    make_real_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch
+    make_real_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch, shots: int
 ) -> None:
     monkeypatch.setattr(annotator, "_TOGETHER", 1000)  # a part of what observations are known by
     project = make_real_project()
+    project.use_annotation(shots=shots)
     (member,) = annotation.members(project)
     ids = [item_id for split in ("seed", "pool", "test") for item_id in project.store.items.ids(split)]
-    arguments = ["annotate", "-", "-p", str(project.root), "--threads", "1"]
+    arguments = ["annotate", "-", "-p", str(project.root), "--threads", "1", "--shots", str(shots)]
 
     def mollia(program: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -26,7 +26,7 @@ def edit(root: Path, old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "wrong", "near"),
     [
-        ("run.strategy", "coreset", "corset", "coreset"),
+        ("run.strategy", "random", "corset", "coreset"),
         ("run.stop", "rounds", "plateu", "plateau"),
         ("aggregate.aggregator", "conditional_logit", "molan", "molam"),
     ],

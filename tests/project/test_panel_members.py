@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import tomlkit
+from typer.testing import CliRunner
 
 from mollia_cli.cli.main import app
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.insight.rerun import rerun
 from mollia_cli.insight.review import open_labelling
+from mollia_cli.insight.status import status
 from mollia_cli.loop.aggregate import aggregate
 from mollia_cli.loop.run import run_rounds
 from mollia_cli.loop.select import select
@@ -21,10 +24,11 @@ from mollia_cli.loop.setup import as_opened, open_run
 from mollia_cli.project.context import Project
 from mollia_cli.project.members import labelling
 from mollia_cli.project.observe import annotate, members, stack
-from mollia_cli.project.panel import writing_llm
+from mollia_cli.project.panel import panel_annotators, writing_llm
 
 MakeProject = Callable[..., Project]
 Stored = Callable[[Project], Path]
+GGUF = b"GGUF" + struct.pack("<IQQ", 3, 0, 0) + bytes(8)  # no metadata, no tensors
 
 
 def reopened(project: Project, *added: Any, alone: bool = False) -> Project:
@@ -34,6 +38,38 @@ def reopened(project: Project, *added: Any, alone: bool = False) -> Project:
     text["panel"]["members"] = [*([] if alone else text["panel"]["members"].unwrap()), *added]  # type: ignore
     path.write_text(tomlkit.dumps(text))
     return Project.open(project.root)
+
+
+def test_a_new_project_writes_its_panel_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is installed afterwards changes no project; one whose panel is empty asks nobody, and says what to type."""
+    monkeypatch.setenv("MOLLIA_HOME", str(tmp_path / "home"))
+
+    def typed(*words: str) -> str:
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 0, done.output
+        return done.stderr
+
+    def empty(name: str) -> str:
+        """What to type where somebody has to be asked."""
+        with Project.open(tmp_path / name) as project:
+            assert project.panel == () and status(project).panel == ()
+            with pytest.raises(NotFoundError, match="the panel is empty") as caught:
+                panel_annotators(project)
+        return caught.value.hint
+
+    assert "panel: empty: no LLM is installed yet" in typed("init", str(tmp_path / "before"), "--labels", "a,b")
+    assert "mollia models pull smollm2-135m-instruct" in empty("before")
+    for name in ("ada", "bob"):
+        (tmp_path / f"{name}.gguf").write_bytes(GGUF + name.encode())
+        typed("models", "add", str(tmp_path / f"{name}.gguf"))
+    assert "panel: ada, bob\n" in typed("init", str(tmp_path / "p"), "--labels", "a,b")
+    (tmp_path / "cyd.gguf").write_bytes(GGUF + b"cyd")
+    typed("models", "add", str(tmp_path / "cyd.gguf"))
+    assert tomlkit.parse((tmp_path / "p" / "mollia.toml").read_text())["panel"]["members"] == ["ada", "bob"]  # type: ignore
+    with Project.open(tmp_path / "p") as project:
+        assert [member.name for member in project.panel] == ["ada", "bob"]
+    typed("panel", "remove", "ada", "bob", "-p", str(tmp_path / "p"))
+    assert empty("p") == empty("before") == "mollia panel add ada bob cyd, or some of them"
 
 
 @pytest.fixture
@@ -63,7 +99,7 @@ def test_what_a_run_replays_is_the_same_observation_as_a_members(mixed: Project)
 
 def test_a_run_with_such_a_panel_can_be_repeated_with_its_relative_file(mixed: Project) -> None:
     run_rounds(mixed, *open_run(mixed, strategy="random", rounds=1, aggregator="vote"), 1)
-    assert rerun(mixed, "main")["same"]
+    assert rerun(mixed, "main").same
 
 
 @pytest.mark.parametrize(

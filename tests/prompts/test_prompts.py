@@ -1,10 +1,16 @@
 """Prompt templates."""
 
+from dataclasses import replace
+
 import pytest
 
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.prompting import Prompt
 from mollia_cli.prompts import builtin_template, render
+
+EXAMPLES = tuple((f"text {number}", "human") for number in range(4))
 
 LABELS = LabelSet(("human", "location"), ("people", ""))
 
@@ -47,6 +53,30 @@ def test_any_change_is_another_identity() -> None:
     prompts = [
         render("a {text}", LABELS, "q", "t"),
         render("a {text} b", LABELS, "q", "t"),
-        render("a {text}", LABELS, "q", "t", shots=[("x", "human")]),
+        replace(render("a {text}", LABELS, "q", "t"), shots=(("x", "human"),)),
+        replace(render("a {text}", LABELS, "q", "t"), others=(("x", "human"),)),
     ]
-    assert len({prompt.digest for prompt in prompts}) == 3
+    assert len({prompt.digest for prompt in prompts}) == 4
+
+
+def test_each_half_of_the_items_has_its_own_worked_examples() -> None:
+    prompt = Prompt("a ", "", EXAMPLES[:2], EXAMPLES[2:])
+    assert prompt.halves == (Prompt("a ", "", EXAMPLES[:2]), Prompt("a ", "", EXAMPLES[2:]))
+    halves = [prompt.half_of(Item(f"id {number}", f"other {number}"), 7) for number in range(1000)]
+    assert 400 < sum(halves) < 600
+    assert halves == [prompt.half_of(Item(f"id {number}", "whatever"), 7) for number in range(1000)]
+    assert halves != [prompt.half_of(Item(f"id {number}", "whatever"), 8) for number in range(1000)]
+
+
+def test_no_text_is_read_with_its_own_label() -> None:
+    prompt = Prompt("a ", "", EXAMPLES[:2], EXAMPLES[2:])
+    for number in range(50):  # whatever its id
+        for text, _ in EXAMPLES:
+            half = prompt.half_of(Item(f"id {number}", text), 7)
+            assert text not in dict(prompt.halves[half].shots)
+
+
+def test_without_other_examples_there_is_one_prompt() -> None:
+    prompt = Prompt("a ", "")
+    assert prompt.halves == (prompt,)
+    assert {prompt.half_of(Item(str(number), "x"), 7) for number in range(50)} == {0}

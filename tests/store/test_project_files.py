@@ -29,7 +29,7 @@ def test_every_key_stands_below_its_remark_and_its_choices(tmp_path: Path, label
     for old, remark in (
         ("batch = 50", "# Items a round (a whole number, 1 or more)."),
         ('votes = "sampled"', "one of: sampled, exact)."),
-        ('strategy = "coreset"', "one of: one, two, or another package's)."),
+        ('strategy = "random"', "one of: one, two, or another package's)."),
         ("random_seed = 0", "# The same random seed gives the same run"),
     ):
         assert remark in lines[lines.index(old) - 1]

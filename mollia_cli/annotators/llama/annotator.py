@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar, Self
@@ -54,7 +55,7 @@ class LlamaOptions:
 
 
 class GgufAnnotator(Annotator):
-    """One GGUF model with one prompt, label set and decoding.
+    """One GGUF model with one prompt (of one or two halves), label set and decoding.
 
     ``context``: tokens that a prompt may have (0: the model's own limit, at most AUTO_CONTEXT).
     ``show_invalid``: per text, so many generations that are no label are decoded to their end.
@@ -95,6 +96,7 @@ class GgufAnnotator(Annotator):
         self._kernels: Kernels | None = None
         self._model: Model | None = None
         self._engine: Engine | None = None
+        self._readers: dict[int, Reader] = {}  # by half of the prompt
         self._tally = Tally()
         self._texts = self._truncated = self._failed = 0
         self._seconds = self._load_seconds = 0.0
@@ -183,6 +185,7 @@ class GgufAnnotator(Annotator):
         if self._engine is not None:
             self._engine.close()
             self._engine = None
+            self._readers = {}
         if self._model is not None:
             self._model.close()
             self._model = None
@@ -195,7 +198,7 @@ class GgufAnnotator(Annotator):
         return self._model
 
     def annotate(self, items: Sequence[Item]) -> Iterator[list[Observation]]:
-        """Yield observations batch by batch, short texts first, each item exactly once.
+        """Yield observations batch by batch, each item exactly once: of each half of the prompt, short texts first.
 
         What shares a batch of tokens with a text changes its numbers by rounding. So no batch of texts knows of
         another: whoever stops after one and goes on later gets the numbers that there would have been without the stop.
@@ -203,23 +206,35 @@ class GgufAnnotator(Annotator):
         if not items:
             return
         engine = self._engine or self._load()
-        begin = perf_counter()
-        for texts in _batches(sorted(items, key=lambda item: (len(item.text), item.id)), self._together):
-            batch = engine.read(texts, self._reader.plant)
-            self._texts += len(batch)
-            self._truncated += sum(observation.truncated for observation in batch)
-            self._failed += sum(observation.tokens == 0 for observation in batch)
-            self._seconds += perf_counter() - begin
-            yield batch
-            begin = perf_counter()
+        ready = self._encoders.index(engine.encoder)  # the half whose prefix is decoded comes first
 
-    def preview(self, text: str) -> str:
-        """Exactly what the model sees for a text, control tokens shown. Loads the vocabulary only."""
+        def order(item: Item) -> tuple[bool, int, str]:
+            return self.half_of(item) != ready, len(item.text), item.id
+
+        for half, together in groupby(sorted(items, key=order), self.half_of):
+            engine.encoder = self._encoders[half]
+            reader = self._readers.get(half) or self._learn(engine, half)
+            begin = perf_counter()
+            for texts in _batches(together, self._together):
+                batch = engine.read(texts, reader.plant)
+                self._texts += len(batch)
+                self._truncated += sum(observation.truncated for observation in batch)
+                self._failed += sum(observation.tokens == 0 for observation in batch)
+                self._seconds += perf_counter() - begin
+                yield batch
+                begin = perf_counter()
+
+    def half_of(self, item: Item) -> int:
+        """Which half of the prompt an item is read with; see ``Prompt.half_of``."""
+        return self._prompt.half_of(item, self._decoding.seed)
+
+    def preview(self, item: Item) -> str:
+        """Exactly what the model sees for an item, control tokens shown. Loads the vocabulary only."""
         log_to(self._log_path)
         self._settle()
         with Model(self._path, vocab_only=True) as model:
-            encoder = Encoder(model, self._prompt, limit=self._limit(model))
-            return model.detokenize(encoder.all_tokens(text))
+            encoder = Encoder(model, self._prompt.halves[self.half_of(item)], limit=self._limit(model))
+            return model.detokenize(encoder.all_tokens(item.text))
 
     def _settle(self) -> Kernels:
         """What computes the file; from the first answer on always the same, as the identity is."""
@@ -240,32 +255,33 @@ class GgufAnnotator(Annotator):
         model = self._model = Model(self._path, gpu_layers=self._gpu_layers, extra_buffers=extra_buffers)
         try:
             engine = self._engine = self._make_engine(model)
-            self._reader = Reader(
-                model, self._labels, self._decoding, model_digest=self._digest, show_invalid=self._show_invalid
-            )
-            self._reader.learn(engine)
+            self._load_seconds += perf_counter() - begin
+            self._learn(engine, 0)
         except BaseException:
             self.close()
             raise
         self._tally = engine.tally
-        self._load_seconds += perf_counter() - begin
         return engine
 
+    def _learn(self, engine: Engine, half: int) -> Reader:
+        """How answers to one half of the prompt are read; the engine has its encoder."""
+        begin = perf_counter()
+        reader = Reader(
+            self.load(), self._labels, self._decoding, model_digest=self._digest, show_invalid=self._show_invalid
+        )
+        reader.learn(engine)
+        self._readers[half] = reader
+        self._load_seconds += perf_counter() - begin
+        return reader
+
     def _make_engine(self, model: Model) -> Engine:
-        encoder = Encoder(model, self._prompt, limit=self._limit(model))
+        self._encoders = [Encoder(model, half, limit=self._limit(model)) for half in self._prompt.halves]
 
         def make_context(cells: int) -> Context:
             check_cache_fits(self._path, cells=cells, batch=BATCH)
             return Context(model, cells=cells, sequences=SEQUENCES, batch=BATCH, threads=self._threads.current)
 
-        return Engine(
-            make_context,
-            encoder.shared,
-            lambda item: encoder.encode(item.text),
-            self._threads,
-            classes=len(self._labels),
-            batch=BATCH,
-        )
+        return Engine(make_context, self._encoders[0], self._threads, classes=len(self._labels), batch=BATCH)
 
 
 def _batches(items: Iterable[Item], characters: int) -> Iterator[list[Item]]:

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from mollia_cli.annotators.llama.answers.completion import Path
 from mollia_cli.annotators.llama.answers.forecast import Forecast
 from mollia_cli.annotators.llama.answers.tree import AnswerTree, Node, failed
-from mollia_cli.annotators.llama.binding.llama import Context, TokenArray
+from mollia_cli.annotators.llama.binding.llama import Context
 from mollia_cli.annotators.llama.binding.threads import ThreadChoice
-from mollia_cli.annotators.llama.decode.encoding import Encoded
+from mollia_cli.annotators.llama.decode.encoding import Encoded, Encoder
 from mollia_cli.domain.errors import MolliaError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation
@@ -48,10 +48,6 @@ class Tally:
     def total(self) -> int:
         """All tokens decoded."""
         return self.once + self.text + self.trie + self.votes + self.shown + self.spare
-
-    def settle(self) -> None:
-        """Count everything so far as done once for all texts."""
-        self.once, self.text, self.trie, self.votes, self.shown, self.spare = self.total, 0, 0, 0, 0, 0
 
 
 @dataclass(slots=True, eq=False)
@@ -95,21 +91,20 @@ class _Flight:
 class Engine:
     """Runs texts through a context that grows with them.
 
-    ``encode`` gives an item's tokens after the shared ones, ``make_context`` a context of so many cells.
+    ``make_context`` gives a context of so many cells. ``encoder`` may be set to another one between two reads: its
+    shared prefix then takes the place of the one before.
     """
 
     def __init__(
         self,
         make_context: Callable[[int], Context],
-        shared: TokenArray,
-        encode: Callable[[Item], Encoded],
+        encoder: Encoder,
         threads: ThreadChoice,
         classes: int,
         batch: int,
     ) -> None:
         self._make_context = make_context
-        self._shared = shared
-        self._encode = encode
+        self.encoder = encoder
         self._threads = threads
         self._classes = classes
         self._batch = batch
@@ -151,20 +146,20 @@ class Engine:
     def _forget(self, items: Sequence[Item]) -> None:
         """Make context and forecast what they would be if nothing had been read before."""
         self._forecast = Forecast()
-        longest = len(self._encode(max(items, key=lambda item: (len(item.text), item.id))).tokens)
+        longest = len(self.encoder.encode(max(items, key=lambda item: (len(item.text), item.id)).text).tokens)
         steps = -(-longest // _LENGTHS) if longest + _NODE_CELLS > _IN_FLIGHT * self._batch else 0
         cells = self._cells_for(steps * _LENGTHS)
-        if self.context.cells != cells:
+        if self.context.cells != cells or self._decoded is not self.encoder:
             self._use_context(cells)
 
     @property
     def _cells_left(self) -> int:
-        return self.context.cells - len(self._shared) - sum(flight.held for flight in self._flights)
+        return self.context.cells - len(self.encoder.shared) - sum(flight.held for flight in self._flights)
 
     def _cells_for(self, text_tokens: int) -> int:
         """Cells for the prefix and several texts of this length in flight, in steps of 256 (llama.cpp's own)."""
         beside = max(int(_IN_FLIGHT * self._batch), 2 * (text_tokens + _NODE_CELLS) + self._batch)
-        return -(-(len(self._shared) + beside) // 256) * 256
+        return -(-(len(self.encoder.shared) + beside) // 256) * 256
 
     def _use_context(self, cells: int) -> None:
         self.context.close()
@@ -173,16 +168,17 @@ class Engine:
 
     def _start(self) -> None:
         """Decode the shared prefix, in parts on which the thread counts are measured."""
-        context = self.context
+        context, shared = self.context, self.encoder.shared
+        self._decoded = self.encoder
         context.clear()
         self._free = list(range(context.sequences - 1, _PREFIX, -1))
         size = min(_PREFIX_PART, context.capacity)
-        for begin in range(0, len(self._shared), size):
-            chunk = self._shared[begin : begin + size]
+        for begin in range(0, len(shared), size):
+            chunk = shared[begin : begin + size]
             context.add(chunk, begin, [_PREFIX], want_last=False)
             with self._threads.timed(context, len(chunk)):
                 context.decode()
-        self.tally.once += len(self._shared)
+        self.tally.once += len(shared)
 
     def _fill_with_nodes(self) -> None:
         left = self._cells_left
@@ -222,12 +218,12 @@ class Engine:
 
     def _board(self, item: Item) -> _Flight | None:
         """Take up a text if it fits beside those in flight; alone, the context grows for it."""
-        encoded = self._encode(item)
+        encoded = self.encoder.encode(item.text)
         plan = self._forecast.plan()
         size = len(encoded.tokens) + len(plan)
         if self.context.room < size <= self.context.capacity:
             return None  # it fits into the next batch as a whole
-        taken = len(self._shared) + sum(other.cells for other in self._flights)
+        taken = len(self.encoder.shared) + sum(other.cells for other in self._flights)
         expected = self._forecast.nodes
         if taken + len(encoded.tokens) + max(len(plan), expected) > self.context.cells:
             if self._flights:

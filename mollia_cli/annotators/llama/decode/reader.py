@@ -9,7 +9,7 @@ from mollia_cli.annotators.llama.answers.tree import AnswerTree
 from mollia_cli.annotators.llama.answers.trie import LabelTrie
 from mollia_cli.annotators.llama.answers.votes import SHOWN_TOKENS, ExactVotes, NoVotes, SampledVotes, Votes
 from mollia_cli.annotators.llama.binding.llama import Model
-from mollia_cli.annotators.llama.decode.engine import Engine
+from mollia_cli.annotators.llama.decode.engine import Engine, Tally
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.prompting import Decoding
@@ -20,7 +20,7 @@ _MOST_CHILDREN = 64
 
 
 class Reader:
-    """Plants trees for one model, label set and decoding; ``learn`` first."""
+    """Plants trees for one model, label set, decoding and prompt; ``learn`` first, with the engine's encoder."""
 
     def __init__(
         self, model: Model, labels: LabelSet, decoding: Decoding, *, model_digest: str, show_invalid: int = 0
@@ -40,8 +40,12 @@ class Reader:
         nothing = Completions()
         texts = {str(i): Item(str(i), text) for i, text in enumerate(LEARNING_TEXTS)}
         scores = {i: self._scores(nothing, LEARNING_FLOOR) for i in texts}
-        engine.read(list(texts.values()), lambda item: self._tree(scores[item.id], NoVotes(self._classes)))
-        engine.tally.settle()
+        kept, engine.tally = engine.tally, Tally()
+        try:
+            engine.read(list(texts.values()), lambda item: self._tree(scores[item.id], NoVotes(self._classes)))
+        finally:
+            kept.once += engine.tally.total
+            engine.tally = kept
         self._completions = Completions(each.trace for each in scores.values())
 
     def plant(self, item: Item) -> AnswerTree:

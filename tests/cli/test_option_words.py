@@ -26,6 +26,7 @@ STEMS = {
 FORBIDDEN: dict[str, tuple[str, set[str]]] = {
     "--name": ("--run", {"mollia models add"}),  # there it is a model's
     "--with": ("--aggregator", set()),
+    "--sure": ("--threshold", set()),
     "--as": ("--split", set()),
     "--seed": ("--random-seed", {"mollia label"}),  # there it is the seed set
     **{word: ("--limit", set()) for word in ("--n", "--number", "--count", "--max", "--top", "--size", "--texts")},
