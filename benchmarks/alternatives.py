@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from baselines.frozen import Spreading, cross_validated, logistic
+from baselines.frozen import Spreading, cross_validated, logistic, unit
 from baselines.setfit import setfit
 
 from mollia_cli.aggregators import AGGREGATORS, DEFAULT
@@ -26,7 +26,7 @@ from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray, Pane
 from mollia_cli.domain.rng import stream
 from mollia_cli.domain.settings import LearnerSettings
 from mollia_cli.learners.base import Examples, join
-from mollia_cli.learners.head import choose_ridge, fit_head
+from mollia_cli.learners.head import Scaling, choose_ridge, fit_head
 
 # Numbers of labels of the alternatives' curves: of what takes a second, and of what takes more.
 GRID = (50, 75, 100, 150, 200, 300, 400, 500, 1000, 2000)
@@ -82,7 +82,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Draw:
-    """Some labelled train rows, others that may be read, and the draw's number; ``unread``: others, for encoders alone."""
+    """Some labelled train rows, others that may be read, the draw's number, and ``unread`` rows for encoders alone."""
 
     given: IntArray
     labels: IntArray
@@ -123,7 +123,7 @@ def embed(texts: list[str], folder: Path, tokens: int) -> list[FloatArray]:
 
     encoder = FrozenEncoder.open(folder, tokens, threads=1)
     made, seconds = [], []
-    for reading in (encoder.sentences, encoder.thirds):
+    for reading in (lambda given: unit(encoder.layers(given)[-1]), encoder.thirds):
         begin = time.perf_counter(), time.process_time()
         made.append(np.asarray(reading(texts)))
         seconds.append([time.perf_counter() - begin[0], time.process_time() - begin[1]])
@@ -255,13 +255,15 @@ def distilled(data: Material, draw: Draw, verdicts: FloatArray) -> IntArray:
 
     verdicts: [m, K] probabilities of the draw's pool.
     """
-    rows, classes = data.sentences(list(data.embedded)[-1]), len(data.labels)
+    thirds, classes = data.embedded[list(data.embedded)[-1]].thirds, len(data.labels)
     gold = Examples.gold([data.texts[row] for row in draw.given], draw.labels, classes)
     given = Examples.gold([data.texts[row] for row in draw.pool], verdicts.argmax(axis=1), classes)
     examples = join(gold, replace(given, known=np.zeros(len(verdicts), dtype=bool), soft=verdicts))
-    features = rows[np.concatenate([draw.given, draw.pool])]
+    training = thirds[np.concatenate([draw.given, draw.pool])]
+    scaling = Scaling.of(training)
+    features = scaling.apply(training)
     head = fit_head(features, examples, 0.0, choose_ridge(features, examples, 0.0, draw.number))
-    return np.asarray(head.logits(rows[data.train :]).argmax(axis=1), dtype=np.int64)
+    return np.asarray(head.logits(scaling.apply(thirds[data.train :])).argmax(axis=1), dtype=np.int64)
 
 
 def papers_loop(encoder: str, tokens: int) -> Callable[[Material, Draw], Answer]:
@@ -304,14 +306,14 @@ def catalogue(encoders: tuple[str, ...], tokens: int, panel: bool, shown: bool) 
     for name in encoders:
         made[f"setfit:{name}"] = Method(setfit_on(name, tokens), slow=True)
         made[f"finetune:{name}"] = Method(finetune_on(name, tokens), slow=True)
-    made[OWN] = Method(mixture_without_llms, encoders[-1:], encoders, slow=True, curve=COARSE)
+    made[OWN] = Method(mixture_without_llms, thirds=encoders, slow=True, curve=COARSE)
     if panel:
         made["best-llm"] = Method(best_llm(shown=False), reads=(False,))
     if shown:
         made["best-llm-shots"] = Method(best_llm(shown=True), reads=(True,))
     if panel or shown:
         made["vote"] = Method(vote, reads=(shown,))
-        made["mollia"] = Method(mollia_default, encoders[-1:], encoders, reads=(shown,))
+        made["mollia"] = Method(mollia_default, thirds=encoders, reads=(shown,))
     if panel:
         made["mollia-paper"] = Method(papers_loop(encoders[0], tokens), reads=(False,), slow=True, asked=True)
     for name in encoders:

@@ -5,11 +5,11 @@
 
 DIR holds train.jsonl and test.jsonl ("text", "label"); `--data demo`: the demo's messages. For each draw, random
 training texts are labelled; the LLMs also read --pool others without their labels, and what is semi-supervised as many
-as mollia's encoders do by default (aggregate.embedded). No other label is read but to measure. --outputs: stored outputs [n, 2N, K] (z and c of each LLM, columns in the order
-of --columns), rows by "meta_row"; --outputs-shots: the same with worked examples in the prompt, which are the
-training rows --shots. --panel: installed LLMs, which read everything, without and with worked examples: at most six
-of the first twelve labels of each draw (the same in all), each half of the texts with those of the other. Encoders
-are names of `mollia models` or folders.
+as mollia's encoders do by default (aggregate.embedded). No other label is read but to measure. --outputs: stored
+outputs [n, 2N, K] (z and c of each LLM, columns in the order of --columns), rows by "meta_row"; --outputs-shots: the
+same with worked examples in the prompt, which are the training rows --shots. --panel: installed LLMs, which read
+everything, without and with worked examples: at most six of the first twelve labels of each draw (the same in all),
+each half of the texts with those of the other. Encoders are names of `mollia models` or folders.
 
 Times: a method's own, the embedding of all texts where it needs one, and the LLMs' reading where it was done here.
 --out keeps texts' embeddings, readings and every finished cell; stopped, the same command goes on.
