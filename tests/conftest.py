@@ -13,7 +13,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from doubles import FakeLLM, TinyLearner, fake_file, stand_in, tiny_encoder
+from doubles import FakeLLM, TinyLearner, fake_file, of_llms, stand_in, tiny_encoder
 
 from mollia_cli.annotators import ANNOTATORS
 from mollia_cli.domain.items import Item
@@ -131,9 +131,8 @@ def observed(tmp_path: Path) -> Iterator[Project]:
     for path in members:
         path.write_bytes(b"GGUF" + path.name.encode())
     labels = LabelSet(("red", "green", "blue", "grey"))
-    create(
-        tmp_path / "observed", new_settings(labels, panel=[str(path) for path in members], encoder="all-minilm-l6-v2")
-    )
+    settings = new_settings(labels, panel=[str(path) for path in members], encoder="all-minilm-l6-v2")
+    create(tmp_path / "observed", of_llms(settings))
     rng = stream(0, "observed project")
     gold = rng.integers(0, 4, 260)
     logits = rng.normal(0.0, 1.0, (260, 3, 4))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from doubles import of_llms
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.items import Item
@@ -83,7 +84,7 @@ def by_hand(tmp_path: Path) -> Iterator[Project]:
     for path in members:
         path.write_bytes(b"GGUF" + path.name.encode())
     root = tmp_path / "by hand"
-    settings = new_settings(LabelSet(("spam", "ham")), "mail", panel=[str(path) for path in members])
+    settings = of_llms(new_settings(LabelSet(("spam", "ham")), "mail", panel=[str(path) for path in members]))
     create(root, replace(settings, aggregate=replace(settings.aggregate, aggregator="vote", unlabelled=0)))
     with Project.open(root) as project:
         store = project.store

@@ -21,7 +21,7 @@ def test_what_is_known_is_said() -> None:
         " (drawn at random) (95% interval 40% to 60%)."
     )
     assert "accuracy of 75% on 12 items (50% to 90%)" in found[2] and "10 points off on average (ECE 0.100)" in found[2]
-    assert found[-4].startswith(
+    assert found[-6].startswith(
         "After 1 round and 100 labelled items, test micro-F1 is 0.700: 0.100 more than the 0.600 of the 50 seeds alone."
     )
     assert found[-3] == "The LLMs have read 2,800 tokens in 25 s, on this machine alone."
