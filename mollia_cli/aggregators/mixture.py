@@ -9,6 +9,7 @@ like texts have in common, where LLMs err each by itself.
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, ClassVar
 
@@ -21,7 +22,7 @@ from mollia_cli.aggregators.features import array, log_softmax, one_hot, softmax
 from mollia_cli.aggregators.logit import Logit, Ridge, fit_logit, start
 from mollia_cli.aggregators.views import View
 from mollia_cli.domain.errors import RefusedError
-from mollia_cli.domain.observations import FloatArray, IntArray, Panel
+from mollia_cli.domain.observations import FloatArray, IntArray, Panel, Texts
 
 _FLOOR = 1e-3  # of probabilities, before their logarithm
 _SHARPNESS = np.exp(np.linspace(0.0, 4.5, 46))
@@ -91,13 +92,12 @@ class Mixture(Aggregator):
             self._panel: Aggregator = ConditionalLogit().fit(seed, labels, read, random_seed)
             return
         both, read = seed.joined(pool), pool.take(np.flatnonzero(pool.observed))
-        blocks = _layers(both, self._encoders)
-        view = View.fit(blocks)
+        view, rows = _view(both)
         self._panel = panel_logit().fit(seed, labels, read, random_seed)
         observed = np.full((len(both), seed.classes), np.nan)
         observed[: len(seed)] = cross_fitted(panel_logit, seed, labels, read, random_seed, _FOLDS)
         observed[len(seed) + np.flatnonzero(pool.observed)] = self._panel.predict_proba(read)
-        mixed = self.mix(view(blocks), labels, seed.classes, observed)
+        mixed = self.mix(rows, labels, seed.classes, observed)
         self._beside, self._alone = mixed.beside, mixed.alone
         self._sharpness = mixed.head.sharpness
         self._weights, self._intercept = view.unrolled(mixed.head.coefficients)
@@ -150,7 +150,9 @@ class Mixture(Aggregator):
                     f"aggregator {self.name!r} was fitted with the encoders {', '.join(self._encoders)}",
                     "restore them (mollia panel list), or fit again: mollia aggregate",
                 )
-            features = np.concatenate([layer for block in _layers(others, self._encoders) for layer in block], axis=1)
+            features = np.concatenate(
+                [layer for block in _layers(others.texts, others.ids, self._encoders) for layer in block], axis=1
+            )
             predicted = softmax(self._sharpness * (features @ self._weights + self._intercept))
             found[new] = _weighed(self._alone, [predicted])
             seen = np.flatnonzero(others.observed)
@@ -206,10 +208,25 @@ def held_out(
     return held
 
 
-def _layers(panel: Panel, encoders: Sequence[str]) -> list[list[FloatArray]]:
-    """Of each encoder, [n, d] of each place in it."""
+def _view(panel: Panel) -> tuple[View, FloatArray]:
+    """The view of a panel's texts, and its rows [n, d]; the folds of a cross-fit share one, since it sees no label."""
     assert panel.texts is not None
-    found = (panel.texts.read(encoder, panel.ids) for encoder in encoders)
+    view, row_of, rows = _view_of(panel.texts, frozenset(panel.ids))
+    return view, rows[[row_of[item_id] for item_id in panel.ids]]
+
+
+@lru_cache(maxsize=1)
+def _view_of(texts: Texts, ids: frozenset[str]) -> tuple[View, dict[str, int], FloatArray]:
+    """The view, the row of each id, and the rows."""
+    ordered = sorted(ids)
+    blocks = _layers(texts, ordered, texts.encoders)
+    view = View.fit(blocks)
+    return view, {item_id: row for row, item_id in enumerate(ordered)}, view(blocks)
+
+
+def _layers(texts: Texts, ids: Sequence[str], encoders: Sequence[str]) -> list[list[FloatArray]]:
+    """Of each encoder, [n, d] of each place in it."""
+    found = (texts.read(encoder, ids) for encoder in encoders)
     return [[block[:, layer] for layer in range(block.shape[1])] for block in found]
 
 
