@@ -92,7 +92,7 @@ class Mixture(Aggregator):
             self._panel: Aggregator = ConditionalLogit().fit(seed, labels, read, random_seed)
             return
         both, read = seed.joined(pool), pool.take(np.flatnonzero(pool.observed))
-        view, rows = _view(both)
+        view, rows = _view_of(both, self._encoders)
         self._panel = panel_logit().fit(seed, labels, read, random_seed)
         observed = np.full((len(both), seed.classes), np.nan)
         observed[: len(seed)] = cross_fitted(panel_logit, seed, labels, read, random_seed, _FOLDS)
@@ -151,7 +151,7 @@ class Mixture(Aggregator):
                     "restore them (mollia panel list), or fit again: mollia aggregate",
                 )
             features = np.concatenate(
-                [layer for block in _layers(others.texts, others.ids, self._encoders) for layer in block], axis=1
+                [layer for block in _layers(others.texts, self._encoders, others.ids) for layer in block], axis=1
             )
             predicted = softmax(self._sharpness * (features @ self._weights + self._intercept))
             found[new] = _weighed(self._alone, [predicted])
@@ -208,23 +208,24 @@ def held_out(
     return held
 
 
-def _view(panel: Panel) -> tuple[View, FloatArray]:
-    """The view of a panel's texts, and its rows [n, d]; the folds of a cross-fit share one, since it sees no label."""
+def _view_of(panel: Panel, encoders: tuple[str, ...]) -> tuple[View, FloatArray]:
+    """The view of a panel's texts, and [n, d] its rows."""
     assert panel.texts is not None
-    view, row_of, rows = _view_of(panel.texts, frozenset(panel.ids))
-    return view, rows[[row_of[item_id] for item_id in panel.ids]]
+    ids = tuple(sorted(panel.ids))
+    view, rows = _sorted_view(panel.texts, encoders, ids)
+    place = {item_id: row for row, item_id in enumerate(ids)}
+    return view, rows[[place[item_id] for item_id in panel.ids]]
 
 
 @lru_cache(maxsize=1)
-def _view_of(texts: Texts, ids: frozenset[str]) -> tuple[View, dict[str, int], FloatArray]:
-    """The view, the row of each id, and the rows."""
-    ordered = sorted(ids)
-    blocks = _layers(texts, ordered, texts.encoders)
+def _sorted_view(texts: Texts, encoders: tuple[str, ...], ids: tuple[str, ...]) -> tuple[View, FloatArray]:
+    """Cross-fits look at the same texts in other orders, and a view takes seconds."""
+    blocks = _layers(texts, encoders, ids)
     view = View.fit(blocks)
-    return view, {item_id: row for row, item_id in enumerate(ordered)}, view(blocks)
+    return view, view(blocks)
 
 
-def _layers(texts: Texts, ids: Sequence[str], encoders: Sequence[str]) -> list[list[FloatArray]]:
+def _layers(texts: Texts, encoders: Sequence[str], ids: Sequence[str]) -> list[list[FloatArray]]:
     """Of each encoder, [n, d] of each place in it."""
     found = (texts.read(encoder, ids) for encoder in encoders)
     return [[block[:, layer] for layer in range(block.shape[1])] for block in found]

@@ -50,6 +50,7 @@ LABELS = {
 }
 
 
+@pytest.mark.proof
 def test_one_seed_set_from_texts_to_accuracies(
     variants: Any, options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
