@@ -26,7 +26,7 @@ from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray, Pane
 from mollia_cli.domain.rng import stream
 from mollia_cli.domain.settings import LearnerSettings
 from mollia_cli.learners.base import Examples, join
-from mollia_cli.learners.head import Scaling, choose_ridge, fit_head
+from mollia_cli.learners.head import Scaling, choose_ridge, fit_head, shortened
 
 # Numbers of labels of the alternatives' curves: of what takes a second, and of what takes more.
 GRID = (50, 75, 100, 150, 200, 300, 400, 500, 1000, 2000)
@@ -261,9 +261,10 @@ def distilled(data: Material, draw: Draw, verdicts: FloatArray) -> IntArray:
     examples = join(gold, replace(given, known=np.zeros(len(verdicts), dtype=bool), soft=verdicts))
     training = thirds[np.concatenate([draw.given, draw.pool])]
     scaling = Scaling.of(training)
-    features = scaling.apply(training)
+    features, basis = shortened(scaling.apply(training))
     head = fit_head(features, examples, 0.0, choose_ridge(features, examples, 0.0, draw.number))
-    return np.asarray(head.logits(scaling.apply(thirds[data.train :])).argmax(axis=1), dtype=np.int64)
+    test = scaling.apply(thirds[data.train :]) @ basis.T
+    return np.asarray(head.logits(test).argmax(axis=1), dtype=np.int64)
 
 
 def papers_loop(encoder: str, tokens: int) -> Callable[[Material, Draw], Answer]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mollia_cli.aggregators.calibration import cross_fitted
+from mollia_cli.aggregators.calibration import cross_fitted, fit_calibrated
 from mollia_cli.aggregators.conditional_logit import ConditionalLogit
 from mollia_cli.aggregators.features import one_hot
 from mollia_cli.aggregators.mixture import Mixture, _left_out, _weighed, held_out, panel_logit
@@ -158,6 +158,22 @@ def renamed(panel: Panel) -> Panel:
         ids=tuple(known),
         texts=Texts(panel.texts.encoders, lambda name, ids: read(name, [known[one] for one in ids])),
     )
+
+
+def test_the_folds_of_a_cross_fit_read_the_texts_once() -> None:
+    view, truth = embedded(120, 3, seed=11)
+    panel = panel_of(view, truth, 3)
+    assert panel.texts is not None
+    asked: list[int] = []
+    read = panel.texts.read
+
+    def counted(name: str, ids: Sequence[str]) -> FloatArray:
+        asked.append(len(ids))
+        return np.asarray(read(name, ids))
+
+    panel = replace(panel, texts=Texts(panel.texts.encoders, counted))
+    fit_calibrated(Mixture, panel.take(range(30)), truth[:30], panel.take(range(30, 120)), 0, np.arange(30))
+    assert asked == [120]
 
 
 def test_a_stored_fit_says_the_same_of_old_and_new_texts() -> None:

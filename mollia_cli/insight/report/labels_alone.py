@@ -47,7 +47,7 @@ def labels_alone(project: Project, items: Sequence[Item]) -> IntArray:
         random_seed = stream_seed(project.settings.random_seed, "labels alone", int(number))
         learner.fit(examples, take(examples, []), 0.0, random_seed, project.progress)
         rows = np.flatnonzero(held == number)
-        found[rows] = learner.predict_proba([items[row].text for row in rows], project.progress).argmax(axis=1)
+        found[rows] = learner.predict_proba([items[row].text for row in rows.tolist()], project.progress).argmax(axis=1)
     return found
 
 
@@ -81,6 +81,17 @@ def beside_labels_alone(
 def compared(project: Project, items: Sequence[Item], who: str, on: str, right: BoolArray) -> LabelsAlone:
     """``labels_alone`` beside who is ``right`` on the items, [n]."""
     alone = np.asarray(labels_alone(project, items) == gold_labels(items), dtype=np.bool_)
-    ends = interval(int(alone.sum()), len(alone))
-    name = baseline_name(project)
-    return LabelsAlone(name, who, on, len(alone), float(alone.mean()), *ends, *difference(right, alone))
+    lower, upper = interval(int(alone.sum()), len(alone))
+    value, value_lower, value_upper = difference(right, alone)
+    return LabelsAlone(
+        name=baseline_name(project),
+        beside=who,
+        on=on,
+        items=len(alone),
+        accuracy=float(alone.mean()),
+        lower=lower,
+        upper=upper,
+        value=value,
+        value_lower=value_lower,
+        value_upper=value_upper,
+    )

@@ -95,7 +95,9 @@ def _llms(
     return tuple(
         LLM(
             **{name: _known(value) for name, value in asdict(quality).items()} | unknown,
-            **dict(zip(("value", "value_lower", "value_upper"), values.get(member.name, _UNKNOWN), strict=True)),
+            value=values.get(member.name, _UNKNOWN)[0],
+            value_lower=values.get(member.name, _UNKNOWN)[1],
+            value_upper=values.get(member.name, _UNKNOWN)[2],
             observed=costs[member.key]["items"],
             tokens=costs[member.key]["tokens"],
             seconds=costs[member.key]["seconds"],
