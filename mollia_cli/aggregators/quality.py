@@ -92,7 +92,7 @@ def difference(first: BoolArray, second: BoolArray) -> tuple[float, float | None
 
 
 def no_better(who: str, value: float, lower: float | None, upper: float | None) -> str:
-    """What is said of a ``difference`` to the labels alone that may be none; '' where it is one, or nobody can tell."""
+    """The remark on a ``difference`` to the labels alone that may be none; '' where it is one, or nobody can tell."""
     if lower is None or upper is None or lower > 0:
         return ""
     return (

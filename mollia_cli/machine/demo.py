@@ -61,7 +61,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """mollia beside what labels alone would have done, on the same texts.
+    """The project's way beside what labels alone would have done, on the same texts.
 
     needed: labels without an LLM that reach mollia's accuracy, read off the best encoder's curve by straight lines;
     None: more than all.
@@ -114,7 +114,7 @@ def demo_run(project: Project, done: Callable[[Round], None]) -> list[Round]:
 
 
 def demo_comparison(project: Project) -> Comparison:
-    """mollia and labels alone, each from ``DRAWS`` random sets of labels; nobody is asked anything more.
+    """The mixture and labels alone, each from ``DRAWS`` random sets of labels; nobody is asked anything more.
 
     A draw of mollia's labels has the worked examples among them, whose labels the LLM has read; the others are any
     of the messages that it has read. The linear head is the learner's; its penalty is chosen on each size's first draw.
