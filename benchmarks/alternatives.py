@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from baselines.frozen import Spreading, cross_validated, logistic
+from baselines.frozen import Spreading, cross_validated, logistic, unit
 from baselines.setfit import setfit
 
 from mollia_cli.aggregators import AGGREGATORS, DEFAULT
@@ -26,7 +26,7 @@ from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray, Pane
 from mollia_cli.domain.rng import stream
 from mollia_cli.domain.settings import LearnerSettings
 from mollia_cli.learners.base import Examples, join
-from mollia_cli.learners.head import choose_ridge, fit_head
+from mollia_cli.learners.head import Scaling, choose_ridge, fit_head, shortened
 
 # Numbers of labels of the alternatives' curves: of what takes a second, and of what takes more.
 GRID = (50, 75, 100, 150, 200, 300, 400, 500, 1000, 2000)
@@ -82,12 +82,13 @@ class Material:
 
 @dataclass(frozen=True)
 class Draw:
-    """Some labelled train rows, the other train rows that may be read, and the draw's number."""
+    """Some labelled train rows, others that may be read, the draw's number, and ``unread`` rows for encoders alone."""
 
     given: IntArray
     labels: IntArray
     pool: IntArray
     number: int
+    unread: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def embed(texts: list[str], folder: Path, tokens: int) -> list[FloatArray]:
 
     encoder = FrozenEncoder.open(folder, tokens, threads=1)
     made, seconds = [], []
-    for reading in (encoder.sentences, encoder.thirds):
+    for reading in (lambda given: unit(encoder.layers(given)[-1]), encoder.thirds):
         begin = time.perf_counter(), time.process_time()
         made.append(np.asarray(reading(texts)))
         seconds.append([time.perf_counter() - begin[0], time.process_time() - begin[1]])
@@ -146,9 +147,11 @@ def spreading_on(encoder: str) -> Callable[[Material, Draw], Answer]:
 
     def run(data: Material, draw: Draw) -> Answer:
         rows, n = data.sentences(encoder), len(draw.given)
-        graph = Spreading(rows[np.concatenate([draw.given, draw.pool])])
+        graph = Spreading(rows[np.concatenate([draw.given, draw.pool, draw.unread])])
         scores = graph.scores(np.arange(n), draw.labels, len(data.labels))
-        return Answer(graph.outside(rows[data.train :], scores).argmax(axis=1), scores[n:].argmax(axis=1))
+        return Answer(
+            graph.outside(rows[data.train :], scores).argmax(axis=1), scores[n : n + len(draw.pool)].argmax(axis=1)
+        )
 
     return run
 
@@ -217,9 +220,9 @@ def unshown(data: Material, draw: Draw) -> BoolArray:
 
 def mixture_without_llms(data: Material, draw: Draw) -> Answer:
     """mollia's mixture where no LLM takes part, and the classifier that it trains."""
-    rows, classes = np.concatenate([draw.given, draw.pool]), len(data.labels)
+    rows, classes = np.concatenate([draw.given, draw.pool, draw.unread]), len(data.labels)
     blocks = [[made.thirds[rows, place] for place in range(made.thirds.shape[1])] for made in data.embedded.values()]
-    found = Mixture().mix(View.fit(blocks)(blocks), draw.labels, classes).pool
+    found = Mixture().mix(View.fit(blocks)(blocks), draw.labels, classes).pool[: len(draw.pool)]
     return Answer(distilled(data, draw, found), found.argmax(axis=1))
 
 
@@ -235,9 +238,16 @@ def mollia_default(data: Material, draw: Draw) -> Answer:
     keep = unshown(data, draw) if data.shown is not None else np.ones(len(draw.given), dtype=bool)
     kind: type[Aggregator] = AGGREGATORS.load(DEFAULT)
     seed, pool = panel.take(draw.given[keep]), panel.take(draw.pool)
-    fitted, known = fit_calibrated(kind, seed, draw.labels[keep], pool, draw.number, np.arange(len(seed)))
+    both = pool.joined(unobserved(panel.take(draw.unread)))
+    fitted, known = fit_calibrated(kind, seed, draw.labels[keep], both, draw.number, np.arange(len(seed)))
     verdicts = tempered(fitted.predict_proba(pool), known.temperature)
     return Answer(distilled(data, draw, verdicts), verdicts.argmax(axis=1))
+
+
+def unobserved(panel: Panel) -> Panel:
+    """The same texts, where no LLM has read them."""
+    nothing = np.full_like(panel.log_probs, np.nan)
+    return replace(panel, log_probs=nothing, votes=np.zeros_like(nothing), invalid=np.ones(nothing.shape[:2]))
 
 
 def distilled(data: Material, draw: Draw, verdicts: FloatArray) -> IntArray:
@@ -245,13 +255,16 @@ def distilled(data: Material, draw: Draw, verdicts: FloatArray) -> IntArray:
 
     verdicts: [m, K] probabilities of the draw's pool.
     """
-    rows, classes = data.sentences(list(data.embedded)[-1]), len(data.labels)
+    thirds, classes = data.embedded[list(data.embedded)[-1]].thirds, len(data.labels)
     gold = Examples.gold([data.texts[row] for row in draw.given], draw.labels, classes)
     given = Examples.gold([data.texts[row] for row in draw.pool], verdicts.argmax(axis=1), classes)
     examples = join(gold, replace(given, known=np.zeros(len(verdicts), dtype=bool), soft=verdicts))
-    features = rows[np.concatenate([draw.given, draw.pool])]
+    training = thirds[np.concatenate([draw.given, draw.pool])]
+    scaling = Scaling.of(training)
+    features, basis = shortened(scaling.apply(training))
     head = fit_head(features, examples, 0.0, choose_ridge(features, examples, 0.0, draw.number))
-    return np.asarray(head.logits(rows[data.train :]).argmax(axis=1), dtype=np.int64)
+    test = scaling.apply(thirds[data.train :]) @ basis.T
+    return np.asarray(head.logits(test).argmax(axis=1), dtype=np.int64)
 
 
 def papers_loop(encoder: str, tokens: int) -> Callable[[Material, Draw], Answer]:
@@ -294,14 +307,14 @@ def catalogue(encoders: tuple[str, ...], tokens: int, panel: bool, shown: bool) 
     for name in encoders:
         made[f"setfit:{name}"] = Method(setfit_on(name, tokens), slow=True)
         made[f"finetune:{name}"] = Method(finetune_on(name, tokens), slow=True)
-    made[OWN] = Method(mixture_without_llms, encoders[-1:], encoders, slow=True, curve=COARSE)
+    made[OWN] = Method(mixture_without_llms, thirds=encoders, slow=True, curve=COARSE)
     if panel:
         made["best-llm"] = Method(best_llm(shown=False), reads=(False,))
     if shown:
         made["best-llm-shots"] = Method(best_llm(shown=True), reads=(True,))
     if panel or shown:
         made["vote"] = Method(vote, reads=(shown,))
-        made["mollia"] = Method(mollia_default, encoders[-1:], encoders, reads=(shown,))
+        made["mollia"] = Method(mollia_default, thirds=encoders, reads=(shown,))
     if panel:
         made["mollia-paper"] = Method(papers_loop(encoders[0], tokens), reads=(False,), slow=True, asked=True)
     for name in encoders:

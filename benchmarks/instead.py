@@ -4,12 +4,12 @@
         [--seeds 20] [--draws-slow 5] [--methods NAMES] [--out DIR] [--picture FILE.svg] [--json]
 
 DIR holds train.jsonl and test.jsonl ("text", "label"); `--data demo`: the demo's messages. For each draw, random
-training texts are labelled; the LLMs and what is semi-supervised also read --pool others without their labels. No
-other label is read but to measure. --outputs: stored outputs [n, 2N, K] (z and c of each LLM, columns in the order
-of --columns), rows by "meta_row"; --outputs-shots: the same with worked examples in the prompt, which are the
-training rows --shots. --panel: installed LLMs, which read everything, without and with worked examples: at most six
-of the first twelve labels of each draw (the same in all), each half of the texts with those of the other. Encoders
-are names of `mollia models` or folders.
+training texts are labelled; the LLMs also read --pool others without their labels, and what is semi-supervised as many
+as mollia's encoders do by default (aggregate.embedded). No other label is read but to measure. --outputs: stored
+outputs [n, 2N, K] (z and c of each LLM, columns in the order of --columns), rows by "meta_row"; --outputs-shots: the
+same with worked examples in the prompt, which are the training rows --shots. --panel: installed LLMs, which read
+everything, without and with worked examples: at most six of the first twelve labels of each draw (the same in all),
+each half of the texts with those of the other. Encoders are names of `mollia models` or folders.
 
 Times: a method's own, the embedding of all texts where it needs one, and the LLMs' reading where it was done here.
 --out keeps texts' embeddings, readings and every finished cell; stopped, the same command goes on.
@@ -40,6 +40,7 @@ from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.metrics import macro_f1, micro_f1
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 from mollia_cli.domain.rng import stream
+from mollia_cli.domain.settings import AggregateSettings
 from mollia_cli.machine.demo import NOUN, TASK, demo_labels, demo_messages
 from mollia_cli.models import resolve_encoder
 
@@ -234,7 +235,9 @@ def planned(methods: dict[str, Method], train: int, options: argparse.Namespace)
 def measure(method: Method, data: Material, gold: IntArray, labels: int, number: int, pool: int) -> Row:
     """Accuracy on test and pool, macro-F1 on test; wall and CPU seconds, with those of what it needs."""
     rows = order(data.train, data.shots, number)
-    draw = Draw(rows[:labels], gold[rows[:labels]], rows[labels : labels + pool], number)
+    others = rows[labels:]
+    unread = others[pool : AggregateSettings().embedded]
+    draw = Draw(rows[:labels], gold[rows[:labels]], others[:pool], number, unread)
     begin = time.perf_counter(), time.process_time()
     answer = method.run(data, draw)
     spent = time.perf_counter() - begin[0], time.process_time() - begin[1]

@@ -177,7 +177,8 @@ def methods_for(data: Dataset) -> dict[str, Method]:
     made: dict[str, Method] = {
         f"single:{member}": from_features("single", annotator=member) for member in data.panel.annotators
     }
-    made |= {name: from_features(name) for name in AGGREGATORS}
+    # without texts, those that look at them are the aggregator of the LLMs alone
+    made |= {name: from_features(name) for name in AGGREGATORS if not AGGREGATORS.load(name).reads}
     names = list(data.features)
     for count in range(1, len(names) + 1):
         made["+".join([LLMS_ALONE, *names[:count]])] = from_texts(names[:count])

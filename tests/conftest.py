@@ -13,7 +13,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from doubles import FakeLLM, TinyLearner, fake_file, stand_in, tiny_encoder
+from doubles import FakeLLM, TinyLearner, fake_file, of_llms, stand_in, tiny_encoder
 
 from mollia_cli.annotators import ANNOTATORS
 from mollia_cli.domain.items import Item
@@ -82,7 +82,8 @@ def fake_llm(monkeypatch: pytest.MonkeyPatch) -> type[FakeLLM]:
 def tiny_learner(monkeypatch: pytest.MonkeyPatch) -> type[TinyLearner]:
     """Every classifier of this test is a TinyLearner."""
     double = type("TinyLearner", (TinyLearner,), {})
-    stand_in(monkeypatch, LEARNERS, "transformer", double)
+    for name in ("transformer", "linear"):
+        stand_in(monkeypatch, LEARNERS, name, double)
     return double
 
 
@@ -130,9 +131,8 @@ def observed(tmp_path: Path) -> Iterator[Project]:
     for path in members:
         path.write_bytes(b"GGUF" + path.name.encode())
     labels = LabelSet(("red", "green", "blue", "grey"))
-    create(
-        tmp_path / "observed", new_settings(labels, panel=[str(path) for path in members], encoder="all-minilm-l6-v2")
-    )
+    settings = new_settings(labels, panel=[str(path) for path in members], encoder="all-minilm-l6-v2")
+    create(tmp_path / "observed", of_llms(settings))
     rng = stream(0, "observed project")
     gold = rng.integers(0, 4, 260)
     logits = rng.normal(0.0, 1.0, (260, 3, 4))

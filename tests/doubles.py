@@ -9,7 +9,7 @@ import re
 import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -23,11 +23,13 @@ from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.members import ENCODER
 from mollia_cli.domain.metrics import micro_f1
 from mollia_cli.domain.observations import FloatArray, Observation
 from mollia_cli.domain.progress import Progress
 from mollia_cli.domain.prompting import Decoding, Prompt, Shots
 from mollia_cli.domain.registry import Registry
+from mollia_cli.domain.settings import PanelSettings, Settings
 from mollia_cli.learners.base import (
     DROPOUT,
     EMBEDDINGS,
@@ -46,6 +48,12 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, registry: Registry, name: str, dou
     """Have the registry give ``double`` for ``name`` until the test ends."""
     load = registry.load
     monkeypatch.setattr(registry, "load", lambda asked: double if asked == name else load(asked))
+
+
+def of_llms(settings: Settings) -> Settings:
+    """The settings without the encoders that are installed here and have joined the panel."""
+    members = tuple(member for member in settings.panel.members if member.kind != ENCODER)
+    return replace(settings, panel=PanelSettings(members))
 
 
 def fake_file(folder: Path, name: str) -> Path:

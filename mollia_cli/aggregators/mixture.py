@@ -9,6 +9,7 @@ like texts have in common, where LLMs err each by itself.
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, ClassVar
 
@@ -21,7 +22,7 @@ from mollia_cli.aggregators.features import array, log_softmax, one_hot, softmax
 from mollia_cli.aggregators.logit import Logit, Ridge, fit_logit, start
 from mollia_cli.aggregators.views import View
 from mollia_cli.domain.errors import RefusedError
-from mollia_cli.domain.observations import FloatArray, IntArray, Panel
+from mollia_cli.domain.observations import FloatArray, IntArray, Panel, Texts
 
 _FLOOR = 1e-3  # of probabilities, before their logarithm
 _SHARPNESS = np.exp(np.linspace(0.0, 4.5, 46))
@@ -91,13 +92,12 @@ class Mixture(Aggregator):
             self._panel: Aggregator = ConditionalLogit().fit(seed, labels, read, random_seed)
             return
         both, read = seed.joined(pool), pool.take(np.flatnonzero(pool.observed))
-        blocks = _layers(both, self._encoders)
-        view = View.fit(blocks)
+        view, rows = _view_of(both, self._encoders)
         self._panel = panel_logit().fit(seed, labels, read, random_seed)
         observed = np.full((len(both), seed.classes), np.nan)
         observed[: len(seed)] = cross_fitted(panel_logit, seed, labels, read, random_seed, _FOLDS)
         observed[len(seed) + np.flatnonzero(pool.observed)] = self._panel.predict_proba(read)
-        mixed = self.mix(view(blocks), labels, seed.classes, observed)
+        mixed = self.mix(rows, labels, seed.classes, observed)
         self._beside, self._alone = mixed.beside, mixed.alone
         self._sharpness = mixed.head.sharpness
         self._weights, self._intercept = view.unrolled(mixed.head.coefficients)
@@ -150,7 +150,9 @@ class Mixture(Aggregator):
                     f"aggregator {self.name!r} was fitted with the encoders {', '.join(self._encoders)}",
                     "restore them (mollia panel list), or fit again: mollia aggregate",
                 )
-            features = np.concatenate([layer for block in _layers(others, self._encoders) for layer in block], axis=1)
+            features = np.concatenate(
+                [layer for block in _layers(others.texts, self._encoders, others.ids) for layer in block], axis=1
+            )
             predicted = softmax(self._sharpness * (features @ self._weights + self._intercept))
             found[new] = _weighed(self._alone, [predicted])
             seen = np.flatnonzero(others.observed)
@@ -206,10 +208,26 @@ def held_out(
     return held
 
 
-def _layers(panel: Panel, encoders: Sequence[str]) -> list[list[FloatArray]]:
-    """Of each encoder, [n, d] of each place in it."""
+def _view_of(panel: Panel, encoders: tuple[str, ...]) -> tuple[View, FloatArray]:
+    """The view of a panel's texts, and [n, d] its rows."""
     assert panel.texts is not None
-    found = (panel.texts.read(encoder, panel.ids) for encoder in encoders)
+    ids = tuple(sorted(panel.ids))
+    view, rows = _sorted_view(panel.texts, encoders, ids)
+    place = {item_id: row for row, item_id in enumerate(ids)}
+    return view, rows[[place[item_id] for item_id in panel.ids]]
+
+
+@lru_cache(maxsize=1)
+def _sorted_view(texts: Texts, encoders: tuple[str, ...], ids: tuple[str, ...]) -> tuple[View, FloatArray]:
+    """Cross-fits look at the same texts in other orders, and a view takes seconds."""
+    blocks = _layers(texts, encoders, ids)
+    view = View.fit(blocks)
+    return view, view(blocks)
+
+
+def _layers(texts: Texts, encoders: Sequence[str], ids: Sequence[str]) -> list[list[FloatArray]]:
+    """Of each encoder, [n, d] of each place in it."""
+    found = (texts.read(encoder, ids) for encoder in encoders)
     return [[block[:, layer] for layer in range(block.shape[1])] for block in found]
 
 

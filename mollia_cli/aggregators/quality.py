@@ -1,7 +1,8 @@
 """Panel quality: how good each LLM is, how they agree, and what each adds."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -90,6 +91,16 @@ def difference(first: BoolArray, second: BoolArray) -> tuple[float, float | None
     return (gained - lost) / n, float(max(-1.0, more - less - half)), float(min(1.0, more - less + half))
 
 
+def no_better(who: str, value: float, lower: float | None, upper: float | None) -> str:
+    """The remark on a ``difference`` to the labels alone that may be none; '' where it is one, or nobody can tell."""
+    if lower is None or upper is None or lower > 0:
+        return ""
+    return (
+        f"the LLMs add nothing here that can be measured: the accuracy of {who} less that of the labels alone is"
+        f" {value:+.3f} ({lower:+.3f} to {upper:+.3f})"
+    )
+
+
 def answers(panel: Panel) -> IntArray:
     """[n, N] most voted label of each annotator, ties to the more probable; -1 where no vote was valid."""
     shares = votes(panel)
@@ -130,24 +141,31 @@ def marginal_values(
     pool: Panel,
     random_seed: int,
     measured: IntArray | slice = slice(None),
-) -> list[tuple[float, float | None, float | None]]:
-    """What each annotator adds: cross-fitted accuracy with the whole panel less that without it (``difference``).
+) -> dict[str, tuple[float, float | None, float | None]]:
+    """What each member adds, by name: cross-fitted accuracy with the whole panel less that without it (``difference``).
 
+    Members are the annotators, where there are two or more, and the encoders, where the aggregator looks at texts.
     measured: the rows of the seeds that are a random sample, which alone are counted; all are learned from. The
     interval is of the choice of these items: that other seeds would have taught otherwise is not in it. Raises
-    InputError for a panel of one.
+    InputError where nobody can be left out.
     """
-    if len(seed.annotators) < 2:
-        raise InputError("a panel of one has nobody to leave out", "add an LLM: mollia panel add NAME")
+    everyone = range(len(seed.annotators))
+    without: dict[str, Callable[[Panel], Panel]] = {}
+    if len(everyone) > 1:
+        for i, name in enumerate(seed.annotators):
+            without[name] = partial(only, members=[j for j in everyone if j != i])
+    if seed.texts is not None and make().reads:
+        without |= {encoder: partial(_blind, encoder=encoder) for encoder in seed.texts.encoders}
+    if not without:
+        raise InputError("a panel of one has nobody to leave out", "add an LLM or an encoder: mollia panel add NAME")
 
-    def right(members: Sequence[int]) -> BoolArray:
-        held = cross_fitted(make, only(seed, members), labels, only(pool, members), random_seed)
+    def right(of: Callable[[Panel], Panel]) -> BoolArray:
+        held = cross_fitted(make, of(seed), labels, of(pool), random_seed)
         found: BoolArray = held.argmax(axis=1)[measured] == labels[measured]
         return found
 
-    everyone = range(len(seed.annotators))
-    whole = right(everyone)
-    return [difference(whole, right([j for j in everyone if j != i])) for i in everyone]
+    whole = right(lambda panel: panel)
+    return {name: difference(whole, right(less)) for name, less in without.items()}
 
 
 def only(panel: Panel, members: Sequence[int]) -> Panel:
@@ -162,6 +180,11 @@ def only(panel: Panel, members: Sequence[int]) -> Panel:
         panel.samples,
         panel.texts,
     )
+
+
+def _blind(panel: Panel, encoder: str) -> Panel:
+    """The panel without one of its encoders."""
+    return panel if panel.texts is None else replace(panel, texts=panel.texts.without(encoder))
 
 
 def _mean(values: FloatArray | IntArray | np.ndarray) -> float:

@@ -25,7 +25,8 @@ def evaluate(
     """Measure everyone against true labels.
 
     Each LLM alone, the aggregators (vote, mean logits, MoLAM, the project's) and the trained classifier, with
-    the accuracy's 95% interval from 10 items on. An aggregator is cross-fitted on items whose labels it learns
+    the accuracy's 95% interval from 10 items on; beside them what the gold labels are worth alone: a linear head on
+    the project's encoder. An aggregator is cross-fitted on items whose labels it learns
     from; of the seed items, those are taken that were drawn at random or imported. Annotates what is missing.
 
     Example: mollia evaluate --split test

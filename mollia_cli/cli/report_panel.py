@@ -11,7 +11,7 @@ from mollia_cli.domain.report import Measurement, Missing
 from mollia_cli.reports.words import accuracy_words
 
 _COLUMNS = {
-    "annotator": "LLM",
+    "annotator": "member",
     "accuracy": "accuracy",
     "lower": "from",
     "upper": "to",
@@ -36,11 +36,12 @@ def panel(
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how good each LLM is, what it adds, what it costs, how far to trust verdicts, and what people changed.
+    """Show how good each member is, what it adds, what it costs, how far to trust verdicts, and what people changed.
 
     Accuracy (with its 95% interval from 10 items on), answers and calibration are measured on the seed items that
-    were drawn at random or imported; "adds" is what the aggregator's cross-fitted accuracy loses without the LLM,
-    with its 95% interval: where that holds 0, nothing is known to be gained or lost.
+    were drawn at random or imported; "adds" is what the aggregator's cross-fitted accuracy loses without the member, an
+    LLM or an encoder, with its 95% interval: where that holds 0, nothing is known to be gained or lost. An encoder
+    answers nothing by itself. The last row is all of them together, cross-fitted.
 
     Example: mollia report panel
     """
@@ -55,11 +56,12 @@ def panel(
         return
     llms, agreement = quality.llms, quality.agreement
     names = [llm.annotator for llm in llms]
-    table(
-        list(_COLUMNS.values()),
-        [[getattr(llm, name) for name in _COLUMNS] for llm in llms],
-        f"LLMs on {quality.on}",
-    )
+    rows = [{name: getattr(llm, name) for name in _COLUMNS} for llm in llms]
+    rows += [{"annotator": one.encoder, **asdict(one)} for one in quality.encoders]
+    if isinstance(verdicts, Measurement):
+        rows.append({"annotator": verdicts.who, **asdict(verdicts)})
+    cells = [[row.get(name) for name in _COLUMNS] for row in rows]
+    table(list(_COLUMNS.values()), cells, f"The panel on {quality.on}")
     title = f"Agreement of pairs beyond chance (Cohen's kappa) on {agreement.items} items"
     kappas = zip(names, agreement.cohen_kappa, strict=True)
     table(["", *names], [[name, *row] for name, row in kappas], title)

@@ -151,6 +151,35 @@ class LLM:
 
 
 @dataclass(frozen=True, slots=True)
+class EncoderValue:
+    """An encoder of the panel, and what it adds to the aggregator (see ``LLM.value``); None where that is unknown."""
+
+    encoder: str
+    value: float | None
+    value_lower: float | None
+    value_upper: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsAlone:
+    """A linear classifier of the same gold labels alone (``name``), measured ``on`` the items that ``beside`` is.
+
+    value: the accuracy of ``beside`` less its own, with the interval of that.
+    """
+
+    name: str
+    beside: str
+    on: str
+    items: int
+    accuracy: float
+    lower: float | None
+    upper: float | None
+    value: float
+    value_lower: float | None
+    value_upper: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """How the panel agrees on ``items`` observed items; cohen_kappa: [N][N]."""
 
@@ -169,6 +198,7 @@ class PanelQuality:
     aggregator: str
     on: str
     llms: tuple[LLM, ...]
+    encoders: tuple[EncoderValue, ...]
     agreement: Agreement
 
 
@@ -359,6 +389,7 @@ class Report:
     curves: tuple[Curve, ...] | Missing
     panel: PanelQuality | Missing
     measurements: tuple[Measurement | Missing, ...]
+    labels_alone: LabelsAlone | Missing
     examples: Examples | Missing
     cost: Cost | Missing
     provenance: Provenance

@@ -40,12 +40,7 @@ class AnnotateSettings:
 
     template: Annotated[str, Meta(description="The file of the prompt, below the project's folder.")] = "prompt.txt"
     shots: Annotated[
-        int,
-        Meta(
-            ge=AUTO,
-            description="So many seed items stand in the prompt as worked examples, never an item's own label; 0 for"
-            " none, -1 to choose the number on the seeds.",
-        ),
+        int, Meta(ge=AUTO, description="Seed items in the prompt, as worked examples; 0 for none, -1 for what is best.")
     ] = 0
     votes: Annotated[
         Literal["sampled", "exact"],

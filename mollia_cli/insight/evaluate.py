@@ -1,32 +1,38 @@
-"""``mollia evaluate``: the accuracy of LLMs, aggregators and classifier, where true labels are known."""
+"""``mollia evaluate``: the accuracy of LLMs, aggregators and classifier, and of the labels alone, on known labels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mollia_cli.aggregators import AGGREGATORS
-from mollia_cli.aggregators.quality import interval
+from mollia_cli.aggregators.quality import difference, interval, no_better
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.metrics import macro_f1, micro_f1
 from mollia_cli.domain.observations import IntArray
+from mollia_cli.domain.report import Missing
+from mollia_cli.insight.report.labels_alone import baseline_name, labels_alone
 from mollia_cli.insight.report.measurements import held_out
+from mollia_cli.insight.report.missing import or_missing
 from mollia_cli.loop.aggregate import fit_aggregator, predict
 from mollia_cli.loop.needed import fit_items, fit_seeds, needed_for_fit
 from mollia_cli.loop.sample import at_random, sample_words
 from mollia_cli.project.context import Project
 from mollia_cli.project.labels import gold_labels
 from mollia_cli.project.learner import best_round, current_run, finished_rounds, trained_learner
+from mollia_cli.project.members import certain
 from mollia_cli.project.observe import annotate, stack
+from mollia_cli.project.panel import labelled_by
 
 # What the project's aggregator is measured beside: two that learn nothing, and the paper's own.
 BASELINES = ("vote", "mean_logits", "molam")
+Answers = dict[tuple[str, str], IntArray]  # (kind, name) -> [n] labels
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One row: who (an LLM, an aggregator, a run's classifier), on how many items, and how well.
+    """One row: who (an LLM, an aggregator, a run's classifier, the labels alone), on how many items, and how well.
 
     lower, upper: the accuracy's 95% interval; None for too few items.
     """
@@ -43,10 +49,11 @@ class Score:
 def evaluate_panel(
     project: Project, split: str = "test", limit: int = 0, aggregators: Sequence[str] = ()
 ) -> list[Score]:
-    """Each LLM alone and the aggregators on a split's labelled items: vote, mean logits, MoLAM, the project's.
+    """Each LLM and the aggregators (vote, mean logits, MoLAM, the project's) on a split's labelled items.
 
-    Annotates what is missing. ``limit`` restricts it to the first so many items (0 = all). Of the seed items, those
-    are measured on that are a random sample. Raises InputError where there are none.
+    On test the classifier, too; and beside them what the gold labels are worth alone (``labels_alone``). Annotates
+    what is missing. ``limit`` restricts it to the first so many items (0 = all). Of the seed items, those are measured
+    on that are a random sample. Raises InputError where there are none.
     """
     items = _sample(project) if split == "seed" else project.store.items.in_split(split, labelled=True)
     items = items[:limit] if limit else items
@@ -56,15 +63,26 @@ def evaluate_panel(
             f"{' and to be drawn at random' if split == 'seed' else ''}",
             f"import some: mollia import FILE --split {split} --label-column NAME",
         )
-    rows = score_panel(project, items, aggregators)
-    run = current_run(project)
+    found = _answers(project, items, aggregators, ())
+    run, name = current_run(project), ""
     if split == "test" and finished_rounds(project, run):
         record = best_round(project, run)
         learner = trained_learner(project, record)
         predictions = learner.predict_proba([item.text for item in items]).argmax(axis=1)
-        score = _scorer(gold_labels(items), len(project.labels))
-        rows.append(score("classifier", f"{run}, round {record.number}", predictions))
-    return rows
+        name = f"{run}, round {record.number}"
+        found["classifier", name] = predictions
+    alone = or_missing(lambda: labels_alone(project, items))
+    if isinstance(alone, Missing):
+        project.say(f"{baseline_name(project)}: not measured, because {alone.message}")
+    else:
+        key = ("aggregator", project.settings.aggregate.aggregator)
+        if ("classifier", name) in found and not certain(labelled_by(project, run).panel):  # LLMs have taught it
+            key = ("classifier", name)
+        gold = gold_labels(items)
+        if key in found and (words := no_better(key[1], *difference(found[key] == gold, alone == gold))):
+            project.say(words)
+        found["baseline", baseline_name(project)] = alone
+    return _scored(project, items, found)
 
 
 def score_panel(
@@ -75,13 +93,15 @@ def score_panel(
     Where an aggregator learns from an item's label, its verdicts there are cross-fitted.
     ``unlabelled``: ids of more items whose observations (not labels) the aggregators learn from.
     """
+    return _scored(project, items, _answers(project, items, aggregators, unlabelled))
+
+
+def _answers(project: Project, items: Sequence[Item], aggregators: Sequence[str], unlabelled: Sequence[str]) -> Answers:
+    """What ``score_panel`` measures."""
     ids = [item.id for item in items]
     members = annotate(project, list(dict.fromkeys([*needed_for_fit(project), *unlabelled, *ids])))
     panel = stack(project, members, ids)
-    score = _scorer(gold_labels(items), len(project.labels))
-    rows = [
-        score("llm", member.name, panel.log_probs[:, column].argmax(axis=1)) for column, member in enumerate(members)
-    ]
+    found = {("llm", member.name): panel.log_probs[:, column].argmax(axis=1) for column, member in enumerate(members)}
     learned = {item.id for item in fit_items(project)}.intersection(ids)
     if learned:
         project.say(
@@ -93,8 +113,8 @@ def score_panel(
         if learned and fitted.aggregator.learns:
             held = held_out(project, members, name, unlabelled)
             given = np.array([held.get(item_id, label) for item_id, label in zip(ids, given.tolist(), strict=True)])
-        rows.append(score("aggregator", name, given))
-    return rows
+        found["aggregator", name] = given
+    return found
 
 
 def _sample(project: Project) -> list[Item]:
@@ -105,9 +125,10 @@ def _sample(project: Project) -> list[Item]:
     return [items[row] for row in at_random(project, ids)]
 
 
-def _scorer(gold: IntArray, classes: int) -> Callable[[str, str, IntArray], Score]:
-    def score(kind: str, name: str, predictions: IntArray) -> Score:
-        right = interval(int((predictions == gold).sum()), len(gold))
-        return Score(kind, name, len(gold), micro_f1(gold, predictions), *right, macro_f1(gold, predictions, classes))
-
-    return score
+def _scored(project: Project, items: Sequence[Item], found: Answers) -> list[Score]:
+    gold, rows = gold_labels(items), []
+    for (kind, name), given in found.items():
+        ends = interval(int((given == gold).sum()), len(gold))
+        macro = macro_f1(gold, given, len(project.labels))
+        rows.append(Score(kind, name, len(gold), micro_f1(gold, given), *ends, macro))
+    return rows

@@ -57,6 +57,18 @@ class Scaling:
         return Head(weight, head.bias - weight @ self.centre.ravel())
 
 
+def shortened(features: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """([n, r], [r, d]) whose product is ``features`` [n, d], r at most n: rotated to the rows' own span.
+
+    A head with a ridge penalty has its weights in that span, so a fit on the first is a fit on all, and quicker.
+    """
+    n, d = features.shape
+    if n >= d:
+        return features, np.eye(d)
+    basis, triangle = np.linalg.qr(features.T)
+    return triangle.T, basis.T
+
+
 def softmax(logits: FloatArray) -> FloatArray:
     """Over the last axis, in float64."""
     powers = np.exp(np.asarray(logits, dtype=np.float64) - logits.max(axis=-1, keepdims=True))

@@ -33,7 +33,7 @@ from mollia_cli.learners.base import (
 from mollia_cli.learners.devices import choose_device, fast_dtype
 from mollia_cli.learners.embeddings import Vectors
 from mollia_cli.learners.frozen import FrozenEncoder
-from mollia_cli.learners.head import Head, Scaling, choose_ridge, fit_head, softmax
+from mollia_cli.learners.head import Head, Scaling, choose_ridge, fit_head, shortened, softmax
 from mollia_cli.learners.inference import DROPOUT_SAMPLES, NOISE_SCALE, NOISES
 from mollia_cli.learners.pretrained import load_tokenizer
 from mollia_cli.learners.tokens import TokenStore
@@ -100,9 +100,10 @@ class LinearLearner(Learner):
         begin = perf_counter()
         thirds = self._thirds(examples.texts, progress)
         scaling = Scaling.of(thirds)
-        features = scaling.apply(thirds)
+        features, basis = shortened(scaling.apply(thirds))
         self._ridge = choose_ridge(features, examples, negative_weight, random_seed)
-        self._head = scaling.fold(fit_head(features, examples, negative_weight, self._ridge))
+        head = fit_head(features, examples, negative_weight, self._ridge)
+        self._head = scaling.fold(Head(head.weight @ basis, head.bias))
         return FitReport(1, 1, False, perf_counter() - begin, [{"ridge": self._ridge}])
 
     def signals(

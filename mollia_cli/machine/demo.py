@@ -61,7 +61,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """mollia beside what labels alone would have done, on the same texts.
+    """The project's way beside what labels alone would have done, on the same texts.
 
     needed: labels without an LLM that reach mollia's accuracy, read off the best encoder's curve by straight lines;
     None: more than all.
@@ -114,7 +114,7 @@ def demo_run(project: Project, done: Callable[[Round], None]) -> list[Round]:
 
 
 def demo_comparison(project: Project) -> Comparison:
-    """mollia and labels alone, each from ``DRAWS`` random sets of labels; nobody is asked anything more.
+    """The mixture and labels alone, each from ``DRAWS`` random sets of labels; nobody is asked anything more.
 
     A draw of mollia's labels has the worked examples among them, whose labels the LLM has read; the others are any
     of the messages that it has read. The linear head is the learner's; its penalty is chosen on each size's first draw.
@@ -123,13 +123,15 @@ def demo_comparison(project: Project) -> Comparison:
     test = project.store.items.in_split("test")
     gold, truth = gold_labels(items), gold_labels(test)
     every = np.arange(len(items))
-    heads = {name: _Heads(project, name, [item.id for item in [*items, *test]], truth) for name in ENCODERS}
+    texts = panel_texts(project)
+    assert texts is not None
+    heads = {name: _Heads(project, name, [item.id for item in [*items, *test]], truth) for name in texts.encoders}
     curves = {
         name: [_mean([head.labels_alone(_drawn(gold, size, draw), gold) for draw in range(DRAWS)]) for size in SIZES]
         for name, head in heads.items()
     }
-    best = max(ENCODERS, key=lambda name: curves[name][0][0])
-    lines = [Line(f"labels alone, {name}", SIZES[0], *curves[name][0], DRAWS) for name in ENCODERS]
+    best = max(texts.encoders, key=lambda name: curves[name][0][0])
+    lines = [Line(f"labels alone, {name}", SIZES[0], *curves[name][0], DRAWS) for name in texts.encoders]
     lines += [Line(f"labels alone, {best}", n, *found, DRAWS) for n, found in zip(SIZES, curves[best], strict=True)][1:]
     panel = members(project)
     ids = [item.id for item in items]
@@ -137,8 +139,8 @@ def demo_comparison(project: Project) -> Comparison:
     rows = np.array([row for row, item_id in enumerate(ids) if item_id in read], dtype=np.int64)
     seen = stack(project, panel, [ids[row] for row in rows])
     unread = unobserved(project, panel, [item_id for item_id in ids if item_id not in read])
-    texts = [item.text for item in items]
-    shown = [texts.index(text) for half in examples_in_turn(project) for text, _ in half[:SHOTS]]
+    written = [item.text for item in items]
+    shown = [written.index(text) for half in examples_in_turn(project) for text, _ in half[:SHOTS]]
     found = []
     for draw in range(DRAWS):
         others = stream(draw, "demo").permutation(np.setdiff1d(rows, shown))

@@ -14,6 +14,7 @@ from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.members import MemberSpec
 from mollia_cli.domain.memory import Peak
+from mollia_cli.domain.observations import Texts
 from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.domain.settings import SETTINGS_FILE, AnnotateSettings, Settings, checked
 from mollia_cli.project.members import check_members
@@ -40,6 +41,7 @@ class Project(AbstractContextManager["Project"]):
         self.loaded: dict[str, tuple[Annotator, Peak]] | None = None  # by key, while models are kept loaded
         self.ask: Callable[[str], str] = _nobody
         self._said: set[str] = set()
+        self.texts: dict[tuple[str | int, ...], Texts] = {}  # what the panel's encoders read, by who they are
         self._held: set[str] = set()  # runs
         self.may_ask = True  # False: an LLM that would have to be asked is an error
         self._repeat = 1  # of the run that sees the project

@@ -28,6 +28,9 @@ def encoder_name(spec: MemberSpec) -> str:
 def panel_texts(project: Project) -> Texts | None:
     """The panel's encoders for an aggregator that looks at texts; None where it has none. Nothing is loaded yet."""
     by_name = {spec.name: spec for spec in encoder_specs(project)}
+    key: tuple[str | int, ...] = (*by_name, project.settings.learner.max_tokens)
+    if key in project.texts or not by_name:
+        return project.texts.get(key)
 
     def read(name: str, ids: Sequence[str]) -> Any:
         texts = [item.text for item in project.store.items.get(ids)]
@@ -37,7 +40,7 @@ def panel_texts(project: Project) -> Texts | None:
         finally:
             encoder.close()
 
-    return Texts(tuple(by_name), read) if by_name else None
+    return project.texts.setdefault(key, Texts(tuple(by_name), read))
 
 
 def encoder_digests(project: Project) -> dict[str, str]:

@@ -16,21 +16,21 @@ TOKEN_FILE = "tokens.safetensors"
 EMBEDDINGS = "embeddings"  # folder of what encoders have made of the texts
 
 
-def new_learner(project: Project, epochs: int = 0, steps: int = 0) -> Learner:
-    """An untrained learner with the project's encoder and settings; 0 epochs or steps are the settings'."""
+def new_learner(project: Project, epochs: int = 0, steps: int = 0, name: str = "") -> Learner:
+    """An untrained learner with the project's encoder and settings; 0 epochs or steps and no name are the settings'."""
     settings = asdict(project.settings.learner)
     for meant_for_us in ("name", "encoder", "validation", "validation_cap"):
         del settings[meant_for_us]
     settings |= {"epochs": epochs or settings["epochs"], "steps": steps or settings["steps"]}
-    learner: Learner = learner_kind(project)(
+    learner: Learner = learner_kind(project, name)(
         models.resolve_encoder(project.settings.learner.encoder), project.labels, **settings, **_side_files(project)
     )
     return learner
 
 
-def learner_kind(project: Project) -> type[Learner]:
-    """The class of the project's learner."""
-    kind: type[Learner] = LEARNERS.load(project.settings.learner.name)
+def learner_kind(project: Project, name: str = "") -> type[Learner]:
+    """The class of the project's learner, or of the one that is named."""
+    kind: type[Learner] = LEARNERS.load(name or project.settings.learner.name)
     return kind
 
 

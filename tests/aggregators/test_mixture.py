@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mollia_cli.aggregators.calibration import cross_fitted
+from mollia_cli.aggregators.calibration import cross_fitted, fit_calibrated
 from mollia_cli.aggregators.conditional_logit import ConditionalLogit
-from mollia_cli.aggregators.features import one_hot, softmax
-from mollia_cli.aggregators.mixture import Mixture, _left_out, held_out, panel_logit
+from mollia_cli.aggregators.features import one_hot
+from mollia_cli.aggregators.mixture import Mixture, _left_out, _weighed, held_out, panel_logit
 from mollia_cli.aggregators.views import View
 from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel, Texts
@@ -99,6 +99,21 @@ def test_without_llms_the_labels_and_the_texts_are_enough() -> None:
     assert mixed.beside is mixed.alone
 
 
+def test_what_no_llm_has_read_is_predicted_too_and_helps_what_was_read() -> None:
+    view, truth = embedded(1500, 6, seed=3, width=48, noise=1.3)
+    panel = panel_of(view, truth, 6, right=0.4)
+    seed, pool, unread = panel.take(range(50)), panel.take(range(50, 150)), panel.take(range(150, 1500))
+    silent = np.full_like(unread.log_probs, np.nan)
+    unread = replace(unread, log_probs=silent, votes=np.zeros_like(silent), invalid=np.ones(silent.shape[:2]))
+    few = Mixture().fit(seed, truth[:50], pool)
+    many = Mixture().fit(seed, truth[:50], pool.joined(unread))
+    assert right(many.predict_proba(pool), truth[50:150]) > right(few.predict_proba(pool), truth[50:150])
+    assert right(many.predict_proba(unread), truth[150:]) > 0.7
+    assert right(few.predict_proba(unread), truth[150:]) > 0.5  # new texts, by the head alone
+    again = Mixture.from_json(json.loads(json.dumps(few.to_json(), allow_nan=False)))
+    np.testing.assert_allclose(again.predict_proba(unread), few.predict_proba(unread), atol=1e-12)
+
+
 def test_new_texts_are_predicted_by_the_head_on_the_layers_themselves() -> None:
     view, truth = embedded(600, 3, seed=2)
     panel = panel_of(view, truth, 3)
@@ -110,15 +125,11 @@ def test_new_texts_are_predicted_by_the_head_on_the_layers_themselves() -> None:
     # worked out again on the view, whose head it is before it is unrolled
     layers = [[view[:300], np.tanh(view[:300])]]
     rows = View.fit(layers)
-    observed = np.concatenate([made._panel.predict_proba(seed), made._panel.predict_proba(pool)])
-    head = Mixture().mix(rows(layers), truth[:40], 3, observed).head
-    weights, intercept = rows.unrolled(head.coefficients)
-    others = [[view[300:], np.tanh(view[300:])]]
-    np.testing.assert_allclose(
-        softmax(head.sharpness * (np.concatenate(others[0], axis=1) @ weights + intercept)),
-        head.predict_proba(rows(others)),
-        atol=1e-9,
-    )
+    observed = [cross_fitted(panel_logit, seed, truth[:40], pool, 0), made._panel.predict_proba(pool)]
+    mixed = Mixture().mix(rows(layers), truth[:40], 3, np.concatenate(observed))
+    by_view = mixed.head.predict_proba(rows([[view[300:], np.tanh(view[300:])]]))
+    expected = _weighed(mixed.beside, [made._panel.predict_proba(new), by_view])
+    np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 def test_what_it_learned_from_is_predicted_without_its_own_target() -> None:
@@ -147,6 +158,22 @@ def renamed(panel: Panel) -> Panel:
         ids=tuple(known),
         texts=Texts(panel.texts.encoders, lambda name, ids: read(name, [known[one] for one in ids])),
     )
+
+
+def test_the_folds_of_a_cross_fit_read_the_texts_once() -> None:
+    view, truth = embedded(120, 3, seed=11)
+    panel = panel_of(view, truth, 3)
+    assert panel.texts is not None
+    asked: list[int] = []
+    read = panel.texts.read
+
+    def counted(name: str, ids: Sequence[str]) -> FloatArray:
+        asked.append(len(ids))
+        return np.asarray(read(name, ids))
+
+    panel = replace(panel, texts=Texts(panel.texts.encoders, counted))
+    fit_calibrated(Mixture, panel.take(range(30)), truth[:30], panel.take(range(30, 120)), 0, np.arange(30))
+    assert asked == [120]
 
 
 def test_a_stored_fit_says_the_same_of_old_and_new_texts() -> None:

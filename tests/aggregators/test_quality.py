@@ -1,11 +1,13 @@
 """Panel quality."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from mollia_cli.aggregators.mean_logits import MeanLogits
+from mollia_cli.aggregators.mixture import Mixture
 from mollia_cli.aggregators.quality import (
     answers,
     difference,
@@ -13,6 +15,7 @@ from mollia_cli.aggregators.quality import (
     krippendorff_alpha,
     marginal_values,
     member_quality,
+    no_better,
     pairwise_kappa,
     wilson,
 )
@@ -20,7 +23,7 @@ from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.metrics import cohen_kappa
 from mollia_cli.domain.rng import stream
 
-from .panels import made_panel, panel_of
+from .panels import made_panel, made_texts, panel_of, telling_texts
 
 
 def test_wilson_interval() -> None:
@@ -108,12 +111,38 @@ def test_marginal_value_of_a_good_and_a_useless_member() -> None:
     even = np.full((40, 2), 0.5)
     panel = panel_of(np.stack([good, even], axis=1), np.stack([good, even], axis=1))
     values = marginal_values(MeanLogits, panel, gold, panel.take([]), 0)
-    assert [value for value, *_ in values] == pytest.approx([0.5, 0.0])
+    assert [value for value, *_ in values.values()] == pytest.approx([0.5, 0.0])
     # good: 20 gained and none lost; useless: nothing changed, which 40 items do not prove
-    (_, *first), (_, *second) = values
+    (_, *first), (_, *second) = values.values()
     assert first == pytest.approx(_by_hand(20, 0, 40)) and first[0] > 0
     assert second == pytest.approx(_by_hand(0, 0, 40)) and second[0] < 0 < second[1]
     half = marginal_values(MeanLogits, panel, gold, panel.take([]), 0, np.flatnonzero(gold == 1))
-    assert [value for value, *_ in half] == pytest.approx([1.0, 0.0])  # ties go to label 0
+    assert [value for value, *_ in half.values()] == pytest.approx([1.0, 0.0])  # ties go to label 0
     with pytest.raises(InputError, match="panel of one"):
         marginal_values(MeanLogits, panel_of(good[:, None], good[:, None]), gold, panel.take([]), 0)
+
+
+def test_marginal_value_of_encoders() -> None:
+    """One tells the labels, the other nothing; of one LLM and them, only the encoders can be left out."""
+    panel, gold = made_panel(160, annotators=1, classes=4)
+    noise = stream(0, "noise").normal(size=(160, 2, 4))
+    telling = telling_texts(panel, gold)
+    read = {"telling": telling.read("mini", panel.ids), "noise": noise}
+    panel = replace(panel, texts=made_texts(panel.ids, read))
+    seed, pool = panel.take(range(60)), panel.take(range(60, 160))
+    values = marginal_values(Mixture, seed, gold[:60], pool, 0)
+    assert list(values) == ["telling", "noise"]
+    assert values["telling"][0] > 0.1 and abs(values["noise"][0]) < 0.1
+    lower = values["telling"][1]
+    assert lower is not None and lower > 0
+    only_one = marginal_values(Mixture, replace(seed, texts=telling), gold[:60], replace(pool, texts=telling), 0)
+    assert list(only_one) == ["mini"] and only_one["mini"][0] > 0.05
+    # an aggregator of LLMs alone has nothing of encoders to leave out
+    with pytest.raises(InputError, match="panel of one"):
+        marginal_values(MeanLogits, seed, gold[:60], pool, 0)
+
+
+def test_what_is_said_of_a_difference_to_the_labels_alone() -> None:
+    assert no_better("mixture", 0.1, 0.02, 0.2) == "" == no_better("mixture", -0.1, None, None)
+    said = no_better("mixture", 0.1, 0.0, 0.2)
+    assert said.endswith("of mixture less that of the labels alone is +0.100 (+0.000 to +0.200)")

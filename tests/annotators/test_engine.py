@@ -23,10 +23,10 @@ from .oracle import LABELS, PROMPT, Reference
 
 Make = Callable[..., GgufAnnotator]
 TOLERANCE = 0.003
-HALVES = replace(
+HALVES = replace(  # of equally many tokens: the wrong prefix would fit, too
     PROMPT,
     shots=(("I love it", "positive"), ("It broke at once", "negative")),
-    others=(("Never again", "negative"), ("Quick and kind, thank you", "positive")),
+    others=(("I hate it", "negative"), ("It worked at once", "positive")),
 )
 
 WORDS = ("the", "bill", "was", "wrong", "again", "and", "nobody", "called", "thanks", "lovely", "late", "scan", "?")

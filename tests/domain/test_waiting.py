@@ -15,7 +15,10 @@ def test_what_the_host_has_set_stays() -> None:
     assert chosen["GOMP_SPINCOUNT"] == "7" and {"KMP_BLOCKTIME", "OPENBLAS_THREAD_TIMEOUT"} < set(chosen)
     active = {"OMP_WAIT_POLICY": "active"}
     wait_politely(active)
-    assert active == {"OMP_WAIT_POLICY": "active"}
+    assert active == {"OMP_WAIT_POLICY": "active", "OPENBLAS_NUM_THREADS": "1"}
+    many = {"OPENBLAS_NUM_THREADS": "8"}
+    wait_politely(many)
+    assert many["OPENBLAS_NUM_THREADS"] == "8"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="GNU's OpenMP")

@@ -1,8 +1,12 @@
 """``mollia evaluate``: nobody is measured on labels that were learned from."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
+from doubles import TinyLearner, stand_in
 
 from mollia_cli.aggregators.quality import wilson
 from mollia_cli.cli.rounds import round_cells
@@ -11,9 +15,76 @@ from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.report import Measurement
 from mollia_cli.insight.evaluate import evaluate_panel
 from mollia_cli.insight.report.measurements import verdicts_on_seeds
+from mollia_cli.learners import LEARNERS
 from mollia_cli.project.context import Project
 from mollia_cli.project.observe import members
 from mollia_cli.store.runs import Round
+
+
+class Remembering(TinyLearner):
+    """Knows the texts that it was fitted on, and of others their true label by ``truth``, so often as ``right``."""
+
+    truth: dict[str, int]
+    right: float
+
+    def fit(self, examples: Any, *_: Any, **__: Any) -> Any:
+        self._known = dict(zip(examples.texts, examples.targets.tolist(), strict=True))
+        assert examples.gold_rows.all()  # of no verdict
+        return super().fit(examples, *_, **__)
+
+    def predict_proba(self, texts: Sequence[str], progress: Any = None) -> Any:
+        rng = np.random.default_rng(0)
+        guesses = [self.truth[t] if rng.random() < self.right else (self.truth[t] + 1) % 4 for t in texts]
+        assert not self._known.keys() & set(texts)  # nobody is measured on what was learned from
+        return np.eye(4)[guesses]
+
+
+@pytest.fixture(autouse=True)
+def linear(monkeypatch: pytest.MonkeyPatch, observed: Project) -> type[Remembering]:
+    """The linear learner of this test."""
+    truth = {item.text: item.label for split in ("seed", "pool") for item in observed.store.items.in_split(split)}
+    double = type("Remembering", (Remembering,), {"truth": truth, "right": 0.3})
+    stand_in(monkeypatch, LEARNERS, "linear", double)
+    return double
+
+
+BASELINE = "labels alone (linear, all-minilm-l6-v2)"
+ADD_NOTHING = "the LLMs add nothing here that can be measured"
+
+
+@pytest.mark.parametrize("right", [0.3, 1.0])
+def test_the_labels_alone_are_measured_beside_them(observed: Project, linear: type[Remembering], right: float) -> None:
+    said: list[str] = []
+    observed.say = said.append
+    linear.right = right
+    found = {row.name: row for row in evaluate_panel(observed, "seed", aggregators=["conditional_logit", "mixture"])}
+    assert (found[BASELINE].kind, found[BASELINE].items) == ("baseline", 60)
+    assert abs(found[BASELINE].accuracy - right) < 0.15
+    assert found[BASELINE].lower is not None
+    # with .3 the LLMs are far better; they cannot be where the labels alone are always right
+    remarks = [remark for remark in said if remark.startswith(ADD_NOTHING)]
+    assert len(remarks) == (right == 1.0)
+    assert not remarks or "the accuracy of mixture less that of the labels alone is -0." in remarks[0]
+
+
+def test_labels_that_people_gave_are_learned_from_and_not_measured_on(
+    observed: Project, linear: type[Remembering]
+) -> None:
+    pool = observed.store.items.in_split("pool")
+    for item in pool[:10]:
+        observed.store.decisions.add(Decision(item.id, LABEL, "anna", item.label, chosen="doubt"))
+    # predict_proba of the double fails where it was fitted on what it predicts
+    (row,) = [row for row in evaluate_panel(observed, "pool", 20, ["vote"]) if row.kind == "baseline"]
+    assert row.items == 20
+
+
+def test_without_the_encoder_the_row_is_left_out_and_said_so(observed: Project) -> None:
+    said: list[str] = []
+    observed.say = said.append
+    settings = observed.settings
+    observed.settings = replace(settings, learner=replace(settings.learner, encoder="not-installed"))
+    assert {row.kind for row in evaluate_panel(observed, "seed", aggregators=["vote"])} == {"llm", "aggregator"}
+    assert [remark for remark in said if remark.startswith("labels alone (linear, not-installed): not measured")]
 
 
 def test_the_seeds_are_cross_fitted(observed: Project) -> None:
@@ -22,7 +93,7 @@ def test_the_seeds_are_cross_fitted(observed: Project) -> None:
     rows = {row.name: row for row in evaluate_panel(observed, "seed")}
     assert {row.items for row in rows.values()} == {60}
     assert rows["molam"].accuracy < 0.95  # 1.000 in-sample
-    for name in ("molam", "conditional_logit", "vote"):
+    for name in ("molam", "mixture", "vote"):
         panel = verdicts_on_seeds(observed, members(observed), name)
         assert isinstance(panel, Measurement)
         assert abs(rows[name].accuracy - panel.accuracy) < 0.1
@@ -43,7 +114,7 @@ def test_an_item_has_no_say_in_its_own_verdict(observed: Project) -> None:
 
 
 def test_of_few_items_there_is_no_interval(observed: Project) -> None:
-    few, many = (evaluate_panel(observed, "pool", n, ["vote"])[-1] for n in (9, 10))
+    few, many = (evaluate_panel(observed, "pool", n, ["vote"])[3] for n in (9, 10))
     assert (few.lower, few.upper) == (None, None)
     assert (many.lower, many.upper) == wilson(round(10 * many.accuracy), 10)
 

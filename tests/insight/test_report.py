@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from doubles import of_llms
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.items import Item
@@ -16,6 +17,7 @@ from mollia_cli.domain.report import (
     Cost,
     DataCard,
     Examples,
+    LabelsAlone,
     Measurement,
     Missing,
     PanelQuality,
@@ -26,6 +28,7 @@ from mollia_cli.domain.report import (
 from mollia_cli.domain.settings import RunConfig
 from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.insight.report import report
+from mollia_cli.insight.report.measurements import measured
 from mollia_cli.insight.report.missing import without_folders
 from mollia_cli.loop.run import run_rounds
 from mollia_cli.loop.setup import open_run
@@ -81,7 +84,7 @@ def by_hand(tmp_path: Path) -> Iterator[Project]:
     for path in members:
         path.write_bytes(b"GGUF" + path.name.encode())
     root = tmp_path / "by hand"
-    settings = new_settings(LabelSet(("spam", "ham")), "mail", panel=[str(path) for path in members])
+    settings = of_llms(new_settings(LabelSet(("spam", "ham")), "mail", panel=[str(path) for path in members]))
     create(root, replace(settings, aggregate=replace(settings.aggregate, aggregator="vote", unlabelled=0)))
     with Project.open(root) as project:
         store = project.store
@@ -330,6 +333,33 @@ def test_annotated_but_no_seed_and_no_round(observed: Project) -> None:
     json.dumps(asdict(found), allow_nan=False)
 
 
+def test_the_aggregator_stands_beside_the_labels_alone(observed: Project, tiny_learner: object) -> None:
+    """Texts that tell nothing: their words are numbers, so that the LLMs are better."""
+    found = report(observed)
+    alone, (seeds, *_) = found.labels_alone, found.measurements
+    assert isinstance(alone, LabelsAlone) and isinstance(seeds, Measurement)
+    assert (alone.name, alone.beside) == ("labels alone (linear, all-minilm-l6-v2)", "mixture")
+    assert (alone.on, alone.items) == ("60 seed items, cross-fitted", 60)
+    assert alone.accuracy < 0.5 and alone.value == pytest.approx(seeds.accuracy - alone.accuracy)
+    assert alone.value_lower is not None and 0 < alone.value_lower < alone.value
+    json.dumps(asdict(found), allow_nan=False)
+
+
+def test_the_classifier_stands_beside_the_labels_alone(
+    observed: Project, tiny_learner: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [Item(f"t{n}", f"test {n}", "test", n % 4) for n in range(40)]
+    with observed.store.transaction():
+        observed.store.items.add(items, "made up")
+    gold = np.arange(40) % 4
+    measurement = measured(observed.labels, "test", "classifier", "40 test items", gold, np.ones(40), gold)
+    monkeypatch.setattr("mollia_cli.insight.report.classifier_on_test", lambda project, run: (measurement, gold))
+    alone = report(observed).labels_alone
+    assert isinstance(alone, LabelsAlone)
+    assert (alone.beside, alone.on, alone.items) == ("classifier", "40 test items", 40)
+    assert alone.value == pytest.approx(1.0 - alone.accuracy) and alone.accuracy < 0.6
+
+
 def test_a_run_of_true_labels_is_not_what_the_report_is_about(by_hand: Project) -> None:
     by_hand.store.runs.put("oracle", replace(SETUP, annotator="oracle"))
     assert by_hand.store.runs.names()[0] == "oracle"
@@ -347,6 +377,7 @@ def test_a_finished_project_with_real_models(
     found = report(project)
     sections = (found.curves, found.panel, found.examples, found.cost, found.data, found.model, *found.measurements)
     assert not [section for section in sections if isinstance(section, Missing)]
+    assert isinstance(found.labels_alone, LabelsAlone) and found.labels_alone.on == "12 test items"
     test = found.measurements[2]
     assert isinstance(test, Measurement) and (test.kind, test.items) == ("test", 12)
     metrics = [record.metrics or {} for record in project.store.runs.rounds(run)]

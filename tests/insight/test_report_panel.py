@@ -1,13 +1,19 @@
 """The panel report of a project."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from mollia_cli.domain.errors import NotFoundError
+from mollia_cli.domain.members import ENCODER, MemberSpec
+from mollia_cli.domain.observations import Texts
 from mollia_cli.domain.report import Measurement, Missing
 from mollia_cli.insight.report import panel_report
+from mollia_cli.insight.report.panel import panel_quality
 from mollia_cli.insight.review import open_labelling
 from mollia_cli.loop.aggregate import fit_aggregator
 from mollia_cli.loop.needed import fit_seeds
@@ -35,6 +41,34 @@ def test_every_llm_adds_something_to_equals(observed: Project) -> None:
     for llm in quality.llms:
         assert llm.value is not None and llm.value_lower is not None and llm.value_upper is not None
         assert llm.value_lower < llm.value < llm.value_upper
+
+
+def test_every_encoder_is_left_out_once(observed: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts made up: one encoder tells the labels, the other nothing; the only LLM cannot be left out."""
+    settings = observed.settings
+    encoders = (MemberSpec("telling", ENCODER), MemberSpec("noise", ENCODER))
+    panel = replace(settings.panel, members=(settings.panel.members[0], *encoders))
+    observed.settings = replace(settings, panel=panel)
+    rng = np.random.default_rng(0)
+    truth = {item.id: item.label for split in ("seed", "pool") for item in observed.store.items.in_split(split)}
+    rows = {name: rng.normal(0.0, 0.3, (1, 4)) + np.eye(4)[label] for name, label in truth.items() if label is not None}
+    noise = {name: rng.normal(size=(1, 4)) for name in truth}
+
+    def read(name: str, ids: Sequence[str]) -> Any:
+        return np.array([{"telling": rows, "noise": noise}[name][item_id] for item_id in ids])
+
+    texts = Texts(("telling", "noise"), read)
+    monkeypatch.setattr(annotation, "panel_texts", lambda project: texts)
+    quality = panel_quality(observed, annotation.members(observed), "mixture")
+    (llm,), (telling, nothing) = quality.llms, quality.encoders
+    assert (llm.annotator, llm.value) == ("ada", None)
+    assert (telling.encoder, nothing.encoder) == ("telling", "noise")
+    assert telling.value is not None and telling.value > 0.15
+    assert telling.value_lower is not None and telling.value_lower > 0
+    assert nothing.value is not None and abs(nothing.value) < 0.1
+    # an aggregator that looks at no texts has nothing to leave out of them
+    blind = panel_quality(observed, annotation.members(observed), "vote")
+    assert [one.value for one in blind.encoders] == [None, None]
 
 
 def label_seeds(project: Project, n: int) -> None:
@@ -84,7 +118,7 @@ def test_the_aggregator_is_reported_as_it_was_calibrated(observed: Project) -> N
     known = fit_aggregator(observed, also=pool).calibration
     _, found, _ = panel_report(observed)
     assert known is not None and isinstance(found, Measurement)
-    assert (found.who, found.items, found.ece, found.ece_before) == ("conditional_logit", 60, known.ece, known.raw_ece)
+    assert (found.who, found.items, found.ece, found.ece_before) == ("mixture", 60, known.ece, known.raw_ece)
     assert found.on == "60 seed items (imported, taken as a random sample), cross-fitted"
     assert found.accuracy == known.right.mean()
     assert sum(b.n for b in found.reliability) == 60

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from doubles import FakeLLM
 
 from mollia_cli.cli.main import app
 from mollia_cli.domain.errors import InputError
@@ -61,6 +62,14 @@ def test_the_part_of_a_longer_run_that_is_left(make_project: MakeProject) -> Non
     assert [part.name for part in left.parts] == ["training", "selecting and testing"]
     training = left.parts[0].seconds
     assert 0 < training.low <= training.expected <= training.high
+
+
+def test_texts_are_measured_after_one_shared_prefix(make_project: MakeProject, fake_llm: type[FakeLLM]) -> None:
+    """To decode that of the other half, too, would be a large part of the time of so few texts."""
+    project = make_project()
+    project.use_annotation(shots=3)
+    estimate(project, texts=4, strategy="random", rounds=1)
+    assert len(fake_llm.read) == 5 and len({*fake_llm.read.values()}) == 1
 
 
 def test_a_cascade_is_a_range(make_project: MakeProject, stored_outputs: Callable[[Project], Path]) -> None:

@@ -9,8 +9,10 @@ from mollia_cli.domain.report import (
     Cost,
     Curve,
     DataCard,
+    EncoderValue,
     Example,
     Examples,
+    LabelsAlone,
     LLMCost,
     Measurement,
     Missing,
@@ -62,7 +64,7 @@ def new_report() -> Report:
         "Now.", (("project", (("seed", "0"),)),), (("label set", "ab" * 32),), (("mollia", "1.2.3"),), ""
     )
     about = replace(overview(), run="", rounds=0, people=replace(PEOPLE, labels=0, notes=0))
-    return Report(about, NOTHING, NOTHING, (NOTHING,) * 3, NOTHING, NOTHING, provenance, NOTHING, NOTHING)
+    return Report(about, NOTHING, NOTHING, (NOTHING,) * 3, NOTHING, NOTHING, NOTHING, provenance, NOTHING, NOTHING)
 
 
 def measurement(kind: str, labels: tuple[str, ...] = LABELS) -> Measurement:
@@ -98,12 +100,14 @@ def full_report(labels: tuple[str, ...] = LABELS) -> Report:
         RoundCost(1, 50, 900, (("train", 65.0),), 900 << 20),
     )
     split = Split("pool", 70, 12, (4,) * len(labels), (1, 20, 300), (Source(f"{SCRIPT}.csv", 70, "2026-01-01"),))
-    new = new_report()
+    new, agreement = new_report(), Agreement(70, 0.25, ((1.0, -0.2), (-0.2, 1.0)))
+    encoders = (EncoderValue(STEERING, 0.04, 0.01, 0.07), EncoderValue("mini", None, None, None))
     return Report(
         overview(labels),
         (curve("main", "panel", 5, 0.6, 0.7), curve("oracle", "oracle", 1, 0.6, 0.8)),
-        PanelQuality("molam", "50 seed items (drawn at random)", llms, Agreement(70, 0.25, ((1.0, -0.2), (-0.2, 1.0)))),
+        PanelQuality("molam", "50 seed items (drawn at random)", llms, encoders, agreement),
         tuple(measurement(kind, labels) for kind in ("seeds", "pool", "test")),
+        LabelsAlone(f"labels alone (linear, {SCRIPT})", SCRIPT, "12 items", 12, 0.7, 0.4, 0.9, 0.05, -0.2, 0.3),
         Examples(100, (example,) * 10, (example,) * 10, (("true label", 7, 50),)),
         Cost(costs, 60, 1000, rounds),
         replace(new.provenance, prompt=f"{{text}}\n{SCRIPT}"),

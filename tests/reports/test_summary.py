@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from mollia_cli.domain.report import Measurement
+from mollia_cli.domain.report import LabelsAlone, Measurement
 from mollia_cli.reports.sections.summary import sentences
 from mollia_cli.reports.words import count, duration, percent
 
@@ -21,12 +21,25 @@ def test_what_is_known_is_said() -> None:
         " (drawn at random) (95% interval 40% to 60%)."
     )
     assert "accuracy of 75% on 12 items (50% to 90%)" in found[2] and "10 points off on average (ECE 0.100)" in found[2]
-    assert found[-4].startswith(
+    assert found[-6].startswith(
         "After 1 round and 100 labelled items, test micro-F1 is 0.700: 0.100 more than the 0.600 of the 50 seeds alone."
     )
     assert found[-3] == "The LLMs have read 2,800 tokens in 25 s, on this machine alone."
     assert found[-2].startswith("People: 1 labels (") and found[-2].endswith("), 0 ignored, 2 notes.")
     assert found[-1] == "1 of 1 labels contradicted the verdict (100%)."
+
+
+def test_the_llms_work_stands_beside_what_the_labels_are_worth_alone() -> None:
+    report = full_report()
+    assert isinstance(report.labels_alone, LabelsAlone)
+    found = list(sentences(report))
+    row = next(n for n, words in enumerate(found) if words.startswith("The same gold labels alone"))
+    assert "an accuracy of 70% on 12 items (40% to 90%): labels alone (linear, " in found[row]
+    assert found[row + 1].startswith("The LLMs add nothing here that can be measured: the accuracy of ")
+    assert found[row + 1].endswith("less that of the labels alone is +0.050 (-0.200 to +0.300).")
+    for better in ({"value_lower": 0.01}, {"value_lower": None, "value_upper": None}):
+        found = list(sentences(replace(report, labels_alone=replace(report.labels_alone, **better))))
+        assert not [words for words in found if "add nothing" in words]
 
 
 def test_a_loss_is_called_a_loss_and_one_run_a_single_one() -> None:

@@ -12,6 +12,7 @@ from mollia_cli.insight.corrections import corrections
 from mollia_cli.insight.report.cards import data_card, model_card
 from mollia_cli.insight.report.cost import cost
 from mollia_cli.insight.report.examples import examples
+from mollia_cli.insight.report.labels_alone import beside_labels_alone
 from mollia_cli.insight.report.measurements import classifier_on_test, verdicts_on_pool, verdicts_on_seeds
 from mollia_cli.insight.report.missing import or_missing
 from mollia_cli.insight.report.panel import panel_quality, panel_report
@@ -43,6 +44,7 @@ def report(project: Project, name: str = "", texts: bool = True) -> Report:
     project = as_recorded(project, run)
     aggregator = run_config(project, run).aggregator
     panel = or_missing(lambda: run_panel(project, run))
+    test = or_missing(lambda: classifier_on_test(project, run))
     return Report(
         overview=_overview(project, run, aggregator, next_to_type),
         curves=or_missing(lambda: _curves(project)),
@@ -50,8 +52,9 @@ def report(project: Project, name: str = "", texts: bool = True) -> Report:
         measurements=(
             _of_panel(panel, lambda members: verdicts_on_seeds(project, members, aggregator)),
             or_missing(lambda: verdicts_on_pool(project, run)),
-            or_missing(lambda: classifier_on_test(project, run)),
+            test if isinstance(test, Missing) else test[0],
         ),
+        labels_alone=_of_panel(panel, lambda members: beside_labels_alone(project, members, aggregator, test)),
         examples=or_missing(lambda: examples(project, run, texts)),
         cost=or_missing(lambda: cost(project, run)),
         provenance=provenance(project, run),

@@ -82,8 +82,11 @@ def verdicts_on_pool(project: Project, run: str) -> Measurement:
     return measured(project.labels, POOL, found.fit.aggregator, on, found.labels[rows], found.confidence[rows], gold)
 
 
-def classifier_on_test(project: Project, run: str) -> Measurement:
-    """The run's best classifier on the test items; NotFoundError where there are none, or no classifier."""
+def classifier_on_test(project: Project, run: str) -> tuple[Measurement, IntArray]:
+    """The run's best classifier on the n test items, and the labels [n] that it gives them.
+
+    NotFoundError where there are no such items, or no classifier.
+    """
     items = project.store.items.in_split("test", labelled=True)
     if not items:
         raise NotFoundError(
@@ -93,7 +96,8 @@ def classifier_on_test(project: Project, run: str) -> Measurement:
     record = classifier_round(project, run)
     given = trained_learner(project, record).predict_proba([item.text for item in items], project.progress)
     who, on = f"classifier of run {run}, round {record.number}", f"{len(items)} test items"
-    return measured(project.labels, TEST, who, on, given.argmax(axis=1), given.max(axis=1), gold_labels(items))
+    labels = given.argmax(axis=1)
+    return measured(project.labels, TEST, who, on, labels, given.max(axis=1), gold_labels(items)), labels
 
 
 def measured(

@@ -1,6 +1,6 @@
 """How good each LLM of a panel is, what it adds and costs, and how the LLMs agree."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from math import isfinite
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mollia_cli.aggregators import AGGREGATORS
+from mollia_cli.aggregators.base import Aggregator
 from mollia_cli.aggregators.quality import (
     answers,
     krippendorff_alpha,
@@ -17,17 +18,27 @@ from mollia_cli.aggregators.quality import (
 )
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.observations import IntArray, Panel
-from mollia_cli.domain.report import LLM, Agreement, Corrections, Measurement, Missing, PanelQuality
+from mollia_cli.domain.report import (
+    LLM,
+    Agreement,
+    Corrections,
+    EncoderValue,
+    Measurement,
+    Missing,
+    PanelQuality,
+)
 from mollia_cli.domain.rng import stream_seed
 from mollia_cli.insight.corrections import corrections
 from mollia_cli.insight.report.measurements import verdicts_on_seeds
 from mollia_cli.insight.report.missing import or_missing
-from mollia_cli.loop.aggregate import observed_seeds, some
+from mollia_cli.loop.aggregate import embedded_alone, observed_seeds, some
 from mollia_cli.loop.sample import at_random, sample_words
 from mollia_cli.project.context import Project
-from mollia_cli.project.observe import Member, members, observed_by_all, stack
+from mollia_cli.project.encoders import encoder_specs
+from mollia_cli.project.observe import Member, members, observed_by_all, stack, unobserved
 
-Value = tuple[float | None, float | None, float | None]  # what an LLM adds, and the interval of it
+Value = tuple[float | None, float | None, float | None]  # what a member adds, and the interval of it
+_UNKNOWN: Value = (None, None, None)
 
 
 def panel_report(
@@ -55,10 +66,12 @@ def panel_quality(project: Project, panel: Sequence[Member], aggregator: str) ->
     measured = seed.take(rows)
     everything = measured.joined(pool)
     kappa = pairwise_kappa(everything).tolist()
+    values = _values(project, panel, aggregator, seed, gold, pool, rows)
     return PanelQuality(
         aggregator,
         sample_words(project, seed.ids) if len(rows) else f"{len(pool)} pool items",
-        _llms(project, panel, measured, gold[rows], pool, _values(project, aggregator, seed, gold, pool, rows)),
+        _llms(project, panel, measured, gold[rows], pool, values),
+        tuple(EncoderValue(spec.name, *values.get(spec.name, _UNKNOWN)) for spec in encoder_specs(project)),
         Agreement(
             len(everything),
             _known(krippendorff_alpha(answers(everything), everything.classes)),
@@ -73,7 +86,7 @@ def _llms(
     seed: Panel,
     gold: IntArray,
     pool: Panel,
-    values: Sequence[Value],
+    values: Mapping[str, Value],
 ) -> tuple[LLM, ...]:
     costs = {row["key"]: row for row in project.store.observations.summary()}
     nobody_knows = np.full(len(pool), -1, dtype=np.int64)
@@ -82,26 +95,38 @@ def _llms(
     return tuple(
         LLM(
             **{name: _known(value) for name, value in asdict(quality).items()} | unknown,
-            value=value[0],
-            value_lower=value[1],
-            value_upper=value[2],
+            value=values.get(member.name, _UNKNOWN)[0],
+            value_lower=values.get(member.name, _UNKNOWN)[1],
+            value_upper=values.get(member.name, _UNKNOWN)[2],
             observed=costs[member.key]["items"],
             tokens=costs[member.key]["tokens"],
             seconds=costs[member.key]["seconds"],
             memory=costs[member.key]["memory"],
         )
-        for member, quality, value in zip(panel, found, values, strict=True)
+        for member, quality in zip(panel, found, strict=True)
     )
 
 
-def _values(project: Project, name: str, seed: Panel, gold: IntArray, pool: Panel, rows: IntArray) -> Sequence[Value]:
-    """What each LLM adds to the aggregator, and the interval; None for a panel of one, or too few seeds."""
-    if len(seed.annotators) < 2 or len(set(gold.tolist())) < 2 or not len(rows):
-        return [(None, None, None)] * len(seed.annotators)
-    kind = AGGREGATORS.load(name)
-    project.progress("leaving out each LLM", 0, 1)
+def _values(
+    project: Project,
+    panel: Sequence[Member],
+    name: str,
+    seed: Panel,
+    gold: IntArray,
+    pool: Panel,
+    rows: IntArray,
+) -> Mapping[str, Value]:
+    """What each member adds to the aggregator, by name; nothing where nobody can be left out, or of too few seeds."""
+    kind: type[Aggregator] = AGGREGATORS.load(name)
+    reads = kind.reads and bool(encoder_specs(project))
+    if (len(panel) < 2 and not reads) or len(set(gold.tolist())) < 2 or not len(rows):
+        return {}
+    if reads:
+        unread = embedded_alone(project, {*pool.ids, *seed.ids})
+        pool = pool.joined(unobserved(project, panel, unread))
+    project.progress("leaving out each member", 0, 1)
     values = marginal_values(kind, seed, gold, pool, stream_seed(project.settings.random_seed, "aggregate", name), rows)
-    project.progress("leaving out each LLM", 1, 1)
+    project.progress("leaving out each member", 1, 1)
     return values
 
 

@@ -1,5 +1,7 @@
 """Panel quality: each LLM, what it adds, and how they agree."""
 
+from typing import Any
+
 from mollia_cli.domain.report import LLM, Measurement, Missing, PanelQuality, Report
 from mollia_cli.reports.blocks import Advice, Block, Chart, Section, Table, Words
 from mollia_cli.reports.dots import Dot, DotRow, dots_chart
@@ -26,7 +28,7 @@ def panel(report: Report) -> Section:
     known = [llm for llm in found.llms if llm.accuracy is not None]
     blocks: list[Block] = [Words(_explained(found, known))]
     if known:
-        blocks += [_accuracy(report, known), _quality(known)]
+        blocks += [_accuracy(report, known), _quality(report, found, known)]
     rows = [[getattr(llm, name) for name in ANSWERS] for llm in found.llms]
     blocks.append(Table("What each LLM answers, and its cost", list(ANSWERS.values()), rows))
     if len(found.llms) > 1:
@@ -39,21 +41,30 @@ def _explained(found: PanelQuality, known: list[LLM]) -> str:
         return "No seed with a true label was read yet, so that the accuracy of the LLMs is not known."
     return (
         f"Measured on {found.on}, where one item is {1 / known[0].items:.3f}. “adds” is what"
-        f" {found.aggregator}, cross-fitted, loses in accuracy without the LLM, with the 95% interval of that: where it"
-        " holds 0, nothing is known to be gained or lost. “mass” is the probability that"
-        " the LLM gives to the labels at all; “answered” the share of items with any valid answer, “invalid” the share"
-        " of answers that are no label. Tokens and seconds are of everything that was read, memory is what"
-        " the LLM added to the process at most (see Cost)."
+        f" {found.aggregator}, cross-fitted, loses in accuracy without the member, with the 95% interval of that: where"
+        " it holds 0, nothing is known to be gained or lost; an encoder answers nothing by itself. “mass” is the"
+        " probability that the LLM gives to the labels at all; “answered” the share of items with any valid answer,"
+        " “invalid” the share of answers that are no label. Tokens and seconds are of everything that was read, memory"
+        " is what the LLM added to the process at most (see Cost)."
     )
 
 
-def _quality(known: list[LLM]) -> Table:
-    rows = [
+def _quality(report: Report, found: PanelQuality, known: list[LLM]) -> Table:
+    rows: list[list[Any]] = [
         [m.annotator, m.accuracy, interval(m.lower, m.upper), m.value, interval(m.value_lower, m.value_upper), m.ece]
         for m in known
     ]
-    columns = ["LLM", "accuracy", "95% interval", "adds", "95% interval of that", "ECE"]
-    return Table("Each LLM on the seeds", columns, rows)
+    for one in found.encoders:
+        rows.append([one.encoder, None, "", one.value, interval(one.value_lower, one.value_upper), None])
+    seeds = _on_seeds(report)
+    if seeds is not None:
+        rows.append([f"{seeds.who} (all)", seeds.accuracy, interval(seeds.lower, seeds.upper), None, "", seeds.ece])
+    columns = ["member", "accuracy", "95% interval", "adds", "95% interval of that", "ECE"]
+    return Table("Each member of the panel on the seeds, and all together", columns, rows)
+
+
+def _on_seeds(report: Report) -> Measurement | None:
+    return next((m for m in report.measurements if isinstance(m, Measurement) and m.kind == "seeds"), None)
 
 
 def _accuracy(report: Report, known: list[LLM]) -> Chart:
@@ -61,7 +72,7 @@ def _accuracy(report: Report, known: list[LLM]) -> Chart:
         (llm.annotator, llm.accuracy or 0.0, llm.lower, llm.upper) for llm in known
     ]
     rows = [DotRow(name, [Dot(0, accuracy, ends(lower, upper))]) for name, accuracy, lower, upper in table]
-    seeds = next((m for m in report.measurements if isinstance(m, Measurement) and m.kind == "seeds"), None)
+    seeds = _on_seeds(report)
     if seeds is not None:
         rows.append(DotRow(f"{seeds.who} (all)", [Dot(1, seeds.accuracy, ends(seeds.lower, seeds.upper))]))
         table.append((f"{seeds.who} (all of them)", seeds.accuracy, seeds.lower, seeds.upper))

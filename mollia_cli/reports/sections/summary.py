@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from mollia_cli.aggregators.quality import no_better
 from mollia_cli.domain.report import Curve, Measurement, Missing, Report
 from mollia_cli.reports.blocks import Advice, Block, Section, Words
 from mollia_cli.reports.people import people_lines
@@ -20,6 +21,7 @@ def sentences(report: Report) -> Iterator[str]:
     yield from _panel(report)
     yield from _verdicts(report)
     yield from _classifier(report)
+    yield from _labels_alone(report)
     yield from _cost(report)
     for line in map(str.strip, people_lines(report.overview.people)):
         yield f"{line[0].upper()}{line[1:]}."
@@ -79,6 +81,19 @@ def _classifier(report: Report) -> Iterator[str]:
     own = next((curve for curve in report.curves if curve.name == report.overview.run), None)
     if own is not None and len(own.points) > 1 and own.metric.startswith("test"):
         yield _progress(own)
+
+
+def _labels_alone(report: Report) -> Iterator[str]:
+    alone = report.labels_alone
+    if isinstance(alone, Missing):
+        return
+    yield (
+        f"The same gold labels alone, without any LLM, have an accuracy of {percent(alone.accuracy)} on"
+        f" {alone.on}{_between(alone.lower, alone.upper)}: {alone.name}."
+    )
+    words = no_better(alone.beside, alone.value, alone.value_lower, alone.value_upper)
+    if words:
+        yield f"{words[0].upper()}{words[1:]}."
 
 
 def _progress(curve: Curve) -> str:

@@ -1,0 +1,84 @@
+"""What is shipped, as it is shipped: the mixture of a real LLM and a real encoder, distilled into a linear head."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mollia_cli import Project
+from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.settings import Settings
+from mollia_cli.loop.aggregate import fit_aggregator, verdicts_on
+from mollia_cli.machine.demo import LABELS, demo_messages
+from mollia_cli.project.create import create, new_settings
+from mollia_cli.project.encoders import panel_texts
+from mollia_cli.project.observe import members, observed_by_all, stack
+from mollia_cli.project.record import settings_record
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, test_llm: Path, test_encoder: Path) -> Path:
+    """A project after one round of `mollia run`; fewer texts than a user would have, everything else as shipped."""
+    root = tmp_path_factory.mktemp("defaults") / "project"
+    panel = [str(test_llm), {"name": "mini", "kind": "encoder", "model": str(test_encoder)}]
+    settings = new_settings(LabelSet(tuple(LABELS), tuple(LABELS.values())), "message", "", panel, str(test_encoder))
+    settings = replace(
+        settings,
+        annotate=replace(settings.annotate, shots=0),
+        aggregate=replace(settings.aggregate, unlabelled=10, embedded=40),
+        run=replace(settings.run, batch=5),
+    )
+    create(root, settings)
+    messages = demo_messages()
+    with Project.open(root) as project:
+        for split, size in {"seed": 24, "pool": 60, "test": 40}.items():
+            project.import_([one for one in messages if one["split"] == split][:size], split)
+        project.run(rounds=1)
+    return root
+
+
+def test_the_defaults_are_the_mixture_distilled_into_a_linear_head() -> None:
+    shipped = settings_record(Settings(LabelSet(("a", "b"), ("", ""))))
+    assert shipped["aggregate"]["aggregator"] == "mixture"
+    assert shipped["learner"]["name"] == "linear"
+    assert (shipped["run"]["method"], shipped["run"]["strategy"]) == ("distil", "random")
+
+
+def test_a_run_learns_from_labels_then_from_verdicts(finished: Path) -> None:
+    with Project.open(finished) as project:
+        first, second = project.store.runs.rounds("main")
+        assert (first.metrics or {})["trained_on"] == 24
+        # every annotated item has a verdict to learn from, selected or not
+        read = observed_by_all(project, members(project), project.store.items.ids("pool"))
+        assert 10 <= len(read) <= 15
+        assert (second.metrics or {})["trained_on"] == 24 + len(read)
+        fit = project.store.verdicts.fit(second.fit or 0)
+        assert fit is not None and fit.aggregator == "mixture"
+        assert fit.state["state"]["encoders"] == ["mini"]
+        found = project.predict([item.text for item in project.store.items.in_split("test")])
+        gold = [item.label for item in project.store.items.in_split("test")]
+        assert np.mean(found.argmax(axis=1) == gold) > 0.35  # one in six by chance
+
+
+def test_a_fit_that_is_read_again_has_the_same_verdicts(finished: Path) -> None:
+    with Project.open(finished) as project:
+        panel = members(project)
+        read = observed_by_all(project, panel, project.store.items.ids("pool"))
+        again = fit_aggregator(project, "mixture", panel, read)
+        stored = fit_aggregator(project, "mixture", panel, read)
+        assert stored.fit.id == again.fit.id
+        np.testing.assert_array_equal(
+            verdicts_on(project, stored, read).probabilities, verdicts_on(project, again, read).probabilities
+        )
+        seen = stack(project, panel, read)
+        np.testing.assert_allclose(stored.predict_proba(seen), again.predict_proba(seen), atol=1e-9)
+
+
+def test_texts_are_embedded_once(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Project.open(finished) as project:
+        texts = panel_texts(project)
+        assert texts is not None and texts.encoders == ("mini",)
+        read = observed_by_all(project, members(project), project.store.items.ids("pool"))
+        monkeypatch.setattr("mollia_cli.learners.frozen.pooled_layers", lambda *_: pytest.fail("embedded again"))
+        assert texts.read("mini", read).shape == (len(read), 3, 384)
