@@ -28,7 +28,7 @@ def test_a_field_is_an_option_with_its_remark_and_its_choices() -> None:
         if key.description:
             assert key.description.removesuffix(".") in options("run")[name]
     assert "coreset" in options("run")["strategy"] and "plateau" in options("run")["stop"]
-    assert "mollia, refined" in options("run")["method"]
+    assert "distil, mollia" in options("run")["method"]
     assert options("annotate")["threshold"] == options("run")["threshold"]
 
 

@@ -56,7 +56,7 @@ OTHERWISE = {
     "annotate": {"shots": 6, "votes": "exact", "temperature": 1.0},
     "aggregate": {"aggregator": "vote", "delta": 0.5},
     "learner": {"name": "linear", "learning_rate": 0.1, "steps": 9},
-    "run": {"method": "refined", "strategy": "margin", "stop": "plateau", "pool_sample": 7, "cascade": ["a", "b"]},
+    "run": {"method": "distil", "strategy": "margin", "stop": "plateau", "pool_sample": 7, "cascade": ["a", "b"]},
 }
 
 
@@ -76,7 +76,7 @@ def test_the_papers_values_are_settings_within_their_limits() -> None:
     # what the paper says nothing of: names, threads, where files are, and what has no effect in its loop
     unsaid = {
         "annotate": {"template", "context", "threads"},
-        "aggregate": {"false_negatives"},
+        "aggregate": {"embedded", "false_negatives"},
         "learner": {"threads"},
         "run": {"threshold"},
     }

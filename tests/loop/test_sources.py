@@ -4,18 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from mollia_cli.loop.refine import refined_verdicts
 
-from mollia_cli.aggregators.negatives import negative_labels, without_verdicts
 from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError
 from mollia_cli.domain.members import MemberSpec
 from mollia_cli.domain.settings import PanelSettings
 from mollia_cli.insight.detectors import known_verdicts
 from mollia_cli.insight.export import labelled_rows
-from mollia_cli.insight.report.subject import fit_panel
-from mollia_cli.loop.aggregate import negative_rule
+from mollia_cli.loop.needed import unlabelled_sample
 from mollia_cli.loop.round import finish_round
 from mollia_cli.loop.run import run_rounds
 from mollia_cli.loop.select import select
@@ -174,33 +170,16 @@ def test_a_pool_sample_is_what_a_strategy_sees(make_project: MakeProject) -> Non
     assert len(seen) == 8
 
 
-@pytest.mark.proof
-def test_refined_trains_on_sure_verdicts_of_the_unselected_pool(
-    make_real_project: MakeProject, stored_outputs: Callable[[Project], Path]
+def test_distil_trains_on_every_annotated_items_verdict(
+    make_project: MakeProject, stored_outputs: Callable[[Project], Path]
 ) -> None:
-    project = make_real_project()
-    run, setup = open_run(project, replay=stored_outputs(project), method="refined", strategy="random", rounds=1)
+    project = make_project()
+    run, setup = open_run(project, replay=stored_outputs(project), method="distil", strategy="random", rounds=1)
     before, after = run_rounds(project, run, setup, 1)
     assert (before.metrics or {})["trained_on"] == (before.metrics or {})["labelled"] == 18
     assert (after.metrics or {})["labelled"] == 23
-    # of the 10 sampled items and the 5 selected, the surest four fifths of each label, and all the selected
-    assert 23 + 3 <= (after.metrics or {})["trained_on"] <= 18 + 15
-    fit = project.store.verdicts.fit(after.fit or 0)
-    assert fit is not None
-    assert fit.aggregator.endswith("+text")
-    assert {row["source"] for row in labelled_rows(project)} == {"gold", fit.aggregator}
-
-    # y- is what the LLMs' evidence says, which delta was chosen on: the text model has no veto
-    members = fit_panel(project, fit)
-    made = project.store.verdicts.get(fit.id, project.store.items.ids("pool"))
-    expected = negative_labels(annotation.stack(project, members, made.ids), negative_rule(project, members).delta)
-    expected = without_verdicts(expected, made.labels)
-    assert expected.any()
-    np.testing.assert_array_equal(made.negatives, expected)
-
-    # the same items again: nothing is fitted anew
-    panel = annotation.members(as_opened(project, setup))
-    picked = [s.item_id for s in project.store.runs.selections(run)]
-    again, verdicts = refined_verdicts(project, setup.aggregator, panel, picked)
-    assert again.id == fit.id
-    assert set(picked) <= set(verdicts.ids)
+    # beside the seeds the 5 selected items and the 10 that the aggregator is fitted on
+    picked = {s.item_id for s in project.store.runs.selections(run)}
+    everything = picked | {*unlabelled_sample(project)}
+    assert (after.metrics or {})["trained_on"] == 18 + len(everything) > 23
+    assert project.store.verdicts.confidences(after.fit or 0).keys() == everything

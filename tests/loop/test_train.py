@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mollia_cli.loop.refine import TEXT
 
 from mollia_cli.domain.errors import MolliaError
 from mollia_cli.domain.observations import FloatArray
@@ -78,7 +77,7 @@ def stored(project: Project) -> dict[str, tuple[int, tuple[int, ...]]]:
     return {verdict.item_id: (verdict.label, verdict.negatives) for verdict in found.rows()}
 
 
-@pytest.mark.parametrize("method", ["mollia", "refined"])
+@pytest.mark.parametrize("method", ["mollia", "distil"])
 @pytest.mark.parametrize(("make", "items"), [(by_vote, 30), (by_cascade, 30), (by_default, 200)])
 def test_it_trains_on_exactly_what_the_last_aggregation_has_stored(
     observed: Project,
@@ -102,10 +101,20 @@ def test_it_trains_on_exactly_what_the_last_aggregation_has_stored(
         record = rounds.train_now(observed)
     [examples] = learner.given
     assert len(examples.texts) == 60 + items
-    assert trained_on(observed, examples) == verdicts
-    assert any(negatives for _, negatives in verdicts.values())  # Eq. 5 reaches training
     latest = observed.store.verdicts.latest_fit()
-    assert latest is not None and record.fit == latest.id and TEXT not in latest.aggregator
+    assert latest is not None and record.fit == latest.id
+    if method == "mollia":
+        assert trained_on(observed, examples) == verdicts
+        assert any(negatives for _, negatives in verdicts.values())  # Eq. 5 reaches training
+        assert examples.soft is None
+    else:  # the probabilities hold what y- is for
+        assert trained_on(observed, examples) == {item_id: (label, ()) for item_id, (label, _) in verdicts.items()}
+        made = observed.store.verdicts.get(latest.id, list(verdicts))
+        assert examples.soft is not None
+        expected = {
+            f"text {item_id[1:].lstrip('0')}": row for item_id, row in zip(made.ids, made.probabilities, strict=True)
+        }
+        np.testing.assert_allclose(examples.soft[60:], [expected[text] for text in examples.texts[60:]], atol=1e-9)
 
 
 def test_other_verdicts_on_the_same_items_are_another_round(observed: Project, learner: Attentive) -> None:
