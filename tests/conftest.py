@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -125,14 +126,16 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
 def observed(tmp_path: Path) -> Iterator[Project]:
     """60 seed and 200 pool items of four labels, observed by three LLMs that are right on about half of them.
 
-    The LLMs' files are empty shells: asking them would fail.
+    The LLMs' files are empty shells: asking them would fail. It is the paper's loop, with a quicker aggregator.
     """
     members = [tmp_path / f"{name}.gguf" for name in ("ada", "bob", "cyd")]
     for path in members:
         path.write_bytes(b"GGUF" + path.name.encode())
     labels = LabelSet(("red", "green", "blue", "grey"))
     settings = new_settings(labels, panel=[str(path) for path in members], encoder="all-minilm-l6-v2")
-    create(tmp_path / "observed", of_llms(settings))
+    aggregate = replace(settings.aggregate, aggregator="conditional_logit")
+    run = replace(settings.run, method="mollia")
+    create(tmp_path / "observed", of_llms(replace(settings, aggregate=aggregate, run=run)))
     rng = stream(0, "observed project")
     gold = rng.integers(0, 4, 260)
     logits = rng.normal(0.0, 1.0, (260, 3, 4))
@@ -206,7 +209,7 @@ def projects(tmp_path: Path, llm: Path, encoder: Path) -> Iterator[Callable[...,
     def make(name: str = "project") -> Project:
         root = tmp_path / name
         labels = LabelSet(tuple(LABELS), tuple(LABELS.values()))
-        create(root, new_settings(labels, "message", "", [str(llm)], str(encoder)))
+        create(root, of_llms(new_settings(labels, "message", "", [str(llm)], str(encoder))))
         small_settings(root)
         project = Project.open(root)
         opened.append(project)

@@ -57,14 +57,14 @@ def test_the_labels_alone_are_measured_beside_them(observed: Project, linear: ty
     said: list[str] = []
     observed.say = said.append
     linear.right = right
-    found = {row.name: row for row in evaluate_panel(observed, "seed", aggregators=["conditional_logit", "mixture"])}
+    found = {row.name: row for row in evaluate_panel(observed, "seed", aggregators=["mean_logits", "conditional_logit"])}
     assert (found[BASELINE].kind, found[BASELINE].items) == ("baseline", 60)
     assert abs(found[BASELINE].accuracy - right) < 0.15
     assert found[BASELINE].lower is not None
     # with .3 the LLMs are far better; they cannot be where the labels alone are always right
     remarks = [remark for remark in said if remark.startswith(ADD_NOTHING)]
     assert len(remarks) == (right == 1.0)
-    assert not remarks or "the accuracy of mixture less that of the labels alone is -0." in remarks[0]
+    assert not remarks or "the accuracy of conditional_logit less that of the labels alone is -0." in remarks[0]
 
 
 def test_labels_that_people_gave_are_learned_from_and_not_measured_on(
@@ -93,7 +93,7 @@ def test_the_seeds_are_cross_fitted(observed: Project) -> None:
     rows = {row.name: row for row in evaluate_panel(observed, "seed")}
     assert {row.items for row in rows.values()} == {60}
     assert rows["molam"].accuracy < 0.95  # 1.000 in-sample
-    for name in ("molam", "mixture", "vote"):
+    for name in ("molam", "conditional_logit", "vote"):
         panel = verdicts_on_seeds(observed, members(observed), name)
         assert isinstance(panel, Measurement)
         assert abs(rows[name].accuracy - panel.accuracy) < 0.1

@@ -40,7 +40,7 @@ def told(observed: Project, request: pytest.FixtureRequest) -> Project:
     fit = store.verdicts.add_fit("digest", "vote", [key], (1, 2), {})
     ids = ("secret-1", "other-1")
     store.verdicts.add(fit.id, Verdicts(ids, np.ones(2, dtype=int), np.tile(QUARTERS, (2, 1)), np.zeros((2, 4), bool)))
-    store.runs.put("main", RunConfig())
+    store.runs.put("main", RunConfig(method="mollia"))
     store.runs.start_round("main", 0, [("other-1", 0.5, 1)], 0.1)
     store.runs.update_round("main", 0, model="models/main/round-00", metrics={})
     store.runs.start_round("main", 1, [("secret-1", 0.5, 1)], 0.1)
@@ -125,6 +125,11 @@ def test_what_cannot_be_removed_is_named(told: Project) -> None:
     assert done.left == ("ids.txt", "mollia.db.before", "report.html")
     assert [one.round for one in done.trained] == ([0, 1] if is_seed else [1])
     assert done.sources == ("in.csv",)
+
+
+def test_a_run_that_learns_from_unselected_items_may_have_seen_it_in_every_round(told: Project) -> None:
+    told.store.runs.put("main", RunConfig(method="distil"))
+    assert [one.round for one in consequences(told, ["secret-1"]).trained] == [0, 1]
 
 
 def test_another_process_that_reads_is_said(told: Project) -> None:

@@ -338,7 +338,7 @@ def test_the_aggregator_stands_beside_the_labels_alone(observed: Project, tiny_l
     found = report(observed)
     alone, (seeds, *_) = found.labels_alone, found.measurements
     assert isinstance(alone, LabelsAlone) and isinstance(seeds, Measurement)
-    assert (alone.name, alone.beside) == ("labels alone (linear, all-minilm-l6-v2)", "mixture")
+    assert (alone.name, alone.beside) == ("labels alone (linear, all-minilm-l6-v2)", "conditional_logit")
     assert (alone.on, alone.items) == ("60 seed items, cross-fitted", 60)
     assert alone.accuracy < 0.5 and alone.value == pytest.approx(seeds.accuracy - alone.accuracy)
     assert alone.value_lower is not None and 0 < alone.value_lower < alone.value

@@ -118,7 +118,7 @@ def test_the_aggregator_is_reported_as_it_was_calibrated(observed: Project) -> N
     known = fit_aggregator(observed, also=pool).calibration
     _, found, _ = panel_report(observed)
     assert known is not None and isinstance(found, Measurement)
-    assert (found.who, found.items, found.ece, found.ece_before) == ("mixture", 60, known.ece, known.raw_ece)
+    assert (found.who, found.items, found.ece, found.ece_before) == ("conditional_logit", 60, known.ece, known.raw_ece)
     assert found.on == "60 seed items (imported, taken as a random sample), cross-fitted"
     assert found.accuracy == known.right.mean()
     assert sum(b.n for b in found.reliability) == 60

@@ -118,6 +118,6 @@ def test_on_the_command_line(observed: Project, capsys: pytest.CaptureFixture[st
     app(["aggregate", *command, "--json"], standalone_mode=False)
     printed = capsys.readouterr()
     assert len([json.loads(line) for line in printed.out.splitlines()]) == 200
-    assert "200 verdicts by mixture+cascade; asked cyd of 200 items" in printed.err
+    assert "200 verdicts by conditional_logit+cascade; asked cyd of 200 items" in printed.err
     with pytest.raises(InputError, match="--cascade and --target-precision exclude each other"):
         app(["aggregate", *command, "--target-precision", "0.9"], standalone_mode=False)
