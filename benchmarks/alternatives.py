@@ -277,7 +277,7 @@ def papers_loop(encoder: str, tokens: int) -> Callable[[Material, Draw], Answer]
     def run(data: Material, draw: Draw) -> Answer:
         assert data.panel is not None
         folder = str(data.encoders[encoder].resolve())
-        learner = {"learner": {"max_tokens": tokens, "threads": 1}}
+        learner = {"learner": {"name": "transformer", "max_tokens": tokens, "threads": 1}}
         with tempfile.TemporaryDirectory() as work:
             outputs, root = Path(work) / "outputs.npy", Path(work) / "project"
             np.save(outputs, interleave(data.panel.probabilities, data.panel.votes))
@@ -289,7 +289,7 @@ def papers_loop(encoder: str, tokens: int) -> Callable[[Material, Draw], Answer]
                 with project.store.transaction():
                     project.store.items.add(items, "instead")
                 changes = {"method": "mollia", "strategy": "coreset", "aggregator": "molam", "replay": outputs}
-                name, setup = open_run(project, **changes, delta=0.001)
+                name, setup = open_run(project, **changes, delta=0.001, rounds=10)
                 record = run_rounds(project, name, setup, setup.rounds)[-1]
                 found = trained_learner(project, record).predict_proba(data.texts[data.train :])
         return Answer(found.argmax(axis=1))

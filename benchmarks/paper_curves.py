@@ -8,8 +8,8 @@ The labels stand in the order of the stored outputs' columns. DIR holds train.js
 annotator, variant, seed) is one run of it; a cell that is finished is read, one that was stopped goes on.
 No gold label is read beyond the 50, but by the oracle and to measure.
 
---annotators: mollia (Eqs. 7-9 on the default aggregator's verdicts), refined (the method of that
-name), oracle, vote, mean_logits, llm1, llm2, ...; the last five train plainly. --variants, of mollia: A
+--annotators: mollia (Eqs. 7-9 on the verdicts of --aggregator), distil (the method of that name),
+oracle, vote, mean_logits, llm1, llm2, ...; the last five train plainly. --variants, of mollia: A
 (all of it), B (no discrepancy), C (no negatives), D (neither), alpha=0.3, lambda=0.4-1. --rounds 1
 --batch 500 is a tenth of the work of ten rounds of 50, and as many random items.
 """
@@ -33,7 +33,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 
-from mollia_cli.aggregators import AGGREGATORS, DEFAULT
+from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.annotators import ANNOTATORS
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
@@ -82,6 +82,7 @@ def variant_changes(variant: str) -> dict[str, float]:
 def run_options(cell: Cell, options: argparse.Namespace) -> dict[str, Any]:
     """The changes of the setup that make a run this cell."""
     common = {
+        "method": "mollia",
         "strategy": cell.strategy,
         "rounds": options.rounds,
         "batch": options.batch,
@@ -91,8 +92,8 @@ def run_options(cell: Cell, options: argparse.Namespace) -> dict[str, Any]:
         return {**common, "annotator": "oracle"}
     if cell.annotator == "mollia":
         return {**common, "replay": options.outputs, "aggregator": options.aggregator, **variant_changes(cell.variant)}
-    if cell.annotator == "refined":
-        return {**common, "replay": options.outputs, "aggregator": options.aggregator, "method": "refined"}
+    if cell.annotator == "distil":
+        return {**common, "replay": options.outputs, "aggregator": options.aggregator, "method": "distil"}
     plain = {**common, **ablations(no_negatives=True, no_discrepancy=True)}
     if cell.annotator in AGGREGATORS:
         return {**plain, "replay": options.outputs, "aggregator": cell.annotator}
@@ -146,7 +147,9 @@ def prepare(options: argparse.Namespace, seed: int) -> Path:
     shutil.rmtree(making, ignore_errors=True)
     settings = new_settings(labels, encoder=str(options.encoder.resolve()), random_seed=seed)
     aggregate = replace(settings.aggregate, unlabelled=len(pool))
-    create(making, replace(settings, aggregate=aggregate, learner=replace(settings.learner, threads=1)))
+    create(
+        making, replace(settings, aggregate=aggregate, learner=replace(settings.learner, name="transformer", threads=1))
+    )
     items = [replace(item, split="seed") if row in chosen else item for row, item in enumerate(pool)]
     with Project.open(making) as project, project.store.transaction():
         project.store.items.add([*items, *test], "paper curves")
@@ -235,7 +238,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--strategies", type=names, default=["random"], help="comma-separated")
     parser.add_argument("--annotators", type=names, default=["mollia", "oracle"], help="comma-separated")
     parser.add_argument("--variants", type=names, default=["A"], help="comma-separated")
-    parser.add_argument("--aggregator", default=DEFAULT, help="mollia's")
+    parser.add_argument("--aggregator", default="conditional_logit", help="mollia's")
     parser.add_argument("--seeding", choices=["random", "panel"], default="random", help="how the 50 are chosen")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)

@@ -25,7 +25,7 @@ def options(tmp_path: Path) -> argparse.Namespace:
     (tmp_path / "test.jsonl").write_text('{"text": "held", "label": "y"}\n{"text": "held", "label": "y"}')
     return argparse.Namespace(
         data=tmp_path, outputs=tmp_path / "x.npy", out=tmp_path, rounds=2, batch=5, pool_sample=0, aggregator="mol",
-        strategies=["random"], annotators=["mollia", "vote", "llm2", "oracle"], variants=["A", "D"],
+        strategies=["random"], annotators=["mollia", "vote", "llm2", "oracle", "distil"], variants=["A", "D"],
         labels=["y", "x"], first_seed=3, seeds=2,
     )  # fmt: skip
 
@@ -50,12 +50,13 @@ def test_items_are_those_with_outputs_and_not_of_the_test(curves: Any, options: 
 
 def test_every_annotator_is_a_run(curves: Any, options: argparse.Namespace) -> None:
     cells = list(curves.cells(options))
-    assert len(cells) == 2 * (2 + 3)
+    assert len(cells) == 2 * (2 + 4)
     assert {cell.seed for cell in cells} == {3, 4}
     runs = {cell.curve: curves.run_options(cell, options) for cell in cells}
     assert runs["random-oracle"]["annotator"] == "oracle"
     assert runs["random-mollia-A"]["aggregator"] == "mol"
     assert "alpha" not in runs["random-mollia-A"]
+    assert {curve for curve, run in runs.items() if run["method"] != "mollia"} == {"random-distil"}
     assert runs["random-vote"]["alpha"] == runs["random-mollia-D"]["alpha"] == 1.0
     np.testing.assert_array_equal(np.load(runs["random-llm2"]["replay"]), np.load(options.outputs)[:, 2:])
 

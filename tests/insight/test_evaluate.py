@@ -57,7 +57,9 @@ def test_the_labels_alone_are_measured_beside_them(observed: Project, linear: ty
     said: list[str] = []
     observed.say = said.append
     linear.right = right
-    found = {row.name: row for row in evaluate_panel(observed, "seed", aggregators=["mean_logits", "conditional_logit"])}
+    found = {
+        row.name: row for row in evaluate_panel(observed, "seed", aggregators=["mean_logits", "conditional_logit"])
+    }
     assert (found[BASELINE].kind, found[BASELINE].items) == ("baseline", 60)
     assert abs(found[BASELINE].accuracy - right) < 0.15
     assert found[BASELINE].lower is not None

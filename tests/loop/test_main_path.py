@@ -135,11 +135,11 @@ def test_a_run_keeps_its_setup(make_project: MakeProject) -> None:
 def test_everyone_is_measured(make_project: MakeProject) -> None:
     project = make_project()
     rows = evaluate_panel(project, "test", limit=5)
-    assert [row.kind for row in rows] == ["llm", *["aggregator"] * 4]
+    assert [row.kind for row in rows] == ["llm", *["aggregator"] * 4, "baseline"]
     assert {row.items for row in rows} == {5}
     # one LLM: the mean of its probabilities decides as it does alone
     by_name = {row.name: row.accuracy for row in rows}
-    assert list(by_name)[1:] == ["vote", "mean_logits", "molam", "conditional_logit"]
+    assert list(by_name)[1:-1] == ["vote", "mean_logits", "molam", "conditional_logit"]
     assert by_name["mean_logits"] == rows[0].accuracy
 
 
