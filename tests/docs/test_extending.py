@@ -49,7 +49,7 @@ def test_extending_is_as_easy_as_it_says(tmp_path: Path) -> None:
     packages = {record["name"]: record["package"] for record in listed}
     theirs = {"ratio": "mollia-extras 0.1", "median": "mollia-extras 0.1", "llm": "mollia-llm-selector 0.1.0"}
     assert {name: package for name, package in packages.items() if package != packages["coreset"]} == theirs
-    members = [json.loads(line) for line in printed["mollia panel list -p post"].splitlines()]
+    members = json.loads(printed["mollia panel list -p post"])
     assert [(member["name"], member["kind"]) for member in members] == [
         ("smollm2-135m-instruct", "llama"),
         ("words", "keywords"),
