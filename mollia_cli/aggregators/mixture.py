@@ -188,26 +188,6 @@ class Mixture(Aggregator):
             self._known = dict(zip((keys[at : at + _KEY_BYTES] for at in starts), known, strict=True))
 
 
-def held_out(
-    mixture: Mixture,
-    view: FloatArray,
-    labels: IntArray,
-    classes: int,
-    part: IntArray,
-) -> FloatArray:
-    """[n, K] probabilities of the gold texts without LLMs, each part by a mixture that never saw its labels.
-
-    part: [n], the part of each gold text; one that is left out joins the pool.
-    """
-    n = len(labels)
-    held = np.empty((n, classes))
-    for i in np.unique(part):
-        out, rest = np.flatnonzero(part == i), np.flatnonzero(part != i)
-        rows = np.concatenate([rest, out, np.arange(n, len(view))])
-        held[out] = mixture.mix(view[rows], labels[rest], classes).pool[: len(out)]
-    return held
-
-
 def _view_of(panel: Panel, encoders: tuple[str, ...]) -> tuple[View, FloatArray]:
     """The view of a panel's texts, and [n, d] its rows."""
     assert panel.texts is not None

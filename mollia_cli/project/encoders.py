@@ -28,7 +28,7 @@ def encoder_name(spec: MemberSpec) -> str:
 def panel_texts(project: Project) -> Texts | None:
     """The panel's encoders for an aggregator that looks at texts; None where it has none. Nothing is loaded yet."""
     by_name = {spec.name: spec for spec in encoder_specs(project)}
-    key: tuple[str | int, ...] = (*by_name, project.settings.learner.max_tokens)
+    key: tuple[str | int, ...] = (*by_name, *map(encoder_name, by_name.values()), project.settings.learner.max_tokens)
     if key in project.texts or not by_name:
         return project.texts.get(key)
 

@@ -10,7 +10,7 @@ import pytest
 from mollia_cli.aggregators.calibration import cross_fitted, fit_calibrated
 from mollia_cli.aggregators.conditional_logit import ConditionalLogit
 from mollia_cli.aggregators.features import one_hot
-from mollia_cli.aggregators.mixture import Mixture, _left_out, _weighed, held_out, panel_logit
+from mollia_cli.aggregators.mixture import Mixture, _left_out, _weighed, panel_logit
 from mollia_cli.aggregators.views import View
 from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel, Texts
@@ -213,17 +213,6 @@ def test_without_encoders_or_with_one_class_it_is_the_conditional_logit(classes:
     seed, pool = panel.take(range(40)), panel.take(range(40, 120))
     made = Mixture().fit(seed, gold, pool, 3).predict_proba(pool)
     np.testing.assert_array_equal(made, ConditionalLogit().fit(seed, gold, pool, 3).predict_proba(pool))
-
-
-def test_held_out_probabilities_know_nothing_of_their_label() -> None:
-    view, truth = embedded(120, 3, seed=4)
-    gold, part = truth[:20], np.arange(20) % 4
-    before = held_out(Mixture(), view, gold, 3, part)
-    changed = gold.copy()
-    changed[5] = (changed[5] + 1) % 3
-    after = held_out(Mixture(), view, changed, 3, part)
-    np.testing.assert_array_equal(before[part == 1], after[part == 1])
-    assert np.abs(before - after).max() > 0
 
 
 def test_a_view_of_several_encoders_is_the_same_for_new_texts() -> None:
