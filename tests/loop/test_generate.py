@@ -33,6 +33,7 @@ def test_similar_texts() -> None:
     assert similar_to_any(["a b c d e"], ["a b c d x y"], 0.41) == set()
 
 
+@pytest.mark.proof
 def test_a_real_llm_writes_and_is_marked(make_real_project: MakeProject, capsys: pytest.CaptureFixture[str]) -> None:
     project = make_real_project()
     done = generate(project, "billing", 3)

@@ -81,7 +81,7 @@ def test_a_full_disk(observed: Project, tmp_path: Path, mounted: Callable[..., s
         $MOLLIA import big.jsonl -p $HERE/p && exit 1
         $MOLLIA sql 'select count(*) from items' -p $HERE/p
         cat /dev/zero > $HERE/zeros || true
-        $MOLLIA export labels $HERE/labels.csv -p $HERE/p && exit 1
+        $MOLLIA export labels -o $HERE/labels.csv -p $HERE/p && exit 1
         $MOLLIA import small.txt -p $HERE/p && exit 1
         rm $HERE/zeros; ls -A $HERE
         $MOLLIA import small.txt -p $HERE/p

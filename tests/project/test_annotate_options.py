@@ -31,6 +31,7 @@ def numbers(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in record.items() if key != "answers"} for record in records]
 
 
+@pytest.mark.proof
 def test_votes_and_shots_make_other_observations(annotate: Callable[..., Any]) -> None:
     sampled, said = annotate()
     assert "--show-invalid" in said and "--shots 12" in said  # the test LLM puts little on these labels
