@@ -14,6 +14,7 @@ from mollia_cli.domain.members import MemberSpec
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.report import Cost
 from mollia_cli.domain.settings import PanelSettings
+from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.insight.report import report
 from mollia_cli.learners.base import FitReport
 from mollia_cli.loop import train
@@ -88,7 +89,7 @@ def test_llms_that_stay_loaded_are_no_part_of_a_training(
     config = open_run(project, "main")[1]
 
     def memory() -> int:
-        return train_learner(project, Labelled(seed, [], {}), 0, config)[2] or 0
+        return train_learner(project, Labelled(seed, [], Verdicts.none(len(project.labels))), 0, config)[2] or 0
 
     alone = memory()
     project.loaded = {}
