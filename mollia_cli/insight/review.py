@@ -1,6 +1,6 @@
 """``mollia review`` and ``mollia label``: a person decides on one item after the other; all is stored at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from types import MappingProxyType
@@ -17,9 +17,8 @@ from mollia_cli.loop.aggregate import aggregate
 from mollia_cli.loop.select import rank
 from mollia_cli.project.context import Project
 from mollia_cli.project.labels import user_name
-from mollia_cli.project.learner import best_round, current_run, finished_rounds, trained_learner
+from mollia_cli.project.learner import best_round, current_run, finished_rounds, learner_loader
 from mollia_cli.project.observe import members, observed_by_all
-from mollia_cli.store.runs import Round
 from mollia_cli.strategies import STRATEGIES
 
 DOUBT, TYPICAL = "doubt", "seed"
@@ -68,7 +67,7 @@ class Review:
         self._project = project
         self._store = project.store
         self._fit = project.store.verdicts.latest_fit()
-        self._model: Round | None = None
+        self._load: Callable[[], Learner] | None = None
         self._learner: Learner | None = None
         self._predictions: dict[str, FloatArray] = {}
 
@@ -134,7 +133,7 @@ class Review:
     @property
     def has_classifier(self) -> bool:
         """There is a classifier to ask."""
-        return self._model is not None
+        return self._load is not None
 
     def opinion(self, item_id: str) -> FloatArray | None:
         """[K] the classifier's probabilities, if it has read the item already."""
@@ -143,15 +142,15 @@ class Review:
     def unread(self) -> list[Item]:
         """What the classifier should read next: nothing where there is none, or it has predicted the present item."""
         ahead = self.queue[self.position : self.position + _AHEAD]
-        if self._model is None or not ahead or ahead[0] in self._predictions:
+        if self._load is None or not ahead or ahead[0] in self._predictions:
             return []
         return self._store.items.get([item_id for item_id in ahead if item_id not in self._predictions])
 
     def read(self, items: Sequence[Item]) -> None:
         """Have the classifier read items. It does not touch the store, so that a thread may do it."""
-        assert self._model is not None
+        assert self._load is not None
         if self._learner is None:
-            self._learner = trained_learner(self._project, self._model)
+            self._learner = self._load()
         self._predictions.update(
             zip([item.id for item in items], self._learner.predict_proba([i.text for i in items]), strict=True)
         )
@@ -159,7 +158,8 @@ class Review:
     def use_classifier(self, run_name: str = "") -> None:
         """Show what the run's classifier thinks, where there is one."""
         run = current_run(self._project, run_name)
-        self._model = best_round(self._project, run) if finished_rounds(self._project, run) else None
+        trained = finished_rounds(self._project, run)
+        self._load = learner_loader(self._project, best_round(self._project, run)) if trained else None
 
     def _decide(self, act: str, label: int | None = None, note: str = "") -> Decision:
         item_id = self.queue[self.position]

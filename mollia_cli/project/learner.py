@@ -1,5 +1,6 @@
 """The project's learner: a new one, or one that a round has trained."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -36,17 +37,27 @@ def learner_kind(project: Project, name: str = "") -> type[Learner]:
 
 def trained_learner(project: Project, record: Round, own_texts: bool = True) -> Learner:
     """The learner that a finished round has kept; ``own_texts``: it will read the project's, whose tokens are kept."""
+    return learner_loader(project, record, own_texts)()
+
+
+def learner_loader(project: Project, record: Round, own_texts: bool = True) -> Callable[[], Learner]:
+    """What loads ``trained_learner``. It does not touch the store, so that a thread may call it."""
     assert record.model is not None
     folder = project.root / record.model
-    if not folder.is_dir():
-        raise NotFoundError(f"the model folder {folder} is missing", "train it again: mollia run --run NEW")
-    kind: type[Learner] = LEARNERS.load(run_config(project, record.run).learner.name)
-    return kind.load(
-        folder,  # which knows where it cuts texts
-        labels=project.labels,
-        threads=project.settings.learner.threads,
-        **(_side_files(project) if own_texts else {}),
-    )
+    name = run_config(project, record.run).learner.name
+
+    def load() -> Learner:
+        if not folder.is_dir():
+            raise NotFoundError(f"the model folder {folder} is missing", "train it again: mollia run --run NEW")
+        kind: type[Learner] = LEARNERS.load(name)
+        return kind.load(
+            folder,  # which knows where it cuts texts
+            labels=project.labels,
+            threads=project.settings.learner.threads,
+            **(_side_files(project) if own_texts else {}),
+        )
+
+    return load
 
 
 def _side_files(project: Project) -> dict[str, Path]:

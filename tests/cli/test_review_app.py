@@ -216,8 +216,7 @@ def test_the_classifiers_opinion_comes_when_it_has_read_the_text(observed: Proje
             asked.append(texts)
             return np.tile([0.0, 0.01, 0.0, 0.99], (len(texts), 1))
 
-    review._model = object()  # type: ignore[assignment]
-    review._learner = Learner()  # type: ignore[assignment]
+    review._load = Learner  # type: ignore[assignment]
 
     async def script(app: ReviewApp, pilot: Pilot[None]) -> None:
         await app.workers.wait_for_complete()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -349,7 +350,8 @@ def test_a_round_trains_on_peoples_labels_and_its_classifier_is_asked(
     assert review.opinion(review.queue[0]) is None
     unread = review.unread()
     assert [item.id for item in unread] == review.queue
-    review.read(unread)
+    with ThreadPoolExecutor(1) as another:  # as the screen does, while the store is this thread's
+        another.submit(review.read, unread).result()
     opinion = review.opinion(review.queue[0])
     assert opinion is not None and opinion.sum() == pytest.approx(1.0)
     assert not review.unread()
