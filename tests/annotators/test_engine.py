@@ -147,6 +147,7 @@ def test_many_labels(make: Make) -> None:
     assert all(o.log_probs.shape == (150,) and np.isfinite(o.log_probs).all() for o in seen.values())
 
 
+@pytest.mark.proof
 def test_tokens_are_counted(make: Make) -> None:
     engine = make()
     seen = observed(engine)
@@ -289,6 +290,7 @@ def test_importing_the_family_imports_no_llama_cpp() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("prompt", "done"), [(PROMPT, 1), (HALVES, 1), (HALVES, 3)])
 def test_whoever_goes_on_later_gets_the_same_numbers(
     make: Make, monkeypatch: pytest.MonkeyPatch, prompt: Prompt, done: int

@@ -75,6 +75,7 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Non
     return break_kernels
 
 
+@pytest.mark.proof
 def test_a_sound_file_is_checked_once(shallow_llm: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checked: list[Path] = []
     monkeypatch.setattr(project_kernels, "check_load", lambda path: checked.append(path) or check_load(path))

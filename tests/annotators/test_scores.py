@@ -35,6 +35,7 @@ def test_scores_are_the_probability_of_the_whole_label(make: Make, reference: Re
         assert seen.mass == pytest.approx(scores.sum())
 
 
+@pytest.mark.proof
 def test_a_lower_floor_is_nearer_to_the_truth_and_within_the_bounds(
     make: Make, reference: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,6 +64,7 @@ def test_scores_do_not_depend_on_the_votes(make: Make) -> None:
         assert a.slack == pytest.approx(b.slack, rel=0.05)
 
 
+@pytest.mark.proof
 def test_sampled_votes_converge_to_the_exact_ones(make: Make) -> None:
     """Pearson's chi-square over labels and invalid; 99.9% quantiles of 1 to 3 degrees of freedom."""
     quantile = {0: 1e-9, 1: 10.83, 2: 13.82, 3: 16.27}

@@ -367,6 +367,7 @@ def test_a_run_of_true_labels_is_not_what_the_report_is_about(by_hand: Project) 
     assert report(by_hand, "oracle").overview.run == "oracle"
 
 
+@pytest.mark.proof
 def test_a_finished_project_with_real_models(
     make_real_project: MakeProject, stored_outputs: Callable[[Project], Path]
 ) -> None:

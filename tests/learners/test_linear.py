@@ -246,6 +246,7 @@ def test_the_saved_folder_says_what_it_is(encoder: Path, tmp_path: Path) -> None
         LinearLearner.load(tmp_path / "model")
 
 
+@pytest.mark.proof
 def test_onnx_says_what_the_learner_says(encoder: Path, tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")

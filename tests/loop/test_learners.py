@@ -34,6 +34,7 @@ def mollia(project: Project, *arguments: object, status: int = 0) -> str:
     return done.stdout
 
 
+@pytest.mark.proof
 def test_a_linear_run_from_texts_to_report(
     make_real_project: MakeProject,
     stored_outputs: StoredOutputs,
@@ -90,6 +91,7 @@ def by_hand(folder: Path, texts: list[str]) -> np.ndarray:
     return np.hstack(thirds) @ head["weight"].T + head["bias"]
 
 
+@pytest.mark.proof
 def test_a_linear_run_is_repeated_bit_for_bit_and_estimated(
     make_real_project: MakeProject, stored_outputs: StoredOutputs
 ) -> None:

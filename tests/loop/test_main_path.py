@@ -24,6 +24,7 @@ from mollia_cli.project.context import Project
 MakeProject = Callable[..., Project]
 
 
+@pytest.mark.proof
 def test_from_texts_to_a_classifier(make_real_project: MakeProject, tmp_path: Path) -> None:
     project = make_real_project()
     run, setup = rounds.open_run(project, strategy="entropy", rounds=2)

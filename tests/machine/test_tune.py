@@ -35,6 +35,7 @@ def small(tmp_path: Path, test_llm: Path, monkeypatch: pytest.MonkeyPatch) -> mo
     return models.resolve_llm(name)
 
 
+@pytest.mark.proof
 def test_the_tuned_copy_is_a_model_of_its_own(small: models.ModelFile, speeds: Speeds) -> None:
     done = tune.tune_model(small.name)
     assert done.use == f"{small.name}.bf16"
