@@ -211,9 +211,6 @@ class TinyLearner(Learner):
         }
         return {name: found[name] for name in needs}
 
-    def describe(self, texts: Sequence[str], progress: Progress | None = None) -> list[FloatArray]:
-        return [self._features(texts)]
-
     def save(self, folder: Path) -> None:
         assert self._weights is not None
         folder.mkdir(parents=True, exist_ok=True)

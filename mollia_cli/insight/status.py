@@ -7,9 +7,8 @@ from mollia_cli.domain.members import ENCODER, LLAMA, MemberSpec
 from mollia_cli.domain.report import Corrections
 from mollia_cli.insight.corrections import corrections
 from mollia_cli.project.context import Project
-from mollia_cli.project.encoders import encoder_name
 from mollia_cli.project.learner import current_run
-from mollia_cli.project.members import llm_name
+from mollia_cli.project.members import encoder_name, llm_name
 from mollia_cli.store.runs import Round
 
 

@@ -146,10 +146,6 @@ class Learner(ABC):
         return np.asarray(found, dtype=np.float64)
 
     @abstractmethod
-    def describe(self, texts: Sequence[str], progress: Progress | None = None) -> list[FloatArray]:
-        """Features of the texts from the pretrained weights alone, which no label has touched: arrays [n, d]."""
-
-    @abstractmethod
     def save(self, folder: Path) -> None:
         """Write a folder that ``transformers`` loads: the classifier, or its encoder beside a head; no pickle."""
 

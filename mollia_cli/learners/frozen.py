@@ -1,7 +1,7 @@
 """A pretrained encoder that reads texts and never learns; what it has read is kept."""
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,7 +10,7 @@ import torch
 
 from mollia_cli.domain.digest import digest_file, digest_of
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.observations import FloatArray, IntArray
+from mollia_cli.domain.observations import IntArray
 from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.learners.devices import choose_device, fast_dtype, use_threads
 from mollia_cli.learners.embeddings import EmbeddingStore, Vectors
@@ -18,7 +18,6 @@ from mollia_cli.learners.inference import pooled_layers
 from mollia_cli.learners.pretrained import check_folder, load_pretrained, load_tokenizer, most_tokens
 from mollia_cli.learners.tokens import TokenStore
 
-_ALL, _THIRDS = "all layers", "thirds of the layers"
 _ANY_LABELS = ("a", "b")  # of the head that comes with the body and is not used
 
 
@@ -26,7 +25,7 @@ class FrozenEncoder:
     """The encoder in ``folder``, loaded when a text has to be read that is not in the side files.
 
     keep: the folder of the side files, below which each encoder has its own; None keeps nothing. A vector belongs
-    to the weights, the tokenizer with its longest text, the precision and the layers: see EmbeddingStore.
+    to the weights, the tokenizer with its longest text and the precision: see EmbeddingStore.
     """
 
     def __init__(
@@ -48,7 +47,6 @@ class FrozenEncoder:
         self._threads = threads
         self._keep = keep
         self._body: Any = None
-        self._stores: dict[str, EmbeddingStore] = {}
 
     @classmethod
     def open(cls, folder: Path, max_tokens: int, *, threads: int = 0, keep: Path | None = None) -> Self:
@@ -57,30 +55,38 @@ class FrozenEncoder:
         tokens = TokenStore(load_tokenizer(folder), max_tokens, None)
         return cls(folder, tokens, max_tokens, device=device, dtype=fast_dtype(device), threads=threads, keep=keep)
 
-    def layers(self, texts: Sequence[str], progress: Progress = silent) -> list[FloatArray]:
-        """[n, d] of each layer, the embeddings' first: the mean of its states over a text's tokens."""
-        found = self._read(texts, _ALL, progress)
-        return [found[:, layer].astype(np.float64) for layer in range(found.shape[1])]
-
     def thirds(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:
-        """[n, 3, d] float32: the mean of ``layers`` over the first, the middle and the last third of the layers.
+        """[n, 3, d] float32: mean states over a text's tokens and the first, middle and last third of the layers.
 
         What a label is about may stand in early layers (a question's type does); a third of them takes less room.
         """
-        return self._read(texts, _THIRDS, progress)
+        done, total = 0, len(self.unread(texts))
+
+        def heard(more: int) -> None:
+            nonlocal done
+            done += more
+            progress(f"embedding with {self.folder.name}", done, total)
+
+        def read(part: Sequence[str]) -> Vectors:
+            found = pooled_layers(self.body(), self._tokens.encode(part), self._device, heard)
+            return np.stack([found[:, third].mean(axis=1) for third in thirds_of(found.shape[1])], axis=1)
+
+        return self._store.get(texts, read)
 
     def close(self) -> None:
         """Free the weights; reading again loads them again."""
         self._body = None
 
-    @property
+    @cached_property
     def identity(self) -> str:
-        """What ``thirds`` depend on."""
-        return self._identity(_THIRDS)
+        """What ``thirds`` depend on; it takes a second of reading the weights."""
+        files = [self.folder / "config.json", *sorted(self.folder.glob("model*.safetensors"))]
+        weights = [digest_file(path) for path in files]
+        return digest_of([weights, self._tokens.identity, str(self._dtype), "thirds of the layers"])
 
     def unread(self, texts: Sequence[str]) -> Sequence[str]:
         """The distinct texts that ``thirds`` would have to read, the longest first."""
-        return self._store(_THIRDS).missing(texts)
+        return self._store.missing(texts)
 
     def body(self) -> Any:
         """The model without a head, in the precision in which it reads."""
@@ -95,35 +101,9 @@ class FrozenEncoder:
             self._body = model.base_model.to(self._dtype).eval().requires_grad_(False)
         return self._body
 
-    def _read(self, texts: Sequence[str], layers: str, progress: Progress) -> Vectors:
-        store = self._store(layers)
-        done, total = 0, 0
-
-        def heard(more: int) -> None:
-            nonlocal done
-            done += more
-            progress(f"embedding with {self.folder.name}", done, total)
-
-        def read(part: Sequence[str]) -> Vectors:
-            found = pooled_layers(self.body(), self._tokens.encode(part), self._device, heard)
-            if layers == _ALL:
-                return found
-            return np.stack([found[:, third].mean(axis=1) for third in thirds_of(found.shape[1])], axis=1)
-
-        total = len(store.missing(texts))
-        return store.get(texts, read)
-
-    def _store(self, layers: str) -> EmbeddingStore:
-        if layers not in self._stores:
-            folder = None if self._keep is None else self._keep / self._identity(layers)[:32]
-            self._stores[layers] = EmbeddingStore(folder)
-        return self._stores[layers]
-
-    @cache  # noqa: B019 -- a second of reading the weights, for as long as the encoder lives
-    def _identity(self, layers: str) -> str:
-        files = [self.folder / "config.json", *sorted(self.folder.glob("model*.safetensors"))]
-        weights = [digest_file(path) for path in files]
-        return digest_of([weights, self._tokens.identity, str(self._dtype), layers])
+    @cached_property
+    def _store(self) -> EmbeddingStore:
+        return EmbeddingStore(None if self._keep is None else self._keep / self.identity[:32])
 
 
 def thirds_of(states: int) -> list[IntArray]:

@@ -138,10 +138,6 @@ class LinearLearner(Learner):
         """The distinct texts that the encoder has not read yet, the longest first."""
         return self._encoder.unread(texts)
 
-    def describe(self, texts: Sequence[str], progress: Progress | None = None) -> list[FloatArray]:
-        """Mean-pooled states of each layer, [n, d] each."""
-        return self._encoder.layers(texts, progress or silent)
-
     def save(self, folder: Path) -> None:
         """Write the encoder as it was (config.json, weights, tokenizer) with head.safetensors and head.json.
 

@@ -10,8 +10,7 @@ from torch import nn
 from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.files import new_folder
 from mollia_cli.domain.labels import LabelSet
-from mollia_cli.domain.observations import FloatArray
-from mollia_cli.domain.progress import Progress, silent
+from mollia_cli.domain.progress import Progress
 from mollia_cli.learners.base import (
     DROPOUT,
     EMBEDDINGS,
@@ -24,7 +23,6 @@ from mollia_cli.learners.base import (
     SignalArray,
 )
 from mollia_cli.learners.devices import choose_device, fast_dtype, use_threads
-from mollia_cli.learners.frozen import FrozenEncoder
 from mollia_cli.learners.inference import (
     dropout_samples,
     frozen_copy,
@@ -42,8 +40,8 @@ class TransformerLearner(Learner):
 
     encoder: the folder of the pretrained weights. max_tokens: texts are cut there. batch_size:
     examples in one optimiser step, fewer where ``steps`` an epoch need it. threads: 0 is torch's
-    own choice. device: "auto", "cpu", "cuda", ... token_file, embeddings: side file and folder
-    that keep token ids, and what ``describe`` gives, between runs. Defaults are the paper's settings.
+    own choice. device: "auto", "cpu", "cuda", ... token_file: side file that keeps token ids between
+    runs. Defaults are the paper's settings.
     """
 
     name: ClassVar[str] = "transformer"
@@ -62,7 +60,7 @@ class TransformerLearner(Learner):
         threads: int = 0,
         device: str = "auto",
         token_file: Path | None = None,
-        embeddings: Path | None = None,
+        embeddings: Path | None = None,  # of the contract; weights that are trained have none to keep
     ) -> None:
         for setting, value in (
             ("max_tokens", max_tokens),
@@ -83,7 +81,6 @@ class TransformerLearner(Learner):
         self._max_tokens = max_tokens
         self._tokenizer = load_tokenizer(encoder)
         self._tokens = TokenStore(self._tokenizer, max_tokens, token_file)
-        self._embeddings = embeddings
         self._model: nn.Module | None = None
         self._frozen: nn.Module | None = None
 
@@ -140,21 +137,6 @@ class TransformerLearner(Learner):
         if PERTURBED in needs:
             found[PERTURBED] = perturbed_outputs(model, encoded, self._device, random_seed, progress)
         return found
-
-    def describe(self, texts: Sequence[str], progress: Progress | None = None) -> list[FloatArray]:
-        """What the pretrained encoder, untrained, makes of each text: mean-pooled states of each layer, [n, d] each."""
-        if self._encoder is None:
-            raise RefusedError("this learner was loaded to predict", "load it with encoder=FOLDER to read texts")
-        frozen = FrozenEncoder(
-            self._encoder,
-            self._tokens,
-            self._max_tokens,
-            device=self._device,
-            dtype=self._dtype,
-            threads=self._threads,
-            keep=self._embeddings,
-        )
-        return frozen.layers(texts, progress or silent)
 
     def save(self, folder: Path) -> None:
         """Write config.json, model.safetensors and the tokenizer; the folder appears whole or not at all."""

@@ -10,6 +10,7 @@ from mollia_cli.domain.members import ENCODER, MemberSpec
 from mollia_cli.domain.observations import Texts
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import EMBEDDINGS
+from mollia_cli.project.members import encoder_name
 
 if TYPE_CHECKING:
     from mollia_cli.learners.frozen import FrozenEncoder
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
 def encoder_specs(project: Project) -> list[MemberSpec]:
     """The panel's members that are encoders. Stored outputs that stand for the LLMs leave them where they are."""
     return [spec for spec in project.settings.panel.members if spec.kind == ENCODER]
-
-
-def encoder_name(spec: MemberSpec) -> str:
-    """The catalogue name or folder of an encoder."""
-    return str(spec.options.get("model") or spec.name)
 
 
 def panel_texts(project: Project) -> Texts | None:

@@ -12,7 +12,6 @@ from mollia_cli.domain.settings import SETTINGS_FILE, Settings
 
 PANEL = "panel"
 REPLAY = "replay"
-SOURCES = (PANEL, REPLAY, "human", "oracle")
 
 
 def labelling(settings: Settings, source: str = PANEL, replay: str = "") -> tuple[MemberSpec, ...]:
@@ -32,6 +31,11 @@ def llm_name(spec: MemberSpec, folder: Path) -> str:
     """The catalogue name, or the path, of an LLM's file; a relative path is one of the project's folder."""
     written = str(spec.options.get("file", spec.name))
     return str(folder.absolute() / Path(written).expanduser()) if models.looks_like_path(written) else written
+
+
+def encoder_name(spec: MemberSpec) -> str:
+    """The catalogue name or folder of an encoder."""
+    return str(spec.options.get("model") or spec.name)
 
 
 def certain(members: Sequence[MemberSpec]) -> bool:

@@ -45,10 +45,10 @@ def check_choices(section: Any, source: str, prefix: str = "") -> None:
 def missing_models(settings: Settings, folder: Path) -> list[str]:
     """Models of the settings that are not on this machine: what asks or trains them will refuse."""
     from mollia_cli import models  # the command line's help reads this file
-    from mollia_cli.project.members import llm_name
+    from mollia_cli.project.members import encoder_name, llm_name
 
     llms = [llm_name(spec, folder) for spec in settings.panel.members if spec.kind == LLAMA]
-    encoders = [str(spec.options.get("model") or spec.name) for spec in settings.panel.members if spec.kind == ENCODER]
+    encoders = [encoder_name(spec) for spec in settings.panel.members if spec.kind == ENCODER]
     return [
         name for name in dict.fromkeys([*llms, *encoders, settings.learner.encoder]) if not models.is_installed(name)
     ]

@@ -129,11 +129,6 @@ def test_transformers_loads_the_saved_encoder(trained: Learner, tmp_path: Path) 
     assert len(tokenizer("w1 " * 500, truncation=True)["input_ids"]) == 24
 
 
-def test_texts_are_described_without_a_label(make: Make) -> None:
-    layers = make().describe(["w0 w1", "w2"])
-    assert [layer.shape for layer in layers] == [(2, 32)] * 3
-
-
 def test_three_examples_and_a_label_that_never_occurs(make: Make) -> None:
     learner = make()
     learner.fit(Examples.gold(["w0", "w1", "w0 w1"], np.array([0, 1, 0]), 3), NOTHING, 1.0, 0)

@@ -18,7 +18,6 @@ from mollia_cli.learners.embeddings import EmbeddingStore, forget_texts  # noqa:
 from mollia_cli.learners.head import GRID, Head, Scaling, choose_ridge, fit_head, softmax  # noqa: E402
 from mollia_cli.learners.linear import LinearLearner  # noqa: E402
 from mollia_cli.learners.losses import robust_loss  # noqa: E402
-from mollia_cli.learners.transformer import TransformerLearner  # noqa: E402
 
 
 def learner(encoder: Path, keep: Path | None, **settings: object) -> LinearLearner:
@@ -59,14 +58,6 @@ def test_a_text_is_read_once_for_all_learners_of_the_encoder(encoder: Path, tmp_
     other = learner(encoder, keep, max_tokens=12)  # another longest text is another encoder
     other.fit(data, take(data, []), 0.0, 1)
     assert reads == [40, 1, 40]
-
-
-def test_both_learners_share_what_describes_a_text(encoder: Path, tmp_path: Path, reads: list[int]) -> None:
-    texts, keep = colour_examples(10, 0).texts, tmp_path / "embeddings"
-    first = learner(encoder, keep).describe(texts)
-    again = TransformerLearner(encoder, LABELS, max_tokens=24, threads=1, embeddings=keep).describe(texts)
-    np.testing.assert_array_equal(first, again)
-    assert reads == [10]
 
 
 def states_by_hand(encoder: Path, text: str) -> list[np.ndarray]:
@@ -262,3 +253,14 @@ def test_onnx_says_what_the_learner_says(encoder: Path, tmp_path: Path) -> None:
     tokens = load_tokenizer(tmp_path / "model")(texts, padding=True, return_tensors="np")
     [logits] = session.run(["logits"], {one.name: tokens[one.name].astype(np.int64) for one in session.get_inputs()})
     np.testing.assert_allclose(softmax(logits), model.predict_proba(texts), atol=1e-3)
+
+
+def test_like_texts_have_like_embeddings_in_any_company(test_encoder: Path) -> None:
+    texts = ["Who was Galileo ?", "How far is it from Denver to Aspen ?", "Who was Newton ?"]
+    encoder = frozen.FrozenEncoder.open(test_encoder, 128, threads=1)
+    found = encoder.thirds(texts)
+    assert found.shape == (3, 3, 384)
+    last = found[:, -1] / np.linalg.norm(found[:, -1], axis=1, keepdims=True)
+    assert last[0] @ last[2] > last[0] @ last[1]
+    # a text is read alike in any company, to bfloat16's rounding
+    np.testing.assert_allclose(encoder.thirds(texts[:1])[0, -1], found[0, -1], atol=0.02)

@@ -206,14 +206,3 @@ def test_a_loaded_learner_trains_only_from_an_encoder(trained, encoder, tmp_path
     assert again.fit(colour_examples(3, 0), NOTHING, 0.0, 0).epochs == 1
     with pytest.raises(InputError, match="max_tokens is 300"):
         TransformerLearner.load(tmp_path / "model", max_tokens=300)
-
-
-def test_the_untrained_encoder_describes_texts(test_encoder):
-    texts = ["Who was Galileo ?", "How far is it from Denver to Aspen ?", "Who was Newton ?"]
-    learner = TransformerLearner(test_encoder, LabelSet(("a", "b")), threads=1)
-    layers = learner.describe(texts)
-    assert [layer.shape for layer in layers] == [(3, 384)] * 7
-    last = layers[-1] / np.linalg.norm(layers[-1], axis=1, keepdims=True)
-    assert last[0] @ last[2] > last[0] @ last[1]
-    # a text is described alike in any company, to bfloat16's rounding
-    np.testing.assert_allclose(learner.describe(texts[:1])[-1][0], layers[-1][0], atol=0.02)
