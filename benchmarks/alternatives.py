@@ -119,11 +119,21 @@ class Method:
 
 def embed(texts: list[str], folder: Path, tokens: int) -> list[FloatArray]:
     """What ``Embedded`` holds: sentences, thirds, and [[wall, CPU] seconds of the one, of the other]."""
+    from mollia_cli.learners.devices import choose_device
     from mollia_cli.learners.frozen import FrozenEncoder
+    from mollia_cli.learners.inference import pooled_layers
+    from mollia_cli.learners.pretrained import load_tokenizer
+    from mollia_cli.learners.tokens import TokenStore
 
     encoder = FrozenEncoder.open(folder, tokens, threads=1)
+    tokenizer = TokenStore(load_tokenizer(folder), tokens, None)
+
+    def sentences(given: list[str]) -> FloatArray:
+        last = pooled_layers(encoder.body(), tokenizer.encode(given), choose_device("auto"), lambda _: None)[:, -1]
+        return unit(last.astype(np.float64))
+
     made, seconds = [], []
-    for reading in (lambda given: unit(encoder.layers(given)[-1]), encoder.thirds):
+    for reading in (sentences, encoder.thirds):
         begin = time.perf_counter(), time.process_time()
         made.append(np.asarray(reading(texts)))
         seconds.append([time.perf_counter() - begin[0], time.process_time() - begin[1]])

@@ -19,7 +19,7 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.domain.verdicts import Verdicts
-from mollia_cli.loop.needed import fit_items, fit_seeds, unlabelled_sample
+from mollia_cli.loop.needed import fit_items, fit_seeds, pool_sample, unlabelled_sample
 from mollia_cli.loop.sample import at_random
 from mollia_cli.project.context import Project
 from mollia_cli.project.encoders import encoder_digests, encoder_specs
@@ -90,7 +90,7 @@ def fit_aggregator(
     if not kind.learns:
         seed, seed_ids = [], []
     pool_ids = learned_from(project, panel, also, seed_ids) if kind.learns else []
-    unread = embedded_alone(project, {*pool_ids, *seed_ids}) if kind.reads else []
+    unread = embedded_alone(project, kind, {*pool_ids, *seed_ids})
     # the seeds stand first; what people reviewed is no fair sample
     measured = (
         at_random(project, [item.id for item in fit_seeds(project)]) if kind.learns else np.zeros(0, dtype=np.int64)
@@ -152,14 +152,17 @@ def learned_from(project: Project, panel: Sequence[Member], also: Sequence[str],
     return observed_by_all(project, panel, [item_id for item_id in wanted if item_id not in labelled])
 
 
-def embedded_alone(project: Project, learned: Container[str]) -> list[str]:
-    """A fixed random sample of the pool that no LLM has to read: of it the panel's encoders alone tell something."""
-    if not encoder_specs(project):
+def embedded_alone(project: Project, kind: type[Aggregator], learned: Container[str]) -> list[str]:
+    """A sample of the pool that no LLM has to read: of it the panel's encoders alone tell the aggregator something."""
+    if not kind.reads or not encoder_specs(project):
         return []
-    items = project.store.items
-    order = stream(project.settings.random_seed, "embedded", *project.own_streams).permutation(items.pool_size())
-    sample = items.pool_at(order[: project.settings.aggregate.embedded].tolist())
+    sample = pool_sample(project, "embedded", project.settings.aggregate.embedded)
     return [item_id for item_id in sample if item_id not in learned]
+
+
+def with_unread(project: Project, kind: type[Aggregator], panel: Sequence[Member], pool: Panel, seed: Panel) -> Panel:
+    """The pool's observations, then ``embedded_alone``: what a fit of the aggregator learns from beside the seeds."""
+    return pool.joined(unobserved(project, panel, embedded_alone(project, kind, {*pool.ids, *seed.ids})))
 
 
 def some(project: Project, ids: Sequence[str]) -> Sequence[str]:

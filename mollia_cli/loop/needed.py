@@ -8,14 +8,19 @@ from mollia_cli.project.learner import current_run
 
 
 def unlabelled_sample(project: Project) -> list[str]:
-    """The pool items that semi-supervised aggregators learn from: a fixed random sample, without what people took.
+    """The pool items that semi-supervised aggregators learn from, see ``pool_sample``."""
+    return pool_sample(project, "unlabelled", project.settings.aggregate.unlabelled)
+
+
+def pool_sample(project: Project, name: str, size: int) -> list[str]:
+    """A fixed random sample of the pool, without what people took; samples of other names are others.
 
     Every repeat of a run draws its own.
     """
     items, decisions = project.store.items, project.store.decisions
     # drawn from the pool as it was imported, or every decision would draw other items, not annotated yet
-    order = stream(project.settings.random_seed, "unlabelled", *project.own_streams).permutation(items.pool_size())
-    sample = items.pool_at(order[: project.settings.aggregate.unlabelled].tolist())
+    order = stream(project.settings.random_seed, name, *project.own_streams).permutation(items.pool_size())
+    sample = items.pool_at(order[:size].tolist())
     taken = {*decisions.labels(), *decisions.ignored()}
     kept = {item.id for item in items.get(sample) if item.split == "pool" and item.id not in taken}
     return [item_id for item_id in sample if item_id in kept]

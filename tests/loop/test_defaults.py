@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from mollia_cli import Project
+from mollia_cli.aggregators.conditional_logit import ConditionalLogit
+from mollia_cli.aggregators.mixture import Mixture
+from mollia_cli.domain.decisions import IGNORE, Decision
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.settings import Settings
-from mollia_cli.loop.aggregate import fit_aggregator, verdicts_on
+from mollia_cli.loop.aggregate import embedded_alone, fit_aggregator, verdicts_on
 from mollia_cli.machine.demo import LABELS, demo_messages
 from mollia_cli.project.create import create, new_settings
 from mollia_cli.project.encoders import panel_texts
@@ -82,3 +85,12 @@ def test_texts_are_embedded_once(finished: Path, monkeypatch: pytest.MonkeyPatch
         read = observed_by_all(project, members(project), project.store.items.ids("pool"))
         monkeypatch.setattr("mollia_cli.learners.frozen.pooled_layers", lambda *_: pytest.fail("embedded again"))
         assert texts.read("mini", read).shape == (len(read), 3, 384)
+
+
+def test_what_people_ignore_is_not_embedded_either(finished: Path) -> None:
+    with Project.open(finished) as project:
+        before = embedded_alone(project, Mixture, ())
+        assert len(before) == 40
+        project.store.decisions.add(Decision(before[0], IGNORE, "anna"))
+        assert embedded_alone(project, Mixture, ()) == before[1:]
+        assert not embedded_alone(project, ConditionalLogit, ())  # which looks at no text

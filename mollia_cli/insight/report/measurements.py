@@ -15,12 +15,12 @@ from mollia_cli.domain.observations import FloatArray, IntArray
 from mollia_cli.domain.report import Measurement, PerLabel
 from mollia_cli.domain.rng import stream_seed
 from mollia_cli.insight.report.subject import classifier_round, run_verdicts
-from mollia_cli.loop.aggregate import embedded_alone, fit_aggregator, learned_from, observed_labelled, observed_seeds
+from mollia_cli.loop.aggregate import fit_aggregator, learned_from, observed_labelled, observed_seeds, with_unread
 from mollia_cli.loop.sample import at_random, sample_words
 from mollia_cli.project.context import Project
 from mollia_cli.project.labels import gold_labels
 from mollia_cli.project.learner import trained_learner
-from mollia_cli.project.observe import Member, observed_by_all, stack, unobserved
+from mollia_cli.project.observe import Member, observed_by_all, stack
 
 SEEDS, POOL, TEST = "seeds", "pool", "test"
 
@@ -59,10 +59,8 @@ def held_out(project: Project, panel: Sequence[Member], name: str, also: Sequenc
     """Labels of the items that ``fit_aggregator(project, name, panel, also)`` learns labels from, cross-fitted."""
     kind: type[Aggregator] = AGGREGATORS.load(name)
     seen, labels = observed_labelled(project, panel)
-    learned = learned_from(project, panel, also, set(seen.ids))
-    unlabelled = stack(project, panel, learned)
-    if kind.reads:
-        unlabelled = unlabelled.joined(unobserved(project, panel, embedded_alone(project, {*learned, *seen.ids})))
+    unlabelled = stack(project, panel, learned_from(project, panel, also, set(seen.ids)))
+    unlabelled = with_unread(project, kind, panel, unlabelled, seen)
     held = cross_fitted(kind, seen, labels, unlabelled, stream_seed(project.settings.random_seed, "aggregate", name))
     return dict(zip(seen.ids, held.argmax(axis=1).tolist(), strict=True))
 

@@ -31,11 +31,11 @@ from mollia_cli.domain.rng import stream_seed
 from mollia_cli.insight.corrections import corrections
 from mollia_cli.insight.report.measurements import verdicts_on_seeds
 from mollia_cli.insight.report.missing import or_missing
-from mollia_cli.loop.aggregate import embedded_alone, observed_seeds, some
+from mollia_cli.loop.aggregate import observed_seeds, some, with_unread
 from mollia_cli.loop.sample import at_random, sample_words
 from mollia_cli.project.context import Project
 from mollia_cli.project.encoders import encoder_specs
-from mollia_cli.project.observe import Member, members, observed_by_all, stack, unobserved
+from mollia_cli.project.observe import Member, members, observed_by_all, stack
 
 Value = tuple[float | None, float | None, float | None]  # what a member adds, and the interval of it
 _UNKNOWN: Value = (None, None, None)
@@ -121,9 +121,7 @@ def _values(
     reads = kind.reads and bool(encoder_specs(project))
     if (len(panel) < 2 and not reads) or len(set(gold.tolist())) < 2 or not len(rows):
         return {}
-    if reads:
-        unread = embedded_alone(project, {*pool.ids, *seed.ids})
-        pool = pool.joined(unobserved(project, panel, unread))
+    pool = with_unread(project, kind, panel, pool, seed)
     project.progress("leaving out each member", 0, 1)
     values = marginal_values(kind, seed, gold, pool, stream_seed(project.settings.random_seed, "aggregate", name), rows)
     project.progress("leaving out each member", 1, 1)
