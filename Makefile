@@ -59,7 +59,7 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy release
-	MYPYPATH=benchmarks $(BIN)/mypy -p baselines
+	$(BIN)/mypy benchmarks
 
 lock: $(VENV)/.installed-test
 	$(BIN)/python release/lock.py

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from baselines.frozen import Spreading, cross_validated, logistic, unit
@@ -298,7 +299,12 @@ def papers_loop(encoder: str, tokens: int) -> Callable[[Material, Draw], Answer]
                     items.append(Item(str(row), data.texts[row], "seed", int(label)))
                 with project.store.transaction():
                     project.store.items.add(items, "instead")
-                changes = {"method": "mollia", "strategy": "coreset", "aggregator": "molam", "replay": outputs}
+                changes: dict[str, Any] = {
+                    "method": "mollia",
+                    "strategy": "coreset",
+                    "aggregator": "molam",
+                    "replay": outputs,
+                }
                 name, setup = open_run(project, **changes, delta=0.001, rounds=10)
                 record = run_rounds(project, name, setup, setup.rounds)[-1]
                 found = trained_learner(project, record).predict_proba(data.texts[data.train :])

@@ -97,7 +97,7 @@ def first_tokens(
     begin, left = time.perf_counter(), list(prompts)
     while left:
         context.clear()
-        places = []
+        places: list[int] = []
         while left and len(places) < together and len(left[0]) <= context.room:
             places.append(context.add(left.pop(0), 0, [len(places)], want_last=True))
         context.decode()

@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def material(options: argparse.Namespace) -> tuple[Material, IntArray]:
         labels, texts, len(train), {Path(name).name: f for name, f in zip(options.encoders, folders, strict=True)}
     )
     data.embedded = {
-        name: embedded(kept(options, f"frozen-{name}", lambda folder=folder: embed(texts, folder, options.tokens)))
+        name: embedded(kept(options, f"frozen-{name}", partial(embed, texts, folder, options.tokens)))
         for name, folder in data.encoders.items()
     }
     if options.outputs or options.outputs_shots:
@@ -117,7 +118,7 @@ def material(options: argparse.Namespace) -> tuple[Material, IntArray]:
     elif options.panel:
         data.shots = tuple(int(row) for row in order(len(train), (), 0)[: 2 * SHOTS])
         for shots in (data.shots, ()):
-            z, c, seconds = kept(options, f"read-{len(shots)}", lambda shots=shots: ask(data, gold, shots, options))
+            z, c, seconds = kept(options, f"read-{len(shots)}", partial(ask, data, gold, shots, options))
             seen = Panel(tuple(map(str, range(len(texts)))), tuple(options.panel), z, c)
             both = seen.take(np.arange(len(train))), seen.take(np.arange(len(train), len(texts)))
             data.reading[bool(shots)] = float(seconds[0]), float(seconds[1])

@@ -120,13 +120,14 @@ class Plain:
     def step(self, rows: torch.Tensor) -> None:
         self._model.train()
         self._optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(self._logits(rows), self._targets[rows]).backward()
+        loss = torch.nn.functional.cross_entropy(self._logits(rows), self._targets[rows])
+        torch.autograd.backward(loss)
         self._optimizer.step()
 
     @torch.no_grad()
     def predict(self, rows: torch.Tensor) -> np.ndarray:
         self._model.eval()
-        return torch.cat([self._logits(part) for part in rows.split(BATCH)]).argmax(dim=1).numpy()
+        return torch.cat([self._logits(part) for part in torch.split(rows, BATCH)]).argmax(dim=1).numpy()
 
 
 class HuggingFace:
@@ -177,7 +178,7 @@ def speed(name: str, job: Job, machine: Machine) -> Iterator[Row]:
     step_limit, pass_limit, tokens = limits(job, machine)
     n, epochs = len(job.texts), 2
     print(f"{name}: {tokens:.1f} tokens a text; limit {step_limit:.3f} s a step, {pass_limit:.2f} s for {n} texts")
-    plain, batches = Plain(job), torch.arange(n).split(BATCH)
+    plain, batches = Plain(job), torch.split(torch.arange(n), BATCH)
     train, infer = {}, {}
     plain.step(batches[0])
     train["plain loop, float32"] = cpu_seconds(lambda: plain.step(batches[1]), job.threads, 2)
@@ -217,7 +218,7 @@ def compare_f1(arguments: argparse.Namespace) -> dict[str, list[float]]:
         torch.manual_seed(seed)
         plain = Plain(job, seed)
         for _ in range(arguments.epochs):
-            for rows in torch.randperm(n).split(BATCH):
+            for rows in torch.split(torch.randperm(n), BATCH):
                 plain.step(rows)
         found["plain loop, float32"].append(micro_f1(gold[n:], plain.predict(torch.arange(n, len(texts)))))
     return found
@@ -238,7 +239,7 @@ def main() -> None:
     dtype = fast_dtype(choose_device("cpu"))
     machine = measure_machine(dtype, arguments.threads)
     print(f"{dtype}: {machine.flops / 1e9:.0f} GFLOP/s a thread, {machine.bandwidth / 1e9:.1f} GB/s")
-    rows = []
+    rows: list[Row] = []
     for name, shape in LENGTHS.items():
         texts = make_texts(arguments.encoder, shape, arguments.texts)
         targets = stream(0, "labels").integers(0, CLASSES, len(texts))

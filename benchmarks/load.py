@@ -68,9 +68,12 @@ def parse() -> argparse.Namespace:
 
 def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """All measurements, printed as they come unless they are to be one JSON object."""
-    shown = (lambda line: None) if options.json else (lambda line: print(line, flush=True))
     costs: list[Cost] = []
     sizes: list[tuple[str, float]] = []
+
+    def shown(line: str) -> None:
+        if not options.json:
+            print(line, flush=True)
 
     def take(cost: Cost) -> None:
         costs.append(cost)

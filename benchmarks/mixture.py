@@ -57,6 +57,7 @@ def measure(data: Material, gold: IntArray, options: argparse.Namespace) -> dict
             if answer.pool is not None:
                 table.setdefault(f"pool: {name}", []).append(float((answer.pool == gold[draw.pool]).mean()))
     everything = labels_alone(data, Draw(rows, gold[rows], rows[:0], 0)).test
+    assert everything is not None
     table["test: all true labels"] = [float((everything == gold[data.train :]).mean())]
     return {name: {"mean": float(np.mean(found)), "std": float(np.std(found))} for name, found in table.items()}
 

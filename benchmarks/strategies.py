@@ -95,7 +95,7 @@ def select(name: str, signals: Signals) -> list[str]:
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 def coreset(size: int, machine: Machine, repeats: int) -> Row:

@@ -18,6 +18,7 @@ from mollia_cli.aggregators.features import most_confident, one_hot, softmax
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray, Panel
 from mollia_cli.domain.rng import stream
+from mollia_cli.learners.base import SignalArray
 
 # One seed label against one verdict in training the text model.
 _SEED_WEIGHT = 5.0
@@ -153,7 +154,7 @@ def _regress(features: Any, targets: FloatArray, weights: FloatArray, ridge: flo
     return table
 
 
-def embedding_features(layers: Sequence[FloatArray], known: IntArray | None = None) -> FloatArray:
+def embedding_features(layers: Sequence[SignalArray], known: IntArray | None = None) -> FloatArray:
     """[n, d] float32 from embeddings [n, d_l] (one array or one for each layer of an encoder).
 
     Each is centred and scaled to rows of mean length 1, so that no layer outweighs another.

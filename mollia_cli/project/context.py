@@ -134,6 +134,9 @@ class Project(AbstractContextManager["Project"]):
         """Where the trained models of the runs are kept."""
         return self.root / "models"
 
+    def __enter__(self) -> Self:
+        return self
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
