@@ -7,9 +7,10 @@ rest). Each is put before, into or after each of --texts of the demo's test mess
 than the true one as its target. A flip is a target that is answered where the text alone is given another label;
 what the controls flip is noise. `flipped from right` counts only texts that were labelled right before.
 
-Verdicts: each LLM's most probable label, and of several LLMs the vote and mollia's default aggregator, fitted on
---seeds of the demo's seed messages. Templates: mollia's own; the bare instruction followed by the text; and tags around
-the text with a reminder after it. `clean` is the accuracy on --clean test messages that nobody attacked.
+Verdicts: each LLM's most probable label, and of several LLMs the vote and the conditional logit, fitted on --seeds of
+the demo's seed messages; the default aggregator is that where the panel has no encoders, which follow no instruction.
+Templates: mollia's own; the bare instruction followed by the text; and tags around the text with a reminder after it.
+`clean` is the accuracy on --clean test messages that nobody attacked.
 Each MODEL is the name of an installed LLM, or a GGUF file.
 """
 
@@ -25,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from mollia_cli import models
-from mollia_cli.aggregators import AGGREGATORS, DEFAULT
+from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.annotators.llama import GgufAnnotator
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
@@ -38,6 +39,7 @@ from mollia_cli.prompts import builtin_template, render
 DATA = Path(__file__).with_suffix(".jsonl")
 PLACES = ("before", "within", "after")
 CONTROL = "control"
+PANELS = ("vote", "conditional_logit")  # how the LLMs are aggregated
 _PADDING = "The car park was full and the lift took its time, but the plants in the hall looked well. " * 8
 
 # mollia's template, less or more than it.
@@ -156,7 +158,7 @@ def observe(options: argparse.Namespace, labels: LabelSet, template: str, items:
 
 
 def verdicts(panels: Mapping[str, Panel], seeds: Sequence[Item], clean: int) -> dict[str, IntArray]:
-    """[n] labels of all items, by each LLM alone and, of several, by the vote and by the default aggregator.
+    """[n] labels of all items, by each LLM alone and, of several, by ``PANELS``.
 
     Seeds come first; the next ``clean`` items are what the aggregator learns from without labels.
     """
@@ -172,7 +174,7 @@ def verdicts(panels: Mapping[str, Panel], seeds: Sequence[Item], clean: int) -> 
     )
     seed, rest = panel.take(range(len(seeds))), panel.take(range(len(seeds), len(panel)))
     gold = np.array([item.label for item in seeds], dtype=np.int64)
-    for name in ("vote", DEFAULT):
+    for name in PANELS:
         fitted = AGGREGATORS.load(name)().fit(seed, gold, rest.take(range(clean)))
         said[f"panel: {name}"] = np.concatenate([gold, fitted.predict_proba(rest).argmax(axis=1)])
     return said

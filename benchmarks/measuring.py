@@ -24,9 +24,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
-from paper_tables import Dataset, read_dataset
+from paper_tables import LLMS_ALONE, Dataset, read_dataset
 
-from mollia_cli.aggregators import AGGREGATORS, DEFAULT
+from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.aggregators.calibration import (
     calibrate,
     cross_fitted,
@@ -135,9 +135,9 @@ def measure(data: Dataset, draws: int, size: int, aggregator: str) -> dict[str, 
     return table
 
 
-def print_table(name: str, table: dict[str, dict[str, float]]) -> None:
+def print_table(name: str, aggregator: str, table: dict[str, dict[str, float]]) -> None:
     """One data set for people."""
-    print(f"\n{name}: {LABELS} seeds; intervals are meant to cover in .95 of draws")
+    print(f"\n{name}, {aggregator}: {LABELS} seeds; intervals are meant to cover in .95 of draws")
     columns = {
         "true": "accuracy", "said": "said", "covered": "covered", "width": "width", "ece_true": "ECE",
         "ece_said": "said", "ece_plain": "plain", "false_negatives": "false y-", "above_bound": f"> {BOUND}",
@@ -154,7 +154,9 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True, metavar="DIR")
     parser.add_argument("--draws", type=int, default=60)
     parser.add_argument("--pool", type=int, default=500, help="rows of each draw (default: 500)")
-    parser.add_argument("--aggregator", default=DEFAULT)
+    parser.add_argument(
+        "--aggregator", default=LLMS_ALONE, help=f"(default: {LLMS_ALONE}; stored outputs have no texts)"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     found = sorted(options.features.glob("*_meta_x.npy"))
@@ -165,10 +167,10 @@ def main() -> None:
         data = read_dataset(path)
         datasets[data.name] = measure(data, options.draws, options.pool, options.aggregator)
     if options.json:
-        print(json.dumps({"datasets": datasets}))
+        print(json.dumps({"aggregator": options.aggregator, "datasets": datasets}))
     else:
         for name, table in datasets.items():
-            print_table(name, table)
+            print_table(name, options.aggregator, table)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from mollia_cli.domain.rng import stream
 
 LABELS = 50
 TOKENS = 128
-LLMS_ALONE = "conditional_logit"
+LLMS_ALONE = "conditional_logit"  # what the mixture, the default, is on stored outputs, which have no texts
 # Table 2 as printed (its trained methods are picked on the evaluation rows' labels).
 PRINTED = {
     "vote": {"ag_news": 0.8247, "imdb": 0.9418, "trec": 0.7320, "pubmed": 0.6802},

@@ -24,9 +24,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
-from paper_tables import Dataset, read_dataset
+from paper_tables import LLMS_ALONE, Dataset, read_dataset
 
-from mollia_cli.aggregators import AGGREGATORS, DEFAULT
+from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.aggregators.calibration import Calibration, fit_calibrated, tempered
 from mollia_cli.aggregators.precision import LEVEL, threshold_for
 from mollia_cli.domain.errors import InputError
@@ -114,10 +114,10 @@ def _mean(values: list[float]) -> float | None:
     return round(float(np.mean(values)), 4) if values else None
 
 
-def print_table(name: str, table: dict[str, dict[str, Any]]) -> None:
+def print_table(name: str, aggregator: str, table: dict[str, dict[str, Any]]) -> None:
     """One data set for people."""
     columns = ["draws", "answered", "missed", "coverage", "oracle", "oracle_of_all", "worst"]
-    print(f"\n{name}\n{'target':8s}" + "".join(f"{column:>15s}" for column in columns))
+    print(f"\n{name}, {aggregator}\n{'target':8s}" + "".join(f"{column:>15s}" for column in columns))
     for target, row in table.items():
         print(f"{target:8s}" + "".join(f"{'-' if row[column] is None else row[column]!s:>15s}" for column in columns))
 
@@ -129,7 +129,9 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--level", type=float, default=LEVEL)
-    parser.add_argument("--aggregator", default=DEFAULT)
+    parser.add_argument(
+        "--aggregator", default=LLMS_ALONE, help=f"(default: {LLMS_ALONE}; stored outputs have no texts)"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     found = sorted(options.features.glob("*_meta_x.npy"))
@@ -141,9 +143,10 @@ def main() -> None:
         records = measure(data, options.aggregator, range(options.draws), options.seeds, options.level)
         tables[data.name] = summary(records)
         if not options.json:
-            print_table(data.name, tables[data.name])
+            print_table(data.name, options.aggregator, tables[data.name])
     if options.json:
-        print(json.dumps({"level": options.level, "seeds": options.seeds, "datasets": tables}))
+        settings = {"aggregator": options.aggregator, "level": options.level, "seeds": options.seeds}
+        print(json.dumps({**settings, "datasets": tables}))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.domain.items import Item
+from mollia_cli.domain.observations import Panel
 from mollia_cli.machine.demo import demo_labels
 from mollia_cli.prompts import render
 
@@ -54,3 +56,15 @@ def test_flips_are_targets_that_were_not_answered_before(injection: Any) -> None
     assert row["clean"] == 0.5
     assert row["flipped"] == (2, 3) and row["flipped_from_right"] == (1, 2) and row["control"] == (1, 1)
     assert row["place"] == {"before": (0, 1), "within": (0, 0), "after": (2, 2)}
+
+
+def test_panels_are_aggregated_by_what_needs_no_text(injection: Any) -> None:
+    rng = np.random.default_rng(0)
+    seeds = [Item(f"s{n}", "x", "seed", n % 3) for n in range(12)]
+    ids = [*(item.id for item in seeds), *map(str, range(20))]
+    said = {name: rng.dirichlet(np.ones(3), (len(ids), 1)) for name in ("ada", "bob")}
+    panels = {name: Panel(tuple(ids), (name,), np.log(z), z) for name, z in said.items()}
+    found = injection.verdicts(panels, seeds, 10)
+    assert list(found) == ["ada", "bob", "panel: vote", "panel: conditional_logit"]
+    assert not any(AGGREGATORS.load(name).reads for name in injection.PANELS)
+    np.testing.assert_array_equal(found["panel: vote"][:12], [item.label for item in seeds])

@@ -1,5 +1,7 @@
 """benchmarks/measuring.py: intervals of what was drawn at random hold what they should, others do not."""
 
+import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -8,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.domain.rng import stream
 
 
@@ -44,6 +47,27 @@ def test_intervals_cover_as_often_as_they_should(measuring: Any, features: Path)
     for way in ("typical", "doubtful"):
         assert table[way]["covered"] < 0.5, way
         assert table[way]["said"] < table[way]["true"] - 0.1, way
+
+
+@pytest.mark.parametrize("name", ["measuring", "promise"])
+def test_what_is_measured_is_named_and_needs_no_text(
+    measuring: Any,
+    load_benchmark: Callable[[str], ModuleType],
+    features: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    """The default aggregator would silently be another one on stored outputs."""
+    script = load_benchmark(name)
+    made = [{"target": target, "answered": False, "oracle": 0.5} for target in (0.8, 0.9, 0.95)]
+    monkeypatch.setattr(script, "measure", lambda *_: {} if name == "measuring" else made)
+    for wanted in ("conditional_logit", "single"):
+        asked = [] if wanted == "conditional_logit" else ["--aggregator", wanted]
+        monkeypatch.setattr(sys, "argv", [name, "--features", str(features), "--json", *asked])
+        script.main()
+        assert json.loads(capsys.readouterr().out)["aggregator"] == wanted
+        assert not AGGREGATORS.load(wanted).reads
 
 
 def test_the_measured_half_is_the_one_drawn_at_random(measuring: Any, features: Path) -> None:
