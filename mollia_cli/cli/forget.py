@@ -67,12 +67,23 @@ def _counted(rows: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {table.replace('_', ' ')}" for table, count in made.items()) or "nothing made of them"
 
 
+def _rounds(numbers: Sequence[int]) -> str:
+    """Some rounds of a run, in ascending order: from the first that has learned of an item it is nearly always all."""
+    if len(numbers) == 1:
+        return f"round {numbers[0]}"
+    in_a_row = numbers[-1] - numbers[0] == len(numbers) - 1
+    return f"rounds {numbers[0]} to {numbers[-1]}" if in_a_row else f"rounds {', '.join(map(str, numbers))}"
+
+
 def _remaining(done: "Forgotten") -> Sequence[str]:
     """What the command could not remove, a line each."""
     lines = [f"not removed: {file} (it holds, or may hold, their text or id)" for file in done.left]
-    models = ", ".join(one.model or "" for one in done.trained)
-    if models:
-        lines.append(f"not removed: what classifiers have learned from them; start another run, delete: {models}")
+    for run in dict.fromkeys(one.run for one in done.trained):
+        numbers = [one.round for one in done.trained if one.run == run]
+        lines.append(
+            f"not removed: what the classifiers of run {run}, {_rounds(numbers)}, have learned from them;"
+            f" make another run, then: mollia runs delete {run}"
+        )
     lines += [f"not removed: the file that they were imported from ({source})" for source in done.sources]
     if not done.wiped:
         lines.append("another process has the database open: mollia.db-wal holds the texts until it has ended")

@@ -91,10 +91,11 @@ def _trained(project: Project, items: Sequence[Item]) -> Iterator[Round]:
     everywhere = any(item.split in ("seed", "validation") or item.id in labelled for item in items)
     for run in project.store.runs.names():
         picked = [s.round for s in project.store.runs.selections(run) if s.item_id in wanted]
-        # the method distil learns from unselected items, too, and does not write down from which
-        everything = run_config(project, run).method == DISTIL
+        distil = run_config(project, run).method == DISTIL
         for record in finished_rounds(project, run):
-            if everywhere or everything or any(number <= record.number for number in picked):
+            # the method distil learns from every verdict of the round's fit, selected or not
+            taught = distil and record.fit is not None and len(project.store.verdicts.get(record.fit, sorted(wanted)))
+            if everywhere or taught or any(number <= record.number for number in picked):
                 yield record
 
 

@@ -127,9 +127,28 @@ def test_what_cannot_be_removed_is_named(told: Project) -> None:
     assert done.sources == ("in.csv",)
 
 
-def test_a_run_that_learns_from_unselected_items_may_have_seen_it_in_every_round(told: Project) -> None:
-    told.store.runs.put("main", RunConfig(method="distil"))
-    assert [one.round for one in consequences(told, ["secret-1"]).trained] == [0, 1]
+def test_a_run_that_learns_from_every_verdict_has_seen_it_where_its_fit_has_one(told: Project) -> None:
+    """Round 0 has no verdict, and round 2 those of another fit; in none of them was the item selected."""
+    store = told.store
+    first = store.verdicts.latest_fit()
+    assert first is not None
+    other = store.verdicts.add_fit("another", "vote", first.panel, (1, 2), {})
+    one, no = np.ones(1, dtype=int), np.zeros((1, 4), bool)
+    store.verdicts.add(other.id, Verdicts(("other-1",), one, QUARTERS[None], no))
+    store.runs.put("d", RunConfig(method="distil"))
+    for number, fit in enumerate((None, first.id, other.id, first.id)):
+        store.runs.start_round("d", number, [], 0.1)
+        store.runs.update_round("d", number, fit=fit, model=f"models/d/round-0{number}", metrics={})
+    told.store.runs.put("m", RunConfig(method="mollia"))  # learns from what was selected alone
+    store.runs.start_round("m", 0, [], 0.1)
+    store.runs.update_round("m", 0, fit=first.id, model="models/m/round-00", metrics={})
+    trained = consequences(told, ["secret-1"]).trained
+    everywhere = store.items.get(["secret-1"])[0].split == "seed"
+    assert [row.round for row in trained if row.run == "d"] == ([0, 1, 2, 3] if everywhere else [1, 3])
+    assert [row.round for row in trained if row.run == "m"] == ([0] if everywhere else [])
+    lines = CliRunner().invoke(app, ["forget", "secret-1", "--yes", "-p", str(told.root)]).stderr.splitlines()
+    said = "not removed: what the classifiers of run d, rounds {}, have learned from them; make another run, then:"
+    assert f"{said.format('0 to 3' if everywhere else '1, 3')} mollia runs delete d" in lines
 
 
 def test_another_process_that_reads_is_said(told: Project) -> None:
