@@ -39,6 +39,25 @@ def labelled_rows(project: Project, synthetic: bool = False) -> Iterator[dict[st
         yield _row(text.id, text.text, names[text.label], 1.0, "synthetic", [])
 
 
+def say_whose(project: Project) -> None:
+    """Say of which aggregation the verdicts of ``labelled_rows`` are, and how many pool items it leaves out."""
+    fit, pool = project.store.verdicts.latest_fit(), project.store.items.ids("pool")
+    if fit is None:
+        project.say("no verdict: nothing was aggregated yet (mollia run, or mollia annotate and mollia aggregate)")
+        return
+    by = [
+        (run, record.number)
+        for run in project.store.runs.names()
+        for record in project.store.runs.rounds(run)
+        if record.fit == fit.id
+    ]
+    whose = f"run {by[0][0]}, round {by[0][1]}" if by else "mollia aggregate"
+    left = len(set(pool).difference(project.store.verdicts.confidences(fit.id), project.store.decisions.labels()))
+    out = f"{left} of {len(pool)} pool items have none and are left out" if left else "every pool item has one"
+    more = ": mollia annotate --split pool, then mollia aggregate" if left else ""
+    project.say(f"verdicts are of the last aggregation alone ({fit.aggregator}, {whose}); {out}{more}")
+
+
 def write_rows(
     rows: Iterable[Row],
     out: Path | TextIO,
@@ -67,6 +86,7 @@ def export_labels(
     project: Project, out: Path | TextIO, file_format: str = "", raw: bool = False, synthetic: bool = False
 ) -> int:
     """Write ``labelled_rows`` in one of the output formats; ``raw``: see writers/csv.py. Returns how many."""
+    say_whose(project)
     return write_rows(labelled_rows(project, synthetic), out, file_format, Target(project.labels.names, raw))
 
 
@@ -93,6 +113,7 @@ def export_dataset(project: Project, out: Path, file_format: str = "jsonl") -> d
                 (folder / path).unlink()
         if "train" not in files:
             raise InputError("nothing is labelled yet", "import seed labels, or aggregate: mollia aggregate")
+        say_whose(project)
         card = dataset_card(project.labels, project.settings.noun, files, counts)
         (folder / "README.md").write_text(card, encoding="utf-8")
     return {split: sources.total() for split, sources in counts.items()}

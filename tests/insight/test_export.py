@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mollia_cli.domain.decisions import LABEL, Decision
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
+from mollia_cli.domain.settings import RunConfig
 from mollia_cli.insight.export import export_dataset, export_labels, export_model, labelled_rows
 from mollia_cli.insight.predict import Prediction, choose_round, predict
 from mollia_cli.loop.aggregate import aggregate
@@ -70,6 +72,39 @@ def test_without_onnx_nothing_is_left_behind(trained: Project, tmp_path: Path, m
         export_model(trained, choose_round(trained), tmp_path / "out" / "model", with_onnx=True)
     assert "mollia[onnx]" in caught.value.hint
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_whose_verdicts_are_written_and_what_is_left_out(observed: Project, tmp_path: Path) -> None:
+    said: list[str] = []
+    observed.say = said.append
+    out, pool = tmp_path / "labels.jsonl", observed.store.items.ids("pool")
+
+    def remark() -> str:
+        said.clear()
+        export_labels(observed, out)
+        (only,) = said
+        return only
+
+    assert remark().startswith("no verdict: nothing was aggregated yet")
+    aggregate(observed, "vote", pool[:30])
+    aggregate(observed, ids=pool[30:50])
+    observed.store.decisions.add(Decision(pool[60], LABEL, "anna", 0, chosen="doubt"))
+    assert remark() == (
+        "verdicts are of the last aggregation alone (conditional_logit, mollia aggregate); 179 of 200 pool items have"
+        " none and are left out: mollia annotate --split pool, then mollia aggregate"
+    )
+    assert len(out.read_text().splitlines()) == 60 + 200 - 179
+    aggregate(observed)
+    assert remark().endswith("alone (conditional_logit, mollia aggregate); every pool item has one")
+    fit = observed.store.verdicts.latest_fit()
+    assert fit is not None
+    observed.store.runs.put("main", RunConfig.of(observed.settings))
+    observed.store.runs.start_round("main", 0, [], 0.0)
+    observed.store.runs.update_round("main", 0, fit=fit.id)
+    assert "(conditional_logit, run main, round 0)" in remark()
+    said.clear()
+    export_dataset(observed, tmp_path / "dataset")
+    assert "(conditional_logit, run main, round 0)" in said[0]
 
 
 @pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
