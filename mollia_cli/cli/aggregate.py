@@ -172,7 +172,7 @@ def _remark(done: "Aggregated") -> None:
     fit, rule, threshold = done.fitted.fit, done.fitted.negatives, done.threshold
     talk(
         f"{len(done.verdicts)} verdicts by {fit.aggregator}"
-        f" ({fit.seed_items} seed items, {fit.pool_items} unlabelled ones)"
+        f" ({fit.seed_items} labelled items, {fit.pool_items} unlabelled ones)"
     )
     talk(f"negative labels: every LLM below {rule.delta:.4g}{_false_negatives(rule)}")
     if threshold is not None:

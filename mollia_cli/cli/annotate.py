@@ -61,6 +61,7 @@ def annotate(
     from mollia_cli.loop.needed import next_items
     from mollia_cli.loop.shots import settle_shots
     from mollia_cli.project import observe as work
+    from mollia_cli.project.labels import labelled_by_people
 
     with open_project(project, threads) as opened:
         opened.use_annotation(votes=votes, shots=shots)
@@ -71,6 +72,7 @@ def annotate(
         else:
             wanted = read_ids(ids) if ids else next_items(opened)
             wanted = wanted[:limit] if limit else wanted
+        before = opened.store.observations.count()
         if cascade:
             from mollia_cli.loop.cascade import ask, check_order, stages_remark
 
@@ -97,4 +99,12 @@ def annotate(
         records = (record(member, seen) for member, seen in work.observations(opened, members, wanted))
         columns = ["id", "model", "votes", "invalid", "mass", *(["answers"] if show_invalid else [])]
         emit_stream(records, columns, as_json)
-        talk(f"{len(wanted)} items annotated by {', '.join(member.name for member in members)}")
+        new = opened.store.observations.count() - before
+        which = f"{new} new observations" if new else "nothing new: all was observed before"
+        talk(f"{len(wanted)} items annotated by {', '.join(member.name for member in members)} ({which})")
+        reviewed = [item.id for item in labelled_by_people(opened)] if split == "seed" else []
+        if unread := len(reviewed) - len(work.observed_by_all(opened, members, reviewed)):
+            talk(
+                f"{unread} items that people have labelled are in the pool and not among them; an aggregation learns"
+                " from those, too: mollia annotate (without --split)"
+            )

@@ -84,7 +84,7 @@ def fit_aggregator(
     ready = observed_by_all(project, panel, seed_ids)
     if kind.learns and len(ready) < len(seed_ids):
         raise NotFoundError(
-            f"{len(seed_ids) - len(ready)} of {len(seed_ids)} seed items were not annotated by the whole panel yet",
+            f"{len(seed_ids) - len(ready)} of {len(seed_ids)} labelled items were not annotated by the whole panel yet",
             "mollia annotate",
         )
     if not kind.learns:

@@ -140,6 +140,10 @@ class ObservationStore:
         names = ("name", "key", "items", "mass", "invalid", "tokens", "truncated", "seconds", "memory")
         return [dict(zip(names, row, strict=True)) for row in self._db.execute(query)]
 
+    def count(self) -> int:
+        """How many there are, of all annotators together."""
+        return int(self._db.execute("SELECT count(*) FROM observations").fetchone()[0])
+
     def tokens_by_item(self, keys: Sequence[str], ids: Sequence[str]) -> dict[str, int]:
         """Tokens that these annotators have read for each of ``ids`` that any of them has observed."""
         found: Counter[str] = Counter()

@@ -8,7 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from mollia_cli.cli.main import app
-from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.decisions import LABEL, Decision
+from mollia_cli.domain.errors import InputError, NotFoundError
+from mollia_cli.loop.aggregate import aggregate
 from mollia_cli.project import observe as work
 from mollia_cli.project.context import Project
 
@@ -55,6 +57,31 @@ def test_words_of_invalid_answers_come_without_changing_a_number(annotate: Calla
     for record in after:
         assert len(record.get("answers", [])) == min(2, round(10 * record["invalid"]))
     assert annotate("--show-invalid", "2")[0] == after
+
+
+def test_what_is_new_and_what_people_have_labelled_elsewhere_is_said(make_project: Callable[..., Project]) -> None:
+    project = make_project()
+    first, second = project.store.items.ids("pool")[:2]
+
+    def said(*options: str) -> list[str]:
+        result = CliRunner().invoke(app, ["annotate", *options, "-p", str(project.root)])
+        assert result.exit_code == 0, result.output
+        return [line for line in result.stderr.splitlines() if "puts only" not in line]
+
+    assert said("--split", "seed") == ["18 items annotated by fake-llm (18 new observations)"]
+    for item_id in (first, second):  # as `mollia review` does
+        project.store.decisions.add(Decision(item_id, LABEL, "anna", 0, chosen="doubt"))
+    work.annotate(project, [second])
+    assert said("--split", "seed") == [
+        "18 items annotated by fake-llm (nothing new: all was observed before)",
+        "1 items that people have labelled are in the pool and not among them; an aggregation learns from those, too:"
+        " mollia annotate (without --split)",
+    ]
+    with pytest.raises(NotFoundError, match="1 of 20 labelled items were not annotated"):
+        aggregate(project)
+    said()
+    assert said("--split", "seed") == ["18 items annotated by fake-llm (nothing new: all was observed before)"]
+    aggregate(project)
 
 
 def test_exact_votes_have_no_words(make_project: Callable[..., Project]) -> None:
