@@ -11,7 +11,7 @@ from mollia_cli.domain.observations import Observation
 
 @dataclass(frozen=True, slots=True)
 class EncoderOptions:
-    """model: the encoder's catalogue name or folder, where the member's name is another one."""
+    """model: the encoder's catalogue name, or its folder (relative to the project), where it is not the name."""
 
     model: str = ""
 

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, table
 from mollia_cli.cli.people import show_people
-from mollia_cli.cli.rounds import COLUMNS, round_cells, round_row
+from mollia_cli.cli.rounds import round_row, rounds_table
 from mollia_cli.domain.printable import printable
 
 
@@ -26,10 +26,9 @@ def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
     if found.synthetic:
         written = ", ".join(f"{label} {count}" for label, count in found.synthetic.items())
         emit(printable(f"synthetic texts, in no split: {written}"))
-    members = [*found.panel, found.encoder]
     table(
         ["model", "kind", "installed"],
-        [[model.name, model.kind, "yes" if model.installed else "no"] for model in members],
+        [[m.name, m.kind + ", classifier" * m.classifier, "yes" if m.installed else "no"] for m in found.models],
     )
     if found.annotators:
         table(
@@ -38,7 +37,7 @@ def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
         )
     show_people(found.people)
     if found.rounds:
-        table(COLUMNS, [round_cells(record) for record in found.rounds], f"run {found.run}")
+        rounds_table(found.rounds, f"run {found.run}")
     if found.stopped:
         emit(f"run {found.run} has ended: {found.stopped}")
     emit(f"next: {next_step(found)}")

@@ -14,11 +14,15 @@ from mollia_cli.store.runs import Round
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
-    """A model that the project uses, the kind of panel member that it is or "encoder", and whether it is installed."""
+    """A model that the project uses, the kind of panel member that it is or "encoder", and whether it is installed.
+
+    classifier: it is the encoder that the classifier is made of.
+    """
 
     name: str
     kind: str
     installed: bool
+    classifier: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,11 @@ class Status:
     stopped: str
     rounds: tuple[Round, ...]
 
+    @property
+    def models(self) -> tuple[ModelState, ...]:
+        """Each model once: the panel's, and the classifier's encoder where it is no member of it."""
+        return self.panel if any(model.classifier for model in self.panel) else (*self.panel, self.encoder)
+
 
 def status(project: Project) -> Status:
     """Splits, panel, annotators, fits and runs; loads no model."""
@@ -79,7 +88,7 @@ def status(project: Project) -> Status:
         items=store.items.counts(),
         synthetic=store.synthetic.counts(),
         panel=tuple(_member(project, spec) for spec in project.panel),
-        encoder=ModelState(encoder, "encoder", models.is_installed(encoder)),
+        encoder=ModelState(encoder, ENCODER, models.is_installed(encoder), classifier=True),
         annotators=tuple(AnnotatorSummary(**row) for row in store.observations.summary()),
         people=corrections(project),
         aggregator=None if fit is None else AggregatorState(fit.aggregator, fit.seed_items),
@@ -96,7 +105,7 @@ def next_step(state: Status) -> str:
         return "mollia import texts.csv --split pool"
     if not state.items.get("seed", {}).get("labelled"):
         return "mollia label --seed 50 (or: mollia import labelled.csv --split seed)"
-    missing = [model.name for model in (*state.panel, state.encoder) if not model.installed]
+    missing = [model.name for model in state.models if not model.installed]
     if missing:
         return f"mollia models pull {' '.join(missing)}"
     if not state.panel:
@@ -110,6 +119,7 @@ def next_step(state: Status) -> str:
 
 def _member(project: Project, spec: MemberSpec) -> ModelState:
     """A member of the panel; the kinds that have no file need none."""
-    files = {LLAMA: llm_name(spec, project.folder), ENCODER: encoder_name(spec)}
+    files = {LLAMA: llm_name(spec, project.folder), ENCODER: encoder_name(spec, project.folder)}
     installed = spec.kind not in files or models.is_installed(files[spec.kind])
-    return ModelState(spec.name, spec.kind, installed)
+    trained = spec.kind == ENCODER and files[ENCODER] == project.settings.learner.encoder
+    return ModelState(spec.name, spec.kind, installed, classifier=trained)

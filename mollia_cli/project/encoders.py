@@ -24,13 +24,14 @@ def encoder_specs(project: Project) -> list[MemberSpec]:
 def panel_texts(project: Project) -> Texts | None:
     """The panel's encoders for an aggregator that looks at texts; None where it has none. Nothing is loaded yet."""
     by_name = {spec.name: spec for spec in encoder_specs(project)}
-    key: tuple[str | int, ...] = (*by_name, *map(encoder_name, by_name.values()), project.settings.learner.max_tokens)
+    folders = [encoder_name(spec, project.folder) for spec in by_name.values()]
+    key: tuple[str | int, ...] = (*by_name, *folders, project.settings.learner.max_tokens)
     if key in project.texts or not by_name:
         return project.texts.get(key)
 
     def read(name: str, ids: Sequence[str]) -> Any:
         texts = [item.text for item in project.store.items.get(ids)]
-        encoder = _encoder(project, by_name[name])
+        encoder = frozen_encoder(project, by_name[name])
         try:
             return encoder.thirds(texts, project.progress)
         finally:
@@ -41,14 +42,14 @@ def panel_texts(project: Project) -> Texts | None:
 
 def encoder_digests(project: Project) -> dict[str, str]:
     """What the embeddings of each of the panel's encoders depend on, by its name."""
-    return {spec.name: _encoder(project, spec).identity for spec in encoder_specs(project)}
+    return {spec.name: frozen_encoder(project, spec).identity for spec in encoder_specs(project)}
 
 
-def _encoder(project: Project, spec: MemberSpec) -> "FrozenEncoder":
+def frozen_encoder(project: Project, spec: MemberSpec) -> "FrozenEncoder":
+    """A member that is an encoder; its weights are loaded when a text has to be read."""
     settings = project.settings.learner
-    return _loaded(
-        models.resolve_encoder(encoder_name(spec)), settings.max_tokens, settings.threads, project.root / EMBEDDINGS
-    )
+    folder = models.resolve_encoder(encoder_name(spec, project.folder))
+    return _loaded(folder, settings.max_tokens, settings.threads, project.root / EMBEDDINGS)
 
 
 @lru_cache(maxsize=8)

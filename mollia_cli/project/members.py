@@ -29,13 +29,16 @@ def kind_of(spec: MemberSpec) -> type[Annotator]:
 
 def llm_name(spec: MemberSpec, folder: Path) -> str:
     """The catalogue name, or the path, of an LLM's file; a relative path is one of the project's folder."""
-    written = str(spec.options.get("file", spec.name))
+    return _placed(str(spec.options.get("file", spec.name)), folder)
+
+
+def encoder_name(spec: MemberSpec, folder: Path) -> str:
+    """The catalogue name or the folder of an encoder; a relative one is one of the project's folder."""
+    return _placed(str(spec.options.get("model") or spec.name), folder)
+
+
+def _placed(written: str, folder: Path) -> str:
     return str(folder.absolute() / Path(written).expanduser()) if models.looks_like_path(written) else written
-
-
-def encoder_name(spec: MemberSpec) -> str:
-    """The catalogue name or folder of an encoder."""
-    return str(spec.options.get("model") or spec.name)
 
 
 def certain(members: Sequence[MemberSpec]) -> bool:

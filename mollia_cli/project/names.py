@@ -48,7 +48,7 @@ def missing_models(settings: Settings, folder: Path) -> list[str]:
     from mollia_cli.project.members import encoder_name, llm_name
 
     llms = [llm_name(spec, folder) for spec in settings.panel.members if spec.kind == LLAMA]
-    encoders = [encoder_name(spec) for spec in settings.panel.members if spec.kind == ENCODER]
+    encoders = [encoder_name(spec, folder) for spec in settings.panel.members if spec.kind == ENCODER]
     return [
         name for name in dict.fromkeys([*llms, *encoders, settings.learner.encoder]) if not models.is_installed(name)
     ]

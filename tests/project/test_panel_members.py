@@ -4,6 +4,7 @@ import json
 import shutil
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from typer.testing import CliRunner
 
 from mollia_cli.cli.main import app
 from mollia_cli.domain.errors import InputError, NotFoundError
+from mollia_cli.domain.members import ENCODER, MemberSpec
+from mollia_cli.domain.settings import PanelSettings
 from mollia_cli.insight.rerun import rerun
 from mollia_cli.insight.review import open_labelling
 from mollia_cli.insight.status import status
@@ -22,7 +25,9 @@ from mollia_cli.loop.run import run_rounds
 from mollia_cli.loop.select import select
 from mollia_cli.loop.setup import as_opened, open_run
 from mollia_cli.project.context import Project
+from mollia_cli.project.encoders import encoder_digests
 from mollia_cli.project.members import labelling
+from mollia_cli.project.names import missing_models
 from mollia_cli.project.observe import annotate, members, stack
 from mollia_cli.project.panel import panel_annotators, writing_llm
 
@@ -175,3 +180,35 @@ def test_where_the_true_labels_label_a_strategy_looks_at_the_projects_panel(obse
     run, _ = open_run(observed, annotator="oracle", strategy="disagreement")
     assert len(select(observed, "disagreement", 3, run)) == 3
     assert writing_llm(observed.with_panel(labelling(observed.settings, "oracle"))).name in {"ada", "bob", "cyd"}
+
+
+def test_an_encoder_of_the_panel_and_of_the_classifier_is_listed_once(make_project: MakeProject) -> None:
+    project = make_project()
+    trained = project.settings.learner.encoder
+    with reopened(project, {"name": "mini", "kind": "encoder", "model": trained}) as both:
+        *llms, mini = status(both).models
+        assert [llm.kind for llm in llms] == ["llama"]
+        assert (mini.name, mini.kind, mini.classifier, mini.installed) == ("mini", "encoder", True, True)
+        shown = CliRunner().invoke(app, ["status", "-p", str(both.root)]).output
+    assert [line.split() for line in shown.splitlines() if "encoder" in line] == [
+        ["mini", "encoder,", "classifier", "yes"]
+    ]
+    with reopened(project, alone=True) as neither:
+        assert [(model.kind, model.classifier) for model in status(neither).models] == [("encoder", True)]
+
+
+def test_an_encoder_s_relative_folder_is_the_project_s(
+    make_project: MakeProject, test_encoder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    project = make_project()
+    (project.root / "encoders").mkdir()
+    (project.root / "encoders" / "mini").symlink_to(test_encoder)
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(elsewhere)
+    with reopened(project, {"name": "mini", "kind": "encoder", "model": "encoders/mini"}) as here:
+        assert not missing_models(here.settings, here.folder)
+        assert [model.installed for model in status(here).models if model.name == "mini"] == [True]
+        absolute = MemberSpec("mini", ENCODER, {"model": str(test_encoder)})
+        found = encoder_digests(here)
+        here.settings = replace(here.settings, panel=PanelSettings((absolute,)))
+        assert found == encoder_digests(here)
