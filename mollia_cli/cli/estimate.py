@@ -18,7 +18,7 @@ from mollia_cli.cli.common import (
 from mollia_cli.cli.run_options import with_run_options
 
 if TYPE_CHECKING:
-    from mollia_cli.loop.estimate import Amount
+    from mollia_cli.loop.amounts import Amount
 
 _WORTH_SAYING = 0.5  # cores that others keep busy
 _UNITS = ((3600.0, "h"), (60.0, "min"))

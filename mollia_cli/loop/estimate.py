@@ -1,8 +1,8 @@
 """``mollia estimate``: what a run will cost on this machine, from a short measurement.
 
-Each LLM reads a few of the texts that the run needs anyway (they are stored), the learner trains for two
-epochs on the seed set, and the aggregator is fitted on made-up observations of the right size. What cannot be
-known, above all how many epochs early stopping will take, becomes a range.
+Each LLM and each encoder that stays as it is reads a few of the texts that the run needs anyway (they are stored), the
+classifier is fitted or trained for two epochs, and the aggregator is fitted on made-up observations of the right size.
+What cannot be known, above all how many epochs early stopping will take, becomes a range.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,64 +12,27 @@ from typing import Any
 
 import numpy as np
 
-from mollia_cli import models
 from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item
-from mollia_cli.domain.observations import Panel
+from mollia_cli.domain.observations import Panel, Texts
 from mollia_cli.domain.processor import Others
 from mollia_cli.domain.rng import stream
 from mollia_cli.domain.settings import DISTIL, RunConfig
-from mollia_cli.learners.base import DROPOUT, EMBEDDINGS, PERTURBED, PROBABILITIES, Examples, take
+from mollia_cli.loop.aggregate import embedded_alone
+from mollia_cli.loop.amounts import NOTHING, SPEED, Amount, Part, Plan, spread_by_length
+from mollia_cli.loop.estimate_classifier import classifier_cost
 from mollia_cli.loop.needed import fit_seeds, needed_for_fit
 from mollia_cli.loop.setup import as_opened, planned_run
-from mollia_cli.loop.stop import STOP_SET
-from mollia_cli.loop.train import fewer_epochs
 from mollia_cli.project.context import Project
-from mollia_cli.project.labels import gold_labels
-from mollia_cli.project.learner import finished_rounds, learner_kind, new_learner
+from mollia_cli.project.encoders import panel_texts
 from mollia_cli.project.members import certain
 from mollia_cli.project.observe import read
 from mollia_cli.project.panel import fit_together, panel_annotators
-from mollia_cli.stopping import STOPPING
-from mollia_cli.strategies import STRATEGIES
 
 TEXTS = 12  # that each LLM reads for the measurement
-SPEED = 0.3  # how far a machine's speed may be from what a few seconds show of it
-_JUDGED = 64  # texts on which the learner's speed in reading is measured
 _CROSS_FITS = 6  # the aggregator itself, and five parts for its calibration
-
-
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """A quantity that is not known exactly: what is expected, and what it should lie between."""
-
-    low: float
-    expected: float
-    high: float
-
-    def __add__(self, other: "Amount") -> "Amount":
-        return Amount(self.low + other.low, self.expected + other.expected, self.high + other.high)
-
-    def times(self, factor: float, spread: float = 0.0) -> "Amount":
-        """The amount ``factor`` times, where the factor itself may be off by the share ``spread``."""
-        return Amount(self.low * factor * (1 - spread), self.expected * factor, self.high * factor * (1 + spread))
-
-
-NOTHING = Amount(0.0, 0.0, 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What one part of a run costs: an LLM, the aggregator, training, the classifier's reading.
-
-    tokens: those that count for a budget, which are what LLMs read and answer as annotators.
-    """
-
-    name: str
-    tokens: Amount
-    seconds: Amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +59,6 @@ class Estimate:
         return sum((part.seconds for part in self.parts), NOTHING)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What is left to do. Items that later rounds select are not chosen yet: only their number is known."""
-
-    setup: RunConfig
-    done: int
-    rounds: int
-    future: int
-    selected: int
-
-
 def estimate(project: Project, name: str = "", texts: int = TEXTS, **changes: Any) -> Estimate:
     """Measure and reckon what ``mollia run`` with the same options still costs; the run is not started.
 
@@ -122,33 +74,28 @@ def estimate(project: Project, name: str = "", texts: int = TEXTS, **changes: An
     if not plan.rounds:
         return Estimate(run, 0, (), NOTHING)
     others = Others()
-    panel = [] if certain(project.panel) else _panel(project, plan, run, texts)
+    panel = [] if certain(project.panel) else list(_llms(project, plan, texts))
     verdicts = [_aggregator(project, plan)] if panel else []
-    parts = (*panel, *verdicts, *_learner(project, plan, run))
-    return Estimate(run, plan.rounds, parts, _disk(project, plan, len(panel)), others.cores())
+    learner, kept = classifier_cost(project, plan)
+    parts = (*panel, *verdicts, *learner)
+    return Estimate(run, plan.rounds, parts, kept + _disk(project, plan, len(panel)), others.cores())
 
 
-def _plan(project: Project, run: str, setup: RunConfig) -> _Plan:
+def _plan(project: Project, run: str, setup: RunConfig) -> Plan:
     records = project.store.runs.rounds(run)
     selected = len(project.store.runs.selections(run))
     done = sum(record.metrics is not None for record in records)
     rounds = max(0, setup.rounds + 1 - done)
     selecting = max(0, setup.rounds + 1 - max(len(records), 1))
     left = len(project.store.items.ids("pool")) - selected
-    return _Plan(setup, done, rounds, min(selecting * setup.batch, left), selected)
+    return Plan(run, setup, done, rounds, min(selecting * setup.batch, left), selected)
 
 
-def _panel(project: Project, plan: _Plan, run: str, texts: int) -> list[Part]:
-    chosen = [selection.item_id for selection in project.store.runs.selections(run)]
-    return list(_llms(project, plan, chosen, texts))
-
-
-def _llms(project: Project, plan: _Plan, chosen: Sequence[str], texts: int) -> Iterable[Part]:
+def _llms(project: Project, plan: Plan, texts: int) -> Iterable[Part]:
     """One part for each LLM: it reads some of the texts that it would have to read, the load timed apart."""
     seeds = {item.id for item in fit_seeds(project)}
+    chosen = [selection.item_id for selection in project.store.runs.selections(plan.run)]
     known = list(dict.fromkeys([*needed_for_fit(project), *chosen]))
-    pool = project.store.items.ids("pool")
-    share_new = 1.0 - len(set(known) & set(pool)) / max(len(pool), 1)
     annotators = panel_annotators(project, plan.setup.cascade)
     loads = 1 if fit_together(annotators) else plan.rounds
     for place, annotator in enumerate(annotators):
@@ -156,26 +103,19 @@ def _llms(project: Project, plan: _Plan, chosen: Sequence[str], texts: int) -> I
         missing = project.store.observations.missing(key, known)
         items = project.store.items.get(missing or known)
         alike = [item for item in items if annotator.half_of(item) == annotator.half_of(items[0])]  # one shared prefix
-        sample = _spread_by_length(alike, texts + 1)
+        sample = spread_by_length(alike, texts + 1)
         load, rate = _read(project, annotator, key, [item.id for item in sample if item.id in set(missing)])
         tokens = _tokens_per_text(project, key, sample)
         missing = project.store.observations.missing(key, missing)
         surely = [item_id for item_id in missing if item_id in seeds or not place or not plan.setup.cascade]
         perhaps = len(missing) - len(surely)
-        later = plan.future * share_new
+        later = plan.future * _share_new(project, chosen)
         doubtful = perhaps + later if place and plan.setup.cascade else 0.0
         certain = len(surely) + (0.0 if doubtful else later)
         wanted = Amount(certain, certain + doubtful / 2, certain + doubtful)
         amount = Amount(wanted.low * tokens.low, wanted.expected * tokens.expected, wanted.high * tokens.high)
         loading = Amount(load, load, load).times(loads if wanted.high else 0, SPEED)
         yield Part(annotator.name, amount, amount.times(1 / rate if rate else 0.0, SPEED) + loading)
-
-
-def _spread_by_length(items: Sequence[Item], n: int) -> list[Item]:
-    """At most n items, evenly spread over the order of their lengths, so that their mean is near that of all."""
-    ordered = sorted(items, key=lambda item: (len(item.text), item.id))
-    rows = {int((place + 0.5) / n * len(ordered)) for place in range(n)} if ordered else set()
-    return [ordered[row] for row in sorted(rows)]
 
 
 def _read(project: Project, annotator: Annotator, key: str, ids: Sequence[str]) -> tuple[float, float]:
@@ -207,130 +147,48 @@ def _tokens_per_text(project: Project, key: str, items: Sequence[Item]) -> Amoun
     return Amount(max(0.0, mean - error), mean, mean + error)
 
 
-def _aggregator(project: Project, plan: _Plan) -> Part:
-    """Fits on made-up observations of as many seed and unlabelled items, LLMs and labels as the run has."""
+def _aggregator(project: Project, plan: Plan) -> Part:
+    """Fits on made-up observations and embeddings of as many items, LLMs and labels as the run has."""
     kind = AGGREGATORS.load(plan.setup.aggregator)
     seeds = len(fit_seeds(project))
-    lengths = len(plan.setup.cascade) or 1
     names = tuple(m.name for m in panel_annotators(project, plan.setup.cascade))
-    rows = len(needed_for_fit(project)) + plan.selected + plan.future // 2
+    read = len(needed_for_fit(project)) + plan.selected + plan.future // 2
+    alone = len(embedded_alone(project, kind, set(needed_for_fit(project))))
     rng = stream(project.settings.random_seed, "estimate")
-    z = rng.dirichlet(np.ones(len(project.labels)), (seeds + rows, len(names)))
-    made = Panel(tuple(map(str, range(len(z)))), names, np.log(z + 1e-9), z)
-    begin = perf_counter()
-    kind().fit(made.take(range(seeds)), rng.integers(0, len(project.labels), seeds), made.take(range(seeds, len(z))))
-    fits = (_CROSS_FITS if kind.learns else 1) * lengths * max(1, plan.rounds - (plan.done == 0))
-    once = perf_counter() - begin
-    return Part(plan.setup.aggregator, NOTHING, Amount(once, once, once).times(fits, SPEED))
+    z = rng.dirichlet(np.ones(len(project.labels)), (seeds + read + alone, len(names)))
+    seen = np.log(z + 1e-9)
+    seen[seeds + read :] = np.nan
+    texts = panel_texts(project) if kind.reads else None
+    made = Panel(tuple(map(str, range(len(z)))), names, seen, z, texts=texts and _made_up(project, texts, len(z), rng))
+    spent = []
+    for _ in range(2 if texts else 1):  # what it makes of the texts serves all of its fits
+        begin = perf_counter()
+        labels = rng.integers(0, len(project.labels), seeds)
+        kind().fit(made.take(range(seeds)), labels, made.take(range(seeds, len(z))))
+        spent.append(perf_counter() - begin)
+    once = spent[0] + ((_CROSS_FITS - 1) * spent[-1] if kind.learns else 0.0)
+    # what was aggregated once is read from the store until something new is annotated
+    new = plan.setup.method != DISTIL or _share_new(project) > 0
+    times = (len(plan.setup.cascade) or 1) * (max(1, plan.rounds - (plan.done == 0)) if new else 1)
+    return Part(plan.setup.aggregator, NOTHING, Amount(once, once, once).times(times, SPEED))
 
 
-def _learner(project: Project, plan: _Plan, run: str) -> list[Part]:
-    seed = project.store.items.in_split("seed", labelled=True)
-    gold = Examples.gold([item.text for item in seed], gold_labels(seed), len(project.labels))
-    return _frozen(project, plan, gold) if learner_kind(project).frozen else _tuned(project, plan, run, gold)
+def _made_up(project: Project, texts: Texts, n: int, rng: np.random.Generator) -> Texts:
+    """Embeddings of n made-up texts, of the same sizes."""
+    one = project.store.items.ids("seed", labelled=True)[:1]
+    rows = {name: rng.normal(size=(n, *texts.read(name, one).shape[1:])).astype(np.float32) for name in texts.encoders}
+    return Texts(texts.encoders, lambda name, ids: rows[name][[int(row) for row in ids]])
 
 
-def _frozen(project: Project, plan: _Plan, gold: Examples) -> list[Part]:
-    """Reading each text once, measured on some that are read anyway; and a fit a round, measured on the seeds."""
-    learner = new_learner(project)
-    learner.fit(gold, take(gold, []), 0.0, 0, project.progress)
-    once = learner.fit(gold, take(gold, []), 0.0, 0).seconds  # nothing is read for it any more
-    items = [item for split in ("pool", "test") for item in project.store.items.in_split(split)]
-    unread = learner.unread([item.text for item in items])
-    some = unread[:: max(1, len(unread) // _JUDGED)]  # of all lengths, as they are in their order
-    begin = perf_counter()
-    learner.predict_proba(some)
-    left = (len(unread) - len(some)) * (perf_counter() - begin) / max(len(some), 1)
-    fits = sum(_examples(project, plan, plan.done + number) / len(gold.texts) for number in range(plan.rounds))
-    return [
-        Part("training", NOTHING, Amount(once, once, 2 * once).times(fits, SPEED)),
-        Part("reading", NOTHING, Amount(left, left, left).times(1.0, SPEED)),
-    ]
+def _share_new(project: Project, chosen: Sequence[str] = ()) -> float:
+    """The share of the pool that is neither annotated for the aggregator anyway nor ``chosen``."""
+    pool = project.store.items.ids("pool")
+    return 1.0 - len({*needed_for_fit(project), *chosen}.intersection(pool)) / max(len(pool), 1)
 
 
-def _tuned(project: Project, plan: _Plan, run: str, gold: Examples) -> list[Part]:
-    """Training and reading: two epochs on the seed set tell the cost of an example and of a step."""
-    nobody = take(gold, [])
-    seed = len(gold.texts)
-    spent, steps = [], []
-    for least in (project.settings.learner.steps, 1):
-        learner = new_learner(project, epochs=1, steps=least)
-        spent.append(learner.fit(gold, nobody, 0.0, 0, project.progress).seconds)
-        steps.append(_steps(project, seed, least))
-    step = max(0.0, (spent[0] - spent[1]) / max(steps[0] - steps[1], 1)) if steps[0] > steps[1] else 0.0
-    example = max(spent[1] - steps[1] * step, 0.1 * spent[1]) / seed
-    pool = _spread_by_length(project.store.items.in_split("pool"), _JUDGED)
-    learner.predict_proba([item.text for item in pool[:8]])  # the first call casts the weights
-    begin = perf_counter()
-    learner.predict_proba([item.text for item in pool])
-    reading = (perf_counter() - begin) / len(pool)
-    training, read = NOTHING, 0.0
-    for number in range(plan.done, plan.done + plan.rounds):
-        examples = _examples(project, plan, number)
-        epochs = _epochs(project, plan, run, examples)
-        one = examples * example + _steps(project, examples, project.settings.learner.steps) * step
-        training += epochs.times(one + _validation(project, examples) * reading)
-        read += _texts_read(project, plan, number) * reading
-    return [
-        Part("training", NOTHING, training.times(1.0, SPEED)),
-        Part("selecting and testing", NOTHING, Amount(read, read, read).times(1.0, SPEED)),
-    ]
-
-
-def _steps(project: Project, examples: int, least: int) -> int:
-    """Optimiser steps of an epoch, as the learner cuts it into batches."""
-    size = max(1, min(project.settings.learner.batch_size, max(4, examples // max(least, 1))))
-    return -(-examples // size)
-
-
-def _examples(project: Project, plan: _Plan, number: int) -> int:
-    """What a round trains on, about: seeds, selected items and (method distil) the other annotated ones."""
-    seeds = len(project.store.items.ids("seed", labelled=True))
-    selected = min(number * plan.setup.batch, len(project.store.items.ids("pool")))
-    others = project.settings.aggregate.unlabelled if plan.setup.method == DISTIL and number else 0
-    return int(seeds + selected + others)
-
-
-def _epochs(project: Project, plan: _Plan, run: str, examples: int) -> Amount:
-    """As many as the run's rounds took so far; before that from just past the patience to all of them."""
-    settings = project.settings.learner
-    most = fewer_epochs(project, examples) if plan.setup.method == DISTIL else settings.epochs
-    seen = [(record.metrics or {}).get("epochs", most) for record in finished_rounds(project, run)]
-    least = min(settings.patience + 1, most)
-    return Amount(least, min(float(np.mean(seen)), most) if seen else (least + most) / 2, most)
-
-
-def _validation(project: Project, examples: int) -> float:
-    settings = project.settings.learner
-    gold = len(project.store.items.ids("validation", labelled=True))
-    return float(min(gold or settings.validation * examples, settings.validation_cap))
-
-
-def _texts_read(project: Project, plan: _Plan, number: int) -> float:
-    """Texts that the classifier reads in a round beside training: test items, candidates, the stop set."""
-    test = len(project.store.items.ids("test", labelled=True))
-    pool = len(project.store.items.ids("pool"))
-    stop = min(pool, STOP_SET) if STOPPING.load(plan.setup.stop).looks else 0
-    needs = STRATEGIES.load(plan.setup.strategy).needs
-    passes = max((_passes().get(signal, 0) for signal in needs), default=0) if number else 0
-    candidates = min(pool, plan.setup.pool_sample or pool)
-    return float(test + stop + passes * candidates + (plan.setup.batch if number else 0))
-
-
-def _passes() -> dict[str, int]:
-    """Passes over the candidates that each signal of the learner takes."""
-    from mollia_cli.learners.inference import DROPOUT_SAMPLES, NOISES  # imports torch
-
-    return {PROBABILITIES: 1, EMBEDDINGS: 1, DROPOUT: DROPOUT_SAMPLES, PERTURBED: NOISES}
-
-
-def _disk(project: Project, plan: _Plan, annotators: int) -> Amount:
-    """Models (one a round is kept), observations and verdicts."""
-    folder = models.resolve_encoder(project.settings.learner.encoder)
-    model = sum(path.stat().st_size for path in folder.glob("*.safetensors")) or sum(
-        path.stat().st_size for path in folder.iterdir() if path.is_file()
-    )
+def _disk(project: Project, plan: Plan, annotators: int) -> Amount:
+    """Observations and verdicts."""
     row = 24 * len(project.labels) + 150  # two numbers a label and what stands beside them
     items = len(needed_for_fit(project)) + plan.future
     stored = row * items * (annotators + plan.rounds)
-    return Amount(model, model, model).times(plan.rounds, 0.1) + Amount(0.5 * stored, stored, 2 * stored)
+    return Amount(0.5 * stored, stored, 2 * stored)
