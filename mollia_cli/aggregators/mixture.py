@@ -86,17 +86,19 @@ class Mixture(Aggregator):
 
     def _fit(self, seed: Panel, labels: IntArray, pool: Panel, random_seed: int) -> None:
         self._encoders = seed.texts.encoders if seed.texts is not None else ()
-        if not self._encoders or len(set(labels.tolist())) < 2:
+        self._listens = not self._encoders or bool(seed.observed.any())  # else no LLM has read a labelled text
+        read = pool.take(np.flatnonzero(pool.observed))
+        if not self._encoders or (self._listens and len(set(labels.tolist())) < 2):
             self._encoders = ()
-            read = pool.take(np.flatnonzero(pool.observed))
             self._panel: Aggregator = ConditionalLogit().fit(seed, labels, read, random_seed)
             return
-        both, read = seed.joined(pool), pool.take(np.flatnonzero(pool.observed))
+        both, observed = seed.joined(pool), None
         view, rows = _view_of(both, self._encoders)
-        self._panel = panel_logit().fit(seed, labels, read, random_seed)
-        observed = np.full((len(both), seed.classes), np.nan)
-        observed[: len(seed)] = cross_fitted(panel_logit, seed, labels, read, random_seed, _FOLDS)
-        observed[len(seed) + np.flatnonzero(pool.observed)] = self._panel.predict_proba(read)
+        if self._listens:
+            self._panel = panel_logit().fit(seed, labels, read, random_seed)
+            observed = np.full((len(both), seed.classes), np.nan)
+            observed[: len(seed)] = cross_fitted(panel_logit, seed, labels, read, random_seed, _FOLDS)
+            observed[len(seed) + np.flatnonzero(pool.observed)] = self._panel.predict_proba(read)
         mixed = self.mix(rows, labels, seed.classes, observed)
         self._beside, self._alone = mixed.beside, mixed.alone
         self._sharpness = mixed.head.sharpness
@@ -155,13 +157,17 @@ class Mixture(Aggregator):
             )
             predicted = softmax(self._sharpness * (features @ self._weights + self._intercept))
             found[new] = _weighed(self._alone, [predicted])
+            if not self._listens:
+                return found
             seen = np.flatnonzero(others.observed)
             observed = self._panel.predict_proba(others.take(seen))
             found[new[seen]] = _weighed(self._beside, [observed, predicted[seen]])
         return found
 
     def _state(self) -> dict[str, Any]:
-        state: dict[str, Any] = {"encoders": list(self._encoders), "panel": self._panel.to_json()}
+        state: dict[str, Any] = {"encoders": list(self._encoders)}
+        if self._listens:
+            state["panel"] = self._panel.to_json()
         if self._encoders:
             state |= {
                 "beside": self._beside.to_json(),
@@ -176,7 +182,9 @@ class Mixture(Aggregator):
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         self._encoders = tuple(state["encoders"])
-        self._panel = ConditionalLogit.from_json(state["panel"])
+        self._listens = "panel" in state
+        if self._listens:
+            self._panel = ConditionalLogit.from_json(state["panel"])
         if self._encoders:
             self._beside, self._alone = Logit.from_json(state["beside"]), Logit.from_json(state["alone"])
             self._sharpness = float(state["sharpness"])

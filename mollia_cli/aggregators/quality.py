@@ -91,12 +91,15 @@ def difference(first: BoolArray, second: BoolArray) -> tuple[float, float | None
     return (gained - lost) / n, float(max(-1.0, more - less - half)), float(min(1.0, more - less + half))
 
 
-def no_better(who: str, value: float, lower: float | None, upper: float | None) -> str:
-    """The remark on a ``difference`` to the labels alone that may be none; '' where it is one, or nobody can tell."""
+def no_better(who: str, than: str, value: float, lower: float | None, upper: float | None) -> str:
+    """The remark on a ``difference`` of verdicts to ``than``, made without LLMs, that may be none; else ''.
+
+    Also '' where nobody can tell.
+    """
     if lower is None or upper is None or lower > 0:
         return ""
     return (
-        f"the LLMs add nothing here that can be measured: the accuracy of {who} less that of the labels alone is"
+        f"the LLMs add nothing here that can be measured: the accuracy of {who} less that of {than} is"
         f" {value:+.3f} ({lower:+.3f} to {upper:+.3f})"
     )
 

@@ -25,9 +25,11 @@ def evaluate(
     """Measure everyone against true labels.
 
     Each LLM alone, the aggregators (vote, mean logits, MoLAM, the project's) and the trained classifier, with
-    the accuracy's 95% interval from 10 items on; beside them what the gold labels are worth alone: a linear head on
-    the project's encoder. An aggregator is cross-fitted on items whose labels it learns
-    from; of the seed items, those are taken that were drawn at random or imported. Annotates what is missing.
+    the accuracy's 95% interval from 10 items on; beside them what can be done without an LLM: the mixture of the
+    panel's encoders, and what the gold labels are worth alone, a linear head on the project's encoder. Where the
+    project's verdicts are no better than that, it says so. An aggregator is cross-fitted on items whose labels
+    it learns from; of the seed items, those are taken that were drawn at random or imported. Annotates what is
+    missing.
 
     Example: mollia evaluate --split test
     """

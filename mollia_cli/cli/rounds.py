@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from mollia_cli.store.runs import Round
 
 
-COLUMNS = ("round", "labelled", "verdict accuracy", "test micro-F1", "test macro-F1", "epochs", "seconds")
+EPOCHS = "epochs"
+COLUMNS = ("round", "labelled", "verdict accuracy", "test micro-F1", "test macro-F1", EPOCHS, "seconds")
 
 
 def train(
@@ -143,6 +144,13 @@ def round_cells(record: "Round") -> list[Any]:
     ]
 
 
+def rounds_table(records: "Sequence[Round]", title: str = "") -> None:
+    """Rounds as a table, without a column of epochs where the classifier has none."""
+    rows = [round_cells(record) for record in records]
+    shown = [n for n, name in enumerate(COLUMNS) if name != EPOCHS or any(row[n] is not None for row in rows)]
+    table([COLUMNS[n] for n in shown], [[row[n] for n in shown] for row in rows], title)
+
+
 def round_row(record: "Round") -> dict[str, Any]:
     """One round as a flat JSON-ready object: its metrics stand beside its name."""
     return {
@@ -163,4 +171,4 @@ def show_rounds(
         ended = {} if stopped is None else {"stopped": {run: reason or None for run, reason in stopped.items()}}
         emit_json({"rounds": [round_row(record) for record in records], **ended})
     else:
-        table(COLUMNS, [round_cells(record) for record in records], title)
+        rounds_table(records, title)

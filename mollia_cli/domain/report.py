@@ -162,21 +162,26 @@ class EncoderValue:
 
 @dataclass(frozen=True, slots=True)
 class LabelsAlone:
-    """A linear classifier of the same gold labels alone (``name``), measured ``on`` the items that ``beside`` is.
-
-    value: the accuracy of ``beside`` less its own, with the interval of that.
-    """
+    """A linear classifier of the same gold labels alone (``name``), measured ``on`` test items, or on seeds."""
 
     name: str
-    beside: str
     on: str
     items: int
     accuracy: float
     lower: float | None
     upper: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LLMsAdd:
+    """The accuracy of ``who``, cross-fitted verdicts ``on`` some items, less that of ``than``, which no LLM told."""
+
+    who: str
+    than: str
+    on: str
     value: float
-    value_lower: float | None
-    value_upper: float | None
+    lower: float | None
+    upper: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +233,8 @@ class PerLabel:
 class Measurement:
     """Labels with a confidence beside true labels: ``who`` gave them, ``on`` which items.
 
-    lower, upper: the interval of the accuracy; None where there are too few items for one.
-    counts: [K][K], rows are true labels. ece_before, temperature: where the confidence was calibrated.
+    lower, upper: of the accuracy, None of too few items. counts: [K][K], rows are true labels.
+    ece_before, temperature: where the confidence was calibrated.
     """
 
     kind: str
@@ -280,10 +285,7 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class LLMCost:
-    """What one LLM has read under one set of settings (``key``); memory: bytes that it added to the process at most.
-
-    seconds, memory: None where they were not measured.
-    """
+    """What one LLM has read under some settings (``key``); memory: bytes that it added at most; None: not measured."""
 
     annotator: str
     key: str
@@ -366,7 +368,7 @@ class DataCard:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """The classifier of a round: what it was trained on and how, and where it is; sha256: of its weights."""
+    """A round's classifier, how it was trained, where it is; sha256: of its weights; epochs: None where frozen."""
 
     run: str
     round: int
@@ -376,7 +378,7 @@ class ModelCard:
     verdicts: int
     trained_on: int
     validation: str
-    epochs: int
+    epochs: int | None
     folder: str
     sha256: str
 
@@ -390,6 +392,7 @@ class Report:
     panel: PanelQuality | Missing
     measurements: tuple[Measurement | Missing, ...]
     labels_alone: LabelsAlone | Missing
+    llms_add: LLMsAdd | Missing
     examples: Examples | Missing
     cost: Cost | Missing
     provenance: Provenance

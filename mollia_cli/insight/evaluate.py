@@ -12,8 +12,8 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.metrics import macro_f1, micro_f1
 from mollia_cli.domain.observations import IntArray
 from mollia_cli.domain.report import Missing
-from mollia_cli.insight.report.labels_alone import baseline_name, labels_alone
-from mollia_cli.insight.report.measurements import held_out
+from mollia_cli.insight.report.labels_alone import baseline_name, encoders_alone, labels_alone, verdicts_of
+from mollia_cli.insight.report.measurements import held_out, without_llms
 from mollia_cli.insight.report.missing import or_missing
 from mollia_cli.loop.aggregate import fit_aggregator, predict
 from mollia_cli.loop.needed import fit_items, fit_seeds, needed_for_fit
@@ -21,9 +21,7 @@ from mollia_cli.loop.sample import at_random, sample_words
 from mollia_cli.project.context import Project
 from mollia_cli.project.labels import gold_labels
 from mollia_cli.project.learner import best_round, current_run, finished_rounds, trained_learner
-from mollia_cli.project.members import certain
-from mollia_cli.project.observe import annotate, stack
-from mollia_cli.project.panel import labelled_by
+from mollia_cli.project.observe import annotate, members, stack
 
 # What the project's aggregator is measured beside: two that learn nothing, and the paper's own.
 BASELINES = ("vote", "mean_logits", "molam")
@@ -51,7 +49,8 @@ def evaluate_panel(
 ) -> list[Score]:
     """Each LLM and the aggregators (vote, mean logits, MoLAM, the project's) on a split's labelled items.
 
-    On test the classifier, too; and beside them what the gold labels are worth alone (``labels_alone``). Annotates
+    On test the classifier, too; and beside them what can be done without an LLM: the aggregator on the panel's
+    encoders (``without_llms``), and what the gold labels are worth alone (``labels_alone``). Annotates
     what is missing. ``limit`` restricts it to the first so many items (0 = all). Of the seed items, those are measured
     on that are a random sample. Raises InputError where there are none.
     """
@@ -64,25 +63,32 @@ def evaluate_panel(
             f"import some: mollia import FILE --split {split} --label-column NAME",
         )
     found = _answers(project, items, aggregators, ())
-    run, name = current_run(project), ""
+    run = current_run(project)
     if split == "test" and finished_rounds(project, run):
         record = best_round(project, run)
         learner = trained_learner(project, record)
         predictions = learner.predict_proba([item.text for item in items]).argmax(axis=1)
-        name = f"{run}, round {record.number}"
-        found["classifier", name] = predictions
+        found["classifier", f"{run}, round {record.number}"] = predictions
+    found |= _without_llms(project, items, found)
+    return _scored(project, items, found)
+
+
+def _without_llms(project: Project, items: Sequence[Item], found: Answers) -> Answers:
+    """What can be done without an LLM; a remark where the project's verdicts, if they are ``found``, are no better."""
+    made, aggregator = Answers(), project.settings.aggregate.aggregator
+    encoders = without_llms(project, members(project), aggregator, (), [item.id for item in items])
+    if encoders is not None:
+        made["baseline", encoders_alone(aggregator)] = encoders
     alone = or_missing(lambda: labels_alone(project, items))
     if isinstance(alone, Missing):
         project.say(f"{baseline_name(project)}: not measured, because {alone.message}")
     else:
-        key = ("aggregator", project.settings.aggregate.aggregator)
-        if ("classifier", name) in found and not certain(labelled_by(project, run).panel):  # LLMs have taught it
-            key = ("classifier", name)
-        gold = gold_labels(items)
-        if key in found and (words := no_better(key[1], *difference(found[key] == gold, alone == gold))):
+        made["baseline", baseline_name(project)] = alone
+    verdicts, gold = found.get(("aggregator", aggregator)), gold_labels(items)
+    for (_, than), others in list(made.items())[:1] if verdicts is not None else ():  # the nearest to the verdicts
+        if words := no_better(verdicts_of(aggregator), than, *difference(verdicts == gold, others == gold)):
             project.say(words)
-        found["baseline", baseline_name(project)] = alone
-    return _scored(project, items, found)
+    return made
 
 
 def score_panel(

@@ -98,10 +98,9 @@ def train_learner(
         **({} if synthetic is None else {"synthetic": len(synthetic.texts)}),
         "lambda": weight,
         "validation": source,
-        "epochs": report.epochs,
-        "best_epoch": report.best_epoch,
-        "stopped_early": report.stopped_early,
     }
+    if not learner.frozen:
+        metrics |= {"epochs": report.epochs, "best_epoch": report.best_epoch, "stopped_early": report.stopped_early}
     if len(validation.texts):
         predictions = learner.predict_proba(validation.texts).argmax(axis=1)
         metrics["validation_f1"] = micro_f1(validation.targets, predictions)

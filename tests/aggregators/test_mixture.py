@@ -99,6 +99,24 @@ def test_without_llms_the_labels_and_the_texts_are_enough() -> None:
     assert mixed.beside is mixed.alone
 
 
+@pytest.mark.parametrize("classes", [1, 4])
+def test_a_panel_whose_llms_have_read_nothing_is_the_encoders_alone(classes: int) -> None:
+    view, truth = embedded(300, 4, seed=1)
+    gold = truth[:40] % classes
+    panel = panel_of(view, truth, 4, right=1.0)
+    unread = replace(panel, log_probs=np.full_like(panel.log_probs, np.nan), votes=np.zeros_like(panel.votes))
+    made = Mixture().fit(unread.take(range(40)), gold, unread.take(range(40, 200)))
+    found = made.predict_proba(unread)
+    if classes == 4:
+        assert right(found[40:200], truth[40:200]) > 0.8 and right(found[200:], truth[200:]) > 0.8
+    else:
+        assert set(found.argmax(axis=1)) == {0}
+    # what LLMs say of new texts is not listened to: nothing tells how far to rely on it
+    np.testing.assert_array_equal(made.predict_proba(panel), found)
+    again = Mixture.from_json(json.loads(json.dumps(made.to_json(), allow_nan=False)))
+    np.testing.assert_allclose(again.predict_proba(unread), found, atol=1e-12)
+
+
 def test_what_no_llm_has_read_is_predicted_too_and_helps_what_was_read() -> None:
     view, truth = embedded(1500, 6, seed=3, width=48, noise=1.3)
     panel = panel_of(view, truth, 6, right=0.4)

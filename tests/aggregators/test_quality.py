@@ -143,6 +143,6 @@ def test_marginal_value_of_encoders() -> None:
 
 
 def test_what_is_said_of_a_difference_to_the_labels_alone() -> None:
-    assert no_better("mixture", 0.1, 0.02, 0.2) == "" == no_better("mixture", -0.1, None, None)
-    said = no_better("mixture", 0.1, 0.0, 0.2)
+    assert no_better("mixture", "x", 0.1, 0.02, 0.2) == "" == no_better("mixture", "x", -0.1, None, None)
+    said = no_better("mixture", "the labels alone", 0.1, 0.0, 0.2)
     assert said.endswith("of mixture less that of the labels alone is +0.100 (+0.000 to +0.200)")

@@ -12,10 +12,16 @@ from mollia_cli.aggregators.quality import wilson
 from mollia_cli.cli.rounds import round_cells
 from mollia_cli.domain.decisions import LABEL, Decision
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.report import Measurement
+from mollia_cli.domain.members import ENCODER, MemberSpec
+from mollia_cli.domain.observations import Texts
+from mollia_cli.domain.report import LLMsAdd, Measurement
+from mollia_cli.insight import evaluate
 from mollia_cli.insight.evaluate import evaluate_panel
+from mollia_cli.insight.report import report
 from mollia_cli.insight.report.measurements import verdicts_on_seeds
 from mollia_cli.learners import LEARNERS
+from mollia_cli.loop import aggregate
+from mollia_cli.project import observe as annotation
 from mollia_cli.project.context import Project
 from mollia_cli.project.observe import members
 from mollia_cli.store.runs import Round
@@ -66,7 +72,71 @@ def test_the_labels_alone_are_measured_beside_them(observed: Project, linear: ty
     # with .3 the LLMs are far better; they cannot be where the labels alone are always right
     remarks = [remark for remark in said if remark.startswith(ADD_NOTHING)]
     assert len(remarks) == (right == 1.0)
-    assert not remarks or "the accuracy of conditional_logit less that of the labels alone is -0." in remarks[0]
+    assert (
+        not remarks or f"the accuracy of the verdicts of conditional_logit less that of {BASELINE} is -0." in remarks[0]
+    )
+
+
+def test_the_verdicts_are_compared_and_not_the_classifier(
+    observed: Project, linear: type[Remembering], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A perfect classifier says nothing of the LLMs where the labels alone do as well without them."""
+    for item_id in observed.store.items.ids("pool")[:40]:
+        observed.store._db.execute("UPDATE items SET split = 'test' WHERE id = ?", [item_id])
+    items = {item.text: item.label for item in observed.store.items.in_split("test")}
+
+    class Perfect:
+        def predict_proba(self, texts: Sequence[str]) -> Any:
+            return np.eye(4)[[items[text] for text in texts]]
+
+    monkeypatch.setattr(evaluate, "finished_rounds", lambda project, run: [Round("main", 0)])
+    monkeypatch.setattr(evaluate, "best_round", lambda project, run: Round("main", 0))
+    monkeypatch.setattr(evaluate, "trained_learner", lambda project, record: Perfect())
+    said: list[str] = []
+    observed.say = said.append
+    linear.right = 1.0
+    rows = {row.kind: row for row in evaluate_panel(observed, "test", aggregators=["conditional_logit"])}
+    assert rows["classifier"].accuracy == rows["baseline"].accuracy == 1.0
+    (remark,) = [remark for remark in said if remark.startswith(ADD_NOTHING)]
+    lost = rows["aggregator"].accuracy - 1.0
+    assert f"of the verdicts of conditional_logit less that of {BASELINE} is {lost:+.3f}" in remark
+
+
+@pytest.mark.parametrize("telling", [True, False])
+def test_a_mixture_is_compared_with_itself_without_llms(
+    observed: Project, linear: type[Remembering], monkeypatch: pytest.MonkeyPatch, telling: bool
+) -> None:
+    """Where the encoder tells the labels, the LLMs add nothing; where it tells nothing, they are all there is."""
+    settings = observed.settings
+    members = (*settings.panel.members, MemberSpec("mini", ENCODER))
+    observed.settings = replace(
+        settings,
+        panel=replace(settings.panel, members=members),
+        aggregate=replace(settings.aggregate, aggregator="mixture"),
+    )
+    rng = np.random.default_rng(0)
+    rows = {
+        item.id: rng.normal(0.0, 0.1, (1, 4)) + telling * np.eye(4)[item.label or 0]
+        for split in ("seed", "pool")
+        for item in observed.store.items.in_split(split)
+    }
+    texts = Texts(("mini",), lambda name, ids: np.array([rows[item_id] for item_id in ids]))
+    monkeypatch.setattr(annotation, "panel_texts", lambda project: texts)
+    monkeypatch.setattr(aggregate, "encoder_digests", lambda project: {})
+    for split in ("pool", "seed"):
+        said: list[str] = []
+        observed.say = said.append
+        found = {row.name: row for row in evaluate_panel(observed, split, 60, aggregators=["mixture"])}
+        alone, both = found["mixture without the LLMs"], found["mixture"]
+        assert (alone.kind, alone.items) == ("baseline", 60)
+        assert alone.accuracy > 0.95 if telling else alone.accuracy < 0.5 < both.accuracy
+        remarks = [remark for remark in said if remark.startswith(ADD_NOTHING)]
+        assert len(remarks) == telling
+        assert not telling or "the verdicts of mixture less that of mixture without the LLMs is" in remarks[0]
+    adds = report(observed).llms_add
+    assert isinstance(adds, LLMsAdd) and adds.lower is not None
+    assert (adds.who, adds.than) == ("the verdicts of mixture", "mixture without the LLMs")
+    assert adds.on == "60 seed items, cross-fitted" and (adds.lower > 0) != telling
 
 
 def test_labels_that_people_gave_are_learned_from_and_not_measured_on(

@@ -18,6 +18,7 @@ from mollia_cli.domain.report import (
     DataCard,
     Examples,
     LabelsAlone,
+    LLMsAdd,
     Measurement,
     Missing,
     PanelQuality,
@@ -333,19 +334,20 @@ def test_annotated_but_no_seed_and_no_round(observed: Project) -> None:
     json.dumps(asdict(found), allow_nan=False)
 
 
-def test_the_aggregator_stands_beside_the_labels_alone(observed: Project, tiny_learner: object) -> None:
+def test_the_verdicts_stand_beside_the_labels_alone(observed: Project, tiny_learner: object) -> None:
     """Texts that tell nothing: their words are numbers, so that the LLMs are better."""
     found = report(observed)
-    alone, (seeds, *_) = found.labels_alone, found.measurements
-    assert isinstance(alone, LabelsAlone) and isinstance(seeds, Measurement)
-    assert (alone.name, alone.beside) == ("labels alone (linear, all-minilm-l6-v2)", "conditional_logit")
-    assert (alone.on, alone.items) == ("60 seed items, cross-fitted", 60)
-    assert alone.accuracy < 0.5 and alone.value == pytest.approx(seeds.accuracy - alone.accuracy)
-    assert alone.value_lower is not None and 0 < alone.value_lower < alone.value
+    alone, adds, (seeds, *_) = found.labels_alone, found.llms_add, found.measurements
+    assert isinstance(alone, LabelsAlone) and isinstance(adds, LLMsAdd) and isinstance(seeds, Measurement)
+    assert (alone.name, alone.on) == ("labels alone (linear, all-minilm-l6-v2)", "60 seed items, cross-fitted")
+    assert (adds.who, adds.than) == ("the verdicts of conditional_logit", alone.name)
+    assert (adds.on, alone.items) == ("60 seed items, cross-fitted", 60)
+    assert alone.accuracy < 0.5 and adds.value == pytest.approx(seeds.accuracy - alone.accuracy)
+    assert adds.lower is not None and 0 < adds.lower < adds.value
     json.dumps(asdict(found), allow_nan=False)
 
 
-def test_the_classifier_stands_beside_the_labels_alone(
+def test_the_labels_alone_are_measured_where_the_classifier_is_and_the_llms_where_labels_are_held_out(
     observed: Project, tiny_learner: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     items = [Item(f"t{n}", f"test {n}", "test", n % 4) for n in range(40)]
@@ -354,10 +356,11 @@ def test_the_classifier_stands_beside_the_labels_alone(
     gold = np.arange(40) % 4
     measurement = measured(observed.labels, "test", "classifier", "40 test items", gold, np.ones(40), gold)
     monkeypatch.setattr("mollia_cli.insight.report.classifier_on_test", lambda project, run: (measurement, gold))
-    alone = report(observed).labels_alone
-    assert isinstance(alone, LabelsAlone)
-    assert (alone.beside, alone.on, alone.items) == ("classifier", "40 test items", 40)
-    assert alone.value == pytest.approx(1.0 - alone.accuracy) and alone.accuracy < 0.6
+    found = report(observed)
+    assert isinstance(found.labels_alone, LabelsAlone) and isinstance(found.llms_add, LLMsAdd)
+    assert (found.labels_alone.on, found.labels_alone.items) == ("40 test items", 40)
+    assert found.labels_alone.accuracy < 0.6
+    assert found.llms_add.on == "60 seed items, cross-fitted"
 
 
 def test_a_run_of_true_labels_is_not_what_the_report_is_about(by_hand: Project) -> None:

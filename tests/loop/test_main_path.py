@@ -6,12 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from doubles import FakeLLM
+from doubles import FakeLLM, TinyLearner
+from typer.testing import CliRunner
 
+from mollia_cli.cli.main import app
 from mollia_cli.domain.errors import InputError, NotFoundError
+from mollia_cli.domain.report import ModelCard
 from mollia_cli.insight.evaluate import evaluate_panel
 from mollia_cli.insight.export import export_model, labelled_rows
 from mollia_cli.insight.predict import Prediction, choose_round, predict
+from mollia_cli.insight.report import report
 from mollia_cli.insight.status import next_step, status
 from mollia_cli.loop import round as rounds
 from mollia_cli.loop.aggregate import aggregate, fit_aggregator, verdicts_on
@@ -126,6 +130,21 @@ def test_the_oracle_trains_on_true_labels(make_project: MakeProject) -> None:
     assert not project.store.observations.summary()
 
 
+@pytest.mark.parametrize("frozen", [True, False])
+def test_epochs_are_of_a_classifier_that_has_some(
+    make_project: MakeProject, tiny_learner: type[TinyLearner], frozen: bool
+) -> None:
+    tiny_learner.frozen = frozen
+    project = make_project()
+    shown = CliRunner().invoke(app, ["run", "--rounds", "0", "-p", str(project.root)])
+    assert shown.exit_code == 0, shown.output
+    again = CliRunner().invoke(app, ["status", "-p", str(project.root)]).stdout
+    for words in (shown.stdout, shown.stderr.splitlines()[-1], again):  # the folder is called so, too
+        assert ("epochs" in words.split()) != frozen
+    card = report(project).model
+    assert isinstance(card, ModelCard) and (card.epochs is None) == frozen
+
+
 def test_a_run_keeps_its_setup(make_project: MakeProject) -> None:
     project = make_project()
     rounds.open_run(project, "a", strategy="random")
@@ -146,7 +165,7 @@ def test_everyone_is_measured(make_project: MakeProject) -> None:
 
 def test_nothing_annotated_is_said(make_project: MakeProject) -> None:
     project = make_project()
-    with pytest.raises(NotFoundError, match="18 of 18 seed items were not annotated"):
+    with pytest.raises(NotFoundError, match="18 of 18 labelled items were not annotated"):
         fit_aggregator(project)
     vote = fit_aggregator(project, "vote")
     assert len(aggregate(project, "vote").verdicts) == 0

@@ -14,6 +14,7 @@ from mollia_cli.domain.report import (
     Examples,
     LabelsAlone,
     LLMCost,
+    LLMsAdd,
     Measurement,
     Missing,
     ModelCard,
@@ -64,7 +65,8 @@ def new_report() -> Report:
         "Now.", (("project", (("seed", "0"),)),), (("label set", "ab" * 32),), (("mollia", "1.2.3"),), ""
     )
     about = replace(overview(), run="", rounds=0, people=replace(PEOPLE, labels=0, notes=0))
-    return Report(about, NOTHING, NOTHING, (NOTHING,) * 3, NOTHING, NOTHING, NOTHING, provenance, NOTHING, NOTHING)
+    nothing = (NOTHING,) * 4
+    return Report(about, NOTHING, NOTHING, (NOTHING,) * 3, *nothing, provenance, NOTHING, NOTHING)
 
 
 def measurement(kind: str, labels: tuple[str, ...] = LABELS) -> Measurement:
@@ -107,7 +109,8 @@ def full_report(labels: tuple[str, ...] = LABELS) -> Report:
         (curve("main", "panel", 5, 0.6, 0.7), curve("oracle", "oracle", 1, 0.6, 0.8)),
         PanelQuality("molam", "50 seed items (drawn at random)", llms, encoders, agreement),
         tuple(measurement(kind, labels) for kind in ("seeds", "pool", "test")),
-        LabelsAlone(f"labels alone (linear, {SCRIPT})", SCRIPT, "12 items", 12, 0.7, 0.4, 0.9, 0.05, -0.2, 0.3),
+        LabelsAlone(f"labels alone (linear, {SCRIPT})", "12 items", 12, 0.7, 0.4, 0.9),
+        LLMsAdd(f"the verdicts of {SCRIPT}", "the labels alone", "50 seed items", 0.05, -0.2, 0.3),
         Examples(100, (example,) * 10, (example,) * 10, (("true label", 7, 50),)),
         Cost(costs, 60, 1000, rounds),
         replace(new.provenance, prompt=f"{{text}}\n{SCRIPT}"),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from mollia_cli.domain.report import LabelsAlone, Measurement
+from mollia_cli.domain.report import LabelsAlone, LLMsAdd, Measurement
 from mollia_cli.reports.sections.summary import sentences
 from mollia_cli.reports.words import count, duration, percent
 
@@ -31,14 +31,14 @@ def test_what_is_known_is_said() -> None:
 
 def test_the_llms_work_stands_beside_what_the_labels_are_worth_alone() -> None:
     report = full_report()
-    assert isinstance(report.labels_alone, LabelsAlone)
+    assert isinstance(report.labels_alone, LabelsAlone) and isinstance(report.llms_add, LLMsAdd)
     found = list(sentences(report))
     row = next(n for n, words in enumerate(found) if words.startswith("The same gold labels alone"))
     assert "an accuracy of 70% on 12 items (40% to 90%): labels alone (linear, " in found[row]
-    assert found[row + 1].startswith("The LLMs add nothing here that can be measured: the accuracy of ")
-    assert found[row + 1].endswith("less that of the labels alone is +0.050 (-0.200 to +0.300).")
-    for better in ({"value_lower": 0.01}, {"value_lower": None, "value_upper": None}):
-        found = list(sentences(replace(report, labels_alone=replace(report.labels_alone, **better))))
+    assert found[row + 1].startswith("The LLMs add nothing here that can be measured: the accuracy of the verdicts of ")
+    assert found[row + 1].endswith("less that of the labels alone is +0.050 (-0.200 to +0.300), on 50 seed items.")
+    for better in ({"lower": 0.01}, {"lower": None, "upper": None}):
+        found = list(sentences(replace(report, llms_add=replace(report.llms_add, **better))))
         assert not [words for words in found if "add nothing" in words]
 
 

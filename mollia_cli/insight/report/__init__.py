@@ -12,7 +12,7 @@ from mollia_cli.insight.corrections import corrections
 from mollia_cli.insight.report.cards import data_card, model_card
 from mollia_cli.insight.report.cost import cost
 from mollia_cli.insight.report.examples import examples
-from mollia_cli.insight.report.labels_alone import beside_labels_alone
+from mollia_cli.insight.report.labels_alone import measured_alone, what_llms_add
 from mollia_cli.insight.report.measurements import classifier_on_test, verdicts_on_pool, verdicts_on_seeds
 from mollia_cli.insight.report.missing import or_missing
 from mollia_cli.insight.report.panel import panel_quality, panel_report
@@ -54,7 +54,8 @@ def report(project: Project, name: str = "", texts: bool = True) -> Report:
             or_missing(lambda: verdicts_on_pool(project, run)),
             test if isinstance(test, Missing) else test[0],
         ),
-        labels_alone=_of_panel(panel, lambda members: beside_labels_alone(project, members, aggregator, test)),
+        labels_alone=or_missing(lambda: measured_alone(project, not isinstance(test, Missing))),
+        llms_add=_of_panel(panel, lambda members: what_llms_add(project, members, aggregator)),
         examples=or_missing(lambda: examples(project, run, texts)),
         cost=or_missing(lambda: cost(project, run)),
         provenance=provenance(project, run),

@@ -60,7 +60,7 @@ def model_card(project: Project, run: str) -> ModelCard:
         metrics["labelled"] - seeds,
         metrics["trained_on"],
         metrics["validation"],
-        metrics["epochs"],
+        metrics.get("epochs"),
         record.model,
         "" if weights is None else digest_file(weights),
     )

@@ -7,9 +7,10 @@ import numpy as np
 from mollia_cli.aggregators.quality import difference, interval
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.items import Item
-from mollia_cli.domain.observations import BoolArray, IntArray
-from mollia_cli.domain.report import LabelsAlone, Measurement, Missing
+from mollia_cli.domain.observations import IntArray
+from mollia_cli.domain.report import LabelsAlone, LLMsAdd
 from mollia_cli.domain.rng import stream, stream_seed
+from mollia_cli.insight.report.measurements import without_llms
 from mollia_cli.insight.report.missing import without_folders
 from mollia_cli.learners.base import Examples, take
 from mollia_cli.loop.aggregate import fit_aggregator
@@ -56,42 +57,59 @@ def baseline_name(project: Project) -> str:
     return f"labels alone ({_LEARNER}, {without_folders(project.settings.learner.encoder)})"
 
 
-def beside_labels_alone(
-    project: Project, panel: Sequence[Member], aggregator: str, test: tuple[Measurement, IntArray] | Missing
-) -> LabelsAlone:
-    """The classifier on the test items (``test``: its measurement and labels), else the aggregator on the seeds.
+def measured_alone(project: Project, classifier: bool) -> LabelsAlone:
+    """``labels_alone`` on the test items, where a ``classifier`` was measured there; else on the seeds.
 
-    The aggregator's verdicts are cross-fitted, by its calibration. Raises NotFoundError where neither was measured.
+    Raises NotFoundError without either.
     """
-    if not isinstance(test, Missing):
-        measurement, given = test
-        items = project.store.items.in_split("test", labelled=True)
-        return compared(project, items, measurement.who, measurement.on, given == gold_labels(items))
+    items = project.store.items.in_split("test", labelled=True) if classifier else _random_seeds(project)
+    right = np.asarray(labels_alone(project, items) == gold_labels(items), dtype=np.bool_)
+    lower, upper = interval(int(right.sum()), len(right))
+    on = f"{len(items)} test items" if classifier else f"{len(items)} seed items, cross-fitted"
+    return LabelsAlone(baseline_name(project), on, len(items), float(right.mean()), lower, upper)
+
+
+def what_llms_add(project: Project, panel: Sequence[Member], aggregator: str) -> LLMsAdd:
+    """The aggregator's cross-fitted verdicts on the seeds beside what was made of the same labels without any LLM.
+
+    Raises NotFoundError where no seed can be measured on.
+    """
     pool = observed_by_all(project, panel, project.store.items.ids("pool"))
     fitted = fit_aggregator(project, aggregator, panel, also=pool)
     if fitted.calibration is None:
         raise NotFoundError(f"{aggregator} learns nothing from the labels", "mollia aggregate --aggregator mixture")
+    items = _random_seeds(project)
+    than, others = beside_verdicts(project, panel, aggregator, pool, items)
+    found = difference(fitted.calibration.right, others == gold_labels(items))
+    return LLMsAdd(verdicts_of(aggregator), than, f"{len(items)} seed items, cross-fitted", *found)
+
+
+def beside_verdicts(
+    project: Project, panel: Sequence[Member], aggregator: str, also: Sequence[str], items: Sequence[Item]
+) -> tuple[str, IntArray]:
+    """(what an aggregator's verdicts on the items are compared with, its [n] labels): what no LLM had a part in.
+
+    The same aggregator on the panel's encoders alone, else ``labels_alone``.
+    """
+    found = without_llms(project, panel, aggregator, also, [item.id for item in items])
+    if found is None:
+        return baseline_name(project), labels_alone(project, items)
+    return encoders_alone(aggregator), found
+
+
+def verdicts_of(aggregator: str) -> str:
+    """What they are called beside others."""
+    return f"the verdicts of {aggregator}"
+
+
+def encoders_alone(aggregator: str) -> str:
+    """What an aggregator that no LLM told anything is called beside others."""
+    return f"{aggregator} without the LLMs"
+
+
+def _random_seeds(project: Project) -> list[Item]:
     seeds = fit_seeds(project)
     items = [seeds[row] for row in at_random(project, [item.id for item in seeds])]
     if not items:
         raise NotFoundError("no seed item was drawn at random", "mollia label --seed 50")
-    return compared(project, items, aggregator, f"{len(items)} seed items, cross-fitted", fitted.calibration.right)
-
-
-def compared(project: Project, items: Sequence[Item], who: str, on: str, right: BoolArray) -> LabelsAlone:
-    """``labels_alone`` beside who is ``right`` on the items, [n]."""
-    alone = np.asarray(labels_alone(project, items) == gold_labels(items), dtype=np.bool_)
-    lower, upper = interval(int(alone.sum()), len(alone))
-    value, value_lower, value_upper = difference(right, alone)
-    return LabelsAlone(
-        name=baseline_name(project),
-        beside=who,
-        on=on,
-        items=len(alone),
-        accuracy=float(alone.mean()),
-        lower=lower,
-        upper=upper,
-        value=value,
-        value_lower=value_lower,
-        value_upper=value_upper,
-    )
+    return items

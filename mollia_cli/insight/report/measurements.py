@@ -11,16 +11,17 @@ from mollia_cli.aggregators.quality import interval
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.metrics import confusion, macro_f1
-from mollia_cli.domain.observations import FloatArray, IntArray
+from mollia_cli.domain.observations import FloatArray, IntArray, Panel
 from mollia_cli.domain.report import Measurement, PerLabel
 from mollia_cli.domain.rng import stream_seed
 from mollia_cli.insight.report.subject import classifier_round, run_verdicts
 from mollia_cli.loop.aggregate import fit_aggregator, learned_from, observed_labelled, observed_seeds, with_unread
 from mollia_cli.loop.sample import at_random, sample_words
 from mollia_cli.project.context import Project
+from mollia_cli.project.encoders import encoder_specs
 from mollia_cli.project.labels import gold_labels
 from mollia_cli.project.learner import trained_learner
-from mollia_cli.project.observe import Member, observed_by_all, stack
+from mollia_cli.project.observe import Member, observed_by_all, stack, unobserved
 
 SEEDS, POOL, TEST = "seeds", "pool", "test"
 
@@ -58,11 +59,43 @@ def verdicts_on_seeds(project: Project, panel: Sequence[Member], name: str) -> M
 def held_out(project: Project, panel: Sequence[Member], name: str, also: Sequence[str]) -> dict[str, int]:
     """Labels of the items that ``fit_aggregator(project, name, panel, also)`` learns labels from, cross-fitted."""
     kind: type[Aggregator] = AGGREGATORS.load(name)
-    seen, labels = observed_labelled(project, panel)
-    unlabelled = stack(project, panel, learned_from(project, panel, also, set(seen.ids)))
-    unlabelled = with_unread(project, kind, panel, unlabelled, seen)
+    seen, labels, unlabelled = _material(project, panel, kind, also)
     held = cross_fitted(kind, seen, labels, unlabelled, stream_seed(project.settings.random_seed, "aggregate", name))
     return dict(zip(seen.ids, held.argmax(axis=1).tolist(), strict=True))
+
+
+def without_llms(
+    project: Project, panel: Sequence[Member], name: str, also: Sequence[str], ids: Sequence[str]
+) -> IntArray | None:
+    """[n] labels of items by the same aggregator as ``held_out`` where no LLM has observed anything.
+
+    The panel's encoders alone tell it of the items that it learns from; an item whose label it learns from is
+    cross-fitted. None where it does not look at texts, or the panel has no encoder.
+    """
+    kind: type[Aggregator] = AGGREGATORS.load(name)
+    if not kind.reads or not encoder_specs(project):
+        return None
+    seen, labels, learned = _material(project, panel, kind, also)
+    seed, unlabelled = (unobserved(project, panel, read.ids) for read in (seen, learned))
+    random_seed = stream_seed(project.settings.random_seed, "aggregate", name)
+    found: dict[str, int] = {}
+    if not set(ids).isdisjoint(seed.ids):
+        held = cross_fitted(kind, seed, labels, unlabelled, random_seed)
+        found = dict(zip(seed.ids, held.argmax(axis=1).tolist(), strict=True))
+    if others := [item_id for item_id in ids if item_id not in found]:
+        fitted = kind().fit(seed, labels, unlabelled, random_seed)
+        given = fitted.predict_proba(unobserved(project, panel, others)).argmax(axis=1)
+        found |= dict(zip(others, given.tolist(), strict=True))
+    return np.array([found[item_id] for item_id in ids], dtype=np.int64)
+
+
+def _material(
+    project: Project, panel: Sequence[Member], kind: type[Aggregator], also: Sequence[str]
+) -> tuple[Panel, IntArray, Panel]:
+    """(what was observed of the labelled items, [n] their labels, the unlabelled ones) that a fit learns from."""
+    seen, labels = observed_labelled(project, panel)
+    unlabelled = stack(project, panel, learned_from(project, panel, also, set(seen.ids)))
+    return seen, labels, with_unread(project, kind, panel, unlabelled, seen)
 
 
 def verdicts_on_pool(project: Project, run: str) -> Measurement:

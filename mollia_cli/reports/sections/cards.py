@@ -62,8 +62,8 @@ def model_card(report: Report) -> Section:
     )
     about = report.overview
     number, _, how = card.validation.partition(" ")
-    if card.learner == "linear":
-        kind = f"a linear head on {card.encoder}, fitted for {len(about.labels)} labels"
+    if card.epochs is None:
+        kind = f"a {card.learner} head on {card.encoder}, fitted for {len(about.labels)} labels"
         chosen = ["regularised by", "cross-validation on the labels of people"]
     else:
         kind = f"{card.encoder}, trained for {len(about.labels)} labels"

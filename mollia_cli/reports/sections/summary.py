@@ -22,6 +22,7 @@ def sentences(report: Report) -> Iterator[str]:
     yield from _verdicts(report)
     yield from _classifier(report)
     yield from _labels_alone(report)
+    yield from _llms_add(report)
     yield from _cost(report)
     for line in map(str.strip, people_lines(report.overview.people)):
         yield f"{line[0].upper()}{line[1:]}."
@@ -91,9 +92,12 @@ def _labels_alone(report: Report) -> Iterator[str]:
         f"The same gold labels alone, without any LLM, have an accuracy of {percent(alone.accuracy)} on"
         f" {alone.on}{_between(alone.lower, alone.upper)}: {alone.name}."
     )
-    words = no_better(alone.beside, alone.value, alone.value_lower, alone.value_upper)
-    if words:
-        yield f"{words[0].upper()}{words[1:]}."
+
+
+def _llms_add(report: Report) -> Iterator[str]:
+    adds = report.llms_add
+    if not isinstance(adds, Missing) and (words := no_better(adds.who, adds.than, adds.value, adds.lower, adds.upper)):
+        yield f"{words[0].upper()}{words[1:]}, on {adds.on}."
 
 
 def _progress(curve: Curve) -> str:
