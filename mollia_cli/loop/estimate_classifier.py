@@ -105,8 +105,10 @@ def _encoders(project: Project, plan: Plan, learner: Learner | None) -> Iterator
     told = {*needed_for_fit(project), *(one.item_id for one in project.store.runs.selections(plan.run))}
     asked = told | {*embedded_alone(project, kind, set())}
     own = {*told, *items.ids("test", labelled=True), *items.ids("validation", labelled=True)}
-    if STRATEGIES.load(plan.setup.strategy).needs & SIGNALS or STOPPING.load(plan.setup.stop).looks:
+    if STRATEGIES.load(plan.setup.strategy).needs & SIGNALS:
         own |= {*items.ids("pool")[: plan.setup.pool_sample or None]}
+    if STOPPING.load(plan.setup.stop).looks:
+        own |= {*items.ids("pool")[:STOP_SET]}
     classifier = learner and models.resolve_encoder(project.settings.learner.encoder)
     for spec in encoder_specs(project) if kind.reads and not certain(project.panel) else ():
         encoder = frozen_encoder(project, spec)
