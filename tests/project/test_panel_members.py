@@ -190,7 +190,8 @@ def test_an_encoder_of_the_panel_and_of_the_classifier_is_listed_once(make_proje
         assert [llm.kind for llm in llms] == ["llama"]
         assert (mini.name, mini.kind, mini.classifier, mini.installed) == ("mini", "encoder", True, True)
         shown = CliRunner().invoke(app, ["status", "-p", str(both.root)]).output
-    assert [line.split() for line in shown.splitlines() if "encoder" in line] == [
+    rows = [line.split() for line in shown.splitlines()]
+    assert [row for row in rows if row[1:2] in (["encoder"], ["encoder,"])] == [
         ["mini", "encoder,", "classifier", "yes"]
     ]
     with reopened(project, alone=True) as neither:
