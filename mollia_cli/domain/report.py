@@ -174,7 +174,7 @@ class LabelsAlone:
 
 @dataclass(frozen=True, slots=True)
 class LLMsAdd:
-    """The accuracy of ``who``, cross-fitted verdicts ``on`` some items, less that of ``than``, which no LLM told."""
+    """The accuracy of ``who``, cross-fitted verdicts ``on`` some items, less that of ``than``, without LLMs."""
 
     who: str
     than: str

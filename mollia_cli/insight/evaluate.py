@@ -85,8 +85,10 @@ def _without_llms(project: Project, items: Sequence[Item], found: Answers) -> An
     else:
         made["baseline", baseline_name(project)] = alone
     verdicts, gold = found.get(("aggregator", aggregator)), gold_labels(items)
-    for (_, than), others in list(made.items())[:1] if verdicts is not None else ():  # the nearest to the verdicts
-        if words := no_better(verdicts_of(aggregator), than, *difference(verdicts == gold, others == gold)):
+    if verdicts is not None and made:
+        (_, than), others = next(iter(made.items()))  # the nearest to the verdicts
+        right, without = (np.asarray(given == gold, dtype=np.bool_) for given in (verdicts, others))
+        if words := no_better(verdicts_of(aggregator), than, *difference(right, without)):
             project.say(words)
     return made
 

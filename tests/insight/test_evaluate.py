@@ -1,6 +1,6 @@
 """``mollia evaluate``: nobody is measured on labels that were learned from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from mollia_cli.aggregators.quality import wilson
 from mollia_cli.cli.rounds import round_cells
 from mollia_cli.domain.decisions import LABEL, Decision
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.items import Item
 from mollia_cli.domain.members import ENCODER, MemberSpec
 from mollia_cli.domain.observations import Texts
 from mollia_cli.domain.report import LLMsAdd, Measurement
@@ -102,11 +103,9 @@ def test_the_verdicts_are_compared_and_not_the_classifier(
     assert f"of the verdicts of conditional_logit less that of {BASELINE} is {lost:+.3f}" in remark
 
 
-@pytest.mark.parametrize("telling", [True, False])
-def test_a_mixture_is_compared_with_itself_without_llms(
-    observed: Project, linear: type[Remembering], monkeypatch: pytest.MonkeyPatch, telling: bool
-) -> None:
-    """Where the encoder tells the labels, the LLMs add nothing; where it tells nothing, they are all there is."""
+@pytest.fixture
+def mixed(observed: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Item], Any]], Project]:
+    """The project with the mixture, and one encoder whose embeddings [1, d] of the texts a test makes."""
     settings = observed.settings
     members = (*settings.panel.members, MemberSpec("mini", ENCODER))
     observed.settings = replace(
@@ -114,26 +113,35 @@ def test_a_mixture_is_compared_with_itself_without_llms(
         panel=replace(settings.panel, members=members),
         aggregate=replace(settings.aggregate, aggregator="mixture"),
     )
+
+    def embed(made: Callable[[Item], Any]) -> Project:
+        rows = {item.id: made(item) for split in ("seed", "pool") for item in observed.store.items.in_split(split)}
+        texts = Texts(("mini",), lambda name, ids: np.array([rows[item_id] for item_id in ids]))
+        monkeypatch.setattr(annotation, "panel_texts", lambda project: texts)
+        monkeypatch.setattr(aggregate, "encoder_digests", lambda project: {})
+        return observed
+
+    return embed
+
+
+@pytest.mark.parametrize("telling", [True, False])
+def test_a_mixture_is_compared_with_itself_without_llms(
+    mixed: Callable[[Callable[[Item], Any]], Project], linear: type[Remembering], telling: bool
+) -> None:
+    """Where the encoder tells the labels, the LLMs add nothing; where it tells nothing, they are all there is."""
     rng = np.random.default_rng(0)
-    rows = {
-        item.id: rng.normal(0.0, 0.1, (1, 4)) + telling * np.eye(4)[item.label or 0]
-        for split in ("seed", "pool")
-        for item in observed.store.items.in_split(split)
-    }
-    texts = Texts(("mini",), lambda name, ids: np.array([rows[item_id] for item_id in ids]))
-    monkeypatch.setattr(annotation, "panel_texts", lambda project: texts)
-    monkeypatch.setattr(aggregate, "encoder_digests", lambda project: {})
+    project = mixed(lambda item: rng.normal(0.0, 0.1, (1, 4)) + telling * np.eye(4)[item.label or 0])
     for split in ("pool", "seed"):
         said: list[str] = []
-        observed.say = said.append
-        found = {row.name: row for row in evaluate_panel(observed, split, 60, aggregators=["mixture"])}
+        project.say = said.append
+        found = {row.name: row for row in evaluate_panel(project, split, 60, aggregators=["mixture"])}
         alone, both = found["mixture without the LLMs"], found["mixture"]
         assert (alone.kind, alone.items) == ("baseline", 60)
         assert alone.accuracy > 0.95 if telling else alone.accuracy < 0.5 < both.accuracy
         remarks = [remark for remark in said if remark.startswith(ADD_NOTHING)]
         assert len(remarks) == telling
         assert not telling or "the verdicts of mixture less that of mixture without the LLMs is" in remarks[0]
-    adds = report(observed).llms_add
+    adds = report(project).llms_add
     assert isinstance(adds, LLMsAdd) and adds.lower is not None
     assert (adds.who, adds.than) == ("the verdicts of mixture", "mixture without the LLMs")
     assert adds.on == "60 seed items, cross-fitted" and (adds.lower > 0) != telling

@@ -103,7 +103,7 @@ def verdicts_of(aggregator: str) -> str:
 
 
 def encoders_alone(aggregator: str) -> str:
-    """What an aggregator that no LLM told anything is called beside others."""
+    """What an aggregator is called beside others where no LLM has observed anything."""
     return f"{aggregator} without the LLMs"
 
 
