@@ -102,9 +102,9 @@ class _Encoder:
 def _encoders(project: Project, plan: Plan, learner: Learner | None) -> Iterator[tuple[_Encoder, set[str]]]:
     """Each encoder with the ids of what it reads; one of the panel and of the classifier reads a text once."""
     items, kind = project.store.items, AGGREGATORS.load(plan.setup.aggregator)
-    told = {*needed_for_fit(project), *(one.item_id for one in project.store.runs.selections(plan.run))}
-    asked = told | {*embedded_alone(project, kind, set())}
-    own = {*told, *items.ids("test", labelled=True), *items.ids("validation", labelled=True)}
+    annotated = {*needed_for_fit(project), *(one.item_id for one in project.store.runs.selections(plan.run))}
+    asked = annotated | {*embedded_alone(project, kind, set())}
+    own = {*annotated, *items.ids("test", labelled=True), *items.ids("validation", labelled=True)}
     if STRATEGIES.load(plan.setup.strategy).needs & SIGNALS:
         own |= {*items.ids("pool")[: plan.setup.pool_sample or None]}
     if STOPPING.load(plan.setup.stop).looks:
