@@ -34,8 +34,9 @@ def advance(project: Project, run: str, setup: RunConfig) -> Round | None:
         rounds = project.store.runs.rounds(run)
         unfinished = bool(rounds) and rounds[-1].metrics is None
         number = rounds[-1].number if unfinished else len(rounds)
+        reads = number > 0 and not (unfinished and rounds[-1].fit)  # round 0 asks no LLM, and need not wait for them
         watch = Stopwatch()
-        chosen = number > 0 and settle_run(project, run, setup)  # round 0 asks no LLM, and need not wait for them
+        chosen = reads and settle_run(project, run, setup)
         spent = watch.lap()
         if not unfinished and not start_round(project, run, setup, number):
             return None

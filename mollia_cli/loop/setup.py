@@ -62,12 +62,12 @@ def settle_run(project: Project, run: str, config: RunConfig) -> bool:
     The run's record says what it began with. One that began without (the paper's, or too few seeds) goes on without,
     until ``mollia.toml`` has a number.
     """
-    seen = as_opened(project, config)
-    if not readers(seen, config.cascade):
+    began, now = began_with(project, run), project.settings.annotate.shots
+    if began == 0 or AUTO not in (began, now):
         return False
-    began = began_with(project, run)
-    chosen = began != 0 and settle_shots(project, seen, config.cascade)
-    if began == AUTO and (record := project.store.runs.record(run)):
+    seen = as_opened(project, config)
+    chosen = settle_shots(project, seen, config.cascade)
+    if began == AUTO and readers(seen, config.cascade) and (record := project.store.runs.record(run)):
         record["settings"]["annotate"]["shots"] = max(0, project.settings.annotate.shots)
         project.store.runs.put_record(run, record)
     return chosen

@@ -1,25 +1,30 @@
 """The number of worked examples that is chosen on the seeds."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
-from doubles import FakeLLM
+from doubles import FakeLLM, fake_file
 from typer.testing import CliRunner
 
+from mollia_cli import api
 from mollia_cli.cli.main import app
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.settings import AUTO
 from mollia_cli.insight.evaluate import evaluate_panel
 from mollia_cli.insight.rerun import rerun
+from mollia_cli.loop.aggregate import aggregate
+from mollia_cli.loop.cascade import aggregate_cascade
 from mollia_cli.loop.estimate import estimate
-from mollia_cli.loop.needed import fit_seeds, needed_for_fit
+from mollia_cli.loop.needed import fit_seeds, needed_for_fit, next_items
 from mollia_cli.loop.round import advance
 from mollia_cli.loop.run import run_repeats, run_rounds
 from mollia_cli.loop.setup import open_run
 from mollia_cli.loop.shots import Tried, fewest, settle_shots, try_shots
 from mollia_cli.project.context import Project
 from mollia_cli.project.observe import annotate
+from mollia_cli.project.panel import change_panel
 from mollia_cli.store.project_files import read_settings
 
 MakeProject = Callable[..., Project]
@@ -232,6 +237,40 @@ def test_an_evaluation_chooses_too(undecided: Project, fake_llm: type[FakeLLM]) 
     assert undecided.settings.annotate.shots == 6
     test = undecided.store.items.ids("test")
     assert {len(fake_llm.read[item_id]) for item_id in test} == {6}
+
+
+def test_the_api_chooses_too(undecided: Project, fake_llm: type[FakeLLM]) -> None:
+    fake_llm.queue.extend([*answers(undecided, 5), *answers(undecided, 16)])
+    with api.Project.open(undecided.root) as project:
+        test = project.store.items.ids("test")
+        project.annotate(test)
+        assert project.settings.annotate.shots == 6
+    assert {len(fake_llm.read[item_id]) for item_id in test} == {6}
+
+
+def test_a_cascade_chooses_by_its_own_llms(undecided: Project, fake_llm: type[FakeLLM], tmp_path: Path) -> None:
+    change_panel(undecided, [str(fake_file(tmp_path, name)) for name in ("ada", "bob")])
+    seeds, pool = fit_seeds(undecided), undecided.store.items.ids("pool")[:2]
+    aggregate_cascade(undecided, ["ada", "bob"], 0.9, pool)
+    assert undecided.settings.annotate.shots in (0, 6)
+    assert len([item_id for item_id in fake_llm.asked if item_id not in pool]) == 2 * 2 * len(seeds)  # of three LLMs
+
+
+def test_a_round_that_has_its_verdicts_asks_nobody(undecided: Project, fake_llm: type[FakeLLM]) -> None:
+    undecided.use_annotation(shots=0)
+    annotate(undecided, next_items(undecided))
+    aggregate(undecided)
+    asked = len(fake_llm.asked)
+    undecided.use_annotation(shots=AUTO)
+    run, config = open_run(undecided, "a", rounds=1)
+    advance(undecided, run, config)
+    fit = undecided.store.verdicts.latest_fit()
+    assert fit is not None
+    pick = (undecided.store.items.ids("pool")[0], 0.0, None)
+    undecided.store.runs.start_round(run, 1, [pick], 0.0)
+    undecided.store.runs.update_round(run, 1, fit=fit.id)  # `mollia train`, stopped while it trained
+    assert advance(undecided, run, config) is not None
+    assert len(fake_llm.asked) == asked and undecided.settings.annotate.shots == AUTO
 
 
 def test_without_seeds_nothing_is_chosen_yet(undecided: Project, fake_llm: type[FakeLLM]) -> None:
