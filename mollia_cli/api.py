@@ -155,7 +155,7 @@ class Project(core.Project):
         if ids is None:
             ids = self.store.items.ids(check_split(split)) if split else next_items(self)
         seen = self.with_panel(labelling(self.settings, REPLAY, str(Path(replay).resolve()))) if replay else self
-        settle_shots(self, seen)
+        settle_shots(self, seen, members)
         return annotation.stack(seen, annotation.annotate(seen, ids, members), ids)
 
     def aggregate(

@@ -71,7 +71,8 @@ def annotate(
             wanted = read_ids(ids) if ids else next_items(opened)
             wanted = wanted[:limit] if limit else wanted
         order = split_names(cascade) if cascade else []
-        settle_shots(opened, only=order)
+        only = [model] if model else []
+        settle_shots(opened, only=order or only)
         if cascade:
             from mollia_cli.loop.cascade import ask, check_order, stages_remark
 
@@ -79,7 +80,7 @@ def annotate(
             members = check_order(opened, order)
             talk(stages_remark(done))
         else:
-            members = work.annotate(opened, wanted, [model] if model else [], show_invalid)
+            members = work.annotate(opened, wanted, only, show_invalid)
         names = opened.labels.names
 
         def record(member: work.Member, seen: Any) -> dict[str, Any]:

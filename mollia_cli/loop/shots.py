@@ -33,11 +33,11 @@ class Tried:
 def settle_shots(project: Project, seen: Project | None = None, only: Sequence[str] = ()) -> bool:
     """Where ``annotate.shots`` is AUTO, choose the number and write it into ``mollia.toml``; whether it was chosen now.
 
-    seen: the project as a run sees it, whose panel it is; only: LLMs of it, as of a cascade. Without an LLM nothing is
+    seen: the project as a run sees it, whose panel it is; only: those of it that are to read. Without an LLM nothing is
     to be chosen; on too few labelled seeds nothing can be yet, which is said.
     """
     seen = seen or project
-    if project.settings.annotate.shots != AUTO or not readers(seen, only):
+    if project.settings.annotate.shots != AUTO or not (llms := readers(seen, only)):
         return False
     numbers = to_try(seen)
     if not numbers:
@@ -49,8 +49,8 @@ def settle_shots(project: Project, seen: Project | None = None, only: Sequence[s
         )
         return False
     project.say(
-        f"choosing annotate.shots: the LLMs read {len(tried_on(seen))} seeds with {numbers[0]} and {numbers[1]} worked"
-        " examples (a number in mollia.toml is not tried)"
+        f"choosing annotate.shots: {', '.join(llm.name for llm in llms)} read {len(tried_on(seen))} seeds with"
+        f" {numbers[0]} and {numbers[1]} worked examples (a number in mollia.toml is not tried)"
     )
     tried = try_shots(seen, only)
     shots = fewest(tried)

@@ -103,7 +103,7 @@ def test_the_choice_is_written_down_once(
     assert f"\nshots = {chosen} # chosen on the seeds\n" in path.read_text()
     assert undecided.settings == read_settings(path) and undecided.settings.annotate.shots == chosen
     before, remark = said
-    assert before.startswith("choosing annotate.shots: the LLMs read 18 seeds with 0 and 6 worked examples")
+    assert before.startswith("choosing annotate.shots: fake-llm read 18 seeds with 0 and 6 worked examples")
     assert remark.startswith(f"annotate.shots = {chosen}, chosen on 18 seeds")
     assert f"{right[0] / 18:.3f} with 0, {right[1] / 18:.3f} with 6" in remark
     asked = len(fake_llm.asked)
@@ -283,10 +283,13 @@ def test_without_seeds_nothing_is_chosen_yet(undecided: Project, fake_llm: type[
     assert "cannot be chosen on 0 labelled seeds" in said[0] and len(said) == 1
 
 
-def test_on_the_command_line(undecided: Project, fake_llm: type[FakeLLM]) -> None:
+def test_on_the_command_line(undecided: Project, fake_llm: type[FakeLLM], tmp_path: Path) -> None:
     undecided.use_annotation(shots=0)
     fake_llm.queue.extend([*answers(undecided, 5), *answers(undecided, 16)])
-    result = CliRunner().invoke(app, ["annotate", "--split", "pool", "--limit", "3", "-p", str(undecided.root)])
+    change_panel(undecided, [str(fake_file(tmp_path, "ada"))])  # which is not to read, and so is not asked either
+    typed = ["annotate", "--split", "pool", "--limit", "3", "--model", "fake-llm", "-p", str(undecided.root)]
+    result = CliRunner().invoke(app, typed)
     assert result.exit_code == 0, result.output
     assert "annotate.shots = 6, chosen on 18 seeds" in result.stderr
     assert all(len(fake_llm.read[item_id]) == 6 for item_id in undecided.store.items.ids("pool")[:3])
+    assert len(fake_llm.asked) == 2 * 18 + 3
