@@ -124,8 +124,8 @@ def estimate(project: Project, name: str = "", texts: int = TEXTS, **changes: An
         return Estimate(run, 0, (), NOTHING)
     others = Others()
     undecided = project.settings.annotate.shots == AUTO and not changes.get("paper") and began_with(project, run) != 0
-    trial = to_try(project) if undecided and setup.rounds else []
-    panel = [] if certain(project.panel) else _panel(project, plan, run, texts, trial)
+    numbers = to_try(project) if undecided and setup.rounds else []
+    panel = [] if certain(project.panel) else _panel(project, plan, run, texts, numbers)
     verdicts = [_aggregator(project, plan)] if panel else []
     parts = (*panel, *verdicts, *_learner(project, plan, run))
     return Estimate(run, plan.rounds, parts, _disk(project, plan, len(panel)), others.cores())
@@ -141,16 +141,16 @@ def _plan(project: Project, run: str, setup: RunConfig) -> _Plan:
     return _Plan(setup, done, rounds, min(selecting * setup.batch, left), selected)
 
 
-def _panel(project: Project, plan: _Plan, run: str, texts: int, trial: Sequence[int]) -> list[Part]:
+def _panel(project: Project, plan: _Plan, run: str, texts: int, numbers: Sequence[int]) -> list[Part]:
     chosen = [selection.item_id for selection in project.store.runs.selections(run)]
-    return list(_llms(project, plan, chosen, texts, trial))
+    return list(_llms(project, plan, chosen, texts, numbers))
 
 
-def _llms(project: Project, plan: _Plan, chosen: Sequence[str], texts: int, trial: Sequence[int]) -> Iterable[Part]:
+def _llms(project: Project, plan: _Plan, chosen: Sequence[str], texts: int, numbers: Sequence[int]) -> Iterable[Part]:
     """One part for each LLM: it reads some of the texts that it would have to read, the load timed apart.
 
-    trial: numbers of worked examples of which one is to be chosen; that without any is read now. The seeds are read
-    with the second in any case, and with each later one if more examples help.
+    numbers: of worked examples, of which one is to be chosen; without any the seeds are read now. They are read with
+    the second number in any case, and with each later one if more examples help.
     """
     seeds = {item.id for item in fit_seeds(project)}
     known = list(dict.fromkeys([*needed_for_fit(project), *chosen]))
@@ -161,12 +161,12 @@ def _llms(project: Project, plan: _Plan, chosen: Sequence[str], texts: int, tria
     for place, annotator in enumerate(annotators):
         key = project.store.observations.register(annotator.name, annotator.identity)
         missing = project.store.observations.missing(key, known)
-        tried = tried_on(project) if trial and "prompt" in annotator.identity else []
-        surely = [item_id for item_id in tried or known if item_id in set(missing)]
-        items = project.store.items.get(surely or tried or known)
+        tried = tried_on(project) if numbers and "prompt" in annotator.identity else []
+        unread = set(missing)
+        items = project.store.items.get([item_id for item_id in tried or known if item_id in unread] or tried or known)
         alike = [item for item in items if annotator.half_of(item) == annotator.half_of(items[0])]  # one shared prefix
         sample = _spread_by_length(alike, texts + 1)
-        load, rate = _read(project, annotator, key, [item.id for item in sample if item.id in set(missing)])
+        load, rate = _read(project, annotator, key, [item.id for item in sample if item.id in unread])
         tokens = _tokens_per_text(project, key, sample)
         missing = project.store.observations.missing(key, missing)
         surely = [item_id for item_id in missing if item_id in seeds or not place or not plan.setup.cascade]
@@ -175,10 +175,10 @@ def _llms(project: Project, plan: _Plan, chosen: Sequence[str], texts: int, tria
         doubtful = perhaps + later if place and plan.setup.cascade else 0.0
         certain = len(surely) + (0.0 if doubtful else later)
         if tried:
-            certain, doubtful = certain + len(tried), doubtful + (len(trial) - 2) * len(tried)
+            certain, doubtful = certain + len(tried), doubtful + (len(numbers) - 2) * len(tried)
         wanted = Amount(certain, certain + doubtful / 2, certain + doubtful)
         amount = Amount(wanted.low * tokens.low, wanted.expected * tokens.expected, wanted.high * tokens.high)
-        loading = Amount(load, load, load).times(loads + len(trial) if wanted.high else 0, SPEED)
+        loading = Amount(load, load, load).times(loads + len(numbers) if wanted.high else 0, SPEED)
         yield Part(annotator.name, amount, amount.times(1 / rate if rate else 0.0, SPEED) + loading)
 
 

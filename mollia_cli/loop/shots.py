@@ -34,7 +34,7 @@ def settle_shots(project: Project, seen: Project | None = None, only: Sequence[s
     """Where ``annotate.shots`` is AUTO, choose the number and write it into ``mollia.toml``; whether it was chosen now.
 
     seen: the project as a run sees it, whose panel it is; only: those of it that are to read. Without an LLM nothing is
-    to be chosen; on too few labelled seeds nothing can be yet, which is said.
+    to be chosen; on too few labelled seeds nothing can be yet, which is reported.
     """
     seen = seen or project
     if project.settings.annotate.shots != AUTO or not (llms := readers(seen, only)):
