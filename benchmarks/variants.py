@@ -118,7 +118,10 @@ def opened(root: Path, names: Sequence[str], number: int, options: argparse.Name
     if (root / "mollia.toml").exists():
         project = Project.open(root)
     else:
-        project = Project.create(root, names, panel=options.models, noun=options.noun, random_seed=number)
+        without = {"annotate": {"shots": 0}}  # the variants' project has no seeds to take worked examples from
+        project = Project.create(
+            root, names, panel=options.models, noun=options.noun, random_seed=number, settings=without
+        )
     project.use_threads(options.threads)
     return project
 

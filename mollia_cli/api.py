@@ -25,6 +25,7 @@ from mollia_cli.loop.cascade import Cascaded, aggregate_cascade
 from mollia_cli.loop.generate import Generated, generate
 from mollia_cli.loop.needed import next_items
 from mollia_cli.loop.setup import open_run
+from mollia_cli.loop.shots import settle_shots
 from mollia_cli.project import context as core
 from mollia_cli.project import observe as annotation
 from mollia_cli.project.create import create, new_settings
@@ -154,6 +155,7 @@ class Project(core.Project):
         if ids is None:
             ids = self.store.items.ids(check_split(split)) if split else next_items(self)
         seen = self.with_panel(labelling(self.settings, REPLAY, str(Path(replay).resolve()))) if replay else self
+        settle_shots(self, seen, members)
         return annotation.stack(seen, annotation.annotate(seen, ids, members), ids)
 
     def aggregate(

@@ -135,7 +135,8 @@ def observed(tmp_path: Path) -> Iterator[Project]:
     settings = new_settings(labels, panel=[str(path) for path in members], encoder="all-minilm-l6-v2")
     aggregate = replace(settings.aggregate, aggregator="conditional_logit")
     run = replace(settings.run, method="mollia")
-    create(tmp_path / "observed", of_llms(replace(settings, aggregate=aggregate, run=run)))
+    without = replace(settings.annotate, shots=0)
+    create(tmp_path / "observed", of_llms(replace(settings, annotate=without, aggregate=aggregate, run=run)))
     rng = stream(0, "observed project")
     gold = rng.integers(0, 4, 260)
     logits = rng.normal(0.0, 1.0, (260, 3, 4))
@@ -162,6 +163,7 @@ def small_settings(root: Path) -> None:
     path = root / "mollia.toml"
     text = path.read_text()
     for old, new in (
+        ("shots = -1", "shots = 0"),
         ("epochs = 40", "epochs = 2"),
         ("unlabelled = 500", "unlabelled = 10"),
         ("batch = 50", "batch = 5"),

@@ -65,23 +65,24 @@ def annotate(
 
     with open_project(project, threads) as opened:
         opened.use_annotation(votes=votes, shots=shots)
-        settle_shots(opened)
         if split:
             check_split(split)
             wanted = opened.store.items.ids(split, limit=limit)
         else:
             wanted = read_ids(ids) if ids else next_items(opened)
             wanted = wanted[:limit] if limit else wanted
+        order = split_names(cascade) if cascade else []
+        only = [model] if model else []
+        settle_shots(opened, only=order or only)
         before = opened.store.observations.count()
         if cascade:
             from mollia_cli.loop.cascade import ask, check_order, stages_remark
 
-            order = split_names(cascade)
             done = ask(opened, order, opened.settings.run.threshold if threshold is None else threshold, wanted)
             members = check_order(opened, order)
             talk(stages_remark(done))
         else:
-            members = work.annotate(opened, wanted, [model] if model else [], show_invalid)
+            members = work.annotate(opened, wanted, only, show_invalid)
         names = opened.labels.names
 
         def record(member: work.Member, seen: Any) -> dict[str, Any]:

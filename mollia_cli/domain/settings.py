@@ -41,7 +41,7 @@ class AnnotateSettings:
     template: Annotated[str, Meta(description="The file of the prompt, below the project's folder.")] = "prompt.txt"
     shots: Annotated[
         int, Meta(ge=AUTO, description="Seed items in the prompt, as worked examples; 0 for none, -1 for what is best.")
-    ] = 0
+    ] = AUTO
     votes: Annotated[
         Literal["sampled", "exact"],
         Meta(description="Draw answers, or compute the shares that infinitely many would have."),

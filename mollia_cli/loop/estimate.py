@@ -19,12 +19,13 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Panel, Texts
 from mollia_cli.domain.processor import Others
 from mollia_cli.domain.rng import stream
-from mollia_cli.domain.settings import DISTIL, RunConfig
+from mollia_cli.domain.settings import AUTO, DISTIL, RunConfig
 from mollia_cli.loop.aggregate import embedded_alone
 from mollia_cli.loop.amounts import NOTHING, SPEED, Amount, Part, Plan, spread_by_length
 from mollia_cli.loop.estimate_classifier import classifier_cost
 from mollia_cli.loop.needed import fit_seeds, needed_for_fit
-from mollia_cli.loop.setup import as_opened, planned_run
+from mollia_cli.loop.setup import as_opened, began_with, planned_run
+from mollia_cli.loop.shots import to_try, tried_on
 from mollia_cli.project.context import Project
 from mollia_cli.project.encoders import panel_texts
 from mollia_cli.project.members import certain
@@ -74,7 +75,9 @@ def estimate(project: Project, name: str = "", texts: int = TEXTS, **changes: An
     if not plan.rounds:
         return Estimate(run, 0, (), NOTHING)
     others = Others()
-    panel = [] if certain(project.panel) else list(_llms(project, plan, texts))
+    undecided = project.settings.annotate.shots == AUTO and not changes.get("paper") and began_with(project, run) != 0
+    numbers = to_try(project) if undecided and setup.rounds else []
+    panel = [] if certain(project.panel) else list(_llms(project, plan, texts, numbers))
     verdicts = [_aggregator(project, plan)] if panel else []
     learner, kept = classifier_cost(project, plan)
     parts = (*panel, *verdicts, *learner)
@@ -91,8 +94,12 @@ def _plan(project: Project, run: str, setup: RunConfig) -> Plan:
     return Plan(run, setup, done, rounds, min(selecting * setup.batch, left), selected)
 
 
-def _llms(project: Project, plan: Plan, texts: int) -> Iterable[Part]:
-    """One part for each LLM: it reads some of the texts that it would have to read, the load timed apart."""
+def _llms(project: Project, plan: Plan, texts: int, numbers: Sequence[int]) -> Iterable[Part]:
+    """One part for each LLM: it reads some of the texts that it would have to read, the load timed apart.
+
+    numbers: of worked examples, of which one is to be chosen; without any the seeds are read now. They are read with
+    the second number in any case, and with each later one if more examples help.
+    """
     seeds = {item.id for item in fit_seeds(project)}
     chosen = [selection.item_id for selection in project.store.runs.selections(plan.run)]
     known = list(dict.fromkeys([*needed_for_fit(project), *chosen]))
@@ -101,10 +108,12 @@ def _llms(project: Project, plan: Plan, texts: int) -> Iterable[Part]:
     for place, annotator in enumerate(annotators):
         key = project.store.observations.register(annotator.name, annotator.identity)
         missing = project.store.observations.missing(key, known)
-        items = project.store.items.get(missing or known)
+        tried = tried_on(project) if numbers and "prompt" in annotator.identity else []
+        unread = set(missing)
+        items = project.store.items.get([item_id for item_id in tried or known if item_id in unread] or tried or known)
         alike = [item for item in items if annotator.half_of(item) == annotator.half_of(items[0])]  # one shared prefix
         sample = spread_by_length(alike, texts + 1)
-        load, rate = _read(project, annotator, key, [item.id for item in sample if item.id in set(missing)])
+        load, rate = _read(project, annotator, key, [item.id for item in sample if item.id in unread])
         tokens = _tokens_per_text(project, key, sample)
         missing = project.store.observations.missing(key, missing)
         surely = [item_id for item_id in missing if item_id in seeds or not place or not plan.setup.cascade]
@@ -112,9 +121,11 @@ def _llms(project: Project, plan: Plan, texts: int) -> Iterable[Part]:
         later = plan.future * _share_new(project, chosen)
         doubtful = perhaps + later if place and plan.setup.cascade else 0.0
         certain = len(surely) + (0.0 if doubtful else later)
+        if tried:
+            certain, doubtful = certain + len(tried), doubtful + (len(numbers) - 2) * len(tried)
         wanted = Amount(certain, certain + doubtful / 2, certain + doubtful)
         amount = Amount(wanted.low * tokens.low, wanted.expected * tokens.expected, wanted.high * tokens.high)
-        loading = Amount(load, load, load).times(loads if wanted.high else 0, SPEED)
+        loading = Amount(load, load, load).times(loads + len(numbers) if wanted.high else 0, SPEED)
         yield Part(annotator.name, amount, amount.times(1 / rate if rate else 0.0, SPEED) + loading)
 
 

@@ -15,7 +15,7 @@ from mollia_cli.loop.aggregate import fit_aggregator, verdicts_on
 from mollia_cli.loop.cascade import ask, stages_remark, with_sample
 from mollia_cli.loop.needed import needed_for_fit, unlabelled_sample
 from mollia_cli.loop.select import opinions, select
-from mollia_cli.loop.setup import as_opened, open_run
+from mollia_cli.loop.setup import as_opened, open_run, settle_run
 from mollia_cli.loop.train import Labelled, Stopwatch, evaluate, keep_model, train_learner
 from mollia_cli.project.context import Project
 from mollia_cli.project.labels import certain_verdicts, decided_verdicts, labelled_by_people
@@ -32,12 +32,16 @@ def advance(project: Project, run: str, setup: RunConfig) -> Round | None:
     """
     with project.hold(run):
         rounds = project.store.runs.rounds(run)
-        if rounds and rounds[-1].metrics is None:
-            number = rounds[-1].number
-        else:
-            number = len(rounds)
-            if not start_round(project, run, setup, number):
-                return None
+        unfinished = bool(rounds) and rounds[-1].metrics is None
+        number = rounds[-1].number if unfinished else len(rounds)
+        reads = number > 0 and not (unfinished and rounds[-1].fit)  # round 0 asks no LLM, and need not wait for them
+        watch = Stopwatch()
+        chosen = reads and settle_run(project, run, setup)
+        spent = watch.lap()
+        if not unfinished and not start_round(project, run, setup, number):
+            return None
+        if chosen:
+            project.store.runs.update_round(run, number, seconds={"examples": spent})
         return finish_round(project, run, setup, number)
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from mollia_cli import models
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.settings import DISTIL, ENDS, PAPER, PAPER_ONLY, SECTIONS, RunConfig, by_paper, checked
+from mollia_cli.domain.settings import AUTO, DISTIL, ENDS, PAPER, PAPER_ONLY, SECTIONS, RunConfig, by_paper, checked
 from mollia_cli.loop.cascade import check_order
-from mollia_cli.loop.shots import settle_shots
+from mollia_cli.loop.shots import readers, settle_shots
 from mollia_cli.loop.train import validation_rule
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import current_run
@@ -39,9 +39,9 @@ def open_run(project: Project, name: str = "", *, paper: bool = False, **changes
     is making rounds of it, RefusedError; an encoder that is not here, NotFoundError.
     """
     run, config = planned_run(project, name, paper=paper, **changes)
-    if config.rounds:
-        settle_shots(project, as_opened(project, config))
     record = run_record(project) if project.store.runs.config(run) is None else None
+    if record and paper and project.settings.annotate.shots == AUTO:
+        record["settings"]["annotate"]["shots"] = PAPER["annotate"]["shots"]
     with project.hold(run):
         project.store.runs.put(run, config, record)
     for remark in _changed_since(project, run):
@@ -56,6 +56,29 @@ def as_opened(project: Project, config: RunConfig) -> Project:
     return seen.with_panel(labelling(seen.settings, config.annotator, config.replay))
 
 
+def settle_run(project: Project, run: str, config: RunConfig) -> bool:
+    """Before a run's panel reads: the number of worked examples is chosen where it is to be; whether LLMs were asked.
+
+    The run's record says what it began with. One that began without (the paper's, or too few seeds) goes on without,
+    until ``mollia.toml`` has a number.
+    """
+    began, now = began_with(project, run), project.settings.annotate.shots
+    if began == 0 or AUTO not in (began, now):
+        return False
+    seen = as_opened(project, config)
+    chosen = settle_shots(project, seen, config.cascade)
+    if began == AUTO and readers(seen, config.cascade) and (record := project.store.runs.record(run)):
+        record["settings"]["annotate"]["shots"] = max(0, project.settings.annotate.shots)
+        project.store.runs.put_record(run, record)
+    return chosen
+
+
+def began_with(project: Project, run: str) -> int:
+    """The number of worked examples that a run began with; AUTO where its panel has not read anything."""
+    record = project.store.runs.record(run)
+    return AUTO if record is None else int(record["settings"]["annotate"]["shots"])
+
+
 def _changed_since(project: Project, run: str) -> Iterator[str]:
     """What mollia.toml says otherwise than when the run was opened: what the run keeps, and what it goes on with."""
     then = (project.store.runs.record(run) or {}).get("settings", {})
@@ -65,14 +88,19 @@ def _changed_since(project: Project, run: str) -> Iterator[str]:
         pairs = section.items() if name in SECTIONS else [("", section)]
         for key, now in pairs:
             was = then.get(name, {}).get(key, now) if key else then.get(name, now)
-            if was == now or key == "threads" or key in ENDS:
-                continue
             setting = f"{name}.{key}" if key else name
+            if was == now or key == "threads" or key in ENDS or (setting == "annotate.shots" and _unsettled(was, now)):
+                continue
             (kept if name in _FIXED else changed).append(f"{setting} {was!r}, not {now!r}")
     if kept:
         yield f"run {run} keeps what it was opened with: {'; '.join(kept)} (--run NEW takes the new settings)"
     if changed:
         yield f"run {run} was opened with {'; '.join(changed)}: its next rounds will differ from those it has"
+
+
+def _unsettled(was: int, now: int) -> bool:
+    """Whether a number of worked examples is no other than it was: not chosen yet then, or without any until it is."""
+    return was == AUTO or (was, now) == (0, AUTO)
 
 
 def planned_run(project: Project, name: str = "", *, paper: bool = False, **changes: Any) -> tuple[str, RunConfig]:
@@ -119,7 +147,8 @@ def planned_run(project: Project, name: str = "", *, paper: bool = False, **chan
 def _unlike_paper(project: Project) -> Iterator[str]:
     """What a project's prompt and votes are otherwise than the paper's."""
     for key, value in PAPER["annotate"].items():
-        if (now := getattr(project.settings.annotate, key)) != value:
+        now = getattr(project.settings.annotate, key)
+        if now != value and not (key == "shots" and _unsettled(value, now)):
             yield f"annotate.{key} is {now!r}, not {value!r}"
     if prompt_template(project) != builtin_template("paper"):
         yield f"{project.settings.annotate.template} is not the paper's prompt"

@@ -14,7 +14,7 @@ from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item, content_id
 from mollia_cli.domain.members import ENCODER, LLAMA, MemberSpec, check_distinct, options_of
 from mollia_cli.domain.prompting import Decoding, Prompt, Shots
-from mollia_cli.domain.settings import SETTINGS_FILE
+from mollia_cli.domain.settings import AUTO, SETTINGS_FILE
 from mollia_cli.project.context import Project
 from mollia_cli.project.kernels import file_kernels
 from mollia_cli.project.learner import run_config
@@ -221,6 +221,8 @@ def preview(project: Project, item_id: str = "", text: str = "", only: Sequence[
     shown = [] if text else [item_id] if item_id else project.store.items.ids("pool")[:1]
     text = text or "(the text)"
     item = project.store.items.get(shown)[0] if shown else Item(content_id(text), text)
+    if project.settings.annotate.shots == AUTO:
+        project.say("annotate.shots is -1, and no number of worked examples is chosen yet: shown without any")
     if any(worked_examples(project)):
         project.say("half of the texts are read with these worked examples, the other half with as many others")
     for annotator in panel_annotators(project, only):

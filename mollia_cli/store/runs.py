@@ -84,6 +84,11 @@ class RunStore:
                 [name, json.dumps(asdict(config)), stamp, f"{stamp}#{count:03d}", record and json.dumps(record)],
             )
 
+    def put_record(self, name: str, record: Mapping[str, Any]) -> None:
+        """Replace a run's record."""
+        with self._journal.entry("record", {"runs": [(name,)]}):
+            self._db.execute("UPDATE runs SET record = ? WHERE name = ?", [json.dumps(record), name])
+
     def stopped(self, name: str) -> str:
         """Why a run ended before its number of rounds; "" where it did not."""
         row = self._db.execute("SELECT stopped FROM runs WHERE name = ?", [name]).fetchone()

@@ -11,7 +11,7 @@ from mollia_cli.aggregators.conditional_logit import ConditionalLogit
 from mollia_cli.aggregators.mixture import Mixture
 from mollia_cli.domain.decisions import IGNORE, Decision
 from mollia_cli.domain.labels import LabelSet
-from mollia_cli.domain.settings import Settings
+from mollia_cli.domain.settings import AUTO, Settings
 from mollia_cli.loop.aggregate import embedded_alone, fit_aggregator, verdicts_on
 from mollia_cli.machine.demo import LABELS, demo_messages
 from mollia_cli.project.create import create, new_settings
@@ -45,6 +45,7 @@ def test_the_defaults_are_the_mixture_distilled_into_a_linear_head() -> None:
     shipped = settings_record(Settings(LabelSet(("a", "b"), ("", ""))))
     assert shipped["aggregate"]["aggregator"] == "mixture"
     assert shipped["learner"]["name"] == "linear"
+    assert shipped["annotate"]["shots"] == AUTO
     assert (shipped["run"]["method"], shipped["run"]["strategy"]) == ("distil", "random")
 
 
