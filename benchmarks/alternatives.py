@@ -242,6 +242,12 @@ def mollia_default(data: Material, draw: Draw) -> Answer:
     Calibrated verdicts of the default aggregator, whose panel has the LLMs and every encoder, on all that was read, and
     a linear head that learns their probabilities. What the LLMs were shown, it learns from alone.
     """
+    verdicts = default_verdicts(data, draw)
+    return Answer(distilled(data, draw, verdicts), verdicts.argmax(axis=1))
+
+
+def default_verdicts(data: Material, draw: Draw, reviewed: int = 0) -> FloatArray:
+    """[m, K] of the draw's pool; the last ``reviewed`` of the labels are learned from and do not calibrate."""
     panel = data.panel if data.shown is None else data.shown
     assert panel is not None
     panel = replace(panel, texts=data.read)
@@ -249,9 +255,9 @@ def mollia_default(data: Material, draw: Draw) -> Answer:
     kind: type[Aggregator] = AGGREGATORS.load(DEFAULT)
     seed, pool = panel.take(draw.given[keep]), panel.take(draw.pool)
     both = pool.joined(unobserved(panel.take(draw.unread)))
-    fitted, known = fit_calibrated(kind, seed, draw.labels[keep], both, draw.number, np.arange(len(seed)))
-    verdicts = tempered(fitted.predict_proba(pool), known.temperature)
-    return Answer(distilled(data, draw, verdicts), verdicts.argmax(axis=1))
+    measured = np.arange(len(seed) - reviewed)
+    fitted, known = fit_calibrated(kind, seed, draw.labels[keep], both, draw.number, measured)
+    return tempered(fitted.predict_proba(pool), known.temperature)
 
 
 def unobserved(panel: Panel) -> Panel:
