@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -74,9 +75,9 @@ class Material:
         """[n, d] rows of length 1: the encoder's last layer."""
         return self.embedded[encoder].sentences
 
-    @property
+    @cached_property
     def read(self) -> Texts:
-        """The encoders as a panel's members; ids are numbers of texts."""
+        """The encoders as a panel's members; ids are numbers of texts. One object: the aggregator keeps its view."""
         return Texts(tuple(self.embedded), lambda name, ids: self.embedded[name].thirds[[int(row) for row in ids]])
 
 

@@ -7,6 +7,8 @@ import pytest
 from doubles import FakeLLM
 
 from mollia_cli.domain.decisions import IGNORE, LABEL, Decision
+from mollia_cli.domain.items import Item
+from mollia_cli.insight.rerun import rerun
 from mollia_cli.insight.review import open_review
 from mollia_cli.insight.status import next_step, status
 from mollia_cli.loop.round import train_now
@@ -128,3 +130,11 @@ def test_train_learns_from_a_label_that_was_changed(finished: Project) -> None:
     other = (finished.store.decisions.labels()[item_id] + 1) % len(finished.labels)
     finished.store.decisions.add(Decision(item_id, LABEL, "anna", other))
     assert train_now(finished).number == 3
+
+
+def test_a_round_that_selected_nothing_is_repeated_as_such(finished: Project) -> None:
+    with finished.store.transaction():
+        finished.store.items.add([Item("new", "Where is my invoice?", "seed", 0)], "later")
+    assert len(again(finished)) == 1
+    found = rerun(finished, "main")
+    assert found.compared == 3 and not [one for one in found.differences if one.what == "items"]
