@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,9 @@ class Material:
         """[n, d] rows of length 1: the encoder's last layer."""
         return self.embedded[encoder].sentences
 
-    @property
+    @cached_property
     def read(self) -> Texts:
-        """The encoders as a panel's members; ids are numbers of texts."""
+        """The encoders as a panel's members; ids are numbers of texts. One object: the aggregator keeps its view."""
         return Texts(tuple(self.embedded), lambda name, ids: self.embedded[name].thirds[[int(row) for row in ids]])
 
 
@@ -243,6 +244,12 @@ def mollia_default(data: Material, draw: Draw) -> Answer:
     Calibrated verdicts of the default aggregator, whose panel has the LLMs and every encoder, on all that was read, and
     a linear head that learns their probabilities. What the LLMs were shown, it learns from alone.
     """
+    verdicts = default_verdicts(data, draw)
+    return Answer(distilled(data, draw, verdicts), verdicts.argmax(axis=1))
+
+
+def default_verdicts(data: Material, draw: Draw, reviewed: int = 0) -> FloatArray:
+    """[m, K] of the draw's pool; the last ``reviewed`` of the labels are learned from and do not calibrate."""
     panel = data.panel if data.shown is None else data.shown
     assert panel is not None
     panel = replace(panel, texts=data.read)
@@ -250,9 +257,9 @@ def mollia_default(data: Material, draw: Draw) -> Answer:
     kind: type[Aggregator] = AGGREGATORS.load(DEFAULT)
     seed, pool = panel.take(draw.given[keep]), panel.take(draw.pool)
     both = pool.joined(unobserved(panel.take(draw.unread)))
-    fitted, known = fit_calibrated(kind, seed, draw.labels[keep], both, draw.number, np.arange(len(seed)))
-    verdicts = tempered(fitted.predict_proba(pool), known.temperature)
-    return Answer(distilled(data, draw, verdicts), verdicts.argmax(axis=1))
+    measured = np.arange(len(seed) - reviewed)
+    fitted, known = fit_calibrated(kind, seed, draw.labels[keep], both, draw.number, measured)
+    return tempered(fitted.predict_proba(pool), known.temperature)
 
 
 def unobserved(panel: Panel) -> Panel:

@@ -43,7 +43,7 @@ def review(
     Shows each text with the verdict, what each LLM and the run's classifier think, and one key for each
     label; ? shows all keys, the labels' descriptions, and the guidelines if the project's folder has
     a guidelines.md. Every decision is stored at once, with who made it and when. Labels override
-    verdicts and go into the next fit; `mollia status` says what they changed.
+    verdicts and go into the next fit; `mollia run` learns from them and says what they changed.
 
     Example: mollia review --below 0.7
     """
@@ -112,4 +112,5 @@ def _sum_up(sitting: "Review") -> None:
     if judged:
         talk(f"{against} of {judged} labels contradict the verdict")
     if acts["label"]:
-        talk(f"next: mollia {'run' if sitting.seed else 'aggregate, or mollia round'} (learns from these labels)")
+        alone = "" if sitting.seed else "; for verdicts alone: mollia aggregate"
+        talk(f"next: mollia run (learns from these labels){alone}")

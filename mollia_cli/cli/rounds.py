@@ -90,6 +90,8 @@ def run_(
 
     Stopped anywhere, the same command continues. With --stop it ends before its number of rounds
     when the classifier has stopped learning, and says why; no test label is looked at for that.
+    A run that has ended makes a round more where people have labelled since (mollia review): it
+    selects nothing, learns from these labels and says what they changed.
 
     Example: mollia run --rounds 30 --stop agreement
     """

@@ -102,7 +102,8 @@ def rerun(project: Project, run: str, ask_again: bool = False) -> Rerun:
 def _repeat(project: Project, copy: Project, run: str, setup: RunConfig, old: Round) -> list[Difference]:
     """One round again: what is different."""
     setup = replace(setup, rounds=(old.metrics or {}).get("of_rounds", setup.rounds))
-    start_round(copy, run, setup, old.number)
+    selected = bool(project.store.runs.selections(run, old.number))
+    start_round(copy, run, setup, old.number, selected)
     found = list(_selections(project, copy, run, old.number))
     if any(one.what == "items" for one in found):
         return found

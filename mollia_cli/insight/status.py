@@ -6,6 +6,7 @@ from mollia_cli import models
 from mollia_cli.domain.members import ENCODER, LLAMA, MemberSpec
 from mollia_cli.domain.report import Corrections
 from mollia_cli.insight.corrections import corrections
+from mollia_cli.loop.answers import new_labels
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import current_run
 from mollia_cli.project.members import encoder_name, llm_name
@@ -53,7 +54,8 @@ class Status:
     """A project's state.
 
     items: split -> {"items": n, "labelled": n}; synthetic: label -> how many; run: the current one, None before its
-    first round; stopped: why it has ended, "" while it goes on; rounds: those of ``run``.
+    first round; stopped: why it has ended, "" while it goes on; rounds: those of ``run``; new_labels: the last
+    of them does not know all labels that people have given.
     """
 
     project: str
@@ -69,6 +71,7 @@ class Status:
     runs: tuple[str, ...]
     stopped: str
     rounds: tuple[Round, ...]
+    new_labels: bool
 
     @property
     def models(self) -> tuple[ModelState, ...]:
@@ -82,6 +85,7 @@ def status(project: Project) -> Status:
     run = current_run(project)
     fit = store.verdicts.latest_fit()
     encoder = project.settings.learner.encoder
+    rounds = tuple(store.runs.rounds(run))
     return Status(
         project=str(project.root),
         labels=project.labels.names,
@@ -95,7 +99,8 @@ def status(project: Project) -> Status:
         run=run if store.runs.config(run) else None,
         runs=tuple(store.runs.names()),
         stopped=store.runs.stopped(run),
-        rounds=tuple(store.runs.rounds(run)),
+        rounds=rounds,
+        new_labels=bool(rounds) and rounds[-1].metrics is not None and new_labels(project, rounds[-1]),
     )
 
 
@@ -114,7 +119,11 @@ def next_step(state: Status) -> str:
         return "mollia run --rounds 10"
     if state.rounds[-1].metrics is None:
         return "mollia round (continues the unfinished one)"
-    return "mollia predict texts.csv" if state.stopped else "mollia round"
+    if state.new_labels:
+        return "mollia run (learns from the labels that it has not seen)"
+    if state.stopped or state.rounds[-1].number >= state.rounds[-1].metrics.get("of_rounds", 0):
+        return "mollia review --limit 25, then mollia run; or mollia predict texts.csv"
+    return "mollia round"
 
 
 def _member(project: Project, spec: MemberSpec) -> ModelState:

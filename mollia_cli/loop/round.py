@@ -12,6 +12,7 @@ from mollia_cli.domain.metrics import micro_f1
 from mollia_cli.domain.settings import DISTIL, RunConfig
 from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.loop.aggregate import fit_aggregator, verdicts_on
+from mollia_cli.loop.answers import labels_learned, new_labels, say_what_changed
 from mollia_cli.loop.cascade import ask, stages_remark, with_sample
 from mollia_cli.loop.needed import needed_for_fit, unlabelled_sample
 from mollia_cli.loop.select import opinions, select
@@ -25,10 +26,11 @@ from mollia_cli.store.runs import Round, Selection
 from mollia_cli.store.verdicts import Fit
 
 
-def advance(project: Project, run: str, setup: RunConfig) -> Round | None:
+def advance(project: Project, run: str, setup: RunConfig, selects: bool = True) -> Round | None:
     """One round of a run: finish the one that was left unfinished, else make the next; None when the pool is used up.
 
-    Round 0 trains on the seed set alone.
+    Round 0 trains on the seed set alone. ``selects`` False: the next one selects nothing, and learns again from what
+    is labelled and what was selected before.
     """
     with project.hold(run):
         rounds = project.store.runs.rounds(run)
@@ -38,19 +40,22 @@ def advance(project: Project, run: str, setup: RunConfig) -> Round | None:
         watch = Stopwatch()
         chosen = reads and settle_run(project, run, setup)
         spent = watch.lap()
-        if not unfinished and not start_round(project, run, setup, number):
+        if not unfinished and not start_round(project, run, setup, number, selects and number > 0):
             return None
         if chosen:
             project.store.runs.update_round(run, number, seconds={"examples": spent})
-        return finish_round(project, run, setup, number)
+        record = finish_round(project, run, setup, number)
+        if number:
+            say_what_changed(project, rounds[number - 1], record)
+        return record
 
 
-def start_round(project: Project, run: str, setup: RunConfig, number: int) -> bool:
-    """Select the items of a new round, and record it; False when the pool is used up."""
+def start_round(project: Project, run: str, setup: RunConfig, number: int, selects: bool) -> bool:
+    """Record a new round with the items that it selects, if it does; False when the pool is used up."""
     project = as_opened(project, setup)
     watch = Stopwatch()
     picks: list[tuple[str, float, int | None]] = []
-    if number > 0:
+    if selects:
         chosen = select(project, setup.strategy, setup.batch, run, setup.pool_sample)
         if not chosen:
             project.say(f"run {run}: every pool item has been selected")
@@ -85,7 +90,7 @@ def finish_round(project: Project, run: str, setup: RunConfig, number: int) -> R
         verdicts = Verdicts.none(len(project.labels))
     metrics: dict[str, Any] = _verdict_quality(project, selections, verdicts)
     watch = Stopwatch()
-    people = labelled_by_people(project)
+    people, learned = labelled_by_people(project), labels_learned(project)
     labelled = _labelled([*seed, *people], selections, verdicts, cited is None and certain(project.panel))
     before = project.store.runs.rounds(run)[:number]
     lambda_before = (before[-1].metrics or {}).get("lambda") if before else None
@@ -94,7 +99,8 @@ def finish_round(project: Project, run: str, setup: RunConfig, number: int) -> R
     model = keep_model(project, learner, run, number)
     scores = evaluate(project, learner)
     _record(project, run, number, "evaluate", watch)
-    metrics |= {"selected": sum(s.round == number for s in selections), **training, **scores, "people": len(people)}
+    metrics |= {"selected": sum(s.round == number for s in selections), **training, **scores}
+    metrics |= {"people": len(people), **learned}
     metrics["of_rounds"] = setup.rounds  # lambda grows towards the last of them, and they may become more
     project.store.runs.update_round(run, number, model=model, metrics=metrics)
     return project.store.runs.rounds(run)[number]
@@ -210,8 +216,7 @@ def _train_further(project: Project, run: str, setup: RunConfig) -> Round:
     confidences = {} if fit is None else project.store.verdicts.confidences(fit.id)
     fresh = [i for i in project.store.items.ids("pool") if i in confidences and i not in taken]
     known = fit is None or (bool(rounds) and rounds[-1].fit == fit.id)
-    people = len(labelled_by_people(project))
-    if rounds and known and not fresh and people == (rounds[-1].metrics or {}).get("people", 0):
+    if rounds and known and not fresh and not new_labels(project, rounds[-1]):
         raise MolliaError(
             f"run {run!r} has trained on every item that has a verdict",
             "select, annotate and aggregate more items first, or use `mollia round` or `mollia review`",

@@ -6,6 +6,7 @@ from typing import Any
 
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.settings import RunConfig
+from mollia_cli.loop.answers import labels_learned, new_labels
 from mollia_cli.loop.round import advance
 from mollia_cli.loop.setup import check_panel, open_run
 from mollia_cli.loop.stop import stop_reason
@@ -29,20 +30,24 @@ def run_rounds(
 ) -> list[Round]:
     """Advance until round ``until`` is finished, the pool is used up or the run's criterion is met.
 
-    ``done`` hears of every round. A panel that cannot be asked here is refused before the first training.
+    A run that has come there and does not know all labels that people have given makes a round more, which selects
+    nothing. ``done`` hears of every round. A panel that cannot be asked here is refused before the first training.
     """
     with project.hold(run), models_kept(project):
         while True:
             rounds = project.store.runs.rounds(run)
             finished = [record for record in rounds if record.metrics is not None]
             between = bool(finished) and len(finished) == len(rounds)
-            if between and (stop_reason(project, run, setup, finished) or finished[-1].number >= until):
-                return finished
+            ended = between and bool(stop_reason(project, run, setup, finished) or finished[-1].number >= until)
             if not rounds and until:
                 check_panel(project, setup)
-            record = advance(project, run, setup)
+            record = None if ended else advance(project, run, setup)
             if record is None:
-                return finished
+                if not new_labels(project, finished[-1]):
+                    return finished
+                _say_new_labels(project, run, finished[-1])
+                record = advance(project, run, setup, selects=False)
+                assert record is not None
             done(record)
 
 
@@ -66,6 +71,14 @@ def run_repeats(
         rounds = run_rounds(project, run, own, changes.get("rounds") or setup.rounds, done)
         finished[run] = Finished(rounds, project.store.runs.stopped(run))
     return finished
+
+
+def _say_new_labels(project: Project, run: str, last: Round) -> None:
+    now, then = labels_learned(project)["gold"], (last.metrics or {})["gold"]
+    project.say(
+        f"run {run}: labels have changed since round {last.number} ({now} now, {then} then);"
+        f" round {last.number + 1} learns from them"
+    )
 
 
 def repeat_name(run: str, repeat: int) -> str:

@@ -64,7 +64,7 @@ def test_from_texts_to_a_classifier(make_real_project: MakeProject, tmp_path: Pa
     assert sum(row["source"] == "conditional_logit" for row in rows) == 10
     state = status(project)
     assert state.rounds[-1].metrics is not None
-    assert next_step(state) == "mollia round"
+    assert next_step(state) == "mollia review --limit 25, then mollia run; or mollia predict texts.csv"
 
 
 def test_what_is_stored_is_not_computed_again(make_project: MakeProject, fake_llm: type[FakeLLM]) -> None:

@@ -144,7 +144,7 @@ def test_what_the_last_aggregation_has_left_out_is_not_trained_on_and_said(
 def test_a_round_that_waits_for_the_panel_is_not_finished_by_training(observed: Project, learner: Attentive) -> None:
     run, setup = open_run(observed, strategy="random", batch=5)
     rounds.advance(observed, run, setup)
-    rounds.start_round(observed, run, setup, 1)
+    rounds.start_round(observed, run, setup, 1, selects=True)
     by_vote(observed)
     with pytest.raises(MolliaError, match="round 1 of run 'main'") as caught:
         rounds.train_now(observed)
