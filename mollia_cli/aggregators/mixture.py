@@ -68,7 +68,7 @@ class Solver:
         penalty = np.full(design.shape[1], ridge)
         penalty[-1] = 1e-6
         weighted = design.T * weights
-        solved = np.linalg.solve(weighted @ design + np.diag(penalty), weighted)
+        solved: FloatArray = np.linalg.solve(weighted @ design + np.diag(penalty), weighted)
         leverage = np.minimum(np.einsum("nd,dn->n", design, solved), 1.0 - 1e-6)
         return cls(design, weights.copy(), solved, leverage)
 
@@ -161,6 +161,10 @@ class Mixture(Aggregator):
         n, classes = gold.shape
         ridge = Ridge(self.shared, self.bias, np.zeros(0))
         return fit_logit(_logs(members), np.zeros((n, 0)), gold, np.ones(n), ridge, start(len(members), classes, 0))
+
+    def knows(self, item_id: str) -> bool:
+        """Whether it has learned from the text, whose probabilities it keeps."""
+        return bool(self._encoders) and _key(item_id) in self._known
 
     def _predict(self, panel: Panel) -> FloatArray:
         """What it learned from as it was predicted then, without its own target; other texts by the head of all."""

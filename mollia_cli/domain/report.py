@@ -366,7 +366,7 @@ class DataCard:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """The classifier of a round: what it was trained on and how, and where it is; sha256: of its weights."""
+    """A round's classifier: what it was trained on (unread: by encoders alone) and where it is; sha256: its weights."""
 
     run: str
     round: int
@@ -375,6 +375,7 @@ class ModelCard:
     seeds: int
     verdicts: int
     trained_on: int
+    unread: int
     validation: str
     epochs: int
     folder: str

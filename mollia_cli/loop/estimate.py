@@ -22,6 +22,7 @@ from mollia_cli.domain.processor import Others
 from mollia_cli.domain.rng import stream
 from mollia_cli.domain.settings import DISTIL, RunConfig
 from mollia_cli.learners.base import DROPOUT, EMBEDDINGS, PERTURBED, PROBABILITIES, Examples, take
+from mollia_cli.loop.aggregate import embedded_alone
 from mollia_cli.loop.needed import fit_seeds, needed_for_fit
 from mollia_cli.loop.setup import as_opened, planned_run
 from mollia_cli.loop.stop import STOP_SET
@@ -284,11 +285,13 @@ def _steps(project: Project, examples: int, least: int) -> int:
 
 
 def _examples(project: Project, plan: _Plan, number: int) -> int:
-    """What a round trains on, about: seeds, selected items and (method distil) the other annotated ones."""
+    """What a round trains on, about: seeds, selected items and (method distil) whatever else has a verdict."""
     seeds = len(project.store.items.ids("seed", labelled=True))
-    selected = min(number * plan.setup.batch, len(project.store.items.ids("pool")))
-    others = project.settings.aggregate.unlabelled if plan.setup.method == DISTIL and number else 0
-    return int(seeds + selected + others)
+    verdicts = number * plan.setup.batch
+    if plan.setup.method == DISTIL and number:
+        unread = embedded_alone(project, AGGREGATORS.load(plan.setup.aggregator), ())
+        verdicts += project.settings.aggregate.unlabelled + len(unread)
+    return int(seeds + min(verdicts, len(project.store.items.ids("pool"))))
 
 
 def _epochs(project: Project, plan: _Plan, run: str, examples: int) -> Amount:
