@@ -62,7 +62,7 @@ class Aggregator(ABC):
         return self._predict(panel)
 
     def knows(self, item_id: str) -> bool:
-        """Whether it keeps probabilities of the item, so that nothing has to be read for them; of one that ``reads``."""
+        """Whether it keeps the item's probabilities, so that no text has to be read for them; of one that ``reads``."""
         return False
 
     def settings(self) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class Solver:
         penalty = np.full(design.shape[1], ridge)
         penalty[-1] = 1e-6
         weighted = design.T * weights
-        solved: FloatArray = np.linalg.solve(weighted @ design + np.diag(penalty), weighted)
+        solved = np.asarray(np.linalg.solve(weighted @ design + np.diag(penalty), weighted), dtype=np.float64)
         leverage = np.minimum(np.einsum("nd,dn->n", design, solved), 1.0 - 1e-6)
         return cls(design, weights.copy(), solved, leverage)
 
