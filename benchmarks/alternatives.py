@@ -234,22 +234,25 @@ def mixture_without_llms(data: Material, draw: Draw) -> Answer:
     """mollia's mixture where no LLM takes part, and the classifier that it trains."""
     rows, classes = np.concatenate([draw.given, draw.pool, draw.unread]), len(data.labels)
     blocks = [[made.thirds[rows, place] for place in range(made.thirds.shape[1])] for made in data.embedded.values()]
-    found = Mixture().mix(View.fit(blocks)(blocks), draw.labels, classes).pool[: len(draw.pool)]
-    return Answer(distilled(data, draw, found), found.argmax(axis=1))
+    found = Mixture().mix(View.fit(blocks)(blocks), draw.labels, classes).pool
+    return Answer(distilled(data, draw, found), found[: len(draw.pool)].argmax(axis=1))
 
 
 def mollia_default(data: Material, draw: Draw) -> Answer:
     """What `mollia init`, `import`, `run` without an option do, by the code that they call.
 
-    Calibrated verdicts of the default aggregator, whose panel has the LLMs and every encoder, on all that was read, and
-    a linear head that learns their probabilities. What the LLMs were shown, it learns from alone.
+    Calibrated verdicts of the default aggregator, whose panel has the LLMs and every encoder, on all that either has
+    read, and a linear head that learns their probabilities. What the LLMs were shown, it learns from alone.
     """
     verdicts = default_verdicts(data, draw)
-    return Answer(distilled(data, draw, verdicts), verdicts.argmax(axis=1))
+    return Answer(distilled(data, draw, verdicts), verdicts[: len(draw.pool)].argmax(axis=1))
 
 
 def default_verdicts(data: Material, draw: Draw, reviewed: int = 0) -> FloatArray:
-    """[m, K] of the draw's pool; the last ``reviewed`` of the labels are learned from and do not calibrate."""
+    """[m + u, K] of the draw's pool, then of what is unread.
+
+    The last ``reviewed`` of the labels are learned from and do not calibrate.
+    """
     panel = data.panel if data.shown is None else data.shown
     assert panel is not None
     panel = replace(panel, texts=data.read)
@@ -259,7 +262,7 @@ def default_verdicts(data: Material, draw: Draw, reviewed: int = 0) -> FloatArra
     both = pool.joined(unobserved(panel.take(draw.unread)))
     measured = np.arange(len(seed) - reviewed)
     fitted, known = fit_calibrated(kind, seed, draw.labels[keep], both, draw.number, measured)
-    return tempered(fitted.predict_proba(pool), known.temperature)
+    return tempered(fitted.predict_proba(both), known.temperature)
 
 
 def unobserved(panel: Panel) -> Panel:
@@ -271,13 +274,14 @@ def unobserved(panel: Panel) -> Panel:
 def distilled(data: Material, draw: Draw, verdicts: FloatArray) -> IntArray:
     """Labels of the test texts by LinearLearner's head on the last encoder, trained as the method distil does.
 
-    verdicts: [m, K] probabilities of the draw's pool.
+    verdicts: [m, K] probabilities of the draw's pool, then of what is unread.
     """
+    rows = np.concatenate([draw.pool, draw.unread])
     thirds, classes = data.embedded[list(data.embedded)[-1]].thirds, len(data.labels)
     gold = Examples.gold([data.texts[row] for row in draw.given], draw.labels, classes)
-    given = Examples.gold([data.texts[row] for row in draw.pool], verdicts.argmax(axis=1), classes)
+    given = Examples.gold([data.texts[row] for row in rows], verdicts.argmax(axis=1), classes)
     examples = join(gold, replace(given, known=np.zeros(len(verdicts), dtype=bool), soft=verdicts))
-    training = thirds[np.concatenate([draw.given, draw.pool])]
+    training = thirds[np.concatenate([draw.given, rows])]
     scaling = Scaling.of(training)
     features, basis = shortened(scaling.apply(training))
     head = fit_head(features, examples, 0.0, choose_ridge(features, examples, 0.0, draw.number))

@@ -90,7 +90,8 @@ def random(seen: Situation) -> FloatArray:
 
 def doubt(seen: Situation) -> FloatArray:
     """What `mollia review` asks first: the least confident verdicts."""
-    return 1.0 - seen.verdicts.max(axis=1)
+    confidence: FloatArray = seen.verdicts.max(axis=1)
+    return 1.0 - confidence
 
 
 def margin(seen: Situation) -> FloatArray:
@@ -108,7 +109,9 @@ def density(seen: Situation) -> FloatArray:
     """Disagreement of members (Jensen-Shannon) times mean similarity to the pool (Settles & Craven 2008)."""
     p = seen.members
     rows = seen.data.sentences(list(seen.data.embedded)[-1])[seen.draw.pool]
-    return (entropy_of(p.mean(axis=1)) - entropy_of(p).mean(axis=1)) * (rows @ rows.mean(axis=0))
+    disagreement: FloatArray = entropy_of(p.mean(axis=1)) - entropy_of(p).mean(axis=1)
+    near: FloatArray = rows @ rows.mean(axis=0)
+    return disagreement * near
 
 
 def crossfit(seen: Situation) -> FloatArray:
@@ -116,7 +119,9 @@ def crossfit(seen: Situation) -> FloatArray:
     given, labels = seen.draw.given, seen.draw.labels
     fold = stream(seen.draw.number, "budget folds").permutation(len(given)) % FOLDS
     fits = [replace(seen.draw, given=given[fold != k], labels=labels[fold != k]) for k in range(FOLDS)]
-    return 1.0 - np.mean([default_verdicts(seen.data, fit) for fit in fits], axis=0).max(axis=1)
+    mean: FloatArray = np.mean([default_verdicts(seen.data, fit)[: len(seen.draw.pool)] for fit in fits], axis=0)
+    confidence: FloatArray = mean.max(axis=1)
+    return 1.0 - confidence
 
 
 def change(seen: Situation) -> FloatArray:
@@ -214,13 +219,14 @@ def measure(way: Way, data: Material, gold: IntArray, start: Draw, draw: Draw) -
     """Accuracies with the draw's labels, and the verdicts [m, K] on its pool."""
     more = len(draw.given) - len(start.given)
     fitted = draw if way.learned else start
-    keep = ~np.isin(fitted.pool, draw.given)
-    verdicts = default_verdicts(data, fitted, more if way.learned and not way.calibrating else 0)[keep]
+    keep = ~np.isin(np.concatenate([fitted.pool, fitted.unread]), draw.given)
+    learned = default_verdicts(data, fitted, more if way.learned and not way.calibrating else 0)[keep]
+    verdicts = learned[: len(draw.pool)]
     right, confidence = verdicts.argmax(axis=1) == gold[draw.pool], verdicts.max(axis=1)
     row: Row = {
         "rest": float(right.mean()),
         "pool": float((right.sum() + more) / len(start.pool)),
-        "test": micro_f1(gold[data.train :], distilled(data, draw, verdicts)),
+        "test": micro_f1(gold[data.train :], distilled(data, draw, learned)),
         "over": float(confidence.mean() - right.mean()),
         "ece": expected_calibration_error(confidence, right),
     }

@@ -12,6 +12,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,8 @@ def llms_alone(data: Material, draw: Draw) -> Answer:
     assert data.panel is not None
     seed, pool = data.panel.take(draw.given), data.panel.take(draw.pool)
     verdicts = AGGREGATORS.load(DEFAULT)().fit(seed, draw.labels, pool, draw.number).predict_proba(pool)
-    return Answer(distilled(data, draw, verdicts), verdicts.argmax(axis=1))
+    read = replace(draw, unread=draw.unread[:0])
+    return Answer(distilled(data, read, verdicts), verdicts.argmax(axis=1))
 
 
 def measure(data: Material, gold: IntArray, options: argparse.Namespace) -> dict[str, dict[str, float]]:

@@ -61,6 +61,10 @@ class Aggregator(ABC):
             return np.zeros((0, self.classes))
         return self._predict(panel)
 
+    def knows(self, item_id: str) -> bool:
+        """Whether it keeps the item's probabilities, so that no text has to be read for them; of one that ``reads``."""
+        return False
+
     def settings(self) -> dict[str, Any]:
         """The settings, by name."""
         return {setting.name: getattr(self, setting.name) for setting in fields(self)}  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from mollia_cli.domain.rng import stream
 # Log-scores go from log(1e-3) to 0: a fifth of that range is a unit.
 _UNIT = 5.0
 _PASSES = 25  # of k-means
+_CLUSTERED = 1_000  # points at most: its landmarks are rough anyway, and of 5,000 it took half of a fit's time
 _FOREST = {
     "objective": "multi:softprob",
     "learning_rate": 0.1,
@@ -32,7 +33,7 @@ class ConditionalLogit(Aggregator):
 
     F_k are the 2N log-scores of class k, with weights w (the trust in each LLM) shared by all
     classes and pulled towards the panel's geometric mean. G are all 2NK of them, which correct
-    confusions, and ``landmarks`` radial features (k-means of seed and pool), which let trust differ
+    confusions, and ``landmarks`` radial features (k-means of some of seed and pool), which let trust differ
     between regions. It is refitted ``rounds`` times with the most confident ``keep`` of the pool
     of each predicted class as hard labels, whose total weight is the seeds'. Small trees, trained
     on one half of these verdicts and used on the other, correct what no logit can; they are mixed
@@ -59,7 +60,9 @@ class ConditionalLogit(Aggregator):
         flat = np.concatenate([shared, unlabelled]).reshape(len(seed) + len(pool), -1)
         self._mean = flat.mean(axis=0)
         flat = (flat - self._mean) / _UNIT
-        self._centres = _centres(flat, self.landmarks, stream(random_seed, "landmarks"))
+        rng = stream(random_seed, "landmarks")
+        some = flat if len(flat) <= _CLUSTERED else rng.choice(flat, _CLUSTERED, replace=False)
+        self._centres = _centres(some, self.landmarks, rng)
         # The median distance as bandwidth is the usual heuristic for radial kernels.
         self._bandwidth = float(np.median(_squared_distances(flat, self._centres))) / 2 or 1.0
         self._kernel_mean = self._kernel(flat).mean(axis=0)

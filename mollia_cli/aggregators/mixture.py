@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -48,6 +48,29 @@ class Head:
     def predict_proba(self, features: FloatArray) -> FloatArray:
         """[n, K] from features [n, d]."""
         return softmax(self.sharpness * (features @ self.coefficients[:-1] + self.coefficients[-1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Solver:
+    """Weighted ridge regression on one design [n, d + 1] for any targets.
+
+    solved: [d + 1, n], which targets are multiplied by; leverage: [n], the hat matrix's diagonal.
+    """
+
+    design: FloatArray
+    weights: FloatArray
+    solved: FloatArray
+    leverage: FloatArray
+
+    @classmethod
+    def of(cls, design: FloatArray, weights: FloatArray, ridge: float) -> Self:
+        """weights: [n]; the design's last column is the intercept's, which is hardly penalised."""
+        penalty = np.full(design.shape[1], ridge)
+        penalty[-1] = 1e-6
+        weighted = design.T * weights
+        solved = np.asarray(np.linalg.solve(weighted @ design + np.diag(penalty), weighted), dtype=np.float64)
+        leverage = np.minimum(np.einsum("nd,dn->n", design, solved), 1.0 - 1e-6)
+        return cls(design, weights.copy(), solved, leverage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +144,29 @@ class Mixture(Aggregator):
             verdicts[seen] = observed[seen]
         weights = seen.astype(np.float64)
         weights[:n] = self.gold_weight
-        for _ in range(self.rounds):
+        solver = Solver.of(design, weights, self.ridge)
+        for number in range(self.rounds):
             targets = one_hot(verdicts.argmax(axis=1), classes)
             targets[:n] = gold
-            predicted, head = _left_out(design, targets, weights, self.ridge)
+            if number == 1:  # what no LLM has read has a verdict now, and from here on only verdicts change
+                weights[n:] = 1.0
+                solver = Solver.of(design, weights, self.ridge)
+            predicted, head = _left_out(solver, targets)
             alone = beside = self._weigher([predicted[:n]], gold)
             verdicts = _weighed(alone, [predicted])
             if observed is not None:
                 beside = self._weigher([observed[:n], predicted[:n]], gold)
                 verdicts[seen] = _weighed(beside, [observed[seen], predicted[seen]])
-            weights[n:] = 1.0
         return Mixed(verdicts[:n], verdicts[n:], head, beside, alone)
 
     def _weigher(self, members: list[FloatArray], gold: FloatArray) -> Logit:
         n, classes = gold.shape
         ridge = Ridge(self.shared, self.bias, np.zeros(0))
         return fit_logit(_logs(members), np.zeros((n, 0)), gold, np.ones(n), ridge, start(len(members), classes, 0))
+
+    def knows(self, item_id: str) -> bool:
+        """Whether it has learned from the text, whose probabilities it keeps."""
+        return bool(self._encoders) and _key(item_id) in self._known
 
     def _predict(self, panel: Panel) -> FloatArray:
         """What it learned from as it was predicted then, without its own target; other texts by the head of all."""
@@ -228,21 +258,17 @@ def _weighed(logit: Logit, members: list[FloatArray]) -> FloatArray:
     return softmax(logit.logits(_logs(members), np.zeros((len(members[0]), 0))))
 
 
-def _left_out(design: FloatArray, targets: FloatArray, weights: FloatArray, ridge: float) -> tuple[FloatArray, Head]:
+def _left_out(solver: Solver, targets: FloatArray) -> tuple[FloatArray, Head]:
     """([n, K] predictions that no row's own target had a part in, the head fitted on all).
 
-    Weighted ridge regression; leaving row i out changes its residual r_i to r_i / (1 - h_i), where h_i is its
-    leverage (Allen 1974: PRESS). A row of weight 0 has leverage 0.
+    Leaving row i out changes its residual r_i to r_i / (1 - h_i), where h_i is its leverage (Allen 1974: PRESS).
+    A row of weight 0 has leverage 0.
     """
-    penalty = np.full(design.shape[1], ridge)
-    penalty[-1] = 1e-6
-    weighted = design * weights[:, None]
-    inverse = np.linalg.inv(weighted.T @ design + np.diag(penalty))
-    coefficients = inverse @ (weighted.T @ targets)
-    fitted = design @ coefficients
-    leverage = np.minimum(weights * np.einsum("nd,nd->n", design @ inverse, design), 1.0 - 1e-6)
-    scores = (fitted - leverage[:, None] * targets) / (1.0 - leverage)[:, None]
-    losses = [-(weights[:, None] * targets * log_softmax(s * scores)).sum() for s in _SHARPNESS]
+    coefficients = solver.solved @ targets
+    leverage = solver.leverage[:, None]
+    scores = (solver.design @ coefficients - leverage * targets) / (1.0 - leverage)
+    weighted = solver.weights[:, None] * targets
+    losses = [-(weighted * log_softmax(s * scores)).sum() for s in _SHARPNESS]
     sharpness = float(_SHARPNESS[int(np.argmin(losses))])
     return softmax(sharpness * scores), Head(coefficients, sharpness)
 

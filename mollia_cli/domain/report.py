@@ -20,8 +20,7 @@ class Missing:
 class ThresholdCheck:
     """Verdicts from ``confidence`` on should reach the precision ``target``: what people's labels show.
 
-    ``reviewed``: such items, drawn at random, that people labelled; ``precision``: the share of them whose verdict has
-    the person's label, with its 95% interval; None where none was reviewed.
+    ``reviewed``: such items, drawn at random, that people labelled; ``precision``: the share that is right of them.
     """
 
     target: float
@@ -368,7 +367,7 @@ class DataCard:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """A round's classifier, how it was trained, where it is; sha256: of its weights; epochs: None where frozen."""
+    """A round's classifier: what it was trained on, where it is. epochs: None where frozen; sha256: of its weights."""
 
     run: str
     round: int
@@ -377,6 +376,7 @@ class ModelCard:
     seeds: int
     verdicts: int
     trained_on: int
+    unread: int
     validation: str
     epochs: int | None
     folder: str

@@ -128,8 +128,9 @@ class RunSettings:
     method: Annotated[
         Literal["distil", "mollia"],
         Meta(
-            description="What a round trains on: the probabilities of all annotated items' verdicts, or as in the paper"
-            " the selected items' labels, weighed by the annotation discrepancy, and their negative labels."
+            description="What a round trains on: the probabilities of the verdicts on all that LLMs or encoders have"
+            " read, or as in the paper the selected items' labels, weighed by the annotation discrepancy, and their"
+            " negative labels."
         ),
     ] = "distil"
     strategy: Annotated[

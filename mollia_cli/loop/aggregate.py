@@ -265,6 +265,29 @@ def verdicts_on(project: Project, fitted: Fitted, ids: Sequence[str]) -> Verdict
     return project.store.verdicts.get(fitted.fit.id, ids)
 
 
+def unread_verdicts(project: Project, number: int) -> Verdicts:
+    """What the fit of a record number keeps of the pool texts that encoders alone have read (``embedded_alone``).
+
+    They are a part of the fit, and not among the verdicts stored under it, which are the LLMs' and are reviewed and
+    exported. There are none where its aggregator reads no texts, or it is a cascade's.
+    """
+    nothing = Verdicts.none(len(project.labels))
+    fit = project.store.verdicts.fit(number)
+    if fit is None or fit.aggregator not in AGGREGATORS:
+        return nothing
+    kind: type[Aggregator] = AGGREGATORS.load(fit.aggregator)
+    if not kind.reads:
+        return nothing
+    made = kind.from_json(fit.state)
+    ids = embedded_alone(project, kind, project.store.verdicts.confidences(fit.id))
+    panel = [Member(name, key) for name, key in zip(made.annotators, fit.panel, strict=True)]
+    unread = unobserved(project, panel, [item_id for item_id in ids if made.knows(item_id)])
+    probabilities = made.predict_proba(unread)
+    if fit.calibration:
+        probabilities = tempered(probabilities, Calibration.from_json(fit.calibration).temperature)
+    return Verdicts(unread.ids, probabilities.argmax(axis=1), probabilities, np.zeros(probabilities.shape, dtype=bool))
+
+
 def _add_missing(project: Project, fitted: Fitted, ids: Sequence[str]) -> None:
     known = set(project.store.verdicts.answers(fitted.fit.id, ids)[0])
     missing = [item_id for item_id in ids if item_id not in known]

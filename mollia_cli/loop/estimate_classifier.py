@@ -104,7 +104,8 @@ def _encoders(project: Project, plan: Plan, learner: Learner | None) -> Iterator
     items, kind = project.store.items, AGGREGATORS.load(plan.setup.aggregator)
     annotated = {*needed_for_fit(project), *(one.item_id for one in project.store.runs.selections(plan.run))}
     asked = annotated | {*embedded_alone(project, kind, set())}
-    own = {*annotated, *items.ids("test", labelled=True), *items.ids("validation", labelled=True)}
+    learned = asked if plan.setup.method == DISTIL else annotated
+    own = {*learned, *items.ids("test", labelled=True), *items.ids("validation", labelled=True)}
     if STRATEGIES.load(plan.setup.strategy).needs & SIGNALS:
         own |= {*items.ids("pool")[: plan.setup.pool_sample or None]}
     if STOPPING.load(plan.setup.stop).looks:
@@ -161,11 +162,14 @@ def _steps(project: Project, examples: int, least: int) -> int:
 
 
 def _examples(project: Project, plan: Plan, number: int) -> int:
-    """What a round trains on, about: seeds, selected items and (method distil) the other annotated ones."""
+    """What a round trains on, about: seeds, selected items and (method distil) whatever else has a verdict."""
     seeds, pool = len(project.store.items.ids("seed", labelled=True)), len(project.store.items.ids("pool"))
     selected = min(number * plan.setup.batch, pool)
-    sample = len(unlabelled_sample(project)) if plan.setup.method == DISTIL and number else 0
-    return seeds + selected + round(sample * (1.0 - selected / pool))
+    others: set[str] = set()
+    if plan.setup.method == DISTIL and number:
+        kind = AGGREGATORS.load(plan.setup.aggregator)
+        others = {*unlabelled_sample(project), *embedded_alone(project, kind, ())}
+    return seeds + selected + round(len(others) * (1.0 - selected / pool))
 
 
 def _epochs(project: Project, plan: Plan, examples: int) -> Amount:

@@ -11,7 +11,7 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.metrics import micro_f1
 from mollia_cli.domain.settings import DISTIL, RunConfig
 from mollia_cli.domain.verdicts import Verdicts
-from mollia_cli.loop.aggregate import fit_aggregator, verdicts_on
+from mollia_cli.loop.aggregate import fit_aggregator, unread_verdicts, verdicts_on
 from mollia_cli.loop.answers import labels_learned, new_labels, say_what_changed
 from mollia_cli.loop.cascade import ask, stages_remark, with_sample
 from mollia_cli.loop.needed import needed_for_fit, unlabelled_sample
@@ -90,6 +90,10 @@ def finish_round(project: Project, run: str, setup: RunConfig, number: int) -> R
         verdicts = Verdicts.none(len(project.labels))
     metrics: dict[str, Any] = _verdict_quality(project, selections, verdicts)
     watch = Stopwatch()
+    if setup.method == DISTIL and (fit := project.store.runs.rounds(run)[number].fit) is not None:
+        unread = unread_verdicts(project, fit)
+        verdicts = verdicts.joined(unread)
+        metrics["unread"] = len(unread)
     people, learned = labelled_by_people(project), labels_learned(project)
     labelled = _labelled([*seed, *people], selections, verdicts, cited is None and certain(project.panel))
     before = project.store.runs.rounds(run)[:number]

@@ -10,6 +10,7 @@ from mollia_cli.aggregators.conditional_logit import ConditionalLogit, _centres
 from mollia_cli.aggregators.features import folds, log_scores, most_confident
 from mollia_cli.aggregators.logit import Ridge, fit_logit, start
 from mollia_cli.aggregators.quality import only
+from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.rng import stream
 
 from .panels import made_panel, panel_of
@@ -114,3 +115,18 @@ def test_landmarks_are_the_middles_of_separate_groups() -> None:
 def test_no_more_landmarks_than_distinct_points() -> None:
     found = _centres(np.repeat(np.eye(2), 5, axis=0), 4, stream(0, "landmarks"))
     assert sorted(found.tolist()) == [[0.0, 1.0], [1.0, 0.0]]
+
+
+def test_of_a_large_pool_some_points_make_the_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else they take half of the fit's time."""
+    panel, gold = made_panel(1300, annotators=2, classes=3)
+    clustered: list[FloatArray] = []
+
+    def seen(points: FloatArray, k: int, rng: np.random.Generator) -> FloatArray:
+        clustered.append(points)
+        return _centres(points, k, rng)
+
+    monkeypatch.setattr("mollia_cli.aggregators.conditional_logit._centres", seen)
+    ConditionalLogit(trees=0).fit(panel.take(range(40)), gold[:40], panel.take(range(40, 1300)))
+    [points] = clustered
+    assert len(np.unique(points, axis=0)) == 1000

@@ -10,7 +10,7 @@ import pytest
 from mollia_cli.aggregators.calibration import cross_fitted, fit_calibrated
 from mollia_cli.aggregators.conditional_logit import ConditionalLogit
 from mollia_cli.aggregators.features import one_hot
-from mollia_cli.aggregators.mixture import Mixture, _left_out, _weighed, panel_logit
+from mollia_cli.aggregators.mixture import Mixture, Solver, _left_out, _weighed, panel_logit
 from mollia_cli.aggregators.views import View
 from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel, Texts
@@ -52,10 +52,10 @@ def test_leaving_one_out_is_what_refitting_without_the_row_gives() -> None:
     targets, weights = one_hot(truth, 3), np.linspace(0.5, 2.0, 40)
     design = np.concatenate([view, np.ones((40, 1))], axis=1)
     weights[7] = 0.0
-    predicted, head = _left_out(design, targets, weights, 1.0)
+    predicted, head = _left_out(Solver.of(design, weights, 1.0), targets)
     for row in (0, 7, 39):
         rest = np.delete(np.arange(40), row)
-        _, without = _left_out(design[rest], targets[rest], weights[rest], 1.0)
+        _, without = _left_out(Solver.of(design[rest], weights[rest], 1.0), targets[rest])
         expected = design[row] @ without.coefficients
         logits = np.log(predicted[row]) / head.sharpness
         np.testing.assert_allclose(logits - logits.mean(), expected - expected.mean(), atol=1e-4)

@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 
 from mollia_cli import Project
+from mollia_cli.aggregators.calibration import tempered
 from mollia_cli.aggregators.conditional_logit import ConditionalLogit
 from mollia_cli.aggregators.mixture import Mixture
 from mollia_cli.domain.decisions import IGNORE, Decision
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.settings import AUTO, Settings
-from mollia_cli.loop.aggregate import embedded_alone, fit_aggregator, verdicts_on
+from mollia_cli.insight.export import labelled_rows
+from mollia_cli.loop.aggregate import aggregate, embedded_alone, fit_aggregator, unread_verdicts, verdicts_on
 from mollia_cli.machine.demo import LABELS, demo_messages
 from mollia_cli.project.create import create, new_settings
 from mollia_cli.project.encoders import panel_texts
-from mollia_cli.project.observe import members, observed_by_all, stack
+from mollia_cli.project.observe import members, observed_by_all, stack, unobserved
 from mollia_cli.project.record import settings_record
 
 
@@ -53,10 +55,13 @@ def test_a_run_learns_from_labels_then_from_verdicts(finished: Path) -> None:
     with Project.open(finished) as project:
         first, second = project.store.runs.rounds("main")
         assert (first.metrics or {})["trained_on"] == 24
-        # every annotated item has a verdict to learn from, selected or not
+        # every annotated item has a verdict to learn from, selected or not, and so has what encoders alone have read
         read = observed_by_all(project, members(project), project.store.items.ids("pool"))
         assert 10 <= len(read) <= 15
-        assert (second.metrics or {})["trained_on"] == 24 + len(read)
+        unread = embedded_alone(project, Mixture, read)
+        assert 25 <= len(unread) <= 40
+        assert (second.metrics or {})["unread"] == len(unread)
+        assert (second.metrics or {})["trained_on"] == 24 + len(read) + len(unread)
         fit = project.store.verdicts.fit(second.fit or 0)
         assert fit is not None and fit.aggregator == "mixture"
         assert fit.state["state"]["encoders"] == ["mini"]
@@ -77,6 +82,41 @@ def test_a_fit_that_is_read_again_has_the_same_verdicts(finished: Path) -> None:
         )
         seen = stack(project, panel, read)
         np.testing.assert_allclose(stored.predict_proba(seen), again.predict_proba(seen), atol=1e-9)
+
+
+def test_what_no_llm_has_read_is_learned_from_by_the_fits_own_verdicts(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Project.open(finished) as project:
+        second = project.store.runs.rounds("main")[1]
+        fit = project.store.verdicts.fit(second.fit or 0)
+        assert fit is not None and fit.calibration is not None
+        panel, pool = members(project), project.store.items.ids("pool")
+        unread = embedded_alone(project, Mixture, observed_by_all(project, panel, pool))
+        made = Mixture.from_json(fit.state).predict_proba(unobserved(project, panel, unread))
+        with monkeypatch.context() as patch:
+            patch.setattr("mollia_cli.project.encoders._encoder", lambda *_: pytest.fail("embedded again"))
+            found = unread_verdicts(project, fit.id)
+        assert found.ids == tuple(unread)
+        np.testing.assert_allclose(found.probabilities, tempered(made, fit.calibration["temperature"]), atol=1e-12)
+        np.testing.assert_array_equal(found.labels, made.argmax(axis=1))
+        gold = [item.label for item in project.store.items.get(unread)]
+        assert np.mean(found.labels == gold) > 0.35  # one in six by chance
+        assert not found.negatives.any()
+        # nobody takes them for verdicts of the LLMs
+        assert not len(project.store.verdicts.get(fit.id, unread))
+        aggregate(project)
+        assert not {row["id"] for row in labelled_rows(project)} & set(unread)
+
+
+def test_what_a_fit_does_not_know_has_no_verdict_of_it(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts that came later: nothing is read for a classifier that learns from what is stored."""
+    with Project.open(finished) as project:
+        fit = project.store.runs.rounds("main")[1].fit or 0
+        known = unread_verdicts(project, fit)
+        later = project.store.items.ids("test")
+        monkeypatch.setattr("mollia_cli.loop.aggregate.embedded_alone", lambda *_: [*later, *known.ids])
+        assert unread_verdicts(project, fit).ids == known.ids
 
 
 def test_texts_are_embedded_once(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:

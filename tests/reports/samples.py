@@ -116,7 +116,7 @@ def full_report(labels: tuple[str, ...] = LABELS) -> Report:
         replace(new.provenance, prompt=f"{{text}}\n{SCRIPT}"),
         DataCard((split, replace(split, split="seed")), (4,) * len(labels), {}),
         ModelCard(
-            *("main", 1, "transformer", "distilbert", 50, 50, 100, "20 cut from the labelled", 9),
+            *("main", 1, "transformer", "distilbert", 50, 50, 160, 60, "20 cut from the labelled", 9),
             *("models/main/round-01", "cd" * 32),
         ),
     )

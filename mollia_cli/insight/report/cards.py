@@ -59,6 +59,7 @@ def model_card(project: Project, run: str) -> ModelCard:
         seeds,
         metrics["labelled"] - seeds,
         metrics["trained_on"],
+        metrics.get("unread", 0),
         metrics["validation"],
         metrics.get("epochs"),
         record.model,

@@ -93,6 +93,8 @@ def _training(report: Report, card: ModelCard) -> str:
         about.annotator, f"verdicts of {about.aggregator}"
     )
     parts = [f"{count(card.seeds, 'seed')} with true labels", f"{card.verdicts:,} {whose} on selected items"]
-    if (others := card.trained_on - card.seeds - card.verdicts) > 0:
+    if (others := card.trained_on - card.seeds - card.verdicts - card.unread) > 0:
         parts.append(f"{others:,} confident ones on others")
+    if card.unread:
+        parts.append(f"{card.unread:,} on texts that encoders alone have read")
     return ", ".join(parts)
