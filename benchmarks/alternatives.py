@@ -239,8 +239,16 @@ def mixture_without_llms(data: Material, draw: Draw) -> Answer:
 def mollia_default(data: Material, draw: Draw) -> Answer:
     """What `mollia init`, `import`, `run` without an option do, by the code that they call.
 
-    Calibrated verdicts of the default aggregator, whose panel has the LLMs and every encoder, on all that was read, and
-    a linear head that learns their probabilities. What the LLMs were shown, it learns from alone.
+    A linear head learns the probabilities of ``mollia_verdicts`` on what the LLMs read.
+    """
+    verdicts = mollia_verdicts(data, draw)[: len(draw.pool)]
+    return Answer(distilled(data, draw, verdicts), verdicts.argmax(axis=1))
+
+
+def mollia_verdicts(data: Material, draw: Draw) -> FloatArray:
+    """[m + u, K] calibrated probabilities of the draw's pool, then of its unread texts, by the default aggregator.
+
+    Its panel has the LLMs and every encoder. What the LLMs were shown, it learns from alone.
     """
     panel = data.panel if data.shown is None else data.shown
     assert panel is not None
@@ -250,8 +258,7 @@ def mollia_default(data: Material, draw: Draw) -> Answer:
     seed, pool = panel.take(draw.given[keep]), panel.take(draw.pool)
     both = pool.joined(unobserved(panel.take(draw.unread)))
     fitted, known = fit_calibrated(kind, seed, draw.labels[keep], both, draw.number, np.arange(len(seed)))
-    verdicts = tempered(fitted.predict_proba(pool), known.temperature)
-    return Answer(distilled(data, draw, verdicts), verdicts.argmax(axis=1))
+    return tempered(fitted.predict_proba(both), known.temperature)
 
 
 def unobserved(panel: Panel) -> Panel:
