@@ -164,10 +164,8 @@ def measure(data: Material, gold: IntArray, number: int, options: argparse.Names
     found = without_verdicts(negative_labels(data.panel.take(read), delta), verdicts[: len(read)].argmax(axis=1))
     negatives[: len(read)] = found
     every = np.concatenate([given, read, unread])
-    every = np.concatenate([given, read, unread])
-    (other, _), *_, (features, test) = [
-        rotated(one.thirds[every], one.thirds[data.train :]) for one in data.embedded.values()
-    ]
+    views = [rotated(one.thirds[every], one.thirds[data.train :]) for one in data.embedded.values()]
+    other, (features, test) = views[0][0], views[-1]
     whole = Noisy(draw.labels, verdicts, features, other, test, negatives)
     few = whole.take(np.arange(len(read))).with_ridge(number)
     whole = replace(whole, ridge=few.ridge)
