@@ -1,7 +1,7 @@
 """The classifier on the panel's verdicts: ways to learn from them, and the same learner on the true labels.
 
     python benchmarks/noisy.py --data DIR --encoders A,B --outputs FILE.npy [--columns NAMES] [--pool 500]
-                               [--unread 2000] [--labels 50] [--seeds 5] [--out DIR] [--json]
+                               [--unread 2000] [--labels 50] [--seeds 5] [--brief] [--out DIR] [--json]
 
 The texts, draws and stored outputs are those of instead.py, the verdicts are the default aggregator's (as `mollia run`
 makes them), and the learner is the linear head on the last encoder, on 512 principal axes. Its penalty is chosen once
@@ -172,7 +172,8 @@ def measure(data: Material, gold: IntArray, number: int, options: argparse.Names
     true = gold[data.train :]
     row = {"verdicts": float((few.verdicts.argmax(axis=1) == gold[read]).mean())}
     row[TRUTH] = float((hard(with_truth(few, gold[read]).with_ridge(number)) == true).mean())
-    row |= {name: float((way(few) == true).mean()) for name, way in WAYS.items()}
+    ways = {name: way for name, way in WAYS.items() if way in (soft, hard) or not options.brief}
+    row |= {name: float((way(few) == true).mean()) for name, way in ways.items()}
     if len(unread):
         row["unread: verdicts"] = float((verdicts[len(read) :].argmax(axis=1) == gold[unread]).mean())
         row |= {f"unread: {name}": float((way(whole) == true).mean()) for name, way in UNREAD.items()}
@@ -198,7 +199,7 @@ def with_truth(noisy: Noisy, labels: IntArray) -> Noisy:
 def rows(data: Material, gold: IntArray, options: argparse.Namespace) -> Iterator[dict[str, float]]:
     """Every draw: read where --out has it, else measured and written there."""
     for number in range(options.seeds):
-        name = f"noisy-{options.labels}-{options.pool}-{options.unread}-{number}.json"
+        name = f"noisy-{options.labels}-{options.pool}-{options.unread}-{number}{'-brief' * options.brief}.json"
         path = options.out / name if options.out else None
         if path is None or not path.is_file():
             row = measure(data, gold, number, options)
@@ -222,6 +223,7 @@ def main() -> None:
     parser.add_argument("--unread", type=int, default=2000, help="texts that the encoders read, with those")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=128)
+    parser.add_argument("--brief", action="store_true", help="soft and hard targets alone, for a large pool")
     parser.add_argument("--out", type=Path, metavar="DIR")
     parser.add_argument("--json", action="store_true")
     parser.set_defaults(panel=[], outputs_shots=None, shots=[])  # of instead.py's
