@@ -151,13 +151,8 @@ UNREAD = {"soft": soft, "hard": hard, "surest 80% per label, soft": lambda n: so
 
 def measure(data: Material, gold: IntArray, number: int, options: argparse.Namespace) -> dict[str, float]:
     """Accuracies of one draw: of the verdicts, of every way on the test texts, and of the learner on true labels."""
-    rows = order(data.train, (), number)
-    given, others = np.split(rows, [options.labels])
-    read = others[: options.pool or None]
-    unread = others[len(read) : max(options.unread, len(read))]
-    draw = Draw(given, gold[given], read, number, unread)
-    stem = f"verdicts-{options.labels}-{len(read)}-{len(unread)}-{number}"
-    [verdicts] = kept(options, stem, lambda: [mollia_verdicts(data, draw)])
+    draw, verdicts = drawn(data, gold, number, options)
+    given, read, unread = draw.given, draw.pool, draw.unread
     assert data.panel is not None
     delta = rule_for(data.panel.take(given), draw.labels, 0.0, 0.02).delta
     negatives = np.zeros(verdicts.shape, dtype=bool)
@@ -191,6 +186,17 @@ def rotated(training: FloatArray, test: FloatArray) -> tuple[FloatArray, FloatAr
     return rows @ axes, scaling.apply(test) @ axes
 
 
+def drawn(data: Material, gold: IntArray, number: int, options: argparse.Namespace) -> tuple[Draw, FloatArray]:
+    """A draw, and the default aggregator's verdicts on its pool and its unread texts."""
+    rows = order(data.train, (), number)
+    given, others = np.split(rows, [options.labels])
+    read = others[: options.pool or None]
+    unread = others[len(read) : max(options.unread, len(read))]
+    draw = Draw(given, gold[given], read, number, unread)
+    stem = f"verdicts-{options.labels}-{len(read)}-{len(unread)}-{number}"
+    return draw, kept(options, stem, lambda: [mollia_verdicts(data, draw)])[0]
+
+
 def with_truth(noisy: Noisy, labels: IntArray) -> Noisy:
     """The same texts with true labels as verdicts."""
     return replace(noisy, verdicts=np.eye(noisy.verdicts.shape[1])[labels])
@@ -211,23 +217,29 @@ def rows(data: Material, gold: IntArray, options: argparse.Namespace) -> Iterato
         yield json.loads(path.read_text(encoding="utf-8"))
 
 
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """What a draw and its verdicts depend on."""
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--data", required=True, help="a folder, or: demo")
+    made.add_argument("--encoders", type=names, required=True, help="comma-separated; the classifier's last")
+    made.add_argument("--outputs", type=Path, metavar="FILE.npy", required=True)
+    made.add_argument("--columns", type=names, help="the labels in the order of the stored columns; sorted")
+    made.add_argument("--labels", type=int, default=50)
+    made.add_argument("--pool", type=int, default=500, help="texts that the LLMs read (0: all others)")
+    made.add_argument("--unread", type=int, default=2000, help="texts that the encoders read, with those")
+    made.add_argument("--tokens", type=int, default=128)
+    made.add_argument("--out", type=Path, metavar="DIR")
+    made.set_defaults(panel=[], outputs_shots=None, shots=[])  # of instead.py's
+    return made
+
+
 def main() -> None:
     """Parse, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="a folder, or: demo")
-    parser.add_argument("--encoders", type=names, required=True, help="comma-separated; the classifier's last")
-    parser.add_argument("--outputs", type=Path, metavar="FILE.npy", required=True)
-    parser.add_argument("--columns", type=names, help="the labels in the order of the stored columns; sorted")
-    parser.add_argument("--labels", type=int, default=50)
-    parser.add_argument("--pool", type=int, default=500, help="texts that the LLMs read (0: all others)")
-    parser.add_argument("--unread", type=int, default=2000, help="texts that the encoders read, with those")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--tokens", type=int, default=128)
-    parser.add_argument("--brief", action="store_true", help="soft and hard targets alone, for a large pool")
-    parser.add_argument("--out", type=Path, metavar="DIR")
-    parser.add_argument("--json", action="store_true")
-    parser.set_defaults(panel=[], outputs_shots=None, shots=[])  # of instead.py's
-    options = parser.parse_args()
+    reading = parser(__doc__)
+    reading.add_argument("--seeds", type=int, default=5)
+    reading.add_argument("--brief", action="store_true", help="soft and hard targets alone, for a large pool")
+    reading.add_argument("--json", action="store_true")
+    options = reading.parse_args()
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
     found = list(rows(*material(options), options))

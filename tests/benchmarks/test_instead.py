@@ -244,6 +244,27 @@ def test_the_noisy_benchmark_measures_every_way_and_goes_on_where_it_was(
     assert f"| {noisy.TRUTH} | {rows[0][noisy.TRUTH]:.3f} {rows[1][noisy.TRUTH]:.3f} |" in capsys.readouterr().out
 
 
+def test_fine_tuning_from_the_head_begins_with_what_the_head_says(
+    script: ModuleType,
+    load_benchmark: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    load_benchmark("noisy")
+    from_head = load_benchmark("from_head")
+    command = ["from_head.py", "--data", str(folder), "--encoders", str(folder / "tiny"), "--tokens", "16"]
+    command += ["--outputs", str(folder / "outputs.npy"), "--labels", "20", "--pool", "25", "--unread", "0"]
+    found = {}
+    for start in ("head", "random"):
+        monkeypatch.setattr(sys, "argv", [*command, "--start", start, "--rate", "1e-12", "--epochs", "2"])
+        from_head.main()
+        found[start] = json.loads(capsys.readouterr().out)
+    assert found["head"]["head alone"] == found["random"]["head alone"] > 0.5
+    assert found["head"]["epochs"] == [pytest.approx(found["head"]["head alone"], abs=0.051)] * 2  # one text of 20
+    assert found["random"]["epochs"][0] < found["head"]["epochs"][0]
+
+
 def test_what_is_doubted_is_left_out_and_no_text_vouches_for_itself(
     script: ModuleType, load_benchmark: Callable[[str], ModuleType]
 ) -> None:
