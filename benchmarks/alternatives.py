@@ -244,11 +244,11 @@ def mollia_default(data: Material, draw: Draw) -> Answer:
     Calibrated verdicts of the default aggregator, whose panel has the LLMs and every encoder, on all that either has
     read, and a linear head that learns their probabilities. What the LLMs were shown, it learns from alone.
     """
-    verdicts = default_verdicts(data, draw)
+    verdicts = mollia_verdicts(data, draw)
     return Answer(distilled(data, draw, verdicts), verdicts[: len(draw.pool)].argmax(axis=1))
 
 
-def default_verdicts(data: Material, draw: Draw, reviewed: int = 0) -> FloatArray:
+def mollia_verdicts(data: Material, draw: Draw, reviewed: int = 0) -> FloatArray:
     """[m + u, K] of the draw's pool, then of what is unread.
 
     The last ``reviewed`` of the labels are learned from and do not calibrate.

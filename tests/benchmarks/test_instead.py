@@ -202,3 +202,64 @@ def test_the_mixtures_benchmark_sets_it_beside_its_parts(
     assert {f"test: {way}" for way in ways} | {"test: all true labels"} <= found.keys()
     assert {name for name in found if name.startswith("pool")} == {f"pool: {way}" for way in ways[1:]}
     assert found["pool: LLMs alone"]["mean"] > 0.6
+
+
+def test_the_noisy_benchmark_measures_every_way_and_goes_on_where_it_was(
+    script: ModuleType,
+    load_benchmark: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    noisy = load_benchmark("noisy")
+    command = ["noisy.py", "--data", str(folder), "--encoders", str(folder / "tiny"), "--tokens", "16"]
+    command += ["--outputs", str(folder / "outputs.npy"), "--labels", "20", "--pool", "25", "--unread", "40"]
+    monkeypatch.setattr(sys, "argv", [*command, "--seeds", "2", "--out", str(folder / "out"), "--json"])
+    noisy.main()
+    rows = json.loads(capsys.readouterr().out)
+    unread = {f"unread: {name}" for name in (*noisy.UNREAD, "verdicts", "true labels")}
+    assert len(rows) == 2 and rows[0].keys() == {"verdicts", noisy.TRUTH, *noisy.WAYS, *unread}
+    monkeypatch.setattr(noisy, "measure", None)
+    monkeypatch.setattr(sys, "argv", sys.argv[:-1])
+    noisy.main()
+    assert f"| {noisy.TRUTH} | {rows[0][noisy.TRUTH]:.3f} {rows[1][noisy.TRUTH]:.3f} |" in capsys.readouterr().out
+
+
+def test_fine_tuning_from_the_head_begins_with_what_the_head_says(
+    script: ModuleType,
+    load_benchmark: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    load_benchmark("noisy")
+    from_head = load_benchmark("from_head")
+    command = ["from_head.py", "--data", str(folder), "--encoders", str(folder / "tiny"), "--tokens", "16"]
+    command += ["--outputs", str(folder / "outputs.npy"), "--labels", "20", "--pool", "25", "--unread", "0"]
+    found = {}
+    for start in ("head", "random"):
+        monkeypatch.setattr(sys, "argv", [*command, "--start", start, "--rate", "1e-12", "--epochs", "2"])
+        from_head.main()
+        found[start] = json.loads(capsys.readouterr().out)
+    assert found["head"]["head alone"] == found["random"]["head alone"] > 0.5
+    assert found["head"]["epochs"] == [pytest.approx(found["head"]["head alone"], abs=0.051)] * 2  # one text of 20
+    assert found["random"]["epochs"][0] < found["head"]["epochs"][0]
+
+
+def test_what_is_doubted_is_left_out_and_no_text_vouches_for_itself(
+    script: ModuleType, load_benchmark: Callable[[str], ModuleType]
+) -> None:
+    noisy = load_benchmark("noisy")
+    rng = np.random.default_rng(0)
+    gold = np.arange(110) % 2
+    rows = np.eye(2)[gold] + rng.normal(0.0, 0.2, (110, 2))
+    verdicts = np.where(np.eye(2)[gold[10:]] > 0, 0.9, 0.1)
+    verdicts[:10] = 1.0 - verdicts[:10]  # wrong, and as sure as the others
+    task = noisy.Noisy(gold[:10], verdicts, rows, rows, rows, np.zeros((100, 2), dtype=bool), 0.1)
+    assert (task.own.argmax(axis=1) == gold[10:]).mean() > 0.95  # of the wrong ones, too
+    chosen = task.surest(task.own)
+    assert np.bincount(chosen.verdicts.argmax(axis=1)).tolist() == [40, 40] and len(chosen.other) == 90
+    kept = {tuple(row) for row in chosen.features[10:]}
+    assert not any(tuple(row) in kept for row in rows[10:20])
+    assert set(task.weights[:10]) == {0.5} and task.weights[10:].mean() > 0.95
+    assert (noisy.hard(noisy.with_truth(task, gold[10:])) == gold).mean() > 0.95
