@@ -29,8 +29,14 @@ class Chromium:
         to_browser, self._out = os.pipe()
         self._in, from_browser = os.pipe()
         # the browser reads from descriptor 3 and writes to 4, whatever the pipes' own numbers are
-        command = [BROWSER, *_OPTIONS, f"--user-data-dir={folder / 'profile'}", "--remote-debugging-pipe", "about:blank"]
-        shell = ["sh", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "sh", *command]
+        command = [
+            BROWSER,
+            *_OPTIONS,
+            f"--user-data-dir={folder / 'profile'}",
+            "--remote-debugging-pipe",
+            "about:blank",
+        ]
+        shell = ["bash", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "bash", *command]
         self._log = (folder / "chromium.log").open("wb")
         self._process = subprocess.Popen(shell, pass_fds=(to_browser, from_browser), stdout=self._log, stderr=self._log)
         os.close(to_browser)
@@ -78,15 +84,18 @@ class Chromium:
             self.said.append((found.get("sessionId", ""), found["method"], found["params"]))
         return found
 
-    def tab(self, width: int = 1000, height: int = 900, phone: bool = False) -> "Tab":
-        """A new tab of that size; ``phone``: as a phone shows it."""
-        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+    def tab(self, width: int = 1000, height: int = 900, phone: bool = False, private: bool = False) -> "Tab":
+        """A new tab of that size; ``phone``: as a phone shows it; ``private``: with cookies of its own."""
+        context = self.ask("Target.createBrowserContext") if private else {}
+        target = self.ask("Target.createTarget", url="about:blank", **context)["targetId"]
         session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         made = Tab(self, session)
         for domain in ("Page", "Runtime", "Log", "Network"):
             made.ask(f"{domain}.enable")
         scale = 2 if phone else 1
-        made.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=phone)
+        made.ask(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=phone
+        )
         return made
 
 
@@ -112,6 +121,11 @@ class Tab:
         found = self.ask("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
+
+    def until(self, condition: str) -> None:
+        """Wait until a JavaScript expression is true, at most ten seconds."""
+        tries = f"for (let n = 0; n < 200 && !({condition}); n++) await new Promise(done => setTimeout(done, 50));"
+        assert self.run(f"(async () => {{ {tries} return Boolean({condition}); }})()"), condition
 
     def press(self, *keys: str) -> None:
         """Real key presses, one after the other: letters, or names as ``Enter`` and ``ArrowLeft``."""
@@ -139,7 +153,9 @@ class Tab:
 
     def picture(self, path: Path, whole: bool = False) -> Path:
         """What is seen, or the ``whole`` page, as PNG."""
-        shot = self.ask("Page.captureScreenshot", captureBeyondViewport=whole, **({"clip": self._all()} if whole else {}))
+        shot = self.ask(
+            "Page.captureScreenshot", captureBeyondViewport=whole, **({"clip": self._all()} if whole else {})
+        )
         path.write_bytes(base64.b64decode(shot["data"]))
         return path
 

@@ -8,6 +8,7 @@ import os
 import re
 import struct
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,7 @@ def test_on_paper_no_page_is_half_empty_and_no_heading_stands_alone(
     shown = sorted(places)
     lonely = [
         blocks[n]
-        for n, following in zip(shown, shown[1:], strict=False)
+        for n, following in pairwise(shown)
         if blocks[n][0] in ("h1", "h2", "h3", "figcaption", "caption") and places[n][0] != places[following][0]
     ]
     assert not lonely, "these headings are the last thing on their page"
