@@ -250,14 +250,14 @@ class _Handler(BaseHTTPRequestHandler):
         return self._send(HTTPStatus.OK, (resources.files("mollia_cli.cli") / "web" / name).read_bytes(), kind)
 
     def do_POST(self) -> None:
+        length = self.headers.get("Content-Length", "")
+        size = int(length) if length.isdecimal() and len(length) < 9 else 0
+        body = self.rfile.read(min(size, _LONGEST))  # read before it is refused, or the refusal may be lost
         if self._is_foreign() or self.headers.get("Origin") != f"http://{self.server.own}" or not self._is_known():
             return self._refuse(_USED)
-        length = self.headers.get("Content-Length", "")
-        if self.path != "/act" or not length.isdecimal() or int(length) > _LONGEST:
-            return self._send(HTTPStatus.BAD_REQUEST, b"", "text/plain")
         try:
-            asked = json.loads(self.rfile.read(int(length)))
-        except ValueError:
+            asked = json.loads(body) if self.path == "/act" else None
+        except (ValueError, RecursionError):
             return self._send(HTTPStatus.BAD_REQUEST, b"", "text/plain")
         return self._state(lambda: self.server.sitting.act(asked))
 
