@@ -63,7 +63,8 @@ class Chromium:
             answer = self._next()
             if answer.get("id") == self._count:
                 assert "error" not in answer, (method, answer["error"])
-                return answer["result"]
+                result: dict[str, Any] = answer["result"]
+                return result
 
     def wait(self, method: str, session: str, since: int) -> dict[str, Any]:
         """The first event of that kind among what was said ``since`` then."""

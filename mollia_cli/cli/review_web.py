@@ -318,7 +318,7 @@ def serve(review: Review, port: int, tell: Callable[[str], None]) -> None:
     except (OSError, OverflowError) as error:
         hint = "another --port, or none, which takes a free one"
         raise RefusedError(f"port {port} of this machine cannot be used: {error}", hint) from error
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()  # seconds until it hears that it ends
     try:
         tell(f"http://{server.own}/?token={server.door.token}")
         while not sitting.ended:

@@ -1,6 +1,5 @@
 """The review in a browser: who is let in, what an act does, and, in a real Chromium, that keys label."""
 
-import _thread
 import http.client
 import json
 import os
@@ -68,13 +67,18 @@ def visit(review: Review, script: Callable[[Page], None]) -> None:
             except BaseException as error:
                 failures.append(error)
             finally:
-                _thread.interrupt_main()
+                os.kill(os.getpid(), signal.SIGINT)
 
         Thread(target=play, daemon=True).start()
 
     serve(review, 0, told)
     for failure in failures:
         raise failure
+
+
+def unaided(project: Project) -> Review:
+    """All of the pool, in a sitting that needs no verdicts."""
+    return Review(project, project.store.items.ids("pool"), "anna", "random")
 
 
 def test_the_token_opens_once_and_becomes_a_cookie_that_scripts_cannot_read(observed: Project) -> None:
@@ -94,11 +98,11 @@ def test_the_token_opens_once_and_becomes_a_cookie_that_scripts_cannot_read(obse
         assert page.send("GET", page.entrance)[0] == 303  # a tab that the browser opens again
         assert page.send("GET", "/state", Cookie=cookie[:-1])[0] == 403
 
-    visit(open_review(observed), script)
+    visit(unaided(observed), script)
 
 
 def test_other_hosts_and_other_pages_are_refused(observed: Project) -> None:
-    review = open_review(observed)
+    review = unaided(observed)
 
     def script(page: Page) -> None:
         port = page.port
@@ -126,7 +130,7 @@ def test_every_answer_keeps_to_itself(observed: Project) -> None:
             assert headers["Referrer-Policy"] == "no-referrer" and headers["X-Content-Type-Options"] == "nosniff"
             assert not re.search(r"https?:|//[a-z]+\.", text), "an outside reference"
 
-    visit(open_review(observed), script)
+    visit(unaided(observed), script)
 
 
 def test_acts_are_those_of_the_terminal_and_stored_at_once(observed: Project) -> None:
@@ -158,7 +162,7 @@ def test_acts_are_those_of_the_terminal_and_stored_at_once(observed: Project) ->
 
 
 def test_a_second_tab_cannot_label_what_it_does_not_show(observed: Project) -> None:
-    review = open_review(observed)
+    review = unaided(observed)
     first, second = review.queue[:2]
 
     def script(page: Page) -> None:
@@ -172,7 +176,7 @@ def test_a_second_tab_cannot_label_what_it_does_not_show(observed: Project) -> N
 
 
 def test_what_is_no_act_changes_nothing(observed: Project) -> None:
-    review = open_review(observed, strategy="random", limit=3)
+    review = unaided(observed)
     incomplete = ({"act": "label"}, {"act": "label", "label": 4}, {"act": "label", "label": -1}, {"act": "skip"})
     bodies = [[], 3, {"act": "drop"}, "x" * (1 << 16), *({"item": review.queue[0]} | body for body in incomplete)]
 
@@ -180,7 +184,7 @@ def test_what_is_no_act_changes_nothing(observed: Project) -> None:
         page.enter()
         for body in bodies:
             assert page.send("POST", "/act", body)[0] == 400, body
-        assert page.state()["place"] == "1 of 3"
+        assert page.state()["place"] == "1 of 200"
 
     visit(review, script)
     assert not review.made
@@ -205,7 +209,7 @@ def test_the_classifiers_opinion_comes_when_it_has_read_the_text(observed: Proje
         def predict_proba(self, texts: list[str]) -> np.ndarray:
             return np.tile([0.1, 0.2, 0.3, 0.4], (len(texts), 1))
 
-    review = open_review(observed)
+    review = unaided(observed)
     review._load = Learner  # type: ignore[assignment]
 
     def script(page: Page) -> None:
@@ -223,7 +227,7 @@ def test_texts_cannot_turn_the_page_around(observed: Project) -> None:
     item = Item("evil", "<img src=x onerror=alert(1)> \u202egnirts \x1b[31m", "pool")
     with observed.store.transaction():
         observed.store.items.add([item], "made up")
-    review = open_review(observed, strategy="random")
+    review = unaided(observed)
     review.find("onerror")
 
     def script(page: Page) -> None:
@@ -238,7 +242,7 @@ def test_a_port_that_is_taken_is_a_sentence(observed: Project) -> None:
         with pytest.raises(RefusedError, match=f"port {page.port} of this machine cannot be used"):
             serve(review, page.port or 0, print)
 
-    review = open_review(observed)
+    review = unaided(observed)
     visit(review, script)
 
 
