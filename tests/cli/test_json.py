@@ -19,6 +19,10 @@ OBJECT, ARRAY, LINES = "Print one JSON object.", "Print a JSON array of objects.
 # Every command, as it is called here, in this order: what comes later needs what comes before.
 CALLS = {
     "import": "in.jsonl",
+    "imports list": "",
+    "imports undo": "5",
+    "move": "ids.txt --split seed",
+    "duplicates": "",
     "status": "",
     "panel list": "",
     "prompt show": "",
