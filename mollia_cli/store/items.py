@@ -44,12 +44,11 @@ class ItemStore:
     def clash(self, item_id: str, text: str) -> Clash | None:
         """The stored item with this text, else with this id, if there is one."""
         digest = digest_text(text)
-        row = self._db.execute(
-            "SELECT id, text_digest, split, label FROM items WHERE id = ? OR text_digest = ?"
-            " ORDER BY text_digest = ? DESC LIMIT 1",
-            [item_id, digest, digest],
-        ).fetchone()
-        return None if row is None else Clash(row[0], row[1] == digest, row[2], self._index(row[3]))
+        rows = self._db.execute(
+            "SELECT id, text_digest, split, label FROM items WHERE id = ? OR text_digest = ?", [item_id, digest]
+        ).fetchall()
+        found = [Clash(own, of == digest, split, self._index(label)) for own, of, split, label in rows]
+        return max(found, key=lambda clash: clash.same_text, default=None)
 
     def add(self, items: Iterable[Item], source: str, import_id: int | None = None) -> int:
         """Insert items (their ids and texts must be new); the caller holds the transaction."""
