@@ -8,8 +8,9 @@ _COLUMNS = ["group", "split", "id", "label", "text"]
 def duplicates(project: ProjectOption = None, as_json: JsonListOption = False) -> None:
     """Show near-duplicates.
 
-    These are texts that differ in case, white space, punctuation or HTML markup alone. Groups that stand
-    in several splits come first: a test text that is in the pool, too, makes scores too good. `mollia forget` removes items, `mollia move` puts them into another split.
+    These are texts that differ in case, white space, punctuation or HTML markup alone. Groups that stand in several
+    splits come first: a test text that is in the pool, too, makes scores too good.
+    `mollia forget` removes items, `mollia move` puts them into another split.
 
     Example: mollia duplicates --json | jq length
     """
