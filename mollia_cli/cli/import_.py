@@ -19,7 +19,7 @@ from mollia_cli.cli.common import (
 )
 from mollia_cli.cli.move import used_lines
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.items import check_split
+from mollia_cli.domain.items import SPLITS, check_split
 
 if TYPE_CHECKING:
     from mollia_cli.project.ingest import ImportReport
@@ -110,7 +110,8 @@ def _changes(report: "ImportReport") -> Iterator[str]:
     for split, count in report.stayed.items():
         yield f"{count} of the duplicates are {split} items and stay there: only mollia move takes them out"
     if report.near:
-        pairs = ", ".join(f"{count} {split} texts are in the {other}" for split, other, count in report.near)
+        places = {split: "pool" if split == "pool" else f"{split} set" for split in SPLITS}
+        pairs = ", ".join(f"{count} {split} texts are in the {places[other]}" for split, other, count in report.near)
         measured = any(split in ("test", "validation") for split, _, _ in report.near)
         what = "scores on them are too good" if measured else "they count twice"
         yield f"{pairs} but for case, spaces, punctuation or markup: {what}; mollia duplicates shows them"

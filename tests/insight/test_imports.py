@@ -149,7 +149,7 @@ def test_on_the_command_line(observed: Project, tmp_path: Path) -> None:
     assert status == 0
     assert lines[-4:] == [
         "moved 1 texts from pool to test",
-        "1 test texts are in the seed but for case, spaces, punctuation or markup: scores on them are too good;"
+        "1 test texts are in the seed set but for case, spaces, punctuation or markup: scores on them are too good;"
         " mollia duplicates shows them",
         "the classifiers of run main, round 0, have learned from them or were chosen by them",
         "a run with another name starts without that: mollia run --run NAME",
@@ -163,6 +163,7 @@ def test_on_the_command_line(observed: Project, tmp_path: Path) -> None:
         0,
         [
             f"took back import 1 ({tmp_path / 'a.csv'}): 2 items removed, 1 as they were before",
+            "the classifiers of run main, round 0, have learned from them or were chosen by them",
             "test scores of main were measured with them",
             "a run with another name starts without that: mollia run --run NAME",
         ],
