@@ -80,6 +80,12 @@ def test_undoing_refuses_where_something_would_be_lost(observed: Project) -> Non
     assert observed.store.verify().findings == []
 
 
+def test_what_a_file_says_of_its_own_texts_is_no_loss(observed: Project) -> None:
+    assert take(observed, "text,label\none,\none,red\n").labelled == 1
+    done = undo_import(observed, 1)
+    assert (done.removed, done.restored, done.rows, state(observed)) == (1, 0, {}, [])
+
+
 def test_a_large_import_is_taken_back(observed: Project) -> None:
     take(observed, "text\n" + "\n".join(f"number {n}" for n in range(5000)) + "\n")
     assert undo_import(observed, 1).removed == 5000
