@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import ProjectOption, RunOption, ThreadsOption, limit_option, open_project, talk
+from mollia_cli.cli.common import ProjectOption, RunOption, ThreadsOption, WhereOption, limit_option, open_project, talk
 from mollia_cli.domain.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def review(
         float | None, typer.Option(help="Only items whose verdict has a lower confidence.", min=0.0, max=1.0)
     ] = None,
     limit: Annotated[int, limit_option("At most so many items; 0 for all.")] = 100,
+    where: WhereOption = None,
     run: RunOption = "",
     who: WhoOption = "",
     plain: PlainOption = False,
@@ -51,7 +52,7 @@ def review(
 
     _check_terminal(plain)
     with open_project(project, threads) as opened:
-        _show(open_review(opened, strategy, below, limit, run, who), plain)
+        _show(open_review(opened, strategy, below, limit, run, who, where or ()), plain)
 
 
 def label(
