@@ -14,7 +14,7 @@ from mollia_cli.readers.arrow import read_files
 from mollia_cli.readers.base import TEXT_NAMES, Problem, Reader, Record, Request, guess
 from mollia_cli.readers.csv import delimiter_of
 from mollia_cli.readers.folder import dataset_files
-from mollia_cli.readers.text import encoding_of
+from mollia_cli.readers.text import encoding_of, marked
 
 FORMATS = Registry(
     "format",
@@ -83,11 +83,12 @@ def read(
     with _open(source) if isinstance(source, Path) else nullcontext(source) as handle:
         blocks = _unpacked(iter(lambda: handle.read(_BLOCK), b""), request.name)
         head = next(blocks, b"")
-        format = format or _kind(head, suffix, request)
+        if format is None:
+            format = _kind(head, suffix, request)
+        elif format not in _BINARY.values():
+            _check_text(head, request.name)
         if raw and format not in _CELLS:
             raise InputError(f"--raw is about CSV cells, and {request.name} is read as {format}", "leave --raw away")
-        if format not in _BINARY.values():
-            _check_text(head, request.name)
         reader: Reader = FORMATS.load(format)
         yield from reader(chain([head], blocks), request)
 
@@ -96,8 +97,9 @@ def _kind(head: bytes, suffix: str, request: Request) -> str:
     """The format by the first bytes where they are of none that is text, else by the file's name, else by a look."""
     named = _SUFFIXES.get(suffix)
     found = next((format for magic, format in _BINARY.items() if head.startswith(magic)), None)
-    if found is None and named in _BINARY.values():
+    if found is None:
         _check_text(head, request.name)
+    if found is None and named in _BINARY.values():
         what = sniff(head, request.name)
         raise InputError(
             f"{request.name} is called {suffix} and is none: it looks like {what}", f"if it is: --format {what}"
@@ -116,14 +118,15 @@ def _check_text(head: bytes, name: str) -> None:
         raise InputError(f"{name} is a spreadsheet, a table or an archive, not text", "leave --format out")
     if head[257:262] == b"ustar":
         raise InputError(f"{name} is a tar archive, not text", "unpack it, and give a file of it: tar -xf FILE")
-    if encoding_of(head, name) == "utf-8" and _is_binary(head[:4096]):
+    if not marked(head) and _is_binary(head[:4096]):
         raise InputError(f"{name} is a binary file, not text", "give a file of texts: mollia import --help lists them")
 
 
 def _is_binary(sample: bytes) -> bool:
-    """A good part of it are control characters that no text has."""
-    controls = len(sample) - len(sample.translate(None, _CONTROL))
-    return controls > 8 and controls > 0.05 * len(sample)
+    """A good part of it are control characters that no text has, at odd and at even places (UTF-16 has them at one)."""
+    halves = sample[::2], sample[1::2]
+    controls = [len(half) - len(half.translate(None, _CONTROL)) for half in halves]
+    return min(controls) > 4 and min(controls) > 0.05 * len(halves[0])
 
 
 def _suffix(path: Path) -> str:
