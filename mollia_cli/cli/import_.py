@@ -23,7 +23,12 @@ _SHOWN_PROBLEMS = 10
 
 
 def import_(
-    file: Annotated[str, typer.Argument(help="A CSV, TSV, JSONL, plain text or Parquet file; - reads standard input.")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="A file of texts (mollia choices readers; also gzip) or a data set's folder; - reads standard input."
+        ),
+    ],
     split: SplitOption = "pool",
     text_column: TextColumnOption = None,
     label_column: Annotated[str | None, typer.Option(help="The column of the true label.")] = None,
@@ -39,6 +44,7 @@ def import_(
     """Add texts from a file.
 
     Every valid row is imported; the others are reported with their line numbers.
+    The text is the column that is called like one, else the one with the longest texts; other columns are kept.
     Labels of pool items are kept for evaluation only. A text that is there already is skipped.
 
     Example: mollia import questions.csv --split pool --text-column question

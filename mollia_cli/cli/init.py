@@ -17,7 +17,8 @@ def init(
         str,
         typer.Option(
             "--labels-from",
-            help="A CSV file: label,description; - reads standard input. Descriptions go into the prompt.",
+            help="A CSV file: label,description, or as its header names them; - reads standard input."
+            " Descriptions go into the prompt.",
         ),
     ] = "",
     noun: Annotated[str, typer.Option(help="What one text is, for example question, review, message.")] = "text",
