@@ -98,8 +98,8 @@ def _default_encoder() -> str:
 def parse_label_file(text: str, name: str, say: Callable[[str], None] = lambda _: None) -> LabelSet:
     """Labels from a CSV file of one or two columns: label, description, in any order if the first row names them.
 
-    The separator is a comma, semicolon or tab: the first that most lines have; ``say`` hears of another than a comma. Raises
-    InputError for rows that have more cells, and for a file without a header whose first column holds the descriptions.
+    The separator is a comma, semicolon or tab: the first that most lines have; ``say`` hears of another than a comma.
+    Raises InputError for rows with more cells, and for a file without a header whose first column holds descriptions.
     """
     lines = [line for line in text.splitlines() if line.strip()]
     marks = Counter(mark for line in lines if (mark := delimiter_of(line)) in line)

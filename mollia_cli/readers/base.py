@@ -71,7 +71,7 @@ class Columns:
         used = {"text": self.text, "label": self.label, "id": self.id}
         parts = [f"{role} = column {name!r}" for role, name in used.items() if name is not None]
         parts[0] += self.why
-        kept = [f"kept: {_listed(self.others)}"] if self.others else []
+        kept = [f"other columns: {_listed(self.others)}"] if self.others else []
         return "; ".join([", ".join(parts), *kept])
 
 
@@ -105,7 +105,7 @@ class Request:
         if text is None:
             raise InputError(
                 f"{self.name}: no column looks like the text; columns: {_listed(there)}",
-                "name it, for example: --text-column " + (there[0] if there else "NAME"),
+                f"name it: --text-column {next((name for name in free if not _no_text(name)), 'NAME')}",
             )
         others = dict.fromkeys(name for name in there if name not in (text, label, own))
         columns = Columns(text, label, own, tuple(others), why)
@@ -153,9 +153,13 @@ def longest(there: Sequence[str], sample: Sequence[Mapping[str, Any]]) -> str | 
     means: dict[str, float] = {}
     for name in there:
         cells = [cell for row in sample if isinstance(cell := row.get(name), str) and cell.strip()]
-        if _words(name)[-1] not in _NO_TEXT and 2 * sum(map(_prose, cells)) > len(cells):
+        if not _no_text(name) and 2 * sum(map(_prose, cells)) > len(cells):
             means[name] = sum(map(len, cells)) / len(cells)
     return max(means, key=means.__getitem__, default=None)
+
+
+def _no_text(column: str) -> bool:
+    return _words(column)[-1] in _NO_TEXT
 
 
 def _prose(cell: str) -> bool:

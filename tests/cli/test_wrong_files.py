@@ -71,7 +71,7 @@ def test_what_is_taken_and_kept_is_said(folder: Path) -> None:
     (folder / "news.csv").write_text("article_id;Wire Copy;date\n1;a storm came over the city;2026-11-21\n")
     error = mollia(folder, "import", "-p", "p", "news.csv", code=0)
     assert "news.csv: columns are separated by semicolons" in error
-    assert "text = column 'Wire Copy' (the longest texts); kept: 'article_id', 'date'" in error
+    assert "text = column 'Wire Copy' (the longest texts); other columns: 'article_id', 'date'" in error
 
 
 def test_where_is_typed_as_users_expect(folder: Path) -> None:

@@ -25,7 +25,7 @@ def got(data: str, format: str = "csv", **options: Any) -> tuple[list[Record | P
 def test_known_names_are_found_in_any_writing(name: str) -> None:
     rows, said = got(f"article_id,{name},author\nan id that is longer than all else,short,Ann B. Smith\n")
     assert [row.text for row in rows if isinstance(row, Record)] == ["short"]
-    assert said == [f"x: text = column {name!r}; kept: 'article_id', 'author'"]
+    assert said == [f"x: text = column {name!r}; other columns: 'article_id', 'author'"]
 
 
 def test_else_the_longest_texts_are_taken_and_it_is_said() -> None:
@@ -33,7 +33,9 @@ def test_else_the_longest_texts_are_taken_and_it_is_said() -> None:
     row = f"{'x y ' * 30},https://example.org/{'a/' * 90},2026-11-21 10:00:00 {'0' * 90},Ann Smith,{LONG},weather"
     rows, said = got(f"{header}\n{row}\n{row}\n")
     assert [row.text for row in rows if isinstance(row, Record)] == [LONG, LONG]
-    assert said[0].startswith("x: text = column 'wire copy' (the longest texts), label = column 'topic'; kept: ")
+    assert said[0].startswith(
+        "x: text = column 'wire copy' (the longest texts), label = column 'topic'; other columns: "
+    )
 
 
 @pytest.mark.parametrize("text", ["今天的天气很好，我们去公园散步", "Ich hätte gern meine Rechnung"])
@@ -46,7 +48,7 @@ def test_texts_of_any_script_are_texts(text: str) -> None:
 def test_an_id_is_no_text_however_long(header: str) -> None:
     with pytest.raises(InputError, match="no column looks like the text") as caught:
         got(f"{header},n\nthe only words of this table,1\n")
-    assert caught.value.hint == f"name it, for example: --text-column {header}"
+    assert caught.value.hint == "name it: --text-column n"  # no id is offered
 
 
 def test_json_rows_are_looked_at_too() -> None:

@@ -41,7 +41,7 @@ def test_a_spreadsheet_is_read(tmp_path: Path) -> None:
     ]
     assert said == [
         "in.xlsx: the first of 2 sheets is read: 'Table 1'",
-        "in.xlsx: text = column 'Body Text', label = column 'label'; kept: 'date', 'n'",
+        "in.xlsx: text = column 'Body Text', label = column 'label'; other columns: 'date', 'n'",
     ]
 
 

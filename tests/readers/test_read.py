@@ -229,7 +229,9 @@ def test_columns_given_and_guessed() -> None:
     data = b"text,body,kind,class,uid\n1,a,b,c,d\n"
     got = list(read(io.BytesIO(data), "csv", name="x.csv", text_column="body", label_column="kind", say=told.append))
     assert got == [Record("a", "b", "d", 2, {"text": "1", "class": "c"})]
-    assert told == ["x.csv: text = column 'body', label = column 'kind', id = column 'uid'; kept: 'text', 'class'"]
+    assert told == [
+        "x.csv: text = column 'body', label = column 'kind', id = column 'uid'; other columns: 'text', 'class'"
+    ]
     assert rows(data, "csv") == [Record("1", "c", "d", 2, {"body": "a", "kind": "b"})]
     told.clear()
     list(read(io.BytesIO(b"text\na\n"), "csv", name="x", text_column="text", say=told.append))
