@@ -211,9 +211,13 @@ def best_llm(shown: bool) -> Callable[[Material, Draw], Answer]:
     return run
 
 
-def vote(data: Material, draw: Draw) -> Answer:
+def vote(shown: bool) -> Callable[[Material, Draw], Answer]:
     """The majority of the LLMs."""
-    return _aggregated("vote", data, draw, data.shown is not None)
+
+    def run(data: Material, draw: Draw) -> Answer:
+        return _aggregated("vote", data, draw, shown)
+
+    return run
 
 
 def _aggregated(name: str, data: Material, draw: Draw, shown: bool) -> Answer:
@@ -238,25 +242,29 @@ def mixture_without_llms(data: Material, draw: Draw) -> Answer:
     return Answer(distilled(data, draw, found), found[: len(draw.pool)].argmax(axis=1))
 
 
-def mollia_default(data: Material, draw: Draw) -> Answer:
+def mollia_default(shown: bool) -> Callable[[Material, Draw], Answer]:
     """What `mollia init`, `import`, `run` without an option do, by the code that they call.
 
-    Calibrated verdicts of the default aggregator, whose panel has the LLMs and every encoder, on all that either has
-    read, and a linear head that learns their probabilities. What the LLMs were shown, it learns from alone.
+    A linear head learns the probabilities of ``mollia_verdicts``.
     """
-    verdicts = mollia_verdicts(data, draw)
-    return Answer(distilled(data, draw, verdicts), verdicts[: len(draw.pool)].argmax(axis=1))
+
+    def run(data: Material, draw: Draw) -> Answer:
+        verdicts = mollia_verdicts(data, draw, shown)
+        return Answer(distilled(data, draw, verdicts), verdicts[: len(draw.pool)].argmax(axis=1))
+
+    return run
 
 
-def mollia_verdicts(data: Material, draw: Draw, reviewed: int = 0) -> FloatArray:
-    """[m + u, K] of the draw's pool, then of what is unread.
+def mollia_verdicts(data: Material, draw: Draw, shown: bool = False, reviewed: int = 0) -> FloatArray:
+    """[m + u, K] calibrated verdicts of the default aggregator on the draw's pool, then on what is unread.
 
+    Its panel has the LLMs and every encoder. What the LLMs were shown, if they were (``shown``), it learns from alone.
     The last ``reviewed`` of the labels are learned from and do not calibrate.
     """
-    panel = data.panel if data.shown is None else data.shown
+    panel = data.shown if shown else data.panel
     assert panel is not None
     panel = replace(panel, texts=data.read)
-    keep = unshown(data, draw) if data.shown is not None else np.ones(len(draw.given), dtype=bool)
+    keep = unshown(data, draw) if shown else np.ones(len(draw.given), dtype=bool)
     kind: type[Aggregator] = AGGREGATORS.load(DEFAULT)
     seed, pool = panel.take(draw.given[keep]), panel.take(draw.pool)
     both = pool.joined(unobserved(panel.take(draw.unread)))
@@ -339,9 +347,10 @@ def catalogue(encoders: tuple[str, ...], tokens: int, panel: bool, shown: bool) 
         made["best-llm"] = Method(best_llm(shown=False), reads=(False,))
     if shown:
         made["best-llm-shots"] = Method(best_llm(shown=True), reads=(True,))
-    if panel or shown:
-        made["vote"] = Method(vote, reads=(shown,))
-        made["mollia"] = Method(mollia_default, thirds=encoders, reads=(shown,))
+    for examples in [False] * panel + [True] * shown:
+        suffix = "-shots" if examples and panel else ""
+        made[f"vote{suffix}"] = Method(vote(examples), reads=(examples,))
+        made[f"mollia{suffix}"] = Method(mollia_default(examples), thirds=encoders, reads=(examples,))
     if panel:
         made["mollia-paper"] = Method(papers_loop(encoders[0], tokens), reads=(False,), slow=True, asked=True)
     for name in encoders:

@@ -33,10 +33,10 @@ from alternatives import (
     OWN,
     Draw,
     Material,
-    mollia_verdicts,
     distilled,
     logistic_on,
     mixture_without_llms,
+    mollia_verdicts,
 )
 from instead import counts, interval, material, names, order
 
@@ -119,7 +119,9 @@ def crossfit(seen: Situation) -> FloatArray:
     given, labels = seen.draw.given, seen.draw.labels
     fold = stream(seen.draw.number, "budget folds").permutation(len(given)) % FOLDS
     fits = [replace(seen.draw, given=given[fold != k], labels=labels[fold != k]) for k in range(FOLDS)]
-    mean: FloatArray = np.mean([mollia_verdicts(seen.data, fit)[: len(seen.draw.pool)] for fit in fits], axis=0)
+    mean: FloatArray = np.mean(
+        [mollia_verdicts(seen.data, fit, seen.data.shown is not None)[: len(seen.draw.pool)] for fit in fits], axis=0
+    )
     confidence: FloatArray = mean.max(axis=1)
     return 1.0 - confidence
 
@@ -220,7 +222,8 @@ def measure(way: Way, data: Material, gold: IntArray, start: Draw, draw: Draw) -
     more = len(draw.given) - len(start.given)
     fitted = draw if way.learned else start
     keep = ~np.isin(np.concatenate([fitted.pool, fitted.unread]), draw.given)
-    learned = mollia_verdicts(data, fitted, more if way.learned and not way.calibrating else 0)[keep]
+    reviewed = more if way.learned and not way.calibrating else 0
+    learned = mollia_verdicts(data, fitted, data.shown is not None, reviewed)[keep]
     verdicts = learned[: len(draw.pool)]
     right, confidence = verdicts.argmax(axis=1) == gold[draw.pool], verdicts.max(axis=1)
     row: Row = {

@@ -336,8 +336,8 @@ def main() -> None:
     saved = {own: headline(rows, methods, options.labels[0], own) for own in (False, True)}
     drawn = saved[True]
     if options.picture and drawn:
-        curve = curves(rows, [drawn.method])[drawn.method]
-        picture = labels_saved_svg(drawn, curve, f"Test accuracy by labels: {Path(options.data).name}")
+        others = curves(rows, [name for name, method in methods.items() if not (method.reads or method.asked)])
+        picture = labels_saved_svg(drawn, others, f"Test accuracy by labels: {Path(options.data).name}")
         options.picture.write_text(picture, encoding="utf-8")
     if options.json:
         found = {"with_own" if own else "without_own": one and asdict(one) for own, one in saved.items()}

@@ -10,7 +10,7 @@ from mollia_cli.domain.observations import IntArray
 from mollia_cli.domain.rng import stream
 from mollia_cli.reports.blocks import Chart, Table
 from mollia_cli.reports.curves import ticks
-from mollia_cli.reports.svg import axis_x, axis_y, colour, legend, marker, points, standalone, text
+from mollia_cli.reports.svg import axis_y, colour, legend, marker, points, rule, standalone, text
 
 RESAMPLES = 2000
 # Accuracies of each draw, by number of labels.
@@ -88,43 +88,73 @@ def in_words(method: str) -> str:
     """A method's name in a picture."""
     kind, _, encoder = method.partition(":")
     words = {"lr": "logistic regression", "spreading": "label spreading", "setfit": "SetFit", "finetune": "fine-tuning"}
-    return f"{words.get(kind, kind)}{f' on {encoder}' if encoder else ''}"
+    on = f" on {encoder.removeprefix('all-')}" if encoder else ""
+    return words.get(kind, kind.replace("-", " ")) + on
 
 
 WIDTH, PLOT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 58, 20, 14, 48
 
 
-def labels_saved_svg(saved: Saved, curve: Curve, title: str) -> str:
-    """The alternative's curve (band: standard deviation over draws), mollia's point, and the arrow between them."""
+def ahead(curves: Mapping[str, Curve], method: str) -> list[str]:
+    """The alternatives that are better than ``method`` with the fewest labels that both were tried with."""
+    found = []
+    for name, curve in curves.items():
+        both = sorted(set(curve) & set(curves[method]))
+        if name != method and both and np.mean(curve[both[0]]) > np.mean(curves[method][both[0]]):
+            found.append(name)
+    return found
+
+
+def labels_saved_svg(saved: Saved, curves: Mapping[str, Curve], title: str) -> str:
+    """The best alternative's curve (band: standard deviation over draws), mollia's point, and the arrow between them.
+
+    Beside it those that are ahead of it with few labels; labels on a logarithmic scale.
+    """
+    best = curves[saved.method]
     reached = math.isfinite(saved.needed)
-    widest = max(1.6 * saved.needed, 4 * saved.labels)  # and no further: what is beside the arrow matters
-    shown = sorted(n for n in curve if n <= widest)
-    means = {n: float(np.mean(curve[n])) for n in shown}
-    spread = {n: float(np.std(curve[n], ddof=1)) if len(curve[n]) > 1 else 0.0 for n in shown}
+    enough = min((n for n in best if n >= saved.needed), default=max(best))
+    widest = max(enough, 4 * saved.labels)  # and no further: what is beside the arrow matters
+    means = {n: float(np.mean(best[n])) for n in sorted(best) if n <= widest}
+    shown = list(means)
+    spread = {n: float(np.std(best[n], ddof=1)) if len(best[n]) > 1 else 0.0 for n in shown}
+    others = {
+        name: {n: float(np.mean(own)) for n, own in sorted(curves[name].items()) if n <= widest}
+        for name in ahead(curves, saved.method)
+    }
     heights = [means[n] + sign * spread[n] for n in shown for sign in (-1, 1)]
-    x_marks = ticks(0, max(shown))
-    y_marks = ticks(min([*heights, saved.target]), max([*heights, saved.target]) + 0.01)
+    heights += [saved.target, *(height for curve in others.values() for height in curve.values())]
+    first = min(shown[0], saved.labels)
+    doublings = math.log2(shown[-1] / first)
+    x_marks = [first * 2**k for k in range(math.floor(doublings) + 1)]
+    y_marks = ticks(min(heights), max(heights) + 0.01)
 
     def place(x: float, y: float) -> tuple[float, float]:
-        right, down = x / x_marks[-1], (y - y_marks[0]) / (y_marks[-1] - y_marks[0])
+        right, down = math.log2(x / first) / max(doublings, 1.0), (y - y_marks[0]) / (y_marks[-1] - y_marks[0])
         return LEFT + right * (WIDTH - LEFT - RIGHT), PLOT - BOTTOM - down * (PLOT - TOP - BOTTOM)
 
-    frame = (LEFT, WIDTH - RIGHT, TOP, PLOT - BOTTOM)
-    parts = [*axis_x(*frame, x_marks, "labelled by hand"), *axis_y(*frame, y_marks, "test accuracy")]
+    def line(curve: Mapping[int, float], series: int) -> list[str]:
+        at = [place(n, height) for n, height in curve.items()]
+        stroke = f'<polyline points="{points(at)}" fill="none" stroke="{colour(series)}" stroke-width="2"/>'
+        return [stroke, *(marker(one, series, 3.2) for one in at)]
+
+    parts = axis_y(LEFT, WIDTH - RIGHT, TOP, PLOT - BOTTOM, y_marks, "test accuracy")
+    for n in x_marks:
+        x, y = place(n, y_marks[0])
+        parts += [rule((x, TOP), (x, y)), text((x, y + 17), str(n))]
+    parts += [text(((LEFT + WIDTH - RIGHT) / 2, PLOT - BOTTOM + 36), "labelled by hand")]
     band = [place(n, means[n] + spread[n]) for n in shown] + [place(n, means[n] - spread[n]) for n in reversed(shown)]
-    parts += [f'<polygon points="{points(band)}" fill="{colour(0)}" opacity="0.15"/>']
-    line = [place(n, means[n]) for n in shown]
-    parts += [f'<polyline points="{points(line)}" fill="none" stroke="{colour(0)}" stroke-width="2"/>']
-    parts += [marker(at, 0, 3.2) for at in line]
-    start, end = place(saved.labels, saved.target), place(min(saved.needed, max(shown)), saved.target)
+    parts += [f'<polygon points="{points(band)}" fill="{colour(0)}" opacity="0.15"/>', *line(means, 0)]
+    for series, curve in enumerate(others.values(), start=2):
+        parts += line(curve, series)
+    start, end = place(saved.labels, saved.target), place(min(saved.needed, shown[-1]), saved.target)
     paint = f'stroke="{colour(1)}" stroke-width="2"'
     parts += [f'<polyline points="{points([start, end])}" fill="none" {paint} stroke-dasharray="6 4"/>']
     head = [end, (end[0] - 9, end[1] - 5), (end[0] - 9, end[1] + 5)]
     parts += [f'<polygon points="{points(head)}" fill="{colour(1)}"/>', marker(start, 1, 6)]
-    words = f"{saved.needed:.0f} labels" if reached else f"more than {max(shown)} labels"
+    words = f"{saved.needed:.0f} labels" if reached else f"more than {shown[-1]} labels"
     parts += [text((end[0], end[1] + 30), words, "end", 'font-weight="600"')]
-    names = (in_words(saved.method), f"mollia with {saved.labels} labels: {saved.target:.3f}")
+    names = [in_words(saved.method), f"mollia with {saved.labels} labels: {saved.target:.3f}", *map(in_words, others)]
     keys, below = legend(names, (LEFT, PLOT + 6), WIDTH, lambda series, at: marker(at, series))
     described = (
         f"{in_words(saved.method)} needs {words} to reach the {saved.target:.3f} that mollia has with {saved.labels}."

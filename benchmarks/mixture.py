@@ -44,7 +44,7 @@ def measure(data: Material, gold: IntArray, options: argparse.Namespace) -> dict
     """Of each way, the mean and standard deviation over draws of accuracies (pool, test) and CPU seconds."""
     ways: dict[str, Way] = {"labels alone": labels_alone, "no LLM": mixture_without_llms}
     if data.panel is not None:
-        ways |= {"LLMs alone": llms_alone, "mixture": mollia_default}
+        ways |= {"LLMs alone": llms_alone, "mixture": mollia_default(shown=False)}
     table: dict[str, list[float]] = {}
     for number in range(options.seeds):
         rows = order(data.train, (), number)

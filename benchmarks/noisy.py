@@ -76,7 +76,8 @@ class Noisy:
 
     def fitted(self, examples: Examples, negative_weight: float = 0.0) -> IntArray:
         """Labels of the test texts by a head that learned ``examples``."""
-        return fit_head(self.features, examples, negative_weight, self.ridge).logits(self.test).argmax(axis=1)
+        head = fit_head(self.features, examples, negative_weight, self.ridge)
+        return np.asarray(head.logits(self.test).argmax(axis=1))
 
     @cached_property
     def own(self) -> FloatArray:
@@ -146,7 +147,11 @@ WAYS: dict[str, Callable[[Noisy], IntArray]] = {
     "soft, y-": lambda n: n.fitted(n.examples(n.verdicts, negatives=True), LAMBDA),
     "soft, W_d": lambda n: n.fitted(n.examples(n.verdicts, n.weights)),
 }
-UNREAD = {"soft": soft, "hard": hard, "surest 80% per label, soft": lambda n: soft(n.surest(n.verdicts))}
+UNREAD: dict[str, Callable[[Noisy], IntArray]] = {
+    "soft": soft,
+    "hard": hard,
+    "surest 80% per label, soft": lambda n: soft(n.surest(n.verdicts)),
+}
 
 
 def measure(data: Material, gold: IntArray, number: int, options: argparse.Namespace) -> dict[str, float]:

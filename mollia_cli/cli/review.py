@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import ProjectOption, RunOption, ThreadsOption, WhereOption, limit_option, open_project, talk
+from mollia_cli.cli.common import (
+    ProjectOption,
+    RunOption,
+    ThreadsOption,
+    WhereOption,
+    emit,
+    excluded,
+    limit_option,
+    open_project,
+    talk,
+)
 from mollia_cli.domain.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,6 +27,12 @@ WhoOption = Annotated[str, typer.Option("--who", help="Whose decisions these are
 PlainOption = Annotated[
     bool,
     typer.Option("--plain", help="Line by line: answers on stdin, questions on stderr, decisions as JSON on stdout."),
+]
+WebOption = Annotated[
+    bool, typer.Option("--web", help="In a browser on this machine: prints an address that works once. Ctrl-C ends it.")
+]
+PortOption = Annotated[
+    int | None, typer.Option("--port", help="The port for --web. Default: a free one.", min=1, max=65535)
 ]
 
 
@@ -36,6 +52,8 @@ def review(
     run: RunOption = "",
     who: WhoOption = "",
     plain: PlainOption = False,
+    web: WebOption = False,
+    port: PortOption = None,
     threads: ThreadsOption = None,
     project: ProjectOption = None,
 ) -> None:
@@ -50,15 +68,17 @@ def review(
     """
     from mollia_cli.insight.review import open_review
 
-    _check_terminal(plain)
+    _check_form(plain, web, port)
     with open_project(project, threads) as opened:
-        _show(open_review(opened, strategy, below, limit, run, who, where or ()), plain)
+        _show(open_review(opened, strategy, below, limit, run, who, where or ()), plain, web, port)
 
 
 def label(
     seed: Annotated[int, typer.Option("--seed", help="Go on until the project has so many seed labels.", min=1)] = 50,
     who: WhoOption = "",
     plain: PlainOption = False,
+    web: WebOption = False,
+    port: PortOption = None,
     project: ProjectOption = None,
 ) -> None:
     """Label the first items: the seed labels that the panel learns from.
@@ -72,20 +92,24 @@ def label(
     """
     from mollia_cli.insight.review import open_labelling
 
-    _check_terminal(plain)
+    _check_form(plain, web, port)
     with open_project(project) as opened:
-        _show(open_labelling(opened, seed, who), plain)
+        _show(open_labelling(opened, seed, who), plain, web, port)
 
 
-def _check_terminal(plain: bool) -> None:
-    if not plain and not (sys.stdin.isatty() and sys.stderr.isatty()):
+def _check_form(plain: bool, web: bool, port: int | None) -> None:
+    if plain and web:
+        excluded("--plain", "--web", "one answers in the terminal, the other in a browser")
+    if port is not None and not web:
+        raise InputError("--port is the port of --web, which was not given", "add --web, or leave --port out")
+    if not (plain or web) and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise InputError(
             "this needs a terminal, and standard input or standard error is none",
-            "use --plain, which reads answers line by line",
+            "use --plain, which reads answers line by line, or --web, which asks in a browser",
         )
 
 
-def _show(sitting: "Review", plain: bool) -> None:
+def _show(sitting: "Review", plain: bool, web: bool, port: int | None) -> None:
     if not sitting.queue:
         talk("there is nothing to review: nobody is in doubt here (--below, --strategy and --limit say what is shown)")
         return
@@ -94,6 +118,11 @@ def _show(sitting: "Review", plain: bool) -> None:
         from mollia_cli.cli.review_plain import PlainReview
 
         PlainReview(sitting).run()
+    elif web:
+        from mollia_cli.cli.review_web import serve
+
+        talk("open this address in a browser on this machine; it works once, and Ctrl-C here ends the review")
+        serve(sitting, port or 0, emit)
     else:
         from mollia_cli.cli.review_app import ReviewApp
 

@@ -62,8 +62,15 @@ def test_what_no_alternative_reaches_is_infinite_and_drawn_as_more() -> None:
     curve = {50: [0.6, 0.7], 100: [0.8, 0.7]}
     saved = labels_saved({"a": curve}, [0.9, 0.9], 50)
     assert math.isinf(saved.needed) and saved.method == "a"
-    assert "more than 100 labels" in labels_saved_svg(saved, curve, "title")
-    assert "75 labels" in labels_saved_svg(Saved(50, 0.7, "a", 75.0, (60.0, 90.0)), curve, "title")
+    assert "more than 100 labels" in labels_saved_svg(saved, {"a": curve}, "title")
+    assert "75 labels" in labels_saved_svg(Saved(50, 0.7, "a", 75.0, (60.0, 90.0)), {"a": curve}, "title")
+
+
+def test_the_picture_has_the_alternatives_that_are_ahead_with_few_labels() -> None:
+    curves = {"lr:tiny": {50: [0.6], 100: [0.9]}, "setfit:tiny": {50: [0.7]}, "spreading:tiny": {50: [0.5], 100: [0.7]}}
+    picture = labels_saved_svg(Saved(50, 0.8, "lr:tiny", 83.0, (60.0, 90.0)), curves, "title")
+    assert "logistic regression on tiny" in picture and "SetFit on tiny" in picture
+    assert "spreading" not in picture
 
 
 def clusters(n: int, classes: int, seed: int) -> tuple[Any, Any]:
@@ -149,6 +156,14 @@ def test_the_script_measures_every_kind_of_method_and_goes_on_where_it_was(
     assert (folder / "saved.svg").read_text().startswith("<svg")
     with pytest.raises(AssertionError, match="measured again"):
         run(script, monkeypatch, folder, "--seeds", "3")
+
+
+def test_without_and_with_worked_examples_are_two_methods_where_both_were_read(script: Any) -> None:
+    reading = {"best-llm", "best-llm-shots", "vote", "vote-shots", "mollia", "mollia-shots"}
+    both = script.catalogue(("tiny",), 16, True, True)
+    assert {name: both[name].reads for name in reading} == {name: (name.endswith("-shots"),) for name in reading}
+    shown = script.catalogue(("tiny",), 16, False, True)
+    assert reading & shown.keys() == {"best-llm-shots", "vote", "mollia"} and shown["mollia"].reads == (True,)
 
 
 def test_a_number_of_labels_in_words(script: Any) -> None:

@@ -25,6 +25,8 @@ LABELS = 4
 class Attentive:
     """A learner that remembers what it was given, and finds every text to be of the first label."""
 
+    frozen = False
+
     def __init__(self) -> None:
         self.given: list[Examples] = []
 
