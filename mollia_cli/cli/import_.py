@@ -1,6 +1,7 @@
 """``mollia import``."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,8 +17,12 @@ from mollia_cli.cli.common import (
     source_of,
     talk,
 )
+from mollia_cli.cli.move import used_lines
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.items import check_split
+from mollia_cli.domain.items import SPLITS, check_split
+
+if TYPE_CHECKING:
+    from mollia_cli.project.ingest import ImportReport
 
 _SHOWN_PROBLEMS = 10
 
@@ -45,10 +50,15 @@ def import_(
 
     Every valid row is imported; the others are reported with their line numbers.
     The text is the column that is called like one, else the one with the longest texts; other columns are kept.
-    Labels of pool items are kept for evaluation only. A text that is there already is skipped.
+    Labels of pool items are kept for evaluation only.
+    A text that is there already is no new item. If it has no label, it takes the row's; with another label than
+    the row's it is left as it is, and named. From the pool it moves to --split; out of seed, validation and
+    test only `mollia move` takes it. `mollia imports undo` takes an import back.
+    What is piped is lines of text, unless it is plainly a table or JSON lines.
 
     Example: mollia import questions.csv --split pool --text-column question
     """
+    from mollia_cli.insight.imports import used_in_pool
     from mollia_cli.project.ingest import ingest
 
     check_split(split)
@@ -66,6 +76,7 @@ def import_(
             strict=strict,
             raw=raw,
         )
+        used = used_in_pool(opened, report.moved)
     for problem in report.problems[:_SHOWN_PROBLEMS]:
         talk(f"{report.source}:{problem.line}: {problem.message}")
     if len(report.problems) > _SHOWN_PROBLEMS:
@@ -75,15 +86,38 @@ def import_(
         f"imported {report.added} texts as {split}{labels}; "
         f"{report.duplicates} duplicates and {len(report.problems)} unusable rows skipped"
     )
+    for line in (*_changes(report), *used_lines(used)):
+        talk(line)
     if as_json:
         emit_json(
             {
+                "number": report.number,
                 "source": report.source,
                 "split": split,
                 "added": report.added,
+                "labelled": report.labelled,
+                "moved": len(report.moved),
                 "duplicates": report.duplicates,
+                "stayed": report.stayed,
+                "near_duplicates": [{"split": a, "other": b, "items": count} for a, b, count in report.near],
                 "problems": [{"line": p.line, "message": p.message} for p in report.problems],
             }
         )
-    if report.problems and not report.added and not report.duplicates:
+    if report.idle:
         raise InputError(f"no row of {report.source} could be used", "see the messages above")
+
+
+def _changes(report: "ImportReport") -> Iterator[str]:
+    """What became of texts that were there before, a line each."""
+    if report.labelled:
+        yield f"{report.labelled} texts that were there without a label have one now"
+    if report.moved:
+        yield f"moved {len(report.moved)} texts from pool to {report.split}"
+    for split, count in report.stayed.items():
+        yield f"{count} of the duplicates are {split} items and stay there: only mollia move takes them out"
+    if report.near:
+        places = {split: "pool" if split == "pool" else f"{split} set" for split in SPLITS}
+        pairs = ", ".join(f"{count} {split} texts are in the {places[other]}" for split, other, count in report.near)
+        measured = any(split in ("test", "validation") for split, _, _ in report.near)
+        what = "scores on them are too good" if measured else "they count twice"
+        yield f"{pairs} but for case, spaces, punctuation or markup: {what}; mollia duplicates shows them"

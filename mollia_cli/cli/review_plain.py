@@ -29,12 +29,19 @@ class PlainReview:
         self._asked = ""
 
     def run(self) -> None:
-        """Go on to the end of the queue or of the input. In a script, a line that is no answer raises InputError."""
+        """Go on to the end of the queue or of the input.
+
+        An input without a line raises InputError; in a script, so does one that is no answer.
+        """
         _tell("/help explains what to answer")
         while (card := self._review.card) is not None:
             if card.item.id != self._asked:
                 self._ask(card)
             line = sys.stdin.readline()
+            if not line and not self._line:
+                raise InputError(
+                    "standard input is empty: no answer was read", "pipe one answer a line; /help explains"
+                )
             if not line:
                 return
             self._line += 1

@@ -8,6 +8,7 @@ from mollia_cli.domain.digest import digest_text
 from mollia_cli.domain.errors import InputError
 
 SPLITS = ("pool", "seed", "validation", "test")
+NEEDS_LABEL = ("seed", "validation")  # splits whose items are nothing without one
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,6 +193,8 @@ def _remarks(project: Project, run: str, record: dict[str, Any] | None) -> Itera
         yield f"people have decided {later} times since the run was opened: it is repeated with all of that known"
     if fresh := project.store.items.imported_since(opened):
         yield f"{fresh} items were imported since the run was opened, and can be selected now"
+    if changed := project.store.imports.changed_since(opened):
+        yield f"{changed} items were moved or given a label since the run was opened: it is repeated with that"
 
 
 @contextmanager

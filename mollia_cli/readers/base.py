@@ -171,13 +171,11 @@ def records(there: Sequence[str] | None, lines: Iterable[Line], request: Request
     """What a table's reader returns: the columns are found by the header and the first rows, then row by row.
 
     there: the table's columns; None for those of the first row, where each row names its own. Raises InputError as
-    ``Request.columns`` does, and for a header without rows.
+    ``Request.columns`` does.
     """
     left = iter(lines)
     first = list(islice(left, SAMPLE))
     sample = [row for _, row in first if not isinstance(row, Problem)]
-    if there is not None and not first:
-        raise InputError(f"{request.name} has a header and no row below it", "is it the right file?")
     if there is None and not sample:
         yield from (row for _, row in chain(first, left) if isinstance(row, Problem))
         return

@@ -1,9 +1,12 @@
 """Which format a file has, and reading it."""
 
+import csv
+import io
+import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import nullcontext
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,7 +14,7 @@ from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.files import check_local
 from mollia_cli.domain.registry import Entry, Registry
 from mollia_cli.readers.arrow import read_files
-from mollia_cli.readers.base import TEXT_NAMES, Problem, Reader, Record, Request, guess
+from mollia_cli.readers.base import ID_NAMES, LABEL_NAMES, TEXT_NAMES, Problem, Reader, Record, Request, guess
 from mollia_cli.readers.csv import delimiter_of
 from mollia_cli.readers.folder import dataset_files
 from mollia_cli.readers.text import encoding_of, marked
@@ -53,6 +56,21 @@ _FOREIGN = (
 _GZIP = b"\x1f\x8b"
 _CONTROL = bytes({*range(32)} - set(b"\t\n\v\f\r\x1b"))
 _BLOCK = 1 << 16
+# The start of an object, or of an array of objects or texts: a text may begin with a bracket, too.
+_JSON = re.compile(r"""\{\s*(["}]|\Z)|\[\s*(["{\]]|\Z)""")
+# A column's name: a few words without a space before the first, and without what ends a sentence.
+_NAME = re.compile(r"\w[\w./#()-]*( [\w./#()-]+){0,3}(?<![.,!?])")
+_AGREE = 2  # rows below a header of unknown names that must have as many cells
+_LOOKED_AT = 20  # rows
+_READ_AS = {
+    "lines": "lines of text; --format csv reads a table",
+    "jsonl": "JSON lines; --format lines takes each line as a text",
+    "csv": "a table (csv); --format lines takes each line as a text",
+    "tsv": "a table (tsv); --format lines takes each line as a text",
+    "parquet": "Parquet",
+    "arrow": "Arrow",
+    "xlsx": "an Excel spreadsheet",
+}
 
 
 def read(
@@ -66,18 +84,18 @@ def read(
     say: Callable[[str], None] | None = None,
     raw: bool = False,
 ) -> Iterator[Record | Problem]:
-    """The rows of a file, streaming; ``format`` None goes by the suffix, then by the first bytes.
+    """The rows of a file, streaming; ``format`` None goes by the suffix, then by the first bytes (see ``sniff``).
 
     source: may be the folder of a data set, see readers/folder.py. What is compressed with gzip is unpacked.
-
-    name: how messages call the source. say: called with one sentence when columns were guessed. raw: see Request.
-    Raises NotFoundError, or InputError for a file that cannot be read as a whole (encoding, columns).
+    name: how messages call the source. say: called with one sentence when the format was taken from the bytes, or
+    columns were guessed. raw: see Request.
+    Raises NotFoundError, or InputError for a file that cannot be read as a whole (encoding, columns) or has no row.
     """
     request = Request(name or str(source), text_column, label_column, id_column, say, raw)
     if format is not None:
         FORMATS.check(format)
     if isinstance(source, Path) and (files := dataset_files(source)):
-        yield from read_files(files, request)
+        yield from _some(read_files(files, request), "a data set", True, request)
         return
     suffix = _suffix(source) if isinstance(source, Path) else ""
     with _open(source) if isinstance(source, Path) else nullcontext(source) as handle:
@@ -90,23 +108,42 @@ def read(
         if raw and format not in _CELLS:
             raise InputError(f"--raw is about CSV cells, and {request.name} is read as {format}", "leave --raw away")
         reader: Reader = FORMATS.load(format)
-        yield from reader(chain([head], blocks), request)
+        yield from _some(reader(chain([head], blocks), request), format, bool(head.strip()), request)
+
+
+def _some(rows: Iterator[Record | Problem], format: str, content: bool, request: Request) -> Iterator[Record | Problem]:
+    """The rows; InputError where there is none. ``content``: the file holds more than white space."""
+    first = next(rows, None)
+    if first is None and not content:
+        raise InputError(f"{request.name} is empty", "give a file, or a pipe, that holds texts")
+    if first is None:
+        raise InputError(
+            f"{request.name}, read as {format}, has no row below its header",
+            "check the file; --format lines takes each line as a text",
+        )
+    yield first
+    yield from rows
 
 
 def _kind(head: bytes, suffix: str, request: Request) -> str:
     """The format by the first bytes where they are of none that is text, else by the file's name, else by a look."""
     named = _SUFFIXES.get(suffix)
+    asked = [column for column in (request.text, request.label, request.id) if column is not None]
     found = next((format for magic, format in _BINARY.items() if head.startswith(magic)), None)
     if found is None:
         _check_text(head, request.name)
     if found is None and named in _BINARY.values():
-        what = sniff(head, request.name)
+        what = sniff(head, request.name, asked)
         raise InputError(
             f"{request.name} is called {suffix} and is none: it looks like {what}", f"if it is: --format {what}"
         )
     if found is not None and named not in (found, None):
         request.tell(f"it is called {suffix} and is {found}: read as {found}")
-    return found or named or sniff(head, request.name)
+    if named is None:
+        found = found or sniff(head, request.name, asked)
+        if request.say is not None and head.strip():
+            request.say(f"{request.name} is read as {_READ_AS[found]}")
+    return found or named or "lines"
 
 
 def _check_text(head: bytes, name: str) -> None:
@@ -155,19 +192,47 @@ def _unpacked(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
         raise InputError(f"{name} is compressed with gzip, and cut off", "is it whole?")
 
 
-def sniff(head: bytes, name: str) -> str:
-    """The format of a file that starts with ``head``: plain lines, unless it shows itself as another."""
+def sniff(head: bytes, name: str, asked: Collection[str] = ()) -> str:
+    """The format of a file that starts with ``head``: plain lines, unless it shows itself as another.
+
+    The first line of a table (csv, tsv) could be a header. It is one of a table if it is nothing but a known name of
+    texts; if one of its names is known for texts, or was ``asked`` for, and a second one is known, too, or none begins
+    with a space, as what follows a comma in a sentence does; or if none begins with a space and the rows below, two or
+    more, have as many cells.
+    """
     for magic, format in _BINARY.items():
         if head.startswith(magic):
             return format
     start = head.decode(encoding_of(head, name), errors="replace").lstrip()
-    if start.startswith(("{", "[")):
+    if _JSON.match(start):
         return "jsonl"
-    header = start.splitlines()[0] if start else ""
-    delimiter = delimiter_of(header)
-    if guess([cell.strip('" ') for cell in header.split(delimiter)], TEXT_NAMES) is None:
-        return "lines"
-    return "tsv" if delimiter == "\t" else "csv"
+    delimiter = delimiter_of(start.partition("\n")[0])
+    table = _is_table(_first_rows(start, delimiter, whole=len(head) < _BLOCK), asked)
+    return ("tsv" if delimiter == "\t" else "csv") if table else "lines"
+
+
+def _is_table(rows: list[list[str]], asked: Collection[str]) -> bool:
+    """Whether rows of cells are a table's; see ``sniff``."""
+    header, below = (rows[0], rows[1:]) if rows else ([], [])
+    names = [cell.strip() for cell in header]
+    if not names or len(set(names)) < len(names) or not all(map(_NAME.fullmatch, names)):
+        return False
+    texts = [name for name in names if name in asked or guess([name], TEXT_NAMES)]
+    known = [name for name in names if name in texts or guess([name], (*LABEL_NAMES, *ID_NAMES))]
+    close = not any(cell.startswith(" ") for cell in header)
+    if texts:
+        return len(names) == 1 or close or len(known) > 1
+    return len(names) > 1 and close and len(below) >= _AGREE and all(len(row) == len(names) for row in below)
+
+
+def _first_rows(start: str, delimiter: str, whole: bool) -> list[list[str]]:
+    """The cells of the first rows that are not empty, without one that the end of the block may have cut."""
+    reader = csv.reader(io.StringIO(start, newline=""), delimiter=delimiter)
+    try:
+        found = list(islice((row for row in reader if row), _LOOKED_AT))
+    except csv.Error:
+        return []
+    return found if whole or len(found) == _LOOKED_AT else found[:-1]
 
 
 def _open(path: Path) -> BinaryIO:

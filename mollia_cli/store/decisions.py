@@ -104,8 +104,9 @@ class DecisionStore:
                 [self._name(holds.label), last + 1, decision.item_id],
             )
         elif self._db.execute("SELECT 1 FROM decisions WHERE item = ? AND seed", [decision.item_id]).fetchone():
+            # one that was moved on since (`mollia move --to test`) stays where it was moved to
             self._db.execute(
-                "UPDATE items SET split = 'pool', label = ? WHERE id = ?",
+                "UPDATE items SET split = CASE split WHEN 'seed' THEN 'pool' ELSE split END, label = ? WHERE id = ?",
                 [self._name(decision.known), decision.item_id],
             )
 

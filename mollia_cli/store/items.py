@@ -13,6 +13,7 @@ from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import IntArray
+from mollia_cli.domain.similarity import fold
 from mollia_cli.store.journal import Journal
 from mollia_cli.store.writing import now
 
@@ -50,34 +51,52 @@ class ItemStore:
         self._journal = Journal(db)
 
     def clash(self, item_id: str, text: str) -> Clash | None:
-        """The stored item with this id or this text, if there is one."""
+        """The stored item with this text, else with this id, if there is one."""
         digest = digest_text(text)
-        row = self._db.execute(
+        rows = self._db.execute(
             "SELECT id, text_digest, split, label FROM items WHERE id = ? OR text_digest = ?", [item_id, digest]
-        ).fetchone()
-        return None if row is None else Clash(row[0], row[1] == digest, row[2], self._index(row[3]))
+        ).fetchall()
+        found = [Clash(own, of == digest, split, self._index(label)) for own, of, split, label in rows]
+        return max(found, key=lambda clash: clash.same_text, default=None)
 
-    def add(self, items: Iterable[Item], source: str) -> int:
+    def add(self, items: Iterable[Item], source: str, import_id: int | None = None) -> int:
         """Insert items (their ids and texts must be new); the caller holds the transaction."""
-        stamp = now()
+        stamp, names = now(), self._labels.names
         rows = [
             (
                 i.id,
                 i.text,
                 digest_text(i.text),
+                fold(i.text),
                 i.split,
-                None if i.label is None else self._labels.names[i.label],
+                None if i.label is None else names[i.label],
                 _written(i.fields),
             )
             for i in items
         ]
         with self._journal.entry("import", {"items": [(row[0],) for row in rows]}):
             self._db.conn.executemany(
-                "INSERT INTO items (id, text, text_digest, split, label, fields, source, imported_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                ((*row, source, stamp) for row in rows),
+                "INSERT INTO items"
+                " (id, text, text_digest, folded, split, label, fields, source, imported_at, import_id)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                ((*row, source, stamp, import_id) for row in rows),
             )
         return len(rows)
+
+    def near_duplicates(self, across: bool = False) -> list[list[Item]]:
+        """Groups of items whose texts are the same but for markup, punctuation, case and white space.
+
+        across: only groups that stand in several splits. Groups and their items in the order of import.
+        """
+        of = "DISTINCT split" if across else "*"
+        # who was set aside is left out afterwards: the index alone finds the groups, among a million texts in a second
+        alike = f"SELECT folded FROM items GROUP BY folded HAVING count({of}) > 1"
+        where = f"folded IN ({alike}) AND {_IN_USE} ORDER BY position"
+        rows = self._db.execute(f"SELECT folded, id, text, split, label FROM items WHERE {where}")
+        groups: dict[str, list[Item]] = {}
+        for folded, item_id, text, split, label in rows:
+            groups.setdefault(folded, []).append(Item(item_id, text, split, self._index(label)))
+        return [group for group in groups.values() if len({i.split for i in group} if across else group) > 1]
 
     def ids(self, split: str, labelled: bool | None = None, limit: int = 0) -> list[str]:
         """Ids of a split in the order of import; ``labelled`` keeps those with or without a known label.

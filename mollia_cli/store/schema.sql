@@ -148,15 +148,43 @@ CREATE TABLE items (
     id TEXT NOT NULL UNIQUE, -- your own id, or 16 digits of the text's SHA-256
     text TEXT NOT NULL, -- the text
     text_digest TEXT NOT NULL UNIQUE, -- SHA-256 of the text
+    folded TEXT NOT NULL,
+    -- 16 digits of the SHA-256 of the text without markup, punctuation, case and white space: near-duplicates share it
     split TEXT NOT NULL CHECK (split IN ('pool', 'seed', 'validation', 'test')),
     -- `pool`, `seed`, `validation` or `test`
     label TEXT, -- the known (gold) label's name, or null; of pool items for evaluation only
     source TEXT NOT NULL, -- the file that it came from
     fields TEXT NOT NULL DEFAULT '{}', -- JSON object: the other columns of its row in that file, those that are not empty
-    imported_at TEXT NOT NULL -- UTC, ISO 8601
+    imported_at TEXT NOT NULL, -- UTC, ISO 8601
+    import_id INTEGER REFERENCES imports (id) -- `imports.id`; null where a script has added it
 );
 
 CREATE INDEX items_by_split ON items (split, position);
+
+CREATE INDEX items_by_folded ON items (folded, split);
+
+CREATE INDEX items_by_import ON items (import_id) WHERE import_id IS NOT NULL;
+
+-- The imports that have added or changed items (`mollia imports`).
+CREATE TABLE imports (
+    id INTEGER PRIMARY KEY, -- number, in their order
+    name TEXT NOT NULL, -- the file
+    split TEXT NOT NULL, -- the split that it was imported as
+    imported_at TEXT NOT NULL, -- UTC, ISO 8601
+    undone_at TEXT -- when it was taken back, or null
+);
+
+-- What items were before an import of the same texts or `mollia move` gave them another split or a label.
+CREATE TABLE item_changes (
+    id INTEGER PRIMARY KEY, -- number, in their order
+    item TEXT NOT NULL REFERENCES items (id), -- `items.id`
+    import_id INTEGER REFERENCES imports (id), -- `imports.id`; null where it was `mollia move`
+    split TEXT NOT NULL, -- `items.split` before
+    label TEXT, -- `items.label` before
+    changed_at TEXT NOT NULL -- UTC, ISO 8601
+);
+
+CREATE INDEX item_changes_by_item ON item_changes (item, id);
 
 -- The label sets that the project has had; JSON arrays elsewhere follow their order.
 CREATE TABLE label_sets (

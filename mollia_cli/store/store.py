@@ -10,6 +10,7 @@ from mollia_cli.store.database import DATABASE_FILE, Say, create_database, open_
 from mollia_cli.store.decisions import DecisionStore
 from mollia_cli.store.errors import LockedError
 from mollia_cli.store.forget import forget, rows_of
+from mollia_cli.store.imports import ImportStore
 from mollia_cli.store.items import ItemStore
 from mollia_cli.store.journal import Journal
 from mollia_cli.store.observations import ObservationStore
@@ -36,6 +37,7 @@ class Store:
         self._db = create_database(self.path) if create else open_database(self.path, say)
         self.journal = Journal(self._db)
         self.items = ItemStore(self._db, labels)
+        self.imports = ImportStore(self._db, labels)
         self.observations = ObservationStore(self._db)
         self.verdicts = VerdictStore(self._db, labels)
         self.runs = RunStore(self._db, labels)

@@ -24,6 +24,7 @@ COMMANDS = [
     *(["init"], ["import"], ["annotate"], ["aggregate"], ["select"], ["train"], ["round"], ["run"], ["status"]),
     *(["label"], ["review"], ["rerun"], ["verify"], ["explain"], ["forget"]),
     *(["estimate"], ["generate"], ["evaluate"], ["compare"], ["predict"], ["demo"], ["doctor"], ["bench", "annotate"]),
+    *(["imports", "list"], ["imports", "undo"], ["move"], ["duplicates"]),
     *(["choices"], ["runs", "list"], ["runs", "delete"], ["sql"], ["bundle"], ["unbundle"]),
     *(
         ["models", "list"],

@@ -35,7 +35,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 WRONG = {
     "CSV as .xlsx": (b"text,label\none,a\n", "x.xlsx", "x.xlsx is called .xlsx and is none", "--format csv", 2),
     "a program": (b"\x7fELF" + bytes(99), "x.csv", "x.csv is a binary file, not text", "give a file of texts", 2),
-    "a header alone": (b"text,label\n", "x.csv", "x.csv has a header and no row below it", "the right file?", 2),
+    "a header alone": (
+        b"text,label\n",
+        "x.csv",
+        "x.csv, read as csv, has no row below its header",
+        "check the file",
+        2,
+    ),
     "cut gzip": (gzip.compress(b"text\na\n")[:-9], "x.csv.gz", "x.csv.gz is compressed with gzip", "is it whole?", 2),
     "an address": (b"", "https://example.org/a.csv", "https://example.org/a.csv is an address", "curl -LO", 2),
     "ids as text": (b"article_id,n\nthe words here,1\n", "x.csv", "no column looks like the text", "--text-column", 2),
