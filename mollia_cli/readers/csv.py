@@ -41,10 +41,12 @@ def read_rows(
     csv.field_size_limit(MAX_TEXT)  # so that a quote that never closes cannot take all memory
     lines = text_lines(blocks, request.name)
     first = next(lines, "")
-    if delimiter is None and (delimiter := delimiter_of(first)) in _NAMES:
-        request.tell(f"columns are separated by {_NAMES[delimiter]}")
+    if delimiter is None:
+        delimiter = delimiter_of(first)
+        if delimiter in _NAMES:
+            request.tell(f"columns are separated by {_NAMES[delimiter]}")
     # strict: a stray quote is an error; without it, the csv module silently changes the text.
-    rows = csv.reader(chain([first], lines), delimiter=delimiter or ",", strict=True)
+    rows = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
     try:
         header = [cell.strip() for cell in next(rows, [])]
     except csv.Error as error:
