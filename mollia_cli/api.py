@@ -224,7 +224,7 @@ class Project(core.Project):
         """Every labelled item as a record; also written to ``out`` (.csv, .jsonl) where that is given."""
         rows = list(export.labelled_rows(self, synthetic))
         if out is not None:
-            export.write_rows(rows, Path(out))
+            export.write_rows(rows, Path(out), target=export.target_of(self))
         return rows
 
     def export_model(self, out: str | Path, *, run: str = "", round: int | None = None) -> Path:

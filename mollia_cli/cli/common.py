@@ -15,6 +15,7 @@ import typer
 
 from mollia_cli.cli import complete
 from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError, RefusedError
+from mollia_cli.domain.files import check_local
 from mollia_cli.domain.printable import printable, printable_json
 
 if TYPE_CHECKING:
@@ -47,6 +48,14 @@ IdColumnOption = Annotated[str | None, typer.Option("--id-column", help="The col
 FormatOption = Annotated[
     str,
     typer.Option("--format", help="The file's format (mollia choices readers). Default: from its name and content."),
+]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="COLUMN=VALUE",
+        help="Only items whose column in the imported file has this value. Several: all must hold.",
+    ),
 ]
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", help="CPU threads; 0 measures. Default: the project's setting.", min=0)
@@ -347,6 +356,7 @@ def source_of(file: str) -> tuple[Path | BinaryIO, str]:
 
 def read_text(source: str) -> str:
     """The whole UTF-8 text of a file, or of standard input for ``-``. Raises NotFoundError or InputError."""
+    check_local(source)
     name = "standard input" if source == "-" else source
     try:
         return (sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()).decode("utf-8-sig")

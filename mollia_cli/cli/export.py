@@ -10,6 +10,7 @@ from mollia_cli.cli.common import (
     ProjectOption,
     RoundOption,
     RunOption,
+    WhereOption,
     data_out,
     excluded,
     open_project,
@@ -44,10 +45,12 @@ def labels(
     synthetic: Annotated[
         bool, typer.Option("--synthetic", help="Write the texts of `mollia generate`, too, with the source synthetic.")
     ] = False,
+    where: WhereOption = None,
     project: ProjectOption = None,
 ) -> None:
     """Write the seed labels, people's labels, and the verdicts of the last aggregation.
 
+    Other columns of the imported files follow; one that is called as a column of mollia's (source) is imported_source.
     In CSV, a cell that starts with = + - @ tab or CR gets an apostrophe in front, so that no
     spreadsheet runs it; `mollia import` takes it away again.
 
@@ -64,9 +67,9 @@ def labels(
             if chosen == "parquet" and sys.stdout.isatty():
                 raise RefusedError("Parquet is no text for a terminal", "mollia export labels -o labels.parquet")
             with stdout_reader():
-                count = export_labels(opened, data_out(), chosen, raw, synthetic)
+                count = export_labels(opened, data_out(), chosen, raw, synthetic, where or ())
         else:
-            count = export_labels(opened, target, chosen, raw, synthetic)
+            count = export_labels(opened, target, chosen, raw, synthetic, where or ())
     talk(f"{count} labels written to {'standard output' if out == '-' else out}")
 
 

@@ -28,7 +28,12 @@ _SHOWN_PROBLEMS = 10
 
 
 def import_(
-    file: Annotated[str, typer.Argument(help="A CSV, TSV, JSONL, plain text or Parquet file; - reads standard input.")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="A file of texts (mollia choices readers; also gzip) or a data set's folder; - reads standard input."
+        ),
+    ],
     split: SplitOption = "pool",
     text_column: TextColumnOption = None,
     label_column: Annotated[str | None, typer.Option(help="The column of the true label.")] = None,
@@ -44,6 +49,7 @@ def import_(
     """Add texts from a file.
 
     Every valid row is imported; the others are reported with their line numbers.
+    The text is the column that is called like one, else the one with the longest texts; other columns are kept.
     Labels of pool items are kept for evaluation only.
     A text that is there already is no new item. If it has no label, it takes the row's; with another label than
     the row's it is left as it is, and named. From the pool it moves to --split; out of seed, validation and

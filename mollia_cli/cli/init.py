@@ -17,7 +17,8 @@ def init(
         str,
         typer.Option(
             "--labels-from",
-            help="A CSV file: label,description; - reads standard input. Descriptions go into the prompt.",
+            help="A CSV file: label,description, or as its header names them; - reads standard input."
+            " Descriptions go into the prompt.",
         ),
     ] = "",
     noun: Annotated[str, typer.Option(help="What one text is, for example question, review, message.")] = "text",
@@ -47,7 +48,9 @@ def init(
     if bool(labels) == bool(labels_from):
         raise InputError("give the labels once", "--labels a,b,c or --labels-from labels.csv")
     label_set = (
-        parse_label_file(read_text(labels_from), labels_from) if labels_from else parse_labels(split_names(labels))
+        parse_label_file(read_text(labels_from), labels_from, talk)
+        if labels_from
+        else parse_labels(split_names(labels))
     )
     settings = new_settings(label_set, noun, task, split_names(panel), encoder, random_seed, paper)
     created = create(folder, settings, paper)

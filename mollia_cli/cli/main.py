@@ -46,7 +46,7 @@ from mollia_cli.cli import (
     verify,
 )
 from mollia_cli.cli.common import emit, state
-from mollia_cli.domain.errors import EXIT_FAILURE, EXIT_INTERRUPTED, MolliaError
+from mollia_cli.domain.errors import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_NOT_FOUND, MolliaError
 from mollia_cli.domain.network import guard, refused
 from mollia_cli.domain.printable import printable
 from mollia_cli.domain.processor import check_processor
@@ -142,6 +142,21 @@ for group, members in COMMANDS.items():
             app.command(name, rich_help_panel=group)(member)
 
 
+# Of a file that a person has named: it cannot be read or written where it should be.
+_NO_SUCH_PLACE = frozenset(
+    (
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EEXIST,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENAMETOOLONG,
+    )
+)
+
+
 def _version(asked: bool) -> None:
     if asked:
         emit(f"mollia {__version__}")
@@ -171,7 +186,7 @@ def main() -> None:
     except MolliaError as error:
         _fail(error, error.message, error.hint, error.exit_code)
     except OSError as error:
-        _fail(error, *_of_the_system(error), EXIT_FAILURE)
+        _fail(error, *_of_the_system(error))
     except SystemExit as error:
         if error.code == EXIT_INTERRUPTED:
             again = shlex.join(["mollia", *sys.argv[1:]])
@@ -193,16 +208,24 @@ def main() -> None:
             print(f"mollia: refused a connection to {printable(where)}; nothing was sent", file=sys.stderr)
 
 
-def _of_the_system(error: OSError) -> tuple[str, str]:
-    """Message and hint for what the operating system refused."""
+def _of_the_system(error: OSError) -> tuple[str, str, int]:
+    """Message, hint and exit status for what the operating system refused."""
     name = error.filename2 or error.filename  # of a copy, the file that was written
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f": {name} could not be written" if name else ""
-        return f"the disk is full{where}", "free some space, then type the same again; what was finished is kept"
+        return (
+            f"the disk is full{where}",
+            "free some space, then type the same again; what was finished is kept",
+            EXIT_FAILURE,
+        )
     if error.errno == errno.ENOMEM:
-        return f"out of memory ({error})", "use a smaller model, or close other programs"
+        return f"out of memory ({error})", "use a smaller model, or close other programs", EXIT_FAILURE
     what = f"{name}: {error.strerror}" if name else str(error)
-    return what, "check the path, its permissions and the free disk space"
+    if error.errno in _NO_SUCH_PLACE and name:
+        missing = "make the folder first: mkdir -p FOLDER; or give another path"
+        hint = missing if error.errno == errno.ENOENT else "give another path, or mend its permissions"
+        return what, hint, EXIT_NOT_FOUND
+    return what, "check the path, its permissions and the free disk space", EXIT_FAILURE
 
 
 def _fail(error: Exception, message: str, hint: str, code: int) -> None:

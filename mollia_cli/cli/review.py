@@ -11,6 +11,7 @@ from mollia_cli.cli.common import (
     ProjectOption,
     RunOption,
     ThreadsOption,
+    WhereOption,
     emit,
     excluded,
     limit_option,
@@ -47,6 +48,7 @@ def review(
         float | None, typer.Option(help="Only items whose verdict has a lower confidence.", min=0.0, max=1.0)
     ] = None,
     limit: Annotated[int, limit_option("At most so many items; 0 for all.")] = 100,
+    where: WhereOption = None,
     run: RunOption = "",
     who: WhoOption = "",
     plain: PlainOption = False,
@@ -68,7 +70,7 @@ def review(
 
     _check_form(plain, web, port)
     with open_project(project, threads) as opened:
-        _show(open_review(opened, strategy, below, limit, run, who), plain, web, port)
+        _show(open_review(opened, strategy, below, limit, run, who, where or ()), plain, web, port)
 
 
 def label(

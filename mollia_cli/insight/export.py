@@ -2,41 +2,74 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.domain.files import new_file, new_folder
+from mollia_cli.domain.items import Item
 from mollia_cli.project.context import Project
+from mollia_cli.project.fields import where
 from mollia_cli.store.items import chunks
 from mollia_cli.store.runs import Round
 from mollia_cli.writers import BINARY, WRITERS, Row, Target, Writer
+from mollia_cli.writers.base import OWN, as_typed
 from mollia_cli.writers.dataset_card import dataset_card
 
 
-def labelled_rows(project: Project, synthetic: bool = False) -> Iterator[dict[str, Any]]:
+def labelled_rows(
+    project: Project, synthetic: bool = False, conditions: Sequence[str] = ()
+) -> Iterator[dict[str, Any]]:
     """Every labelled item: seeds first, then the pool: people's labels, else the last aggregation's verdicts.
 
-    Each row has id, text, label, confidence, source ("gold", "human" or the aggregator's name) and negatives.
-    ``synthetic``: texts that LLMs wrote come last, with the source "synthetic".
+    Each row has id, text, label, confidence, source ("gold", "human" or the aggregator's name) and negatives, and then
+    the other columns of the imported files, None where the item has none.
+    ``synthetic``: texts that LLMs wrote come last, with the source "synthetic". ``conditions``: only items that meet
+    them, see project/fields.py.
     """
     names, labelled = project.labels.names, project.store.decisions.labels()
-    yield from _gold_rows(project, "seed", labelled)
+    wanted, columns = where(project, conditions), _columns(project)
+    for row in _gold_rows(project, "seed", columns, labelled):
+        if wanted is None or row["id"] in wanted:
+            yield row
     fit = project.store.verdicts.latest_fit()
-    for ids in chunks(project.store.items.ids("pool")):
+    pool = project.store.items.ids("pool")
+    for ids in chunks(pool if wanted is None else [item_id for item_id in pool if item_id in wanted]):
         stored = () if fit is None else project.store.verdicts.get(fit.id, ids).rows()
         verdicts = {verdict.item_id: verdict for verdict in stored}
         for item in project.store.items.get(ids):
             verdict = verdicts.get(item.id)
             if item.id in labelled:
-                yield _row(item.id, item.text, names[labelled[item.id]], 1.0, "human", [])
+                yield _row(item, columns, names[labelled[item.id]], 1.0, "human", [])
             elif fit is not None and verdict is not None:
                 negatives = [names[k] for k in verdict.negatives]
-                yield _row(item.id, item.text, names[verdict.label], verdict.confidence, fit.aggregator, negatives)
-    for text in project.store.synthetic.all() if synthetic else ():
-        yield _row(text.id, text.text, names[text.label], 1.0, "synthetic", [])
+                yield _row(item, columns, names[verdict.label], verdict.confidence, fit.aggregator, negatives)
+    for text in project.store.synthetic.all() if synthetic and wanted is None else ():
+        yield _row(Item(text.id, text.text), columns, names[text.label], 1.0, "synthetic", [])
+
+
+def _columns(project: Project) -> dict[str, str]:
+    """The other columns of the imported files, and what each is called beside a row's own."""
+    columns: dict[str, str] = {}
+    for name in project.store.items.fields():
+        called = name
+        while called in OWN or called in columns.values():
+            called = f"imported_{called}"
+        columns[name] = called
+    return columns
+
+
+def target_of(project: Project, raw: bool = False) -> Target:
+    """What the formats need to know of a project's rows."""
+    return Target(project.labels.names, raw, _kinds(project))
+
+
+def _kinds(project: Project) -> dict[str, str]:
+    """What the columns beside a row's own hold, see ``ItemStore.fields``."""
+    kinds = project.store.items.fields()
+    return {called: kinds[name] for name, called in _columns(project).items()}
 
 
 def say_whose(project: Project) -> None:
@@ -83,11 +116,17 @@ def format_of(out: Path) -> str:
 
 
 def export_labels(
-    project: Project, out: Path | TextIO, file_format: str = "", raw: bool = False, synthetic: bool = False
+    project: Project,
+    out: Path | TextIO,
+    file_format: str = "",
+    raw: bool = False,
+    synthetic: bool = False,
+    conditions: Sequence[str] = (),
 ) -> int:
     """Write ``labelled_rows`` in one of the output formats; ``raw``: see writers/csv.py. Returns how many."""
     say_whose(project)
-    return write_rows(labelled_rows(project, synthetic), out, file_format, Target(project.labels.names, raw))
+    rows = labelled_rows(project, synthetic, conditions)
+    return write_rows(rows, out, file_format, target_of(project, raw))
 
 
 def export_dataset(project: Project, out: Path, file_format: str = "jsonl") -> dict[str, int]:
@@ -96,10 +135,12 @@ def export_dataset(project: Project, out: Path, file_format: str = "jsonl") -> d
     Train is what ``labelled_rows`` gives; validation and test are the gold items of those splits. The folder
     appears whole or not at all. Raises RefusedError if it is there already, InputError without any label.
     """
+    columns, kinds = _columns(project), _kinds(project)
+    typed = {name: "text" if kind == "json" else kind for name, kind in kinds.items()}
     splits: dict[str, Iterator[dict[str, Any]]] = {
         "train": labelled_rows(project),
-        "validation": _gold_rows(project, "validation"),
-        "test": _gold_rows(project, "test"),
+        "validation": _gold_rows(project, "validation", columns),
+        "test": _gold_rows(project, "test", columns),
     }
     with _new_folder(out) as folder:
         (folder / "data").mkdir()
@@ -107,14 +148,15 @@ def export_dataset(project: Project, out: Path, file_format: str = "jsonl") -> d
         counts: dict[str, Counter[str]] = {}
         for split, rows in splits.items():
             path, sources = f"data/{split}.{file_format}", Counter[str]()
-            if write_rows(_counted(rows, sources), folder / path, file_format):
+            counted = (as_typed(row, kinds) for row in _counted(rows, sources))
+            if write_rows(counted, folder / path, file_format, Target(fields=typed)):
                 files[split], counts[split] = path, sources
             else:
                 (folder / path).unlink()
         if "train" not in files:
             raise InputError("nothing is labelled yet", "import seed labels, or aggregate: mollia aggregate")
         say_whose(project)
-        card = dataset_card(project.labels, project.settings.noun, files, counts)
+        card = dataset_card(project.labels, project.settings.noun, files, counts, typed)
         (folder / "README.md").write_text(card, encoding="utf-8")
     return {split: sources.total() for split, sources in counts.items()}
 
@@ -125,13 +167,14 @@ def _counted(rows: Iterable[dict[str, Any]], sources: Counter[str]) -> Iterator[
         yield row
 
 
-def _gold_rows(project: Project, split: str, by_people: Container[str] = ()) -> Iterator[dict[str, Any]]:
+def _gold_rows(
+    project: Project, split: str, columns: Mapping[str, str], by_people: Container[str] = ()
+) -> Iterator[dict[str, Any]]:
     """The labelled items of a split; the labels of those in ``by_people`` are people's."""
     for item in project.store.items.in_split(split, labelled=True):
         assert item.label is not None
-        yield _row(
-            item.id, item.text, project.labels.names[item.label], 1.0, "human" if item.id in by_people else "gold", []
-        )
+        source = "human" if item.id in by_people else "gold"
+        yield _row(item, columns, project.labels.names[item.label], 1.0, source, [])
 
 
 @contextmanager
@@ -144,14 +187,17 @@ def _new_folder(out: Path) -> Iterator[Path]:
         yield unfinished
 
 
-def _row(item_id: str, text: str, label: str, confidence: float, source: str, negatives: list[str]) -> dict[str, Any]:
+def _row(
+    item: Item, columns: Mapping[str, str], label: str, confidence: float, source: str, negatives: list[str]
+) -> dict[str, Any]:
     return {
-        "id": item_id,
-        "text": text,
+        "id": item.id,
+        "text": item.text,
         "label": label,
         "confidence": round(confidence, 6),
         "source": source,
         "negatives": negatives,
+        **{called: item.fields.get(name) for name, called in columns.items()},
     }
 
 

@@ -16,6 +16,7 @@ from mollia_cli.learners.base import Learner
 from mollia_cli.loop.aggregate import aggregate
 from mollia_cli.loop.select import rank
 from mollia_cli.project.context import Project
+from mollia_cli.project.fields import where
 from mollia_cli.project.labels import user_name
 from mollia_cli.project.learner import best_round, current_run, finished_rounds, learner_loader
 from mollia_cli.project.observe import members, observed_by_all
@@ -194,16 +195,23 @@ def open_review(
     limit: int = 0,
     run_name: str = "",
     who: str = "",
+    conditions: Sequence[str] = (),
 ) -> Review:
     """The pool items that nobody has labelled or set aside yet, those first that the strategy wants most.
 
-    below: only verdicts of a lower confidence. limit: at most so many, 0 for all. Without verdicts the panel's
+    below: only verdicts of a lower confidence. limit: at most so many, 0 for all. conditions: only
+    items that meet them, see project/fields.py. Without verdicts the panel's
     observations are aggregated now; ``doubt`` and ``below`` need some (NotFoundError where nothing was annotated),
     other strategies what ``mollia select`` needs for them.
     """
     STRATEGIES.check(strategy)
     labelled = project.store.decisions.labels()
-    candidates = [item_id for item_id in project.store.items.ids("pool") if item_id not in labelled]
+    wanted = where(project, conditions)
+    candidates = [
+        item_id
+        for item_id in project.store.items.ids("pool")
+        if item_id not in labelled and (wanted is None or item_id in wanted)
+    ]
     confidence = _confidences(project, needed=strategy == DOUBT or below is not None)
     if strategy == DOUBT or below is not None:
         bound = 2.0 if below is None else below

@@ -204,4 +204,4 @@ def _item(project: Project, record: Record, split: str) -> Item:
     if record.label is None and split in NEEDS_LABEL:
         raise InputError("no label", f"rows imported as {split} need one")
     label = None if record.label is None else project.labels.index(record.label)
-    return Item(record.id or content_id(record.text), record.text, split, label)
+    return Item(record.id or content_id(record.text), record.text, split, label, record.fields)

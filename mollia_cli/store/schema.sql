@@ -11,16 +11,18 @@ CREATE VIEW labelled_items (
     label, -- the label's name
     confidence, -- 0 to 1; 1 for gold and human labels
     source, -- `gold`, `human` or the aggregator's name
-    negatives -- JSON array: names of the labels that it is not (Eq. 5)
+    negatives, -- JSON array: names of the labels that it is not (Eq. 5)
+    fields -- `items.fields`: each is a column of its own in `mollia export labels`
 ) AS
-SELECT i.id, i.text, i.label, 1.0, CASE WHEN d.id IS NULL THEN 'gold' ELSE 'human' END, '[]'
+SELECT i.id, i.text, i.label, 1.0, CASE WHEN d.id IS NULL THEN 'gold' ELSE 'human' END, '[]', i.fields
 FROM items i LEFT JOIN standing_decisions d ON d.item = i.id
 WHERE i.split = 'seed' AND i.label IS NOT NULL AND coalesce(d.act, 'label') = 'label'
 UNION ALL
 SELECT
     i.id, i.text, coalesce(d.label, v.label), CASE WHEN d.label IS NULL THEN v.confidence ELSE 1.0 END,
     CASE WHEN d.label IS NULL THEN v.aggregator ELSE 'human' END,
-    CASE WHEN d.label IS NULL THEN v.negatives ELSE '[]' END
+    CASE WHEN d.label IS NULL THEN v.negatives ELSE '[]' END,
+    i.fields
 FROM items i
 LEFT JOIN standing_decisions d ON d.item = i.id
 LEFT JOIN current_verdicts v ON v.item = i.id
@@ -152,6 +154,7 @@ CREATE TABLE items (
     -- `pool`, `seed`, `validation` or `test`
     label TEXT, -- the known (gold) label's name, or null; of pool items for evaluation only
     source TEXT NOT NULL, -- the file that it came from
+    fields TEXT NOT NULL DEFAULT '{}', -- JSON object: the other columns of its row in that file, those that are not empty
     imported_at TEXT NOT NULL, -- UTC, ISO 8601
     import_id INTEGER REFERENCES imports (id) -- `imports.id`; null where a script has added it
 );

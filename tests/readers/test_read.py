@@ -253,8 +253,13 @@ def test_a_plain_table_is_one(case: str) -> None:
 def test_a_column_that_is_asked_for_makes_a_table() -> None:
     told: list[str] = []
     data = io.BytesIO(b"kopf,rumpf\na b,c d\n")
-    assert list(read(data, name="-", text_column="rumpf", say=told.append)) == [record("c d", line=2)]
-    assert told == ["- is read as a table (csv); --format lines takes each line as a text"]
+    assert list(read(data, name="-", text_column="rumpf", say=told.append)) == [
+        Record("c d", None, None, 2, {"kopf": "a b"})
+    ]
+    assert told == [
+        "- is read as a table (csv); --format lines takes each line as a text",
+        "-: text = column 'rumpf'; other columns: 'kopf'",
+    ]
 
 
 def test_a_format_that_is_given_or_named_by_the_file_is_not_said(write: Callable[[str, str], Path]) -> None:
@@ -284,9 +289,11 @@ def test_columns_given_and_guessed() -> None:
     told: list[str] = []
     data = b"text,body,kind,class,uid\n1,a,b,c,d\n"
     got = list(read(io.BytesIO(data), "csv", name="x.csv", text_column="body", label_column="kind", say=told.append))
-    assert got == [Record("a", "b", "d", 2)]
-    assert told == ["x.csv: text = column 'body', label = column 'kind', id = column 'uid'"]
-    assert rows(data, "csv") == [Record("1", "c", "d", 2)]
+    assert got == [Record("a", "b", "d", 2, {"text": "1", "class": "c"})]
+    assert told == [
+        "x.csv: text = column 'body', label = column 'kind', id = column 'uid'; other columns: 'text', 'class'"
+    ]
+    assert rows(data, "csv") == [Record("1", "c", "d", 2, {"body": "a", "kind": "b"})]
     told.clear()
     list(read(io.BytesIO(b"text\na\n"), "csv", name="x", text_column="text", say=told.append))
     assert told == []
