@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -283,27 +284,21 @@ def _show(
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
-    """A table for people, on stdout: as wide as the terminal, or as its content where there is none."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    """A table for people, on stdout, at most as wide as the terminal; no name, number or heading is cut."""
+    from mollia_cli.cli.tables import draw  # rich takes time that `mollia --help` has not
 
-    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 200
-    drawn = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
-    for column in columns:
-        drawn.add_column(Text(printable(column)))
-    numeric = [True] * len(columns)
+    cells, numeric = [], [True] * len(columns)
     for row in rows:
         numeric = [flag and isinstance(cell, (int, float, type(None))) for flag, cell in zip(numeric, row, strict=True)]
-        drawn.add_row(*(Text(shown(cell)) for cell in row))
-    for heading, flag in zip(drawn.columns, numeric, strict=True):
-        heading.justify = "right" if flag and drawn.row_count else "left"
-    console = Console(width=width, highlight=False)
-    with console.capture() as captured:
-        console.print(drawn)
+        cells.append([shown(cell) for cell in row])
+    drawn = draw([printable(column) for column in columns], cells, numeric, _table_width(), printable(title))
     with stdout_reader():
-        print(captured.get().removesuffix("\n"))  # printable, but for rich's own styles
+        print(drawn)  # printable, but for rich's own styles
+
+
+def _table_width() -> int:
+    """The terminal's width; of a pipe or a file without one, enough for most tables."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() or os.environ.get("COLUMNS") else 200
 
 
 def shown(value: Any) -> str:
