@@ -8,6 +8,7 @@ import typer
 from mollia_cli.cli.common import (
     JsonLinesOption,
     ProjectOption,
+    by_label,
     check_cascade,
     emit_json,
     emit_stream,
@@ -83,7 +84,7 @@ def aggregate(
     if summary:
         emit_json(_account(done))
     else:
-        emit_stream(records, [*_COLUMNS, *(["confident"] if promised else [])], as_json)
+        emit_stream(records, [*_COLUMNS, *(["confident"] if promised else [])], as_json, by_label)
     _remark(done)
 
 
@@ -121,7 +122,7 @@ def _cascade(
         threshold = opened.settings.run.threshold if threshold is None else threshold
         done = aggregate_cascade(opened, order, threshold, ids, aggregator)
         names = opened.labels.names
-    emit_stream([_record(verdict, names) for verdict in done.verdicts.rows()], _COLUMNS, as_json)
+    emit_stream([_record(verdict, names) for verdict in done.verdicts.rows()], _COLUMNS, as_json, by_label)
     talk(f"{len(done.verdicts)} verdicts by {done.fit.aggregator}; {stages_remark(done)}")
 
 

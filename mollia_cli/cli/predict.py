@@ -15,6 +15,7 @@ from mollia_cli.cli.common import (
     RunOption,
     TextColumnOption,
     ThreadsOption,
+    by_label,
     emit_stream,
     excluded,
     open_project,
@@ -87,7 +88,7 @@ def predict(
                 }
 
         if out == "-":
-            emit_stream(records(), _COLUMNS, as_json)
+            emit_stream(records(), _COLUMNS, as_json, by_label)
         else:
             count = _write(records(), Path(out))
             talk(f"{count} labels written to {out}")

@@ -10,12 +10,12 @@ from mollia_cli.cli.common import (
     ProjectOption,
     RunOption,
     ThreadsOption,
-    duration,
     emit_json,
     open_project,
     table,
     talk,
 )
+from mollia_cli.cli.progress import duration
 from mollia_cli.cli.run_options import with_run_options
 from mollia_cli.reports.words import accuracy_words
 
