@@ -68,7 +68,8 @@ def opinions(project: Project, run: str, ids: Sequence[str]) -> list[int | None]
     if not rounds or not ids:
         return [None] * len(ids)
     texts = [item.text for item in project.store.items.get(ids)]
-    return [int(label) for label in trained_learner(project, rounds[-1]).predict_proba(texts).argmax(axis=1)]
+    found = trained_learner(project, rounds[-1]).predict_proba(texts, project.progress)
+    return [int(label) for label in found.argmax(axis=1)]
 
 
 def _signals(project: Project, run: str, strategy: Strategy, candidates: Sequence[str], seed: int) -> Signals:

@@ -50,12 +50,12 @@ LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Who learned from how many labels, and the test accuracy: its mean and standard deviation over ``draws``."""
+    """Who learned from how many labels, and the test accuracy: its mean and, over several ``draws``, its deviation."""
 
     name: str
     labels: int
     accuracy: float
-    deviation: float
+    deviation: float | None
     draws: int
 
 
@@ -148,7 +148,7 @@ def demo_comparison(project: Project) -> Comparison:
         found.append(heads[best].mollia(given, np.setdiff1d(every, given), gold, seen, unread, ids, draw))
     mollia = _mean(found)
     lines.append(Line(f"mollia: {len(rows)} messages read by {LLM}", SIZES[0], *mollia, DRAWS))
-    lines.append(Line(f"all true labels, {best}", len(items), heads[best].labels_alone(every, gold), 0.0, 1))
+    lines.append(Line(f"all true labels, {best}", len(items), heads[best].labels_alone(every, gold), None, 1))
     curve = [*zip(SIZES, (mean for mean, _ in curves[best]), strict=True), (len(items), lines[-1].accuracy)]
     return Comparison(tuple(lines), labels_needed(curve, mollia[0]))
 

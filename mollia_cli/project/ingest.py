@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item, content_id
+from mollia_cli.domain.progress import UNKNOWN
 from mollia_cli.project.context import Project
 from mollia_cli.readers import Problem, Record, read
 
@@ -65,7 +66,7 @@ def ingest(
         for batch in batches:
             store.items.add(batch, name)
             report.added += len(batch)
-            project.progress(f"reading {name}", report.added, report.added + _BATCH)
+            project.progress(f"reading {name}", report.added, UNKNOWN)
         project.progress(f"reading {name}", report.added, report.added)
         if strict and report.problems:
             first = report.problems[0]

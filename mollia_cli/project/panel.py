@@ -10,9 +10,11 @@ from mollia_cli import models
 from mollia_cli.annotators.base import Annotator, ModelFile, PanelContext
 from mollia_cli.annotators.llama.binding.formats import COARSER
 from mollia_cli.annotators.llama.binding.memory import available
+from mollia_cli.annotators.llama.guard.build import Kernels
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item, content_id
 from mollia_cli.domain.members import ENCODER, LLAMA, MemberSpec, check_distinct, options_of
+from mollia_cli.domain.progress import step
 from mollia_cli.domain.prompting import Decoding, Prompt, Shots
 from mollia_cli.domain.settings import AUTO, SETTINGS_FILE
 from mollia_cli.project.context import Project
@@ -136,7 +138,12 @@ def panel_context(project: Project, show_invalid: int = 0) -> PanelContext:
 
 def _find_llm(project: Project, written: str) -> ModelFile:
     file = llm_file(project, MemberSpec(written))
-    return ModelFile(file.name, file.path, file.sha256, partial(file_kernels, file, project.say))
+
+    def kernels() -> Kernels:
+        with step(project.progress, f"checking {file.name}"):
+            return file_kernels(file, project.say)
+
+    return ModelFile(file.name, file.path, file.sha256, kernels)
 
 
 def annotators_of(spec: MemberSpec, context: PanelContext) -> Sequence[Annotator]:

@@ -38,7 +38,7 @@ OTHERS: list[Drawn] = [
         [False, *[True] * 4],
         "What they would have done with the same messages",
     ),
-    (["table", "row", "what", "why"], [["observations", "4711", "altered", "its digest is " + "ab" * 32]], [False] * 4, ""),
+    (["table", "row", "why"], [["observations", "4711", "its digest is " + "ab" * 32]], [False] * 3, ""),
     (
         ["", *LLMS],
         [[name, *("0.116", "-0.161", "1.000")] for name in LLMS],
@@ -140,9 +140,7 @@ def test_what_does_not_fit_is_continued_below_with_the_names() -> None:
 def test_free_text_is_wrapped_at_its_spaces() -> None:
     text = "in the paper; its tokenizer's files are pinned at the first pull, and nothing else is known of it"
     drawn = tables.draw(["name", "note"], [[LLMS[1], text]], [False] * 2, 80, "")
-    assert " ".join(word for word in drawn.split() if not set(word) <= {"─"}) == (
-        f"name note {LLMS[1]} " + text
-    )
+    assert " ".join(word for word in drawn.split() if not set(word) <= {"─"}) == (f"name note {LLMS[1]} " + text)
 
 
 def test_where_not_even_two_columns_fit_a_row_is_a_record() -> None:

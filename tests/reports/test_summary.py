@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.report import LabelsAlone, LLMsAdd, Measurement
 from mollia_cli.reports.sections.summary import sentences
-from mollia_cli.reports.words import count, duration, percent
+from mollia_cli.reports.words import duration, percent
 
 from .samples import curve, full_report, new_report
 

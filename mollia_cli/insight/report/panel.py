@@ -18,6 +18,7 @@ from mollia_cli.aggregators.quality import (
 )
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.observations import IntArray, Panel
+from mollia_cli.domain.progress import step
 from mollia_cli.domain.report import (
     LLM,
     Agreement,
@@ -122,10 +123,9 @@ def _values(
     if (len(panel) < 2 and not reads) or len(set(gold.tolist())) < 2 or not len(rows):
         return {}
     pool = with_unread(project, kind, panel, pool, seed)
-    project.progress("leaving out each member", 0, 1)
-    values = marginal_values(kind, seed, gold, pool, stream_seed(project.settings.random_seed, "aggregate", name), rows)
-    project.progress("leaving out each member", 1, 1)
-    return values
+    random_seed = stream_seed(project.settings.random_seed, "aggregate", name)
+    with step(project.progress, "leaving out each member"):
+        return marginal_values(kind, seed, gold, pool, random_seed, rows)
 
 
 def _known(value: Any) -> Any:

@@ -1,9 +1,10 @@
 """The data card and the model card."""
 
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.report import DataCard, Measurement, Missing, ModelCard, Report
 from mollia_cli.reports.blocks import Advice, Block, Chart, Section, Table, Words
 from mollia_cli.reports.dots import Dot, DotRow, dots_chart
-from mollia_cli.reports.words import count, interval, share
+from mollia_cli.reports.words import interval, share
 
 
 def data_card(report: Report) -> Section:

@@ -1,10 +1,11 @@
 """What the labels cost."""
 
 from mollia_cli.domain.memory import megabytes
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.report import Cost, Missing, Report
 from mollia_cli.reports.bars import bars_chart
 from mollia_cli.reports.blocks import Advice, Block, Chart, Section, Table, Words
-from mollia_cli.reports.words import count, duration
+from mollia_cli.reports.words import duration
 
 
 def cost(report: Report) -> Section:

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.report import LLM, Measurement, Missing, PanelQuality, Report
 from mollia_cli.reports.blocks import Advice, Block, Chart, Section, Table, Words
 from mollia_cli.reports.dots import Dot, DotRow, dots_chart
 from mollia_cli.reports.heatmap import Cell, Matrix, heatmap
-from mollia_cli.reports.words import count, ends, interval, share
+from mollia_cli.reports.words import AGREEMENT_EXPLAINED, ends, interval, share
 
 ANSWERS = {
     "annotator": "LLM",
@@ -86,7 +87,7 @@ def _agreement(found: PanelQuality) -> str:
     alpha = found.agreement.krippendorff_alpha
     return (
         f"Agreement beyond chance on {count(found.agreement.items, 'item')}: Krippendorff's alpha of all is"
-        f" {'undefined' if alpha is None else share(alpha)}, 1 for full agreement, 0 for none but by chance. Agreement"
+        f" {'undefined' if alpha is None else share(alpha)}. {AGREEMENT_EXPLAINED} Agreement"
         " is no merit in itself: LLMs that err alike agree."
     )
 

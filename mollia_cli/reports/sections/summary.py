@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from mollia_cli.aggregators.quality import no_better
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.report import Curve, Measurement, Missing, Report
 from mollia_cli.reports.blocks import Advice, Block, Section, Words
 from mollia_cli.reports.people import people_lines
-from mollia_cli.reports.words import count, duration, percent, share
+from mollia_cli.reports.words import duration, percent, share
 
 
 def summary(report: Report) -> Section:
