@@ -11,13 +11,21 @@ ROOT = Path(mollia_cli.__file__).parent
 NOUNS = (
     "texts|items|labels|verdicts|models|LLMs|seeds|rounds|runs|rows|lines|files|words|tokens|answers|observations|"
     "entries|findings|duplicates|members|decisions|examples|records|times|characters|notes|repeats|charts|messages|"
-    "interfaces|parts|epochs|descriptions|archives|epochs"
+    "interfaces|parts|epochs|descriptions|archives"
 )
 # A number and a plural, with one word between them at most; "3 of 10 items" is said of any number.
-PLURAL = re.compile(rf"^ (?:[a-z]+ )?(?:{NOUNS})\b")
+PLURAL = re.compile(rf"^ (?:(?!(?:on|of|but|holds|other) )[a-z]+ )?(?:{NOUNS})\b")
 OF = re.compile(r"\b(of|from|than|to|and) $")
-# (file, the plural): numbers that are never 1 where this is said
-NEVER_ONE: set[tuple[str, str]] = set()
+# (file, the plural): what is no number, or one that is never 1 where this is said; a file without mollia's own
+NEVER_ONE = {
+    ("annotators/llama/tuning.py", "{tuned.best.tokens_per_s:,.0f} tokens"),
+    ("annotators/llama/tuning.py", "{tuned.original.tokens_per_s:,.0f} tokens"),
+    ("annotators/llama/tuning.py", "{tuned.gain:.1f} times"),
+    ("cli/init.py", "{folder} texts"),
+    ("loop/shots.py", "{len(tried[0].right)} seeds"),
+    ("loop/shots.py", "{len(tried_on(seen))} seeds"),
+    ("models/unbundle.py", "{len(manifest.files)} files"),
+}
 
 
 def said(path: Path) -> Iterator[tuple[str, str]]:
@@ -31,7 +39,10 @@ def said(path: Path) -> Iterator[tuple[str, str]]:
                 continue
             if isinstance(before, ast.Constant) and OF.search(str(before.value)):
                 continue
-            constant = isinstance(value.value, ast.Name | ast.Attribute) and ast.unparse(value.value).rpartition(".")[2].isupper()
+            constant = (
+                isinstance(value.value, ast.Name | ast.Attribute)
+                and ast.unparse(value.value).rpartition(".")[2].isupper()
+            )
             words = PLURAL.match(str(after.value))
             if words and not constant:
                 yield path.relative_to(ROOT).as_posix(), f"{ast.unparse(value)}{words.group()}"

@@ -25,6 +25,7 @@ from mollia_cli.cli.common import (
 )
 from mollia_cli.cli.run_options import CascadeOption, ShotsOption, ThresholdOption, VotesOption
 from mollia_cli.domain.items import check_split
+from mollia_cli.domain.printable import count
 
 
 def annotate(
@@ -105,12 +106,12 @@ def annotate(
         columns = ["id", "model", "votes", "invalid", "mass", *(["answers"] if show_invalid else [])]
         emit_stream(records, columns, as_json, None if show_invalid else _by_llm)
         new = opened.store.observations.count() - before
-        which = f"{new} new observations" if new else "nothing new: all was observed before"
-        talk(f"{len(wanted)} items annotated by {', '.join(member.name for member in members)} ({which})")
+        which = count(new, "new observation") if new else "nothing new: all was observed before"
+        talk(f"{count(len(wanted), 'item')} annotated by {', '.join(member.name for member in members)} ({which})")
         reviewed = [item.id for item in labelled_by_people(opened)] if split == "seed" else []
         if unread := len(reviewed) - len(work.observed_by_all(opened, members, reviewed)):
             talk(
-                f"{unread} items that people have labelled are in the pool and not among them; an aggregation learns"
+                f"not among them: {count(unread, 'item')} of the pool that people have labelled; an aggregation learns"
                 " from those, too: mollia annotate (without --split)"
             )
 

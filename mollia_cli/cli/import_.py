@@ -18,6 +18,7 @@ from mollia_cli.cli.common import (
 )
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import check_split
+from mollia_cli.domain.printable import count
 
 _SHOWN_PROBLEMS = 10
 
@@ -66,8 +67,8 @@ def import_(
         talk(f"... and {len(report.problems) - _SHOWN_PROBLEMS} more rows that cannot be used")
     labels = f" ({', '.join(f'{name} {n}' for name, n in report.by_label.items())})" if report.by_label else ""
     talk(
-        f"imported {report.added} texts as {split}{labels}; "
-        f"{report.duplicates} duplicates and {len(report.problems)} unusable rows skipped"
+        f"imported {count(report.added, 'text')} as {split}{labels}; "
+        f"{count(report.duplicates, 'duplicate')} and {len(report.problems)} unusable rows skipped"
     )
     if as_json:
         emit_json(

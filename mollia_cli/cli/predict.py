@@ -90,10 +90,10 @@ def predict(
         if out == "-":
             emit_stream(records(), _COLUMNS, as_json, by_label)
         else:
-            count = _write(records(), Path(out))
-            talk(f"{count} labels written to {out}")
+            written = _write(records(), Path(out))
+            talk(f"{count(written, 'label')} written to {out}")
     if skipped:
-        talk(f"{skipped} rows could not be used")
+        talk(f"{count(skipped, 'row')} could not be used")
 
 
 def _write(records: Iterable[Mapping[str, Any]], out: Path) -> int:

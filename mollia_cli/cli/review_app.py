@@ -17,7 +17,7 @@ from mollia_cli.cli.review_view import KEYS, key_range, labels_of, remark_on
 from mollia_cli.domain.decisions import IGNORE, LABEL, Decision
 from mollia_cli.domain.errors import MolliaError
 from mollia_cli.domain.items import Item
-from mollia_cli.domain.printable import printable
+from mollia_cli.domain.printable import count, printable
 from mollia_cli.insight.review import Card, Review
 
 ORDERS = {"doubt": "least confident first", "seed": "typical and random texts in turn", "random": "random order"}
@@ -156,7 +156,7 @@ class ReviewScreen(Screen[None]):
     def _found(self, answer: str) -> None:
         n = self.review.find(answer)
         what = printable(answer)
-        self.show_card(f"{n} texts with {what!r} come next" if n else f"no text of the pool has {what!r}")
+        self.show_card(f"next: {count(n, 'text')} with {what!r}" if n else f"no text of the pool has {what!r}")
 
     def _named(self, answer: str) -> None:
         label = self.review.labels.chosen(answer.strip())

@@ -17,6 +17,7 @@ from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.progress import step
 from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.domain.verdicts import Verdicts
@@ -312,7 +313,7 @@ def _check_seed(project: Project, kind: type[Aggregator], labels: Sequence[int])
         )
     if len(set(labels)) == 1:
         raise InputError(
-            f"all {len(labels)} seed labels are {project.labels.names[labels[0]]!r}; {kind.name} needs two or more",
+            f"all of {count(len(labels), 'seed label')}: {project.labels.names[labels[0]]!r}; {kind.name} needs two or more",
             "label items of other labels (mollia label, mollia review), or use --aggregator vote",
         )
     absent = [name for k, name in enumerate(project.labels.names) if k not in set(labels)]

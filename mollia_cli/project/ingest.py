@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item, content_id
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.progress import UNKNOWN
 from mollia_cli.project.context import Project
 from mollia_cli.readers import Problem, Record, read
@@ -71,7 +72,7 @@ def ingest(
         if strict and report.problems:
             first = report.problems[0]
             raise InputError(
-                f"{name}: {len(report.problems)} rows cannot be used, the first in line {first.line}: {first.message}",
+                f"{name}: {count(len(report.problems), 'row')} cannot be used; line {first.line}: {first.message}",
                 "nothing was imported; mend the file, or leave --strict away to import the valid rows",
             )
     return report

@@ -14,6 +14,7 @@ from mollia_cli.annotators.llama.binding.doctor import unused_gpu
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.observations import IntArray, Observation, Panel
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.progress import step
 from mollia_cli.project.context import Project
 from mollia_cli.project.encoders import panel_texts
@@ -101,8 +102,8 @@ def _ask(
     """One member of a panel, left loaded where all of the panel may be; of the items, one part is in memory."""
     if not project.may_ask and not annotator.recorded:
         raise RefusedError(
-            f"{annotator.name} would have to be asked about {len(ids)} texts: its file, its engine or the prompt is"
-            " another one than then, or other items are needed",
+            f"{annotator.name} would have to be asked about {count(len(ids), 'text')}: its file, its engine or the"
+            " prompt is another one than then, or other items are needed",
             "--ask-again lets it be asked",
         )
     annotator, peak = (project.loaded or {}).pop(key, (annotator, Peak()))
@@ -202,7 +203,7 @@ def _warn(project: Project, member: Member, ids: Sequence[str]) -> None:
             f" `mollia prompt show --model {name}`; try{shots} other words in prompt.txt"
         )
     if cut:
-        project.say(f"{name}: {cut} texts were longer than the context and were cut (annotate.context in mollia.toml)")
+        project.say(f"{name}: {count(cut, 'text')} had to be cut to fit the context (annotate.context in mollia.toml)")
 
 
 def members(project: Project) -> list[Member]:

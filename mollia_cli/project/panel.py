@@ -14,6 +14,7 @@ from mollia_cli.annotators.llama.guard.build import Kernels
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item, content_id
 from mollia_cli.domain.members import ENCODER, LLAMA, MemberSpec, check_distinct, options_of
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.progress import step
 from mollia_cli.domain.prompting import Decoding, Prompt, Shots
 from mollia_cli.domain.settings import AUTO, SETTINGS_FILE
@@ -60,8 +61,9 @@ def worked_examples(project: Project) -> tuple[Shots, Shots]:
     size = min(wanted, len(first), len(second))
     if size < wanted:
         project.say_once(
-            f"{size or 'no'} worked examples in the prompt instead of {wanted}: each half of the items is read with"
-            " seeds of the other half, and there are no more of them (label some: mollia label --seed 50)"
+            f"{count(size, 'worked example') if size else 'none'} in the prompt instead of {wanted}: each half of the"
+            " items is read with seeds of the other half, and there are no more of them"
+            " (label some: mollia label --seed 50)"
         )
     return first[:size], second[:size]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.printable import count
 
 MAX_TEXT = 1_000_000  # characters; a longer "text" is a quote that never closed, not a text
 
@@ -115,7 +116,7 @@ def record(text: Any, label: Any, own_id: Any, line: int, text_column: str = "te
     if not isinstance(text, str):
         return Problem(line, f"{text_column!r} is {_kind(text)}, not a text")
     if len(text) > MAX_TEXT:
-        return Problem(line, f"the text has {len(text):,} characters; the most is {MAX_TEXT:,}")
+        return Problem(line, f"the text has {count(len(text), 'character')}; the most is {MAX_TEXT:,}")
     try:
         label, own_id = _name(label, "label"), _name(own_id, "id")
     except ValueError as error:

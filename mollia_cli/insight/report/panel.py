@@ -18,6 +18,7 @@ from mollia_cli.aggregators.quality import (
 )
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.observations import IntArray, Panel
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.progress import step
 from mollia_cli.domain.report import (
     LLM,
@@ -70,7 +71,7 @@ def panel_quality(project: Project, panel: Sequence[Member], aggregator: str) ->
     values = _values(project, panel, aggregator, seed, gold, pool, rows)
     return PanelQuality(
         aggregator,
-        sample_words(project, seed.ids) if len(rows) else f"{len(pool)} pool items",
+        sample_words(project, seed.ids) if len(rows) else count(len(pool), "pool item"),
         _llms(project, panel, measured, gold[rows], pool, values),
         tuple(EncoderValue(spec.name, *values.get(spec.name, _UNKNOWN)) for spec in encoder_specs(project)),
         Agreement(

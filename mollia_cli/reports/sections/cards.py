@@ -64,11 +64,11 @@ def model_card(report: Report) -> Section:
     about = report.overview
     number, _, how = card.validation.partition(" ")
     if card.epochs is None:
-        kind = f"a {card.learner} head on {card.encoder}, fitted for {len(about.labels)} labels"
+        kind = f"a {card.learner} head on {card.encoder}, fitted for {count(len(about.labels), 'label')}"
         chosen = ["regularised by", "cross-validation on the labels of people"]
     else:
-        kind = f"{card.encoder}, trained for {len(about.labels)} labels"
-        chosen = ["stopped by", f"{number} validation items ({how}), after {count(card.epochs, 'epoch')}"]
+        kind = f"{card.encoder}, trained for {count(len(about.labels), 'label')}"
+        chosen = ["stopped by", f"{count(number, 'validation item')} ({how}), after {count(card.epochs, 'epoch')}"]
     rows = [
         ["classifier", kind],
         ["run", f"{card.run}, round {card.round}: strategy {about.strategy}, method {about.method}"],

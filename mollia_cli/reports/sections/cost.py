@@ -36,7 +36,7 @@ _MEMORY = (
 def _explained(found: Cost) -> str:
     return (
         f"Seeds and the unlabelled sample, {count(found.base_items, 'item')}, were read once for all rounds"
-        f" ({found.base_tokens:,} tokens of the panel's). An answer is stored under everything it depends on:"
+        f" ({count(found.base_tokens, 'token')} of the panel's). An answer is stored under everything it depends on:"
         " an LLM that stands here twice was asked with different settings. Seconds are of this machine, as busy as it"
         " was."
     )

@@ -77,7 +77,7 @@ def _accuracy(report: Report, known: list[LLM]) -> Chart:
     if seeds is not None:
         rows.append(DotRow(f"{seeds.who} (all)", [Dot(1, seeds.accuracy, ends(seeds.lower, seeds.upper))]))
         table.append((f"{seeds.who} (all of them)", seeds.accuracy, seeds.lower, seeds.upper))
-    title = f"Accuracy on {known[0].items} seeds, with 95% intervals"
+    title = f"Accuracy on {count(known[0].items, 'seed')}, with 95% intervals"
     listed = "; ".join(f"{row[0]} {share(row[1])}" for row in table)
     columns = ["who", "accuracy", "95% from", "95% to"]
     return dots_chart("accuracy", title, f"{listed}.", rows, "accuracy", ["accuracy"], Table(title, columns, table))
