@@ -164,7 +164,8 @@ def _too_few(wrong: IntArray, target: float, level: float) -> InputError:
     total, confident, errors, have = needed
     allowed = f"at most {errors}" if errors else "none"
     return InputError(
-        f"{refused}: {target:g} needs about {count(confident, 'confident label')}, {allowed} wrong; you have {have}",
+        f"{refused}: {target:g} needs about {count(confident, 'confident label')} with {allowed} wrong;"
+        f" you have {have}",
         f"label about {total - n} more: mollia label --seed {total}; {review}",
     )
 

@@ -36,7 +36,7 @@ class OracleAnnotator(Annotator):
         missing = [item.id for item in items if item.label is None]
         if missing:
             raise InputError(
-                f"no true label is known of {count(len(missing), 'item')} (first {missing[0]}), and the oracle needs it",
+                f"no true label of {count(len(missing), 'item')} is known (first {missing[0]}): the oracle needs it",
                 "import the pool with its labels, or use the panel: --annotator panel",
             )
         yield [Observation.certain(i.id, i.label, len(self._labels)) for i in items if i.label is not None]

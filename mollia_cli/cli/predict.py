@@ -24,6 +24,7 @@ from mollia_cli.cli.common import (
     talk,
 )
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.printable import count
 
 _COLUMNS = ["id", "line", "label", "confidence"]
 _WRITTEN = (".csv", ".jsonl")

@@ -17,7 +17,6 @@ from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
-from mollia_cli.domain.printable import count
 from mollia_cli.domain.progress import step
 from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.domain.verdicts import Verdicts
@@ -312,8 +311,9 @@ def _check_seed(project: Project, kind: type[Aggregator], labels: Sequence[int])
             "label some: mollia label --seed 50, or mollia import seed.csv --split seed (or use --aggregator vote)",
         )
     if len(set(labels)) == 1:
+        every = f"all {len(labels)} seed labels are" if len(labels) > 1 else "the only seed label is"
         raise InputError(
-            f"all of {count(len(labels), 'seed label')}: {project.labels.names[labels[0]]!r}; {kind.name} needs two or more",
+            f"{every} {project.labels.names[labels[0]]!r}; {kind.name} needs two or more",
             "label items of other labels (mollia label, mollia review), or use --aggregator vote",
         )
     absent = [name for k, name in enumerate(project.labels.names) if k not in set(labels)]
