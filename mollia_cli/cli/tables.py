@@ -18,11 +18,11 @@ def draw(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[
     """The table in ``width`` cells; ``right``: which columns stand at the right, as numbers do.
 
     Columns of names and numbers never shrink; free text and headings are wrapped at spaces. What does not fit then is
-    continued below, with the first column repeated; and where not even two columns fit, each row is a record, a line a
-    cell.
+    continued below, with the first columns repeated that tell the rows apart; and where nothing fits beside these,
+    each row is a record, a line a cell.
     """
     sizes = [_Column(heading, [row[n] for row in rows]) for n, heading in enumerate(columns)]
-    parts = _parts(sizes, width - 2)
+    parts = _parts(sizes, width - 2, _names(rows))
     console = Console(width=width, highlight=False)
     with console.capture() as captured:
         if title:
@@ -61,19 +61,29 @@ def _longest_word(cells: Sequence[str]) -> int:
     return max((cell_len(word) for cell in cells for word in cell.split()), default=1)
 
 
-def _parts(columns: Sequence[_Column], room: int) -> list[list[int]] | None:
-    """Which columns stand in which part of the table; the first is in each. None where no two fit."""
-    parts: list[list[int]] = []
-    for n in range(len(columns)):
-        if parts and _sum([columns[k].least for k in [*parts[-1], n]]) <= room:
-            parts[-1].append(n)
-        elif not parts:
-            parts.append([n])
+def _names(rows: Sequence[Sequence[str]]) -> int:
+    """How many of the first columns tell the rows apart; 1 where no number does."""
+    if not rows:
+        return 1
+    apart = (n for n in range(1, len(rows[0])) if len({tuple(row[:n]) for row in rows}) == len(rows))
+    return next(apart, 1)
+
+
+def _parts(columns: Sequence[_Column], room: int, names: int) -> list[list[int]] | None:
+    """Which columns stand in which part of the table; the first ``names`` are in each. None where no other fits."""
+
+    def fits(part: Sequence[int]) -> bool:
+        return sum(columns[n].least for n in part) + _GAP * (len(part) - 1) <= room
+
+    repeated = list(range(min(names, len(columns))))
+    parts = [repeated]
+    for n in range(len(repeated), len(columns)):
+        if fits([*parts[-1], n]):
+            parts[-1] = [*parts[-1], n]
         else:
-            parts.append([0, n])
-        if _sum([columns[k].least for k in parts[-1]]) > room:
-            return None
-    return parts
+            parts.append([*repeated, n])
+    parts = parts[1:] if len(parts) > 1 and parts[0] == repeated else parts
+    return parts if all(map(fits, parts)) else None
 
 
 def _widths(columns: Sequence[_Column], room: int) -> list[int]:

@@ -19,7 +19,7 @@ from mollia_cli.domain.progress import step
 from mollia_cli.project.context import Project
 from mollia_cli.project.encoders import panel_texts
 from mollia_cli.project.labels import KnownLabels
-from mollia_cli.project.panel import fit_together, panel_annotators, worked_examples
+from mollia_cli.project.panel import fit_together, panel_annotators, say_few_examples, worked_examples
 from mollia_cli.store.items import chunks
 
 LITTLE_MASS = 0.5
@@ -90,6 +90,8 @@ def observe(
             continue
         if annotator.size and not asked and (remark := unused_gpu()):
             project.say(remark)
+        if annotator.size and not asked:
+            say_few_examples(project)
         asked = asked or annotator.size > 0
         _ask(project, annotator, panel, member.key, todo, store)
         after(member, todo)

@@ -59,13 +59,18 @@ def worked_examples(project: Project) -> tuple[Shots, Shots]:
         return (), ()
     first, second = examples_in_turn(project)
     size = min(wanted, len(first), len(second))
+    return first[:size], second[:size]
+
+
+def say_few_examples(project: Project) -> None:
+    """Where texts are about to be read with fewer worked examples than the settings ask for, say so once."""
+    wanted, size = project.settings.annotate.shots, len(worked_examples(project)[0])
     if size < wanted:
         project.say_once(
-            f"{count(size, 'worked example') if size else 'none'} in the prompt instead of {wanted}: each half of the"
+            f"{count(size, 'worked example')} in the prompt instead of {wanted}: each half of the"
             " items is read with seeds of the other half, and there are no more of them"
             " (label some: mollia label --seed 50)"
         )
-    return first[:size], second[:size]
 
 
 def examples_in_turn(project: Project) -> tuple[Shots, Shots]:
@@ -232,6 +237,7 @@ def preview(project: Project, item_id: str = "", text: str = "", only: Sequence[
     item = project.store.items.get(shown)[0] if shown else Item(content_id(text), text)
     if project.settings.annotate.shots == AUTO:
         project.say("annotate.shots is -1, and no number of worked examples is chosen yet: shown without any")
+    say_few_examples(project)
     if any(worked_examples(project)):
         project.say("half of the texts are read with these worked examples, the other half with as many others")
     for annotator in panel_annotators(project, only):

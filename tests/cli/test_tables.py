@@ -146,3 +146,9 @@ def test_free_text_is_wrapped_at_its_spaces() -> None:
 def test_where_not_even_two_columns_fit_a_row_is_a_record() -> None:
     drawn = tables.draw(["model", "sha256"], [[LLMS[1], "ab" * 32]], [False] * 2, 60, "Models")
     assert drawn.split() == ["Models", "model", LLMS[1], "sha256", "ab" * 32]
+
+
+def test_what_tells_the_rows_apart_is_repeated() -> None:
+    rows = [[kind, name, *["0.123"] * 9] for kind in ("llm", "baseline") for name in ("a", "b")]
+    drawn = tables.draw(["kind", "name", *(f"column{n}" for n in range(9))], rows, [False] * 11, 60, "")
+    assert drawn.count("kind") == drawn.count("name") == 3

@@ -68,7 +68,7 @@ def model_card(report: Report) -> Section:
         chosen = ["regularised by", "cross-validation on the labels of people"]
     else:
         kind = f"{card.encoder}, trained for {count(len(about.labels), 'label')}"
-        chosen = ["stopped by", f"{count(number, 'validation item')} ({how}), after {count(card.epochs, 'epoch')}"]
+        chosen = ["stopped by", f"{count(int(number), 'validation item')} ({how}), after {count(card.epochs, 'epoch')}"]
     rows = [
         ["classifier", kind],
         ["run", f"{card.run}, round {card.round}: strategy {about.strategy}, method {about.method}"],
