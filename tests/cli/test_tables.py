@@ -14,7 +14,10 @@ from test_models import ENTRY, GGUF
 
 import mollia_cli.cli
 from mollia_cli.cli import common, tables
+from mollia_cli.cli.compare import _cell
 from mollia_cli.cli.main import app
+from mollia_cli.cli.report_panel import _show_agreement
+from mollia_cli.domain.report import Agreement, Point
 from mollia_cli.project.context import Project
 from mollia_cli.project.panel import change_panel
 
@@ -152,3 +155,16 @@ def test_what_tells_the_rows_apart_is_repeated() -> None:
     rows = [[kind, name, *["0.123"] * 9] for kind in ("llm", "baseline") for name in ("a", "b")]
     drawn = tables.draw(["kind", "name", *(f"column{n}" for n in range(9))], rows, [False] * 11, 60, "")
     assert drawn.count("kind") == drawn.count("name") == 3
+
+
+def test_one_run_has_no_deviation() -> None:
+    assert _cell(Point(1, 50, (0.8,), 0.8, None, None)) == "0.800"
+    assert _cell(Point(1, 50, (0.7, 0.9), 0.8, 0.1, None)) == "0.800 ± 0.100"
+
+
+def test_two_measures_of_agreement_stand_with_what_sets_them_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    """Kappa .116 beside alpha -.161 looks like a mistake to who does not know them."""
+    _show_agreement(LLMS[:2], Agreement(150, -0.161, ((1.0, 0.116), (0.116, 1.0))))
+    said = capsys.readouterr().out
+    assert all(said.count(name) == 1 for name in LLMS[:2]) and "-0.161" in said
+    assert "Kappa takes chance from" in said.splitlines()[-2]
