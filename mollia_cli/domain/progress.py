@@ -15,7 +15,7 @@ def silent(what: str, done: int, total: int) -> None:
 
 @contextmanager
 def step(progress: Progress, what: str) -> Iterator[None]:
-    """Around work that cannot be counted, such as loading a model: what is done is said while it takes its time."""
+    """Around work that cannot be counted, such as loading a model: it is named while it takes its time."""
     progress(what, 0, 1)
     try:
         yield
