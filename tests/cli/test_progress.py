@@ -96,8 +96,9 @@ def test_of_what_nobody_has_counted_no_time_left_is_said(screen: Screen) -> None
     assert not screen.shown
 
 
-def test_data_stay_on_stdout_while_a_bar_is_shown() -> None:
+def test_data_stay_on_stdout_while_a_bar_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """rich takes what is printed to the bar's stream, which is stderr: in a pipe that would be data lost."""
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes stderr for a terminal
     before = sys.stdout
     bar = progress._bar()
     bar.start()
