@@ -22,6 +22,7 @@ NEVER_ONE = {
     ("annotators/llama/tuning.py", "{tuned.original.tokens_per_s:,.0f} tokens"),
     ("annotators/llama/tuning.py", "{tuned.gain:.1f} times"),
     ("cli/init.py", "{folder} texts"),
+    ("cli/init.py", "{len(label_set)} labels"),  # two or more
     ("loop/aggregate.py", "{len(labels)} seed labels"),
     ("loop/shots.py", "{len(tried[0].right)} seeds"),
     ("loop/shots.py", "{len(tried_on(seen))} seeds"),

@@ -8,7 +8,6 @@ import typer
 from mollia_cli.cli import complete
 from mollia_cli.cli.common import PaperOption, read_text, split_names, talk
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.printable import count
 
 
 def init(
@@ -52,7 +51,7 @@ def init(
     )
     settings = new_settings(label_set, noun, task, split_names(panel), encoder, random_seed, paper)
     created = create(folder, settings, paper)
-    talk(f"made a project in {created.root} with {count(len(label_set), 'label')}: {', '.join(label_set.names)}")
+    talk(f"made a project in {created.root} with {len(label_set)} labels: {', '.join(label_set.names)}")
     names = ", ".join(member.name for member in settings.panel.members)
     talk(f"panel: {names or 'empty: no LLM is installed yet (mollia models list, then mollia panel add NAME)'}")
     talk(f"encoder: {created.settings.learner.encoder}")

@@ -20,7 +20,7 @@ class Missing:
 class ThresholdCheck:
     """Verdicts from ``confidence`` on should reach the precision ``target``: what people's labels show.
 
-    ``reviewed``: such items, drawn at random, that people labelled; ``precision``: the share of them that is correct.
+    ``reviewed``: such items, drawn at random, that people labelled; ``precision``: the verdicts' on these.
     """
 
     target: float

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.labels import LabelSet
-from mollia_cli.domain.printable import count
 from mollia_cli.store.database import DATABASE_FILE, Say, create_database, open_database
 from mollia_cli.store.decisions import DecisionStore
 from mollia_cli.store.errors import LockedError
@@ -66,7 +65,7 @@ class Store:
         """What SQLite finds wrong with the file and with references between its rows; reads all of it."""
         found = [str(line) for (line,) in self._db.execute("PRAGMA integrity_check(5)") if line != "ok"]
         broken = self._db.execute('SELECT "table", count(*) FROM pragma_foreign_key_check GROUP BY 1').fetchall()
-        return found + [f"{table}: {count(n, 'row')} with a reference to one that is missing" for table, n in broken]
+        return found + [f"{table}: rows with a reference to one that is missing: {count}" for table, count in broken]
 
     def verify(self, head: str = "") -> Verification:
         """Compare the tables with the journal; ``head``: a hash that was noted, and that the journal must hold."""
