@@ -33,8 +33,9 @@ def draw(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[
             for part in parts:
                 drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _GAP - 1, 0, 0))
                 for n, wide in zip(part, _widths([sizes[n] for n in part], width - 2), strict=True):
-                    justify = "right" if right[n] and rows else "left"
-                    drawn.add_column(Text(columns[n]), justify=justify, width=wide, overflow="fold")
+                    drawn.add_column(
+                        Text(columns[n]), justify="right" if right[n] and rows else "left", width=wide, overflow="fold"
+                    )
                 for row in rows:
                     drawn.add_row(*(Text(row[n]) for n in part))
                 console.print(drawn)
