@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from mollia_cli.project.panel import change_panel
 
 WIDTHS = (60, 80, 120)
 LLMS = ("qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct.q4_k_m", "llama-3.1-8b-instruct")
+STYLE = re.compile(r"\x1b\[[0-9;]*m")  # rich's own, on a terminal
 LONGEST_WORD = 48  # of free text
 Drawn = tuple[Sequence[str], Sequence[Sequence[str]], Sequence[bool], str]
 
@@ -58,7 +60,7 @@ def free_text(cells: Sequence[str]) -> bool:
 
 def check(drawn: Drawn, width: int) -> None:
     columns, rows, right, title = drawn
-    lines = tables.draw(columns, rows, right, width, title).split("\n")
+    lines = STYLE.sub("", tables.draw(columns, rows, right, width, title)).split("\n")
     whole = "\n".join(lines)
     assert "…" not in whole
     for heading in columns:
