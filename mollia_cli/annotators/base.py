@@ -88,6 +88,10 @@ class Annotator(ABC):
         Its digest is the observation's key, so it must be known before anything expensive is loaded.
         """
 
+    def load(self) -> object:
+        """Load what annotating needs, which would load it by itself: for whoever wants to say that it takes time."""
+        return None
+
     @abstractmethod
     def annotate(self, items: Sequence[Item]) -> Iterator[list[Observation]]:
         """Yield observations batch by batch, each item exactly once, in any order.

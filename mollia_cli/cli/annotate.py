@@ -1,5 +1,8 @@
 """``mollia annotate``."""
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from math import exp
 from typing import Annotated, Any
 
 import typer
@@ -17,10 +20,12 @@ from mollia_cli.cli.common import (
     open_project,
     read_ids,
     split_names,
+    table,
     talk,
 )
 from mollia_cli.cli.run_options import CascadeOption, ShotsOption, ThresholdOption, VotesOption
 from mollia_cli.domain.items import check_split
+from mollia_cli.domain.printable import count
 
 
 def annotate(
@@ -99,13 +104,32 @@ def annotate(
 
         records = (record(member, seen) for member, seen in work.observations(opened, members, wanted))
         columns = ["id", "model", "votes", "invalid", "mass", *(["answers"] if show_invalid else [])]
-        emit_stream(records, columns, as_json)
+        emit_stream(records, columns, as_json, None if show_invalid else _by_llm)
         new = opened.store.observations.count() - before
-        which = f"{new} new observations" if new else "nothing new: all was observed before"
-        talk(f"{len(wanted)} items annotated by {', '.join(member.name for member in members)} ({which})")
+        which = count(new, "new observation") if new else "nothing new: all was observed before"
+        talk(f"{count(len(wanted), 'item')} annotated by {', '.join(member.name for member in members)} ({which})")
         reviewed = [item.id for item in labelled_by_people(opened)] if split == "seed" else []
         if unread := len(reviewed) - len(work.observed_by_all(opened, members, reviewed)):
             talk(
-                f"{unread} items that people have labelled are in the pool and not among them; an aggregation learns"
+                f"not among them: {count(unread, 'item')} of the pool that people have labelled; an aggregation learns"
                 " from those, too: mollia annotate (without --split)"
             )
+
+
+def _by_llm(records: Iterable[Mapping[str, Any]]) -> None:
+    """A summary of many observations: of each LLM how many, how confident it was, and its labels."""
+    labels: dict[str, Counter[str]] = {}
+    sums: dict[str, list[float]] = {}
+    for record in records:
+        shares = {name: exp(value) for name, value in record["log_probs"].items()}
+        best = max(shares, key=lambda name: shares[name])
+        confidence = shares[best] / (sum(shares.values()) or 1.0)
+        labels.setdefault(record["model"], Counter())[best] += 1
+        before = sums.get(record["model"], [0.0] * 3)
+        now = (confidence, record["mass"], record["invalid"])
+        sums[record["model"]] = [old + new for old, new in zip(before, now, strict=True)]
+    rows = []
+    for model, counted in labels.items():
+        confidence, mass, invalid = (value / counted.total() for value in sums[model])
+        rows.append([model, counted.total(), confidence, mass, invalid, dict(counted.most_common())])
+    table(["LLM", "items", "mean confidence", "mean mass", "invalid", "labels"], rows)

@@ -19,6 +19,7 @@ from mollia_cli.cli.common import (
     talk,
 )
 from mollia_cli.domain.errors import InputError, RefusedError
+from mollia_cli.domain.printable import count
 
 app = typer.Typer(no_args_is_help=True, help="Labels, a dataset, or a trained model, out of the project.")
 
@@ -67,10 +68,10 @@ def labels(
             if chosen == "parquet" and sys.stdout.isatty():
                 raise RefusedError("Parquet is no text for a terminal", "mollia export labels -o labels.parquet")
             with stdout_reader():
-                count = export_labels(opened, data_out(), chosen, raw, synthetic, where or ())
+                written = export_labels(opened, data_out(), chosen, raw, synthetic, where or ())
         else:
-            count = export_labels(opened, target, chosen, raw, synthetic, where or ())
-    talk(f"{count} labels written to {'standard output' if out == '-' else out}")
+            written = export_labels(opened, target, chosen, raw, synthetic, where or ())
+    talk(f"{count(written, 'label')} written to {'standard output' if out == '-' else out}")
 
 
 @app.command()
@@ -94,7 +95,8 @@ def dataset(
         raise InputError(f"a data set has no files of the format {file_format!r}", f"known: {', '.join(_OF_DATASETS)}")
     with open_project(project) as opened:
         counts = export_dataset(opened, Path(out), file_format)
-    talk(f"{out}: {', '.join(f'{n} rows of {split}' for split, n in counts.items())}")
+    rows = [f"{count(n, 'row')} of {split}" for split, n in counts.items()]
+    talk(f"{out}: {', '.join(rows)}")
 
 
 @app.command()

@@ -18,7 +18,7 @@ from mollia_cli.cli.common import (
     talk,
 )
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.printable import printable
+from mollia_cli.domain.printable import count, printable
 
 if TYPE_CHECKING:
     from mollia_cli.insight.forget import Consequences, Forgotten
@@ -52,14 +52,14 @@ def forget(
     if as_json:
         emit_json(asdict(done))
         return
-    emit(f"forgotten: {len(done.items)} items, {_counted(done.rows)}")
+    emit(f"forgotten: {count(len(done.items), 'item')}, {_counted(done.rows)}")
     for line in _remaining(done):
         talk(printable(line))
 
 
 def _question(expected: "Consequences") -> str:
     models = f"; {len(expected.trained)} classifiers that have learned from them stay" if expected.trained else ""
-    return f"{len(expected.items)} items go for good, with {_counted(expected.rows)}{models}"
+    return f"{count(len(expected.items), 'item')} will go for good, with {_counted(expected.rows)}{models}"
 
 
 def _counted(rows: Mapping[str, int]) -> str:

@@ -20,6 +20,7 @@ from mollia_cli.cli.common import (
 from mollia_cli.cli.move import used_lines
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import SPLITS, check_split
+from mollia_cli.domain.printable import count
 
 if TYPE_CHECKING:
     from mollia_cli.project.ingest import ImportReport
@@ -83,8 +84,8 @@ def import_(
         talk(f"... and {len(report.problems) - _SHOWN_PROBLEMS} more rows that cannot be used")
     labels = f" ({', '.join(f'{name} {n}' for name, n in report.by_label.items())})" if report.by_label else ""
     talk(
-        f"imported {report.added} texts as {split}{labels}; "
-        f"{report.duplicates} duplicates and {len(report.problems)} unusable rows skipped"
+        f"imported {count(report.added, 'text')} as {split}{labels}; "
+        f"{count(report.duplicates, 'duplicate')} and {len(report.problems)} unusable rows skipped"
     )
     for line in (*_changes(report), *used_lines(used)):
         talk(line)
@@ -99,7 +100,7 @@ def import_(
                 "moved": len(report.moved),
                 "duplicates": report.duplicates,
                 "stayed": report.stayed,
-                "near_duplicates": [{"split": a, "other": b, "items": count} for a, b, count in report.near],
+                "near_duplicates": [{"split": a, "other": b, "items": n} for a, b, n in report.near],
                 "problems": [{"line": p.line, "message": p.message} for p in report.problems],
             }
         )
@@ -110,14 +111,14 @@ def import_(
 def _changes(report: "ImportReport") -> Iterator[str]:
     """What became of texts that were there before, a line each."""
     if report.labelled:
-        yield f"{report.labelled} texts that were there without a label have one now"
+        yield f"labelled now, and there without a label before: {count(report.labelled, 'text')}"
     if report.moved:
-        yield f"moved {len(report.moved)} texts from pool to {report.split}"
-    for split, count in report.stayed.items():
-        yield f"{count} of the duplicates are {split} items and stay there: only mollia move takes them out"
+        yield f"moved {count(len(report.moved), 'text')} from pool to {report.split}"
+    for split, n in report.stayed.items():
+        yield f"{n} of the duplicates in {split} stay there: only mollia move takes them out"
     if report.near:
         places = {split: "pool" if split == "pool" else f"{split} set" for split in SPLITS}
-        pairs = ", ".join(f"{count} {split} texts are in the {places[other]}" for split, other, count in report.near)
+        pairs = ", ".join(f"{count(n, f'{split} text')} in the {places[other]} too" for split, other, n in report.near)
         measured = any(split in ("test", "validation") for split, _, _ in report.near)
         what = "scores on them are too good" if measured else "they count twice"
         yield f"{pairs} but for case, spaces, punctuation or markup: {what}; mollia duplicates shows them"

@@ -25,6 +25,7 @@ from mollia_cli.cli.common import (
     talk,
 )
 from mollia_cli.domain.errors import EXIT_REFUSED
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.progress import Progress
 
 _SHORT = 12  # digits of a digest that people compare by eye
@@ -130,7 +131,7 @@ def tune(
         if one.found and one.found.change:
             change = one.found.change
             talk(
-                f"  label probabilities on {change.texts} texts: changed by {change.mean:.4f} on average, "
+                f"  label probabilities on {count(change.texts, 'text')}: changed by {change.mean:.4f} on average, "
                 f"at most {change.largest:.3f}; the same best label for {change.agreement:.1%}"
             )
     if as_json:

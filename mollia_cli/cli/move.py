@@ -19,6 +19,7 @@ from mollia_cli.cli.common import (
 from mollia_cli.cli.forget import rounds_in_words
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import check_split
+from mollia_cli.domain.printable import count
 
 if TYPE_CHECKING:
     from mollia_cli.insight.imports import Used
@@ -55,10 +56,10 @@ def move(
         if not wanted:
             raise InputError("there is nothing to move: no id was given", "mollia select prints ids of the pool")
         done = put(opened, wanted, split)
-    for before, count in done.items.items():
-        talk(f"moved {count} items from {before} to {split}")
+    for before, n in done.items.items():
+        talk(f"moved {count(n, 'item')} from {before} to {split}")
     if done.there:
-        talk(f"{done.there} items are in {split} already")
+        talk(f"in {split} already: {count(done.there, 'item')}")
     for line in used_lines(done.used):
         talk(line)
     if as_json:

@@ -15,6 +15,7 @@ from mollia_cli.cli.common import (
     RunOption,
     TextColumnOption,
     ThreadsOption,
+    by_label,
     emit_stream,
     excluded,
     open_project,
@@ -23,6 +24,7 @@ from mollia_cli.cli.common import (
     talk,
 )
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.printable import count
 
 _COLUMNS = ["id", "line", "label", "confidence"]
 _WRITTEN = (".csv", ".jsonl")
@@ -91,12 +93,12 @@ def predict(
                 raise InputError(f"no row of {called} could be used", "see the messages above")
 
         if out == "-":
-            emit_stream(records(), _COLUMNS, as_json)
+            emit_stream(records(), _COLUMNS, as_json, by_label)
         else:
-            count = _write(records(), Path(out))
-            talk(f"{count} labels written to {out}")
+            written = _write(records(), Path(out))
+            talk(f"{count(written, 'label')} written to {out}")
     if skipped:
-        talk(f"{skipped} rows could not be used")
+        talk(f"{count(skipped, 'row')} could not be used")
 
 
 def _write(records: Iterable[Mapping[str, Any]], out: Path) -> int:

@@ -19,6 +19,7 @@ from mollia_cli.cli.common import (
     talk,
 )
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.printable import count
 
 if TYPE_CHECKING:
     from mollia_cli.insight.review import Review
@@ -138,7 +139,8 @@ def _sum_up(sitting: "Review") -> None:
     acts = Counter(decision.act for decision in sitting.made)
     against = sum(decision.contradicts for decision in sitting.made)
     judged = sum(decision.act == "label" and decision.verdict is not None for decision in sitting.made)
-    talk(f"stored: {acts['label']} labels, {acts['ignore']} ignored, {acts['note']} notes, by {sitting.who}")
+    labels, notes = count(acts["label"], "label"), count(acts["note"], "note")
+    talk(f"stored: {labels}, {acts['ignore']} ignored, {notes}, by {sitting.who}")
     if judged:
         talk(f"{against} of {judged} labels contradict the verdict")
     if acts["label"]:

@@ -1,7 +1,7 @@
 """What a person does with the item that is shown, in the terminal or in a browser; each act returns a line to show."""
 
 from mollia_cli.domain.decisions import IGNORE, LABEL, Decision
-from mollia_cli.domain.printable import printable
+from mollia_cli.domain.printable import count, printable
 from mollia_cli.insight.review import Review
 
 KEY_MEANINGS = (
@@ -39,7 +39,7 @@ class Acts:
     def find(self, answer: str) -> str:
         n = self._review.find(answer)
         what = printable(answer)
-        return f"{n} texts with {what!r} come next" if n else f"no text of the pool has {what!r}"
+        return f"next: {count(n, 'text')} with {what!r}" if n else f"no text of the pool has {what!r}"
 
     def undo(self) -> str:
         undone = self._review.undo()

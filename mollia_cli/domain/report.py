@@ -35,8 +35,7 @@ class ThresholdCheck:
 class LabelEffect:
     """Accuracy of verdicts on ``items`` with a known true label, as people's labels changed it.
 
-    before: as the verdicts were; with_labels: with people's labels in their place; after: of the last aggregation with
-    them, None where none is newer.
+    before: of the verdicts; with_labels: with people's in their place; after: of a newer aggregation, None without one.
     """
 
     items: int
@@ -89,7 +88,7 @@ class Overview:
 class Point:
     """One round of a run over its repeats.
 
-    values: the metric of each repeat; mean and std (n - 1; 0 for one repeat) are theirs. verdicts:
+    values: the metric of each repeat; mean and std (n - 1; None for one repeat) are theirs. verdicts:
     mean accuracy of the verdicts, None where no true label is known.
     """
 
@@ -97,13 +96,13 @@ class Point:
     labelled: int
     values: tuple[float, ...]
     mean: float
-    std: float
+    std: float | None
     verdicts: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A run and its repeats; ``metric`` is measured on the test items, else on each round's validation items.
+    """A run and its repeats; ``metric`` is measured on so many test ``items``; of 0, on each round's validation items.
 
     No aggregator and no method where people or true labels are the verdicts.
     """
@@ -115,6 +114,7 @@ class Curve:
     annotator: str
     repeats: int
     metric: str
+    items: int
     points: tuple[Point, ...]
 
 

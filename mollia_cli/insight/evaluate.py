@@ -69,7 +69,7 @@ def evaluate_panel(
     if split == "test" and finished_rounds(project, run):
         record = best_round(project, run)
         learner = trained_learner(project, record)
-        predictions = learner.predict_proba([item.text for item in items]).argmax(axis=1)
+        predictions = learner.predict_proba([item.text for item in items], project.progress).argmax(axis=1)
         found["classifier", f"{run}, round {record.number}"] = predictions
     found |= _without_llms(project, items, found)
     return _scored(project, items, found)

@@ -14,6 +14,7 @@ import numpy as np
 from mollia_cli.domain.digest import digest_file
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.files import write_private
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.processes import sweep
 from mollia_cli.domain.settings import SETTINGS_FILE, RunConfig
 from mollia_cli.learners.base import HEAD_WEIGHTS
@@ -190,11 +191,11 @@ def _remarks(project: Project, run: str, record: dict[str, Any] | None) -> Itera
     opened = project.store.runs.opened(run)
     later = sum(decision.at > opened for decision in project.store.decisions.all())
     if later:
-        yield f"people have decided {later} times since the run was opened: it is repeated with all of that known"
+        yield f"people have decided {count(later, 'time')} since the run was opened: it is repeated with that known"
     if fresh := project.store.items.imported_since(opened):
-        yield f"{fresh} items were imported since the run was opened, and can be selected now"
+        yield f"imported since the run was opened, and can be selected now: {count(fresh, 'item')}"
     if changed := project.store.imports.changed_since(opened):
-        yield f"{changed} items were moved or given a label since the run was opened: it is repeated with that"
+        yield f"moved or given a label since the run was opened: {count(changed, 'item')}; it is repeated with that"
 
 
 @contextmanager

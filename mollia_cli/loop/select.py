@@ -6,6 +6,7 @@ import numpy as np
 
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.observations import FloatArray
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.loop.aggregate import MOST, fit_aggregator, predict
 from mollia_cli.loop.selector import PER_PICK, answers
@@ -36,7 +37,7 @@ def select(
     asks an LLM a question looks at ten random ones for each it picks. Otherwise as ``rank``.
     """
     if n < 1:
-        raise InputError(f"cannot select {n} items", "give a number above 0: -n 50")
+        raise InputError(f"cannot select {count(n, 'item')}", "give a number above 0: -n 50")
     run = current_run(project, run_name)
     taken = {selection.item_id for selection in project.store.runs.selections(run)}
     taken.update(project.store.decisions.labels())
@@ -82,7 +83,8 @@ def opinions(project: Project, run: str, ids: Sequence[str]) -> list[int | None]
     if not rounds or not ids:
         return [None] * len(ids)
     texts = [item.text for item in project.store.items.get(ids)]
-    return [int(label) for label in trained_learner(project, rounds[-1]).predict_proba(texts).argmax(axis=1)]
+    found = trained_learner(project, rounds[-1]).predict_proba(texts, project.progress)
+    return [int(label) for label in found.argmax(axis=1)]
 
 
 def _signals(project: Project, run: str, strategy: Strategy, candidates: Sequence[str], seed: int) -> Signals:

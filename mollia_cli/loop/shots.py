@@ -8,6 +8,7 @@ import numpy as np
 
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.domain.observations import FloatArray
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.rng import stream
 from mollia_cli.domain.settings import AUTO, SETTINGS_FILE
 from mollia_cli.loop.needed import fit_seeds
@@ -43,7 +44,7 @@ def settle_shots(project: Project, seen: Project | None = None, only: Sequence[s
     if not numbers:
         project.say_once(
             "the LLMs read without worked examples: their number cannot be chosen on"
-            f" {len(fit_seeds(project))} labelled seeds ({LEAST} or more, some of the same label)."
+            f" {count(len(fit_seeds(project)), 'labelled seed')} ({LEAST} or more, some of the same label)."
             " Once it is chosen, and is not 0, they read these texts again"
             " (label seeds first: mollia label --seed 50; or go without for good: annotate.shots = 0)"
         )
@@ -60,7 +61,7 @@ def settle_shots(project: Project, seen: Project | None = None, only: Sequence[s
     before = _read_without(seen, only) if shots else 0
     project.use_annotation(shots=shots)
     scores = ", ".join(f"{one.right.mean():.3f} with {one.shots}" for one in tried)
-    again = f"; {before} texts of the pool were read without, and are read again" if before else ""
+    again = f"; {count(before, 'text')} of the pool, read without, will be read again" if before else ""
     project.say(
         f"annotate.shots = {shots}, chosen on {len(tried[0].right)} seeds: the LLMs' mean accuracy is {scores}"
         f" (the fewest worked examples within a standard error of the best){again}"

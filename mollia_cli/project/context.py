@@ -18,7 +18,7 @@ from mollia_cli.domain.observations import Texts
 from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.domain.settings import SETTINGS_FILE, AnnotateSettings, Settings, checked
 from mollia_cli.project.members import check_members
-from mollia_cli.project.names import check_settings, missing_models
+from mollia_cli.project.names import check_settings
 from mollia_cli.store.database import Say
 from mollia_cli.store.lock import locked
 from mollia_cli.store.project_files import find_root, read_settings
@@ -51,8 +51,8 @@ class Project(AbstractContextManager["Project"]):
     def open(cls, folder: Path | None = None, say: Say | None = None) -> Self:
         """The project in ``folder``, else of ``MOLLIA_PROJECT``, else in the nearest parent of here.
 
-        A name in its settings that is no member of its family raises InputError; of a model that is not on this
-        machine ``say`` hears.
+        A name in its settings that is no member of its family raises InputError. Models that are not on this machine
+        are no matter here: `mollia status` names them, and what needs one says so.
         """
         root = find_root(folder)
         settings = read_settings(root / SETTINGS_FILE)
@@ -60,9 +60,6 @@ class Project(AbstractContextManager["Project"]):
         check_members(settings.panel.members, f"{root / SETTINGS_FILE}: panel.members")
         project = cls(root, settings, Store(root, settings.labels, say=say or _unheard))
         project.say = say or _unheard
-        if missing := missing_models(settings, root):
-            them = "it" if len(missing) == 1 else "them"
-            project.say(f"not on this machine: {', '.join(missing)} (what needs {them} will say so)")
         return project
 
     def say_once(self, remark: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mollia_cli import models
 from mollia_cli.domain.members import ENCODER, MemberSpec
 from mollia_cli.domain.observations import Texts
+from mollia_cli.domain.progress import step
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import EMBEDDINGS
 from mollia_cli.project.members import encoder_name
@@ -42,14 +43,17 @@ def panel_texts(project: Project) -> Texts | None:
 
 def encoder_digests(project: Project) -> dict[str, str]:
     """What the embeddings of each of the panel's encoders depend on, by its name."""
-    return {spec.name: frozen_encoder(project, spec).identity for spec in encoder_specs(project)}
+    encoders = {spec.name: frozen_encoder(project, spec) for spec in encoder_specs(project)}
+    with step(project.progress, f"reading the weights of {', '.join(encoders)}"):
+        return {name: encoder.identity for name, encoder in encoders.items()}
 
 
 def frozen_encoder(project: Project, spec: MemberSpec) -> "FrozenEncoder":
     """A member that is an encoder; its weights are loaded when a text has to be read."""
     settings = project.settings.learner
     folder = models.resolve_encoder(encoder_name(spec, project.folder))
-    return _loaded(folder, settings.max_tokens, settings.threads, project.root / EMBEDDINGS)
+    with step(project.progress, f"loading {spec.name}"):
+        return _loaded(folder, settings.max_tokens, settings.threads, project.root / EMBEDDINGS)
 
 
 @lru_cache(maxsize=8)

@@ -9,6 +9,8 @@ from typing import BinaryIO
 
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import NEEDS_LABEL, SPLITS, Item, content_id
+from mollia_cli.domain.printable import count
+from mollia_cli.domain.progress import UNKNOWN
 from mollia_cli.project.context import Project
 from mollia_cli.readers import Problem, Record, read
 
@@ -90,14 +92,14 @@ def ingest(
         for batch in _batches(_new_items(project, records, report, changed)):
             store.items.add(batch, name, _number(project, report))
             report.added += len(batch)
-            project.progress(f"reading {name}", report.added, report.added + _BATCH)
+            project.progress(f"reading {name}", report.added, UNKNOWN)
         project.progress(f"reading {name}", report.added, report.added)
         if changed:
             store.imports.change(list(changed.values()), "import", _number(project, report))
         if strict and report.problems:
             first = report.problems[0]
             raise InputError(
-                f"{name}: {len(report.problems)} rows cannot be used, the first in line {first.line}: {first.message}",
+                f"{name}: {count(len(report.problems), 'row')} cannot be used; line {first.line}: {first.message}",
                 "nothing was imported; mend the file, or leave --strict away to import the valid rows",
             )
     report.near = near_across(project)

@@ -14,13 +14,16 @@ from mollia_cli.annotators.llama.binding.doctor import unused_gpu
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.observations import IntArray, Observation, Panel
+from mollia_cli.domain.printable import count
+from mollia_cli.domain.progress import step
 from mollia_cli.project.context import Project
 from mollia_cli.project.encoders import panel_texts
 from mollia_cli.project.labels import KnownLabels
-from mollia_cli.project.panel import fit_together, panel_annotators, worked_examples
+from mollia_cli.project.panel import fit_together, panel_annotators, say_few_examples, worked_examples
 from mollia_cli.store.items import chunks
 
 LITTLE_MASS = 0.5
+_ANSWER = 200  # characters of a text's question and answers: about as much work as so many of the text
 _AT_ONCE = 20_000  # items whose texts or observations are in memory together
 
 
@@ -87,6 +90,8 @@ def observe(
             continue
         if annotator.size and not asked and (remark := unused_gpu()):
             project.say(remark)
+        if annotator.size and not asked:
+            say_few_examples(project)
         asked = asked or annotator.size > 0
         _ask(project, annotator, panel, member.key, todo, store)
         after(member, todo)
@@ -99,8 +104,8 @@ def _ask(
     """One member of a panel, left loaded where all of the panel may be; of the items, one part is in memory."""
     if not project.may_ask and not annotator.recorded:
         raise RefusedError(
-            f"{annotator.name} would have to be asked about {len(ids)} texts: its file, its engine or the prompt is"
-            " another one than then, or other items are needed",
+            f"{annotator.name} would have to be asked about {count(len(ids), 'text')}: its file, its engine or the"
+            " prompt is another one than then, or other items are needed",
             "--ask-again lets it be asked",
         )
     annotator, peak = (project.loaded or {}).pop(key, (annotator, Peak()))
@@ -123,16 +128,34 @@ def read(
     peak: Peak | None = None,
 ) -> None:
     """The loop's inside: batch by batch what one annotator says of items is kept; it stays loaded."""
-    done = 0
-    task = f"annotating with {annotator.name}"
-    project.progress(task, 0, len(ids))
     begin = perf_counter()
+    with step(project.progress, f"loading {annotator.name}"):
+        annotator.load()
+    work = _Reading(project, annotator, ids)
     for part in map(project.store.items.get, chunks(ids, _AT_ONCE)):
         for batch in annotator.annotate(part):
             store.add(key, batch, perf_counter() - begin, peak.added if peak and annotator.size else None)
             begin = perf_counter()
-            done += len(batch)
-            project.progress(task, done, len(ids))
+            work.heard(batch)
+
+
+class _Reading:
+    """The progress of an annotator: in texts, or of a model, which reads short ones first, in characters."""
+
+    def __init__(self, project: Project, annotator: Annotator, ids: Sequence[str]) -> None:
+        self._progress, self._what = project.progress, f"annotating with {annotator.name}"
+        self._sizes = dict.fromkeys(ids, 1)
+        if annotator.size:
+            self._what += " (characters)"
+            for part in map(project.store.items.get, chunks(ids, _AT_ONCE)):
+                self._sizes.update((item.id, len(item.text) + _ANSWER) for item in part)
+        self._done, self._total = 0, sum(self._sizes.values())
+        self._progress(self._what, 0, self._total)
+
+    def heard(self, batch: Sequence[Observation]) -> None:
+        """A batch was read."""
+        self._done += sum(self._sizes[seen.item_id] for seen in batch)
+        self._progress(self._what, self._done, self._total)
 
 
 def _weighed(panel: Sequence[Annotator]) -> Sequence[Annotator]:
@@ -182,7 +205,7 @@ def _warn(project: Project, member: Member, ids: Sequence[str]) -> None:
             f" `mollia prompt show --model {name}`; try{shots} other words in prompt.txt"
         )
     if cut:
-        project.say(f"{name}: {cut} texts were longer than the context and were cut (annotate.context in mollia.toml)")
+        project.say(f"{name}: {count(cut, 'text')} had to be cut to fit the context (annotate.context in mollia.toml)")
 
 
 def members(project: Project) -> list[Member]:

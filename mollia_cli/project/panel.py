@@ -10,9 +10,12 @@ from mollia_cli import models
 from mollia_cli.annotators.base import Annotator, ModelFile, PanelContext
 from mollia_cli.annotators.llama.binding.formats import COARSER
 from mollia_cli.annotators.llama.binding.memory import available
+from mollia_cli.annotators.llama.guard.build import Kernels
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item, content_id
 from mollia_cli.domain.members import ENCODER, LLAMA, MemberSpec, check_distinct, options_of
+from mollia_cli.domain.printable import count
+from mollia_cli.domain.progress import step
 from mollia_cli.domain.prompting import Decoding, Prompt, Shots
 from mollia_cli.domain.settings import AUTO, SETTINGS_FILE
 from mollia_cli.project.context import Project
@@ -56,12 +59,18 @@ def worked_examples(project: Project) -> tuple[Shots, Shots]:
         return (), ()
     first, second = examples_in_turn(project)
     size = min(wanted, len(first), len(second))
+    return first[:size], second[:size]
+
+
+def say_few_examples(project: Project) -> None:
+    """Where texts are about to be read with fewer worked examples than the settings ask for, say so once."""
+    wanted, size = project.settings.annotate.shots, len(worked_examples(project)[0])
     if size < wanted:
         project.say_once(
-            f"{size or 'no'} worked examples in the prompt instead of {wanted}: each half of the items is read with"
-            " seeds of the other half, and there are no more of them (label some: mollia label --seed 50)"
+            f"{count(size, 'worked example')} in the prompt instead of {wanted}: each half of the"
+            " items is read with seeds of the other half, and there are no more of them"
+            " (label some: mollia label --seed 50)"
         )
-    return first[:size], second[:size]
 
 
 def examples_in_turn(project: Project) -> tuple[Shots, Shots]:
@@ -136,7 +145,12 @@ def panel_context(project: Project, show_invalid: int = 0) -> PanelContext:
 
 def _find_llm(project: Project, written: str) -> ModelFile:
     file = llm_file(project, MemberSpec(written))
-    return ModelFile(file.name, file.path, file.sha256, partial(file_kernels, file, project.say))
+
+    def kernels() -> Kernels:
+        with step(project.progress, f"checking {file.name}"):
+            return file_kernels(file, project.say)
+
+    return ModelFile(file.name, file.path, file.sha256, kernels)
 
 
 def annotators_of(spec: MemberSpec, context: PanelContext) -> Sequence[Annotator]:
@@ -223,6 +237,7 @@ def preview(project: Project, item_id: str = "", text: str = "", only: Sequence[
     item = project.store.items.get(shown)[0] if shown else Item(content_id(text), text)
     if project.settings.annotate.shots == AUTO:
         project.say("annotate.shots is -1, and no number of worked examples is chosen yet: shown without any")
+    say_few_examples(project)
     if any(worked_examples(project)):
         project.say("half of the texts are read with these worked examples, the other half with as many others")
     for annotator in panel_annotators(project, only):

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, BinaryIO, Protocol
 
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.printable import count
 
 MAX_TEXT = 1_000_000  # characters; a longer "text" is a quote that never closed, not a text
 
@@ -252,7 +253,7 @@ def record(
     if not isinstance(text, str):
         return Problem(line, f"{text_column!r} is {_kind(text)}, not a text")
     if len(text) > MAX_TEXT:
-        return Problem(line, f"the text has {len(text):,} characters; the most is {MAX_TEXT:,}")
+        return Problem(line, f"the text has {count(len(text), 'character')}; the most is {MAX_TEXT:,}")
     try:
         label, own_id = _name(label, "label"), _name(own_id, "id")
     except ValueError as error:

@@ -67,7 +67,7 @@ class Store:
         """What SQLite finds wrong with the file and with references between its rows; reads all of it."""
         found = [str(line) for (line,) in self._db.execute("PRAGMA integrity_check(5)") if line != "ok"]
         broken = self._db.execute('SELECT "table", count(*) FROM pragma_foreign_key_check GROUP BY 1').fetchall()
-        return found + [f"{count} rows of {table} refer to rows that are missing" for table, count in broken]
+        return found + [f"{table}: rows with a reference to one that is missing: {count}" for table, count in broken]
 
     def verify(self, head: str = "") -> Verification:
         """Compare the tables with the journal; ``head``: a hash that was noted, and that the journal must hold."""

@@ -193,7 +193,7 @@ class GgufAnnotator(Annotator):
     def load(self) -> Model:
         """The model, loaded now if it is not yet."""
         if self._model is None:
-            self._load()
+            self._load()  # which learns, too, how answers are read
         assert self._model is not None
         return self._model
 

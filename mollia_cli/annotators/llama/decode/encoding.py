@@ -12,6 +12,7 @@ import numpy as np
 from mollia_cli.annotators.llama.binding.llama import Model, TokenArray
 from mollia_cli.annotators.llama.decode.templates import around_text
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.prompting import Prompt
 
 # The rule for texts longer than the context: its first and last half of what fits, this mark between.
@@ -89,7 +90,7 @@ class Encoder:
         fixed = sum(len(part) for part in (self._head, joint, after, self._tail))
         if fixed + _LEAST_TEXT > self._limit:
             raise InputError(
-                f"the prompt alone has {fixed} tokens, which leaves no room for a text within the context",
+                f"the prompt alone has {count(fixed, 'token')}, which leaves no room for a text within the context",
                 f"shorten the prompt or the number of shots, or set a context of {fixed + 4 * _LEAST_TEXT} or more",
             )
         return fixed
