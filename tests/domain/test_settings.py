@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from mollia_cli.domain.declared import keys
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.labels import LabelSet
-from mollia_cli.domain.settings import SECTIONS, LearnerSettings, RunConfig, Settings, checked, keys, parse_settings
+from mollia_cli.domain.settings import SECTIONS, LearnerSettings, RunConfig, Settings, checked, parse_settings
 from mollia_cli.store.store import Store
 
 _ABOVE_0 = ([1e-9, 1e9], [0.0, -1e-9, math.nan, math.inf])
