@@ -103,7 +103,7 @@ class Annotator(ABC):
         return 0
 
     def longer(self, items: Sequence[Item]) -> int:
-        """How many items it cannot read as a whole; what becomes of them is said by ``annotate.long``."""
+        """How many items it cannot read as a whole; ``annotate.long`` is what becomes of them."""
         return 0
 
     def preview(self, item: Item) -> str:

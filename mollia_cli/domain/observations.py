@@ -48,9 +48,9 @@ class Observation:
 def joined(parts: Sequence[Observation]) -> Observation:
     """One observation of a text that was read in parts, under the first part's id.
 
-    log_probs are the mean of the parts' weighted by their tokens (a logarithmic opinion pool, Genest & Zidek 1986),
-    and votes and invalid the mean of the parts' with the same weights, so that they still sum to 1. A part that an LLM
-    failed on has no tokens, and makes the whole a failure.
+    log_probs are the mean of the parts' weighted by their tokens (a weighted geometric mean, the logarithmic pool of
+    Genest & Zidek 1986), votes and invalid the mean of the parts' with the same weights, so that they still sum to 1. A
+    part that an LLM failed on has no tokens, and makes the whole a failure.
     """
     first = parts[0]
     if len(parts) == 1:

@@ -84,8 +84,8 @@ def _can_choose(project: Project, key: str) -> bool:
         )
     else:
         project.say_once(
-            f"the LLMs read without {GUIDELINES_FILE}: whether it helps them cannot be told on {seeds} labelled seeds"
-            f" ({LEAST} or more: mollia label --seed 50; or set annotate.guidelines to true or false)"
+            f"the LLMs read without {GUIDELINES_FILE}: whether it helps them cannot be known from {seeds} labelled"
+            f" seeds ({LEAST} or more: mollia label --seed 50; or set annotate.guidelines to true or false)"
         )
     return False
 

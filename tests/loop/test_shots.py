@@ -380,7 +380,7 @@ def test_too_few_seeds_for_guidelines_are_said(guided: Project, fake_llm: type[F
     said = heard(guided)
     assert not settle_prompt(guided) and not fake_llm.asked
     assert said == [
-        "the LLMs read without guidelines.md: whether it helps them cannot be told on 11 labelled seeds"
+        "the LLMs read without guidelines.md: whether it helps them cannot be known from 11 labelled seeds"
         " (12 or more: mollia label --seed 50; or set annotate.guidelines to true or false)"
     ]
 
