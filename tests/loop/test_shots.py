@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from mollia_cli import api
 from mollia_cli.cli.main import app
-from mollia_cli.domain.errors import NotFoundError
+from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.settings import AUTO
 from mollia_cli.insight.evaluate import evaluate_panel
@@ -22,7 +22,7 @@ from mollia_cli.loop.needed import fit_seeds, needed_for_fit, next_items
 from mollia_cli.loop.round import advance
 from mollia_cli.loop.run import run_repeats, run_rounds
 from mollia_cli.loop.setup import open_run
-from mollia_cli.loop.shots import Tried, settle_prompt, simplest, try_prompts
+from mollia_cli.loop.shots import Tried, readings, settle_prompt, simplest, try_prompts
 from mollia_cli.project.context import Project
 from mollia_cli.project.observe import annotate
 from mollia_cli.project.panel import change_panel, preview
@@ -388,9 +388,18 @@ def test_too_few_seeds_for_guidelines_are_said(guided: Project, fake_llm: type[F
 def test_init_copies_guidelines(tmp_path: Path) -> None:
     (tmp_path / "how.txt").write_text("Red is for stop.\n")
     typed = ["init", str(tmp_path / "p"), "--labels", "red,green", "--guidelines"]
-    empty = CliRunner().invoke(app, [*typed, "/dev/null"])
-    assert empty.exit_code == 2 and "the guidelines /dev/null are empty" in empty.stderr
+    empty = CliRunner().invoke(app, [*typed, "/dev/null"]).exception
+    assert isinstance(empty, InputError) and empty.message == "the guidelines /dev/null are empty"
     done = CliRunner().invoke(app, [*typed, str(tmp_path / "how.txt")])
     assert done.exit_code == 0, done.output
     assert (tmp_path / "p" / "guidelines.md").read_text() == "Red is for stop.\n"
     assert 'guidelines = "auto"' in (tmp_path / "p" / "mollia.toml").read_text()
+
+
+def test_an_estimate_knows_how_often_the_seeds_are_read(undecided: Project) -> None:
+    assert readings(undecided, []) == (0, 0)
+    assert readings(undecided, ["shots"]) == readings(undecided, ["guidelines"]) == (2, 2)
+    assert readings(undecided, ["shots", "guidelines"]) == (3, 3)
+    add_seeds(undecided, 12)
+    assert readings(undecided, ["shots", "guidelines"]) == (3, 4)
+    assert readings(undecided, ["shots"]) == (2, 3)
