@@ -123,11 +123,11 @@ def read(
     peak: Peak | None = None,
 ) -> None:
     """The loop's inside: batch by batch what one annotator says of items is kept; it stays loaded."""
-    _warn_of_length(project, annotator, ids)
     done = 0
     task = f"annotating with {annotator.name}"
     project.progress(task, 0, len(ids))
     begin = perf_counter()
+    _warn_of_length(project, annotator, ids)  # loads the LLM
     for part in map(project.store.items.get, chunks(ids, _AT_ONCE)):
         for batch in annotator.annotate(part):
             store.add(key, batch, perf_counter() - begin, peak.added if peak and annotator.size else None)
