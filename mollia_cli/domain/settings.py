@@ -10,7 +10,7 @@ from dataclasses import Field, dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
 from math import isfinite
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self, get_origin
+from typing import Annotated, Any, Final, Literal, Self, get_origin
 
 from msgspec import Meta, ValidationError, convert
 
@@ -23,7 +23,7 @@ SETTINGS_FILE = "mollia.toml"
 DISTIL = "distil"
 PAPER_ONLY = ("alpha", "lambda_start", "lambda_end")  # settings of a run that the method distil has no use for
 AUTO = -1  # of annotate.shots
-ON_SEEDS = "auto"  # of annotate.guidelines
+ON_SEEDS: Final = "auto"  # of annotate.guidelines
 UNDECIDED = {"shots": AUTO, "guidelines": ON_SEEDS}  # values of [annotate] that are chosen on the seeds
 
 
