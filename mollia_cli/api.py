@@ -25,7 +25,7 @@ from mollia_cli.loop.cascade import Cascaded, aggregate_cascade
 from mollia_cli.loop.generate import Generated, generate
 from mollia_cli.loop.needed import next_items
 from mollia_cli.loop.setup import open_run
-from mollia_cli.loop.shots import settle_shots
+from mollia_cli.loop.shots import settle_prompt
 from mollia_cli.project import context as core
 from mollia_cli.project import observe as annotation
 from mollia_cli.project.create import create, new_settings
@@ -84,12 +84,13 @@ class Project(core.Project):
         task: str = "",
         random_seed: int = 0,
         paper: bool = False,
+        guidelines: str = "",
         settings: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Self:
         """A new project (``mollia init``); a folder that holds one raises RefusedError.
 
         labels: names, or names with what they mean. panel: catalogue names, paths of GGUF files, and members of
-        other kinds as dictionaries, as they stand in ``mollia.toml``.
+        other kinds as dictionaries, as they stand in ``mollia.toml``. guidelines: the text of ``guidelines.md``.
         settings: sections of ``mollia.toml``, for example ``{"learner": {"epochs": 10}}``. paper: its values elsewhere.
         """
         described = labels if isinstance(labels, Mapping) else dict.fromkeys(labels, "")
@@ -110,6 +111,7 @@ class Project(core.Project):
                 run=given.run,
             ),
             paper,
+            guidelines,
         )
         return cls.open(Path(folder))
 
@@ -155,7 +157,7 @@ class Project(core.Project):
         if ids is None:
             ids = self.store.items.ids(check_split(split)) if split else next_items(self)
         seen = self.with_panel(labelling(self.settings, REPLAY, str(Path(replay).resolve()))) if replay else self
-        settle_shots(self, seen, members)
+        settle_prompt(self, seen, members)
         return annotation.stack(seen, annotation.annotate(seen, ids, members), ids)
 
     def aggregate(

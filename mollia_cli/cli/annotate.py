@@ -23,7 +23,7 @@ from mollia_cli.cli.common import (
     table,
     talk,
 )
-from mollia_cli.cli.run_options import CascadeOption, ShotsOption, ThresholdOption, VotesOption
+from mollia_cli.cli.run_options import CascadeOption, LongOption, ShotsOption, ThresholdOption, VotesOption
 from mollia_cli.domain.items import check_split
 from mollia_cli.domain.printable import count
 
@@ -35,6 +35,7 @@ def annotate(
     model: ModelOption = "",
     votes: VotesOption = None,
     shots: ShotsOption = None,
+    long: LongOption = None,
     show_invalid: Annotated[
         int, typer.Option(help="Decode so many answers of each text that are no label to their end.", min=0)
     ] = 0,
@@ -49,8 +50,9 @@ def annotate(
     Each gives the probability of every label, and repeated answers.
     What was observed before is read, not computed again. Without ids or a split: the seed set,
     the sample that the aggregator learns from, and what the current run has selected.
-    --votes and --shots hold for this command; to keep them, set them in mollia.toml under [annotate],
-    where -1 becomes the number of shots that is chosen.
+    --votes, --shots and --long hold for this command; to keep them, set them in mollia.toml under [annotate],
+    where -1 becomes the number of shots that is chosen. Parts of a text (--long split) are joined by the mean of
+    their log-probabilities, weighted by their tokens.
     With --cascade, each LLM reads the seed items, and of the others those that the LLMs before it leave
     in doubt; `mollia aggregate --cascade` with the same LLMs makes verdicts on all of them.
 
@@ -64,12 +66,12 @@ def annotate(
     if ids and split:
         excluded("--split", f"the ids of {ids}", "each says which items are annotated")
     from mollia_cli.loop.needed import next_items
-    from mollia_cli.loop.shots import settle_shots
+    from mollia_cli.loop.shots import settle_prompt
     from mollia_cli.project import observe as work
     from mollia_cli.project.labels import labelled_by_people
 
     with open_project(project, threads) as opened:
-        opened.use_annotation(votes=votes, shots=shots)
+        opened.use_annotation(votes=votes, shots=shots, long=long)
         if split:
             check_split(split)
             wanted = opened.store.items.ids(split, limit=limit)
@@ -78,7 +80,7 @@ def annotate(
             wanted = wanted[:limit] if limit else wanted
         order = split_names(cascade) if cascade else []
         only = [model] if model else []
-        settle_shots(opened, only=order or only)
+        settle_prompt(opened, only=order or only)
         before = opened.store.observations.count()
         if cascade:
             from mollia_cli.loop.cascade import ask, check_order, stages_remark

@@ -278,6 +278,6 @@ def _head(review: Review, place: str, width: int) -> Text:
 def _keys(review: Review, width: int) -> Text:
     text = Text(overflow="ellipsis", no_wrap=True)
     keys = [(key_range(len(review.labels)), "label"), ("space", "skip"), ("u", "undo"), ("i", "ignore"), ("n", "note")]
-    for key, meaning in [*keys, ("/", "find"), ("?", "help"), ("q", "quit")]:
+    for key, meaning in [*keys, ("/", "find"), ("?", "guidelines" if review.guidelines else "help"), ("q", "quit")]:
         text.append(key, "bold").append(f" {meaning}  ", "dim")
     return text

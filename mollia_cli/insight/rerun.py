@@ -22,6 +22,7 @@ from mollia_cli.loop.round import finish_round, start_round
 from mollia_cli.loop.setup import open_run
 from mollia_cli.project.context import Project
 from mollia_cli.project.create import PROMPT_FILE
+from mollia_cli.project.guidelines import GUIDELINES_FILE, read_guidelines
 from mollia_cli.project.learner import finished_rounds, run_config
 from mollia_cli.project.panel import read_template
 from mollia_cli.project.record import recorded_settings, run_record, versions
@@ -204,6 +205,7 @@ def _scratch(project: Project, record: dict[str, Any] | None, ask_again: bool) -
     sweep(project.root, _SCRATCH)
     settings = project.settings if record is None else recorded_settings(record)
     template = read_template(project)[0] if record is None or record["template"] is None else record["template"]
+    guidelines = read_guidelines(project) if record is None else record["guidelines"]
     with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-", dir=project.root) as folder:
         root = Path(folder)
         project.store.copy_without_runs(root / DATABASE_FILE, ask_again)
@@ -211,6 +213,7 @@ def _scratch(project: Project, record: dict[str, Any] | None, ask_again: bool) -
             root / SETTINGS_FILE, replace(settings, annotate=replace(settings.annotate, template=PROMPT_FILE))
         )
         write_private(root / PROMPT_FILE, template)
+        write_private(root / GUIDELINES_FILE, guidelines)
         with Project.open(root) as copy:
             copy.say, copy.progress, copy.folder = project.say, project.progress, project.folder
             yield copy

@@ -17,13 +17,13 @@ from mollia_cli.loop.aggregate import aggregate
 from mollia_cli.loop.select import rank
 from mollia_cli.project.context import Project
 from mollia_cli.project.fields import where
+from mollia_cli.project.guidelines import read_guidelines
 from mollia_cli.project.labels import user_name
 from mollia_cli.project.learner import best_round, current_run, finished_rounds, learner_loader
 from mollia_cli.project.observe import members, observed_by_all
 from mollia_cli.strategies import STRATEGIES
 
 DOUBT, TYPICAL = "doubt", "seed"
-GUIDELINES_FILE = "guidelines.md"
 # The classifier reads so many items at once, the present one and those behind it.
 _AHEAD = 8
 
@@ -63,7 +63,7 @@ class Review:
         self.order = order
         self.seed = seed
         self.made: list[Decision] = []
-        self.guidelines = _guidelines(project)
+        self.guidelines = read_guidelines(project)
         self._chosen = dict(chosen)
         self._project = project
         self._store = project.store
@@ -298,12 +298,3 @@ def _observed(project: Project, ids: Sequence[str]) -> list[str]:
         return observed_by_all(project, members(project), ids)
     except NotFoundError:  # there is no LLM
         return []
-
-
-def _guidelines(project: Project) -> str:
-    """What ``guidelines.md`` in the project's folder says, or ""."""
-    path = project.root / GUIDELINES_FILE
-    try:
-        return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 (byte {error.start})", "save it as UTF-8") from error

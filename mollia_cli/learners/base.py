@@ -140,6 +140,10 @@ class Learner(ABC):
         """Those that the encoder would have to read for ``signals``, the longest first; the others are cached."""
         return sorted(texts, key=len, reverse=True)
 
+    def longer(self, texts: Sequence[str]) -> int:
+        """How many of the texts have more tokens than it reads; 0 for one that has no tokens."""
+        return 0
+
     def predict_proba(self, texts: Sequence[str], progress: Progress | None = None) -> FloatArray:
         """[n, K] label probabilities."""
         found = self.signals(texts, frozenset({PROBABILITIES}), 0, progress)[PROBABILITIES]

@@ -78,6 +78,10 @@ class FrozenEncoder:
 
         return self._store.get(texts, read)
 
+    def longer(self, texts: Sequence[str]) -> int:
+        """How many of the texts are cut."""
+        return self._tokens.longer(texts)
+
     def close(self) -> None:
         """Free the weights; reading again loads them again."""
         self._body = None

@@ -138,6 +138,10 @@ class LinearLearner(Learner):
         """The distinct texts that the encoder has not read yet, the longest first."""
         return self._encoder.unread(texts)
 
+    def longer(self, texts: Sequence[str]) -> int:
+        """How many of the texts are cut."""
+        return self._encoder.longer(texts)
+
     def save(self, folder: Path) -> None:
         """Write the encoder as it was (config.json, weights, tokenizer) with head.safetensors and head.json.
 

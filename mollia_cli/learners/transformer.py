@@ -138,6 +138,10 @@ class TransformerLearner(Learner):
             found[PERTURBED] = perturbed_outputs(model, encoded, self._device, random_seed, progress)
         return found
 
+    def longer(self, texts: Sequence[str]) -> int:
+        """How many of the texts are cut."""
+        return self._tokens.longer(texts)
+
     def save(self, folder: Path) -> None:
         """Write config.json, model.safetensors and the tokenizer; the folder appears whole or not at all."""
         model: Any = self._trained()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from mollia_cli.learners.discrepancy import discrepancy_weights, negative_weight
 from mollia_cli.learners.splits import LEAST, validation_split
 from mollia_cli.loop.generate import synthetic_examples
 from mollia_cli.project.context import Project
+from mollia_cli.project.encoders import say_of_length
 from mollia_cli.project.labels import gold_labels
 from mollia_cli.project.learner import learner_kind, new_learner
 from mollia_cli.store.runs import Selection
@@ -87,6 +89,7 @@ def train_learner(
     more_than_selected = len(labelled.verdicts) > len(labelled.selections)
     learner = new_learner(project, fewer_epochs(project, len(training.texts)) if more_than_selected else 0)
     random_seed = stream_seed(project.settings.random_seed, "train", config.repeat, number)
+    say_of_length(project, Path(project.settings.learner.encoder).name, learner.longer)
     with Peak() as peak:
         report = learner.fit(training, validation, weight, random_seed, project.progress)
         memory = peak.process

@@ -42,6 +42,7 @@ class Project(AbstractContextManager["Project"]):
         self.ask: Callable[[str], str] = _nobody
         self._said: set[str] = set()
         self.texts: dict[tuple[str | int, ...], Texts] = {}  # what the panel's encoders read, by who they are
+        self.counted: set[str] = set()  # encoders of which it was looked how many texts they cut
         self._held: set[str] = set()  # runs
         self.may_ask = True  # False: an LLM that would have to be asked is an error
         self._repeat = 1  # of the run that sees the project

@@ -14,6 +14,7 @@ from mollia_cli.domain.files import write_private
 from mollia_cli.domain.labels import LabelSet, parse_labels
 from mollia_cli.domain.members import ENCODER, MemberSpec, parse_members
 from mollia_cli.domain.settings import SETTINGS_FILE, LearnerSettings, PanelSettings, Settings, by_paper
+from mollia_cli.project.guidelines import GUIDELINES_FILE
 from mollia_cli.project.members import check_members
 from mollia_cli.project.names import members as family_members
 from mollia_cli.project.names import missing_models
@@ -70,8 +71,8 @@ def installed_encoders() -> tuple[MemberSpec, ...]:
     return tuple(MemberSpec(name, ENCODER) for name in models.installed_names("encoder") if name in SENTENCES)
 
 
-def create(root: Path, settings: Settings, paper: bool = False) -> Created:
-    """Make ``mollia.toml``, ``prompt.txt`` and ``mollia.db`` in ``root``.
+def create(root: Path, settings: Settings, paper: bool = False, guidelines: str = "") -> Created:
+    """Make ``mollia.toml``, ``prompt.txt``, ``mollia.db`` and, where there are any, ``guidelines.md`` in ``root``.
 
     paper: the prompt is the paper's, which does not have the labels' descriptions.
     A folder that already holds a project raises RefusedError and is left as it is.
@@ -84,6 +85,8 @@ def create(root: Path, settings: Settings, paper: bool = False) -> Created:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     Store(root, labels, create=True).close()
     write_private(root / PROMPT_FILE, template)
+    if guidelines:
+        write_private(root / GUIDELINES_FILE, guidelines)
     write_settings(root / SETTINGS_FILE, settings, family_members)
     return Created(root, settings, tuple(missing_models(settings, root)))
 

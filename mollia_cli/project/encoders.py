@@ -1,6 +1,6 @@
 """The panel's encoders: what they make of the project's texts, each read once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ from mollia_cli.project.members import encoder_name
 
 if TYPE_CHECKING:
     from mollia_cli.learners.frozen import FrozenEncoder
+
+_COUNTED = 2000  # texts whose tokens are counted before an encoder reads
 
 
 def encoder_specs(project: Project) -> list[MemberSpec]:
@@ -33,12 +35,30 @@ def panel_texts(project: Project) -> Texts | None:
     def read(name: str, ids: Sequence[str]) -> Any:
         texts = [item.text for item in project.store.items.get(ids)]
         encoder = frozen_encoder(project, by_name[name])
+        say_of_length(project, name, encoder.longer)
         try:
             return encoder.thirds(texts, project.progress)
         finally:
             encoder.close()
 
     return project.texts.setdefault(key, Texts(tuple(by_name), read))
+
+
+def say_of_length(project: Project, encoder: str, longer: Callable[[Sequence[str]], int]) -> None:
+    """Say before an encoder reads how many texts it cuts; of a large pool the first are counted. Once for each.
+
+    longer: how many of some texts are cut.
+    """
+    ids = project.store.items.ids("pool", limit=_COUNTED) or project.store.items.ids("seed", limit=_COUNTED)
+    if encoder in project.counted or not ids:
+        return
+    project.counted.add(encoder)
+    if cut := longer([item.text for item in project.store.items.get(ids)]):
+        most = project.settings.learner.max_tokens
+        project.say(
+            f"{encoder}: {cut} of {len(ids)} texts have more than {most} tokens, and what is behind those is not read"
+            " (learner.max_tokens in mollia.toml; docs/models.md says what encoders take)"
+        )
 
 
 def encoder_digests(project: Project) -> dict[str, str]:

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from mollia_cli.aggregators import AGGREGATORS
+from mollia_cli.domain.declared import Key, keys
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.members import ENCODER, LLAMA
 from mollia_cli.domain.registry import Registry
-from mollia_cli.domain.settings import SECTIONS, Key, Settings, keys
+from mollia_cli.domain.settings import SECTIONS, Settings
 from mollia_cli.learners import LEARNERS
 from mollia_cli.stopping import STOPPING
 from mollia_cli.strategies import STRATEGIES

@@ -131,6 +131,7 @@ def read(
     begin = perf_counter()
     with step(project.progress, f"loading {annotator.name}"):
         annotator.load()
+    _warn_of_length(project, annotator, ids)
     work = _Reading(project, annotator, ids)
     for part in map(project.store.items.get, chunks(ids, _AT_ONCE)):
         for batch in annotator.annotate(part):
@@ -156,6 +157,24 @@ class _Reading:
         """A batch was read."""
         self._done += sum(self._sizes[seen.item_id] for seen in batch)
         self._progress(self._what, self._done, self._total)
+
+
+_READ = {
+    "head-tail": 'the middle of each is left out (annotate.long = "split" reads all of it in parts)',
+    "head": 'only the beginning of each is read (annotate.long = "split" reads all of it in parts)',
+    "split": "each is read in parts, and what it says of them is joined",
+}
+
+
+def _warn_of_length(project: Project, annotator: Annotator, ids: Sequence[str]) -> None:
+    """Say how many texts an LLM cannot read as a whole, and what is done about them, before it reads any."""
+    longer = sum(annotator.longer(part) for part in map(project.store.items.get, chunks(ids, _AT_ONCE)))
+    if longer:
+        project.say_once(
+            f"{annotator.name}: {longer} of {len(ids)} texts are longer than its context has room for:"
+            f" {_READ[project.settings.annotate.long]}; annotate.context = N in mollia.toml makes more room, where the"
+            " LLM and the memory have it"
+        )
 
 
 def _weighed(panel: Sequence[Annotator]) -> Sequence[Annotator]:
@@ -190,12 +209,11 @@ def models_kept(project: Project) -> Iterator[None]:
 
 
 def _warn(project: Project, member: Member, ids: Sequence[str]) -> None:
-    """Say what a person should know of an LLM's fresh observations: little mass on the labels, texts that were cut."""
-    mass, cut, tokens, name = 0.0, 0, 0, member.name
+    """Say what a person should know of an LLM's fresh observations: that little of the mass is on the labels."""
+    mass, tokens, name = 0.0, 0, member.name
     for part in chunks(ids, _AT_ONCE):
         for seen in project.store.observations.get(member.key, part).values():
             mass += seen.mass / len(ids)
-            cut += seen.truncated
             tokens += seen.tokens
     if tokens and mass < LITTLE_MASS:
         shots = "" if any(worked_examples(project)) else f" --shots {2 * len(project.labels)}, or"
@@ -204,8 +222,6 @@ def _warn(project: Project, member: Member, ids: Sequence[str]) -> None:
             f" `mollia annotate --model {name} --show-invalid 2 --limit 5` and what it reads with"
             f" `mollia prompt show --model {name}`; try{shots} other words in prompt.txt"
         )
-    if cut:
-        project.say(f"{name}: {count(cut, 'text')} had to be cut to fit the context (annotate.context in mollia.toml)")
 
 
 def members(project: Project) -> list[Member]:

@@ -17,8 +17,9 @@ from mollia_cli.domain.members import ENCODER, LLAMA, MemberSpec, check_distinct
 from mollia_cli.domain.printable import count
 from mollia_cli.domain.progress import step
 from mollia_cli.domain.prompting import Decoding, Prompt, Shots
-from mollia_cli.domain.settings import AUTO, SETTINGS_FILE
+from mollia_cli.domain.settings import SETTINGS_FILE, UNDECIDED
 from mollia_cli.project.context import Project
+from mollia_cli.project.guidelines import GUIDELINES_FILE, read_guidelines
 from mollia_cli.project.kernels import file_kernels
 from mollia_cli.project.learner import run_config
 from mollia_cli.project.members import certain, check_members, kind_of, labelling, llm_name
@@ -26,13 +27,24 @@ from mollia_cli.prompts import render
 from mollia_cli.store.project_files import read_settings, write_panel
 
 LOG_FILE = "llama.log"
+ADDED = {"shots": "worked examples", "guidelines": "guidelines"}  # to the prompt, by the key of [annotate]
 
 
 def project_prompt(project: Project) -> Prompt:
-    """The project's prompt, from its template file, with worked examples for each half of the items."""
+    """The project's prompt, from its template file, with guidelines, and worked examples for each half of the items.
+
+    NotFoundError where guidelines are to be read and there are none.
+    """
     settings = project.settings
     template, path = read_template(project)
     prompt = render(template, settings.labels, settings.noun, settings.task_sentence, str(path))
+    if settings.annotate.guidelines is True:
+        if not (guidelines := read_guidelines(project)):
+            raise NotFoundError(
+                f"annotate.guidelines is true, and {project.root / GUIDELINES_FILE} is missing or empty",
+                "write it, or set annotate.guidelines = false",
+            )
+        prompt = prompt.with_guidelines(guidelines)
     shots, others = worked_examples(project)
     return replace(prompt, shots=shots, others=others)
 
@@ -86,6 +98,15 @@ def examples_in_turn(project: Project) -> tuple[Shots, Shots]:
     return tuple(chain.from_iterable(turns[::2])), tuple(chain.from_iterable(turns[1::2]))
 
 
+def undecided(project: Project) -> list[str]:
+    """The keys of ``[annotate]`` that are still to be chosen on the seeds; guidelines, where there are some."""
+    return [
+        key
+        for key, value in UNDECIDED.items()
+        if getattr(project.settings.annotate, key) == value and (key != "guidelines" or read_guidelines(project))
+    ]
+
+
 def panel_members(project: Project) -> tuple[MemberSpec, ...]:
     """The panel's members, who label; none raises NotFoundError that names the LLMs that are installed."""
     if project.panel:
@@ -136,6 +157,7 @@ def panel_context(project: Project, show_invalid: int = 0) -> PanelContext:
         ),
         threads=settings.threads,
         tokens=settings.context,
+        long=settings.long,
         log_path=project.root / LOG_FILE,
         show_invalid=show_invalid,
         find_llm=partial(_find_llm, project),
@@ -235,8 +257,8 @@ def preview(project: Project, item_id: str = "", text: str = "", only: Sequence[
     shown = [] if text else [item_id] if item_id else project.store.items.ids("pool")[:1]
     text = text or "(the text)"
     item = project.store.items.get(shown)[0] if shown else Item(content_id(text), text)
-    if project.settings.annotate.shots == AUTO:
-        project.say("annotate.shots is -1, and no number of worked examples is chosen yet: shown without any")
+    for key in undecided(project):
+        project.say(f"annotate.{key} is {UNDECIDED[key]}, and nothing is chosen yet: shown without any {ADDED[key]}")
     say_few_examples(project)
     if any(worked_examples(project)):
         project.say("half of the texts are read with these worked examples, the other half with as many others")

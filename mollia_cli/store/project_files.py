@@ -10,10 +10,11 @@ from typing import Any
 
 import tomlkit
 
+from mollia_cli.domain.declared import Key, keys
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.files import write_private
 from mollia_cli.domain.members import MemberSpec
-from mollia_cli.domain.settings import SECTIONS, SETTINGS_FILE, Key, PanelSettings, Settings, keys, parse_settings
+from mollia_cli.domain.settings import SECTIONS, SETTINGS_FILE, PanelSettings, Settings, parse_settings
 
 PROJECT_VARIABLE = "MOLLIA_PROJECT"
 _WIDTH = 110  # of comments
@@ -79,7 +80,7 @@ def write_panel(path: Path, members: Sequence[MemberSpec]) -> None:
     write_private(path, tomlkit.dumps(document))
 
 
-def write_setting(path: Path, section: str, key: str, value: int, remark: str) -> None:
+def write_setting(path: Path, section: str, key: str, value: int | bool, remark: str) -> None:
     """Set one key in an existing settings file, with a remark behind it, leaving everything else as it stands."""
     document = tomlkit.parse(path.read_text(encoding="utf-8"))
     document.setdefault(section, tomlkit.table())[key] = tomlkit.item(value).comment(remark)

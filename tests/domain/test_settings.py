@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from mollia_cli.domain.declared import keys
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.labels import LabelSet
-from mollia_cli.domain.settings import SECTIONS, LearnerSettings, RunConfig, Settings, checked, keys, parse_settings
+from mollia_cli.domain.settings import SECTIONS, LearnerSettings, RunConfig, Settings, checked, parse_settings
 from mollia_cli.store.store import Store
 
 _ABOVE_0 = ([1e-9, 1e9], [0.0, -1e-9, math.nan, math.inf])
@@ -21,6 +22,7 @@ _NOT_NEGATIVE = ([0.0, 1e9], [-1e-9, math.nan, math.inf])
 # section.key -> (what is taken, what is not)
 LIMITS: dict[str, tuple[list[Any], list[Any]]] = {
     "annotate.shots": ([-1, 0, 1, 10**6], [-2]),
+    "annotate.long": (["head-tail", "head", "split"], ["tail", ""]),
     "annotate.votes": (["sampled", "exact"], ["both", ""]),
     "annotate.samples": _COUNT,
     "annotate.temperature": _ABOVE_0,
@@ -114,3 +116,12 @@ def test_what_a_run_is_survives_its_database(tmp_path: Path) -> None:
     assert store.runs.config("main") == config
     assert store.runs.config("other") is None
     store.close()
+
+
+def test_guidelines_are_on_off_or_chosen() -> None:
+    for value in (True, False, "auto"):
+        assert parsed("annotate.guidelines", value).annotate.guidelines is value or value == "auto"
+    for value in ("yes", 1, 0.0):
+        with pytest.raises(InputError) as caught:
+            parsed("annotate.guidelines", value)
+        assert caught.value.hint == 'it must be true, false or "auto"'
