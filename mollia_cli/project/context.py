@@ -48,17 +48,18 @@ class Project(AbstractContextManager["Project"]):
         self._panel: tuple[MemberSpec, ...] | None = None  # that labels instead of the settings'
 
     @classmethod
-    def open(cls, folder: Path | None = None, say: Say | None = None) -> Self:
+    def open(cls, folder: Path | None = None, say: Say | None = None, changing_labels: bool = False) -> Self:
         """The project in ``folder``, else of ``MOLLIA_PROJECT``, else in the nearest parent of here.
 
-        A name in its settings that is no member of its family raises InputError; of a model that is not on this
-        machine ``say`` hears.
+        A name in its settings that is no member of its family raises InputError, as do labels that are not those of
+        what is stored, unless it is opened for ``changing_labels``; of a model that is not on this machine ``say``
+        hears.
         """
         root = find_root(folder)
         settings = read_settings(root / SETTINGS_FILE)
         check_settings(settings, str(root / SETTINGS_FILE))
         check_members(settings.panel.members, f"{root / SETTINGS_FILE}: panel.members")
-        project = cls(root, settings, Store(root, settings.labels, say=say or _unheard))
+        project = cls(root, settings, Store(root, settings.labels, say=say or _unheard, changing=changing_labels))
         project.say = say or _unheard
         if missing := missing_models(settings, root):
             them = "it" if len(missing) == 1 else "them"
