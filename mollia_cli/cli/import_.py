@@ -69,6 +69,10 @@ def import_(
         f"imported {report.added} texts as {split}{labels}; "
         f"{report.duplicates} duplicates and {len(report.problems)} unusable rows skipped"
     )
+    if split == "pool" and report.by_label:
+        talk("labels of pool texts are for evaluation alone; to learn from them, import the file with --split seed")
+    if split == "test" and (without := report.added - report.by_label.total()):
+        talk(f"{without} of them have no label: nothing is measured on those")
     if as_json:
         emit_json(
             {

@@ -18,7 +18,7 @@ from mollia_cli.domain.observations import Texts
 from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.domain.settings import SETTINGS_FILE, AnnotateSettings, Settings, checked
 from mollia_cli.project.members import check_members
-from mollia_cli.project.names import check_settings, missing_models
+from mollia_cli.project.names import check_settings, remarks_on
 from mollia_cli.store.database import Say
 from mollia_cli.store.lock import locked
 from mollia_cli.store.project_files import find_root, read_settings
@@ -61,9 +61,8 @@ class Project(AbstractContextManager["Project"]):
         check_members(settings.panel.members, f"{root / SETTINGS_FILE}: panel.members")
         project = cls(root, settings, Store(root, settings.labels, say=say or _unheard, changing=changing_labels))
         project.say = say or _unheard
-        if missing := missing_models(settings, root):
-            them = "it" if len(missing) == 1 else "them"
-            project.say(f"not on this machine: {', '.join(missing)} (what needs {them} will say so)")
+        for remark in remarks_on(settings, root):
+            project.say(remark)
         return project
 
     def say_once(self, remark: str) -> None:

@@ -188,8 +188,9 @@ class LabelSets:
     def _items_of(self, name: str) -> int:
         """How many items have a label, as it came or from people."""
         query = (
-            "SELECT count(*) FROM (SELECT id FROM items WHERE label = ?1 UNION SELECT id FROM synthetic WHERE label = ?1"
-            " UNION SELECT item FROM standing_decisions WHERE label = ?1)"
+            "SELECT count(*) FROM (SELECT id FROM items WHERE label = ?1"
+            " UNION SELECT item FROM standing_decisions WHERE label = ?1"
+            " UNION SELECT id FROM synthetic WHERE label = ?1)"
         )
         return int(self._db.execute(query, [name]).fetchone()[0])
 
