@@ -50,6 +50,14 @@ def read_settings(path: Path) -> Settings:
     return parse_settings(data, str(path))
 
 
+def written_keys(path: Path) -> set[str]:
+    """The keys that a settings file has, those of a section with its name and a full stop before them."""
+    found = set()
+    for name, value in tomllib.loads(path.read_text(encoding="utf-8")).items():
+        found |= {f"{name}.{key}" for key in value} if name in SECTIONS else {name}
+    return found
+
+
 def write_settings(path: Path, settings: Settings, members: Callable[[Key], Iterable[str]] = lambda key: ()) -> None:
     """Write a new settings file: every key, below a comment that says what it is and what it may be.
 
