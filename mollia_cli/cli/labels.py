@@ -108,8 +108,8 @@ def remove(
 ) -> None:
     """Remove a label; what had it has none.
 
-    Seed items without a label go back to the pool, people's decisions for it are taken back, texts that
-    LLMs wrote for it go, and so do runs with their classifiers. Verdicts are no longer the current ones,
+    Seed and validation items without a label go to the pool, people's decisions for it are taken back, texts
+    that LLMs wrote for it go, and so do runs with their classifiers. Verdicts are no longer the current ones,
     and the LLMs have to read again. That is said before, and asked.
 
     Example: mollia labels remove other

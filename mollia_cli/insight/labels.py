@@ -1,7 +1,8 @@
 """``mollia labels``: the project's labels, and changing them with all that names them.
 
-mollia.toml is written last within the transaction that changes what is stored. Who kills that leaves the rows as they
-were, and at most a file that says otherwise: as one that was edited by hand, which the same command settles.
+mollia.toml, and then the classifiers' folders, are written within the transaction that changes what is stored. Who
+kills that leaves the rows as they were, and at most a file that says otherwise: as one that was edited by hand, which
+every command names and the same command settles.
 """
 
 import shutil
@@ -96,7 +97,7 @@ def consequences(project: Project, change: Change) -> Consequences:
 
 
 def change_labels(project: Project, change: Change) -> Consequences:
-    """Change the labels in mollia.toml and wherever they are named, all of it or nothing.
+    """Change the labels in mollia.toml and wherever they are named.
 
     Runs, classifiers and verdicts cannot be of another number of labels: only a renaming keeps them. Raises as
     ``consequences``; RefusedError while another process makes rounds of a run, or for a classifier that cannot be told.
@@ -113,11 +114,11 @@ def change_labels(project: Project, change: Change) -> Consequences:
             for run in expected.deleted_runs:
                 store.runs.delete(run)
             store.label_sets.record(plan.stored)
-            if change.kind == "rename":
-                _tell_classifiers(project, plan)
             if plan.file.names != project.settings.labels.names:
                 renamed = {change.label: change.to} if change.kind == "rename" else {}
                 write_labels(path, plan.file, renamed)
+            if change.kind == "rename":
+                _tell_classifiers(project, plan)
         for folder in folders:  # after the rows: a killed process leaves no round without its classifier
             shutil.rmtree(folder)
     project.settings = replace(project.settings, labels=plan.file)

@@ -12,7 +12,6 @@ from mollia_cli.store.decisions import DecisionStore
 from mollia_cli.store.journal import KEYS, Journal, Key
 
 _VERB = "labels"
-_TAKEN_BACK = "act = 'label' AND undone_at IS NULL AND label = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +136,9 @@ class LabelSets:
     def remove(self, old: str, decisions: DecisionStore) -> None:
         """Take a label back from what people and files gave it; no verdict stays the current one.
 
-        Seed items without a label go back to the pool. Texts that were written for the label go.
+        Seed and validation items without a label go back to the pool. Texts that were written for the label go.
         """
-        numbers = {row[0] for row in self._db.execute(f"SELECT id FROM decisions WHERE {_TAKEN_BACK}", [old])}
+        numbers = {row[0] for row in self._db.execute("SELECT id FROM decisions WHERE label = ?", [old])}
         for decision in [one for one in decisions.all() if one.id in numbers]:
             decisions.take_back(decision)
         named = {
@@ -151,7 +150,7 @@ class LabelSets:
         touched = {table: self._keys(table, where, parameters[table]) for table, where in named.items()}
         with self._journal.entry(_VERB, touched):
             self._db.execute(
-                "UPDATE items SET label = NULL, split = CASE WHEN split = 'seed' THEN 'pool' ELSE split END"
+                "UPDATE items SET label = NULL, split = CASE WHEN split = 'test' THEN 'test' ELSE 'pool' END"
                 " WHERE label = ?",
                 [old],
             )

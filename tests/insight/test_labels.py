@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from mollia_cli.cli.main import app
 from mollia_cli.domain.decisions import LABEL, Decision
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
-from mollia_cli.domain.items import Synthetic
+from mollia_cli.domain.items import Item, Synthetic
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.insight import labels as labels_module
 from mollia_cli.insight.export import labelled_rows
@@ -32,6 +32,10 @@ COLOURS = ("red", "green", "blue", "grey")
 def used(observed: Project) -> Path:
     """The observed project with verdicts, decisions of all kinds and a synthetic text; closed."""
     store = observed.store
+    with store.transaction():
+        store.items.add(
+            [Item("v1", "grey to validate", "validation", 3), Item("t1", "grey to test", "test", 3)], "file"
+        )
     aggregate(observed, "mean_logits")
     for item, label in (("i100", 3), ("i101", 3), ("i102", 0)):
         store.decisions.add(Decision(item, LABEL, "eve", label, verdict=3, confidence=0.5, seed=item == "i101"))
@@ -125,6 +129,11 @@ def test_what_had_a_removed_label_has_none(used: Path) -> None:
     with Project.open(used) as project:
         assert project.store.decisions.labels() == {"i102": 0}
         assert len(project.store.items.ids("seed")) == 60 - had + 1  # one of them was a person's
+        assert project.store.items.ids("validation") == []
+        assert project.store.items.get(["v1", "t1"]) == [
+            Item("v1", "grey to validate", "pool", None),
+            Item("t1", "grey to test", "test", None),
+        ]
         assert project.store.synthetic.all() == []
         assert project.store.verify().findings == []
         assert list(labelled_rows(project))
@@ -254,6 +263,32 @@ def test_a_rename_keeps_runs_and_their_classifiers(make_project: Callable[..., P
         with pytest.raises(RefusedError, match="was made with the labels"):
             rerun(project, "main")
         run(project, rounds=2)  # the LLM reads again
+
+
+def test_what_was_killed_halfway_is_noticed_and_settled_by_the_same_command(
+    make_project: Callable[..., Project], tiny_learner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    project = make_project()
+    run(project, rounds=0)
+    root, old = project.root, project.labels.names[0]
+    project.store.close()
+    change = Change("rename", old, "other name")
+    with monkeypatch.context() as patch:
+        patch.setattr(tiny_learner, "rename", kill)
+        with changing(root) as project, pytest.raises(KeyboardInterrupt):
+            change_labels(project, change)
+    with pytest.raises(InputError, match="is no longer there") as caught:
+        Project.open(root)
+    assert f"mollia labels rename {old!r} 'other name'" in caught.value.hint
+    with changing(root) as project:
+        change_labels(project, change)
+    with Project.open(root) as project:
+        assert named_by(project, old) == {}
+        learner: Any = learner_of(project, choose_round(project))
+        assert learner.labels.names[0] == "other name"
 
 
 def test_other_changes_delete_the_runs(make_project: Callable[..., Project]) -> None:
