@@ -15,6 +15,7 @@ from mollia_cli.cli.common import (
     emit_json,
     emit_list,
     open_project,
+    somebody_answers,
     talk,
 )
 
@@ -126,7 +127,7 @@ def _change(change: "Change", yes: bool, project: ProjectOption, as_json: bool) 
         expected = consequences(opened, change)
         if touched := list(_touched(change, expected)):
             said = f"{_WHAT[change.kind].format(change=change)}: {'; '.join(touched)}"
-            if yes:
+            if yes or not somebody_answers():
                 talk(said)
             confirm(said, yes)
         done = change_labels(opened, change)

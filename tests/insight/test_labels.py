@@ -309,6 +309,7 @@ def test_the_command_says_what_is_touched_and_asks(used: Path) -> None:
     runner = CliRunner()
     refused = runner.invoke(app, ["labels", "merge", "grey", "red", "-p", str(used)])
     assert isinstance(refused.exception, RefusedError)  # nobody can be asked
+    assert "200 verdicts are no longer the current ones" in refused.stderr
     done = runner.invoke(app, ["labels", "merge", "grey", "red", "-p", str(used), "--yes", "--json"])
     assert done.exception is None, done.output
     assert "'grey' becomes 'red'" in done.stderr
