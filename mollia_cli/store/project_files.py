@@ -97,7 +97,7 @@ def write_labels(path: Path, labels: LabelSet, renamed: Mapping[str, str] = Mapp
     """
     document = tomlkit.parse(path.read_text(encoding="utf-8"))
     before = document["labels"]
-    after = tomlkit.inline_table() if isinstance(before, InlineTable) else tomlkit.table()
+    after: Any = tomlkit.inline_table() if isinstance(before, InlineTable) else tomlkit.table()
     if isinstance(before, Table):
         after.trivia.comment, after.trivia.comment_ws = before.trivia.comment, before.trivia.comment_ws
     if isinstance(before, Table | InlineTable):
