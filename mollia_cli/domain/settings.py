@@ -41,12 +41,7 @@ class AnnotateSettings:
 
     template: Annotated[str, Meta(description="The file of the prompt, below the project's folder.")] = "prompt.txt"
     shots: Annotated[
-        int,
-        Meta(
-            ge=AUTO,
-            le=1000,
-            description="Seed items in the prompt, as worked examples; 0 for none, -1 for what is best.",
-        ),
+        int, Meta(ge=AUTO, description="Seed items in the prompt, as worked examples; 0 for none, -1 for what is best.")
     ] = AUTO
     votes: Annotated[
         Literal["sampled", "exact"],
@@ -57,12 +52,8 @@ class AnnotateSettings:
     top_p: Annotated[
         float, Meta(gt=0, le=1, description="Nucleus sampling: answers come from this much of the probability.")
     ] = 0.9
-    context: Annotated[
-        int, Meta(ge=0, le=2_000_000, description="Tokens of a prompt; 0 for what the longest text needs.")
-    ] = 0
-    threads: Annotated[
-        int, Meta(ge=0, le=1024, description="CPU threads of the LLMs; 0 measures which number is quickest.")
-    ] = 0
+    context: Annotated[int, Meta(ge=0, description="Tokens of a prompt; 0 for what the longest text needs.")] = 0
+    threads: Annotated[int, Meta(ge=0, description="CPU threads of the LLMs; 0 measures which number is quickest.")] = 0
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: RunConfig has two bases

@@ -48,7 +48,6 @@ def said(*arguments: str) -> str:
         ("temperature", "1e300"),
         ("samples", "1000000000"),
         ("max_tokens", "999999999"),
-        ("shots", "100000"),
         ("threads", "100000"),
         ("batch", "99999999999999999999"),
         ("budget_minutes", "1e300"),

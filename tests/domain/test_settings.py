@@ -20,13 +20,13 @@ _NOT_NEGATIVE = ([0.0, 1e9], [-1e-9, 1e13, math.nan, math.inf])
 
 # section.key -> (what is taken, what is not)
 LIMITS: dict[str, tuple[list[Any], list[Any]]] = {
-    "annotate.shots": ([-1, 0, 1, 1000], [-2, 1001]),
+    "annotate.shots": ([-1, 0, 1, 10**6], [-2]),
     "annotate.votes": (["sampled", "exact"], ["both", ""]),
     "annotate.samples": ([1, 10_000], [0, -1, 10_001]),
     "annotate.temperature": ([1e-9, 100.0], [0.0, -1e-9, 100.1, math.nan, math.inf]),
     "annotate.top_p": ([1e-9, 1.0], [0.0, 1.0 + 1e-9, math.nan]),
-    "annotate.context": ([0, 1, 2_000_000], [-1, 2_000_001]),
-    "annotate.threads": _THREADS,
+    "annotate.context": _NATURAL,
+    "annotate.threads": _NATURAL,
     "aggregate.unlabelled": _NATURAL,
     "aggregate.embedded": _NATURAL,
     "aggregate.delta": _SHARE,
