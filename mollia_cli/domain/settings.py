@@ -8,7 +8,7 @@ value that names a member of a family: families know their members, so ``project
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import Field, dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
-from math import isfinite
+from math import inf, isfinite
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
@@ -370,10 +370,9 @@ def _checked(value: Any, known: "Field[Any]", key: str, source: str) -> Any:
     if declared.kind == tuple[MemberSpec, ...]:
         return parse_members(value, f"{source}: {key}")
     expected = declared.words
-    number = isinstance(value, int | float)
-    if number and isfinite(value) and abs(value) > _MOST:
+    if isinstance(value, int | float) and _MOST < abs(value) < inf:
         expected = f"{declared.expected}; no number here is above {_MOST:.0e}"
-    elif not number or isfinite(value):  # TOML has inf and nan
+    elif not (isinstance(value, float) and not isfinite(value)):  # TOML has inf and nan
         try:
             return convert(value, known.type)
         except ValidationError as error:
