@@ -60,7 +60,7 @@ def _settings(project: Project, kept: RunConfig | None) -> Iterator[Setting]:
     written, settings = written_keys(project.root / SETTINGS_FILE), project.settings
     of_run = kept.settings(settings) if kept else settings
     yield Setting("labels", list(settings.labels.names), SETTINGS_FILE, None)
-    sections = [("", settings, settings, Settings)]
+    sections: list[tuple[str, Any, Any, type]] = [("", settings, settings, Settings)]
     for name, section in SECTIONS.items():
         theirs = kept if kept and name == "run" else getattr(of_run, name)
         sections.append((f"{name}.", getattr(settings, name), theirs, section))
