@@ -116,12 +116,15 @@ class Project(core.Project):
         return cls.open(Path(folder))
 
     @classmethod
-    def open(cls, folder: str | Path | None = None, say: Callable[[str], None] | None = None) -> Self:
+    def open(
+        cls, folder: str | Path | None = None, say: Callable[[str], None] | None = None, changing_labels: bool = False
+    ) -> Self:
         """The project in ``folder``, else of ``MOLLIA_PROJECT``, else in the nearest parent of here.
 
-        say: hears remarks, as that the database was brought up to date.
+        say: hears remarks, as that the database was brought up to date. changing_labels: open it though the labels in
+        ``mollia.toml`` are not those of what is stored.
         """
-        return super().open(None if folder is None else Path(folder), say)
+        return super().open(None if folder is None else Path(folder), say, changing_labels)
 
     def close(self) -> None:
         """Close the project's database."""

@@ -227,6 +227,11 @@ class TinyLearner(Learner):
         learner._weights = load_file(folder / "model.safetensors")["weights"]
         return learner
 
+    @classmethod
+    def rename(cls, folder: Path, labels: LabelSet) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | {"labels": labels.names}))
+
     def _features(self, texts: Sequence[str]) -> FloatArray:
         """[n, d] shares of hashed words, as many of each text as it may have tokens."""
         x = np.zeros((len(texts), _FEATURES))

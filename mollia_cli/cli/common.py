@@ -102,11 +102,14 @@ def talk(remark: str) -> None:
 
 
 @contextmanager
-def open_project(folder: Path | None, threads: int | None = None) -> Iterator["Project"]:
-    """The project, with its remarks and progress going to stderr; ``threads`` overrides its settings."""
+def open_project(folder: Path | None, threads: int | None = None, changing_labels: bool = False) -> Iterator["Project"]:
+    """The project, with its remarks and progress going to stderr; ``threads`` overrides its settings.
+
+    changing_labels: see ``Project.open``.
+    """
     from mollia_cli.project.context import Project
 
-    with Project.open(folder, talk) as project, progress_bar() as progress:
+    with Project.open(folder, talk, changing_labels) as project, progress_bar() as progress:
         if threads is not None:
             project.use_threads(threads)
         project.progress = progress
@@ -136,7 +139,7 @@ def confirm(question: str, yes: bool) -> None:
     if not somebody_answers():
         raise RefusedError("nobody can be asked: standard input is no terminal", "to do it without a question: --yes")
     if ask(f"{question}. Type yes:").strip().casefold() != "yes":
-        raise RefusedError("nothing was removed", "answer yes, or give --yes")
+        raise RefusedError("nothing was changed", "answer yes, or give --yes")
 
 
 def somebody_answers() -> bool:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, open_project, out_option, table, talk
+from mollia_cli.cli.chart import curve_lines
+from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, out_option, table, talk
 
 if TYPE_CHECKING:
     from mollia_cli.domain.report import Point
@@ -20,8 +21,8 @@ def compare(
 ) -> None:
     """Compare the learning curves of runs.
 
-    Repeats of a run (mollia run --repeats) are one curve: mean ± standard deviation, which one run has not.
-    They share the seed set: what other seeds would change is not in it.
+    As tables, and each curve as bars that begin at 0. Repeats of a run (mollia run --repeats) are one curve: mean ±
+    standard deviation, which one run has not. They share the seed set: what other seeds would change is not in it.
 
     Example: mollia compare coreset random -o curves.svg
     """
@@ -49,6 +50,8 @@ def compare(
         for labelled in sorted({labelled for points in by_labelled for labelled in points})
     ]
     table(["labelled", *(curve.name for curve in curves)], rows)
+    for line in curve_lines(curves):
+        emit(line)
 
 
 def _cell(point: "Point | None") -> str:

@@ -7,7 +7,9 @@ import typer
 
 from mollia_cli.cli import complete
 from mollia_cli.cli.common import PaperOption, read_text, split_names, talk
+from mollia_cli.cli.run_options import option
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.settings import Settings
 
 
 def init(
@@ -36,7 +38,7 @@ def init(
     guidelines: Annotated[
         str, typer.Option(help="A text file: what people who label read, and the LLMs where it helps; - for stdin.")
     ] = "",
-    random_seed: Annotated[int, typer.Option(help="The project's random seed.")] = 0,
+    random_seed: Annotated[int, option(Settings, "random_seed")] = 0,
     paper: PaperOption = False,
 ) -> None:
     """Make a new project.

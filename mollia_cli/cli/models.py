@@ -50,16 +50,24 @@ def list_(
 ) -> None:
     """Show the models that are installed, and those that can be pulled.
 
-    Source: where it came from, or where a pull looks, in that order. Digest: whether a pull compares the SHA-256 of
-    every file with the catalogue's.
+    Download: what a pull would fetch; nothing of what is installed. Source: where it came from, or where a
+    pull looks, in that order. Digest: whether a pull compares the SHA-256 of every file with the catalogue's.
 
     Example: mollia models list --kind llm
     """
     from mollia_cli.models import list_models
 
-    rows = [asdict(row) for row in list_models(kind.value if kind else "")]
-    columns = ["name", "kind", "size", "installed", "licence", "note", "source", "digest", "sha256"]
-    emit_list(rows, columns, as_json, {"size": _size, "sha256": lambda digest: (digest or "")[:_SHORT]})
+    rows = [
+        asdict(row) | {"download": 0 if row.installed else row.size} for row in list_models(kind.value if kind else "")
+    ]
+    columns = ["name", "kind", "size", "installed", "download", "licence", "note", "source", "digest", "sha256"]
+    emit_list(
+        rows, columns, as_json, {"size": _size, "download": _download, "sha256": lambda digest: (digest or "")[:_SHORT]}
+    )
+    if any(row["download"] for row in rows):
+        talk(
+            "mollia models pull NAME downloads so much, and compares its SHA-256 with the catalogue's before it is used"
+        )
 
 
 @app.command()
@@ -176,6 +184,10 @@ def remove(names: Names, yes: YesOption = False) -> None:
     for name in names:
         remove_model(name)
         talk(f"{name}: removed")
+
+
+def _download(size: int) -> str:
+    return _size(size) if size else ""
 
 
 def _megabytes(bar: Progress) -> Progress:

@@ -8,7 +8,7 @@ value that names a member of a family: families know their members, so ``project
 from collections.abc import Collection, Mapping
 from dataclasses import Field, dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
-from math import isfinite
+from math import inf, isfinite
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, Self, get_origin
 
@@ -25,6 +25,7 @@ PAPER_ONLY = ("alpha", "lambda_start", "lambda_end")  # settings of a run that t
 AUTO = -1  # of annotate.shots
 ON_SEEDS: Final = "auto"  # of annotate.guidelines
 UNDECIDED = {"shots": AUTO, "guidelines": ON_SEEDS}  # values of [annotate] that are chosen on the seeds
+_MOST = 10**12  # of every number that has no smaller limit: what is above is a slip of the keyboard
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,8 @@ class AnnotateSettings:
         Literal["sampled", "exact"],
         Meta(description="Draw answers, or compute the shares that infinitely many would have."),
     ] = "sampled"
-    samples: Annotated[int, Meta(ge=1, description="Answers drawn of each text.")] = 10
-    temperature: Annotated[float, Meta(gt=0, description="The temperature of the votes.")] = 0.7
+    samples: Annotated[int, Meta(ge=1, le=10_000, description="Answers drawn of each text.")] = 10
+    temperature: Annotated[float, Meta(gt=0, le=100, description="The temperature of the votes.")] = 0.7
     top_p: Annotated[
         float, Meta(gt=0, le=1, description="Nucleus sampling: answers come from this much of the probability.")
     ] = 0.9
@@ -120,18 +121,18 @@ class LearnerSettings:
     encoder: Annotated[str, Meta(description="The pretrained encoder: a name (mollia models list) or a folder.")] = (
         "all-mpnet-base-v2"
     )
-    max_tokens: Annotated[int, Meta(ge=8, description="Tokens after which a text is cut.")] = 128
-    learning_rate: Annotated[float, Meta(gt=0, description="AdamW's learning rate.")] = 5e-5
+    max_tokens: Annotated[int, Meta(ge=8, le=100_000, description="Tokens after which a text is cut.")] = 128
+    learning_rate: Annotated[float, Meta(gt=0, le=1, description="AdamW's learning rate.")] = 5e-5
     batch_size: Annotated[int, Meta(ge=1, description="Examples in a step.")] = 50
     steps: Annotated[int, Meta(ge=1, description="Steps that an epoch has at least.")] = 10
-    epochs: Annotated[int, Meta(ge=1, description="Epochs of a training, at most.")] = 40
+    epochs: Annotated[int, Meta(ge=1, le=100_000, description="Epochs of a training, at most.")] = 40
     patience: Annotated[int, Meta(ge=1, description="Epochs without a better validation score that end it.")] = 10
     validation: Annotated[
         float,
         Meta(ge=0, lt=1, description="The share of a round's labels that is held out, without gold validation items."),
     ] = 0.2
     validation_cap: Annotated[int, Meta(ge=1, description="Validation items, at most.")] = 100
-    threads: Annotated[int, Meta(ge=0, description="CPU threads of the training; 0 is torch's choice.")] = 0
+    threads: Annotated[int, Meta(ge=0, le=1024, description="CPU threads of the training; 0 is torch's choice.")] = 0
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: RunConfig has two bases
@@ -220,7 +221,7 @@ class Settings:
     labels: LabelSet
     noun: Annotated[str, Meta(description="What one text is, for example question, review, message.")] = "text"
     task: Annotated[str, Meta(description="The task in one sentence, as the LLMs read it.")] = ""
-    random_seed: Annotated[int, Meta(description="The same random seed gives the same run.")] = 0
+    random_seed: Annotated[int, Meta(ge=0, le=2**32 - 1, description="The same random seed gives the same run.")] = 0
     panel: PanelSettings = PanelSettings()
     annotate: AnnotateSettings = AnnotateSettings()
     aggregate: AggregateSettings = AggregateSettings()
@@ -314,7 +315,9 @@ def _checked(value: Any, known: "Field[Any]", key: str, source: str) -> Any:
     if declared.kind == tuple[MemberSpec, ...]:
         return parse_members(value, f"{source}: {key}")
     expected = declared.words
-    if not (isinstance(value, float) and not isfinite(value)):  # TOML has inf and nan
+    if isinstance(value, int | float) and _MOST < abs(value) < inf:
+        expected = f"{declared.expected}; no number here is above {_MOST:.0e}"
+    elif not (isinstance(value, float) and not isfinite(value)):  # TOML has inf and nan
         try:
             return convert(value, known.type)
         except ValidationError as error:

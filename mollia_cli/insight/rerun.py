@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mollia_cli.domain.digest import digest_file
-from mollia_cli.domain.errors import NotFoundError
+from mollia_cli.domain.errors import NotFoundError, RefusedError
 from mollia_cli.domain.files import write_private
 from mollia_cli.domain.printable import count
 from mollia_cli.domain.processes import sweep
@@ -69,13 +69,18 @@ def rerun(project: Project, run: str, ask_again: bool = False) -> Rerun:
 
     Observations and people's decisions are taken from the project, unless ``ask_again``: then LLMs are asked anew.
     A round that selects other items is the last to be compared. Raises NotFoundError for a run without a finished
-    round, RefusedError where an LLM would have to be asked.
+    round, RefusedError where an LLM would have to be asked, or a label is called otherwise.
     """
     rounds = finished_rounds(project, run)
     if not rounds:
         known = ", ".join(project.store.runs.names()) or "none yet"
         raise NotFoundError(f"there is no run {run!r} with a finished round", f"runs: {known}")
     record = project.store.runs.record(run)
+    if record is not None and (was := tuple(record["settings"]["labels"])) != project.labels.names:
+        raise RefusedError(
+            f"run {run!r} was made with the labels {', '.join(was)}, and the project has others now",
+            "call them as they were (mollia labels rename), or make another run: mollia run --run NEW",
+        )
     remarks = list(_remarks(project, run, record))
     differences: list[Difference] = []
     compared = 0

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray
 from mollia_cli.domain.progress import Progress
@@ -157,3 +158,11 @@ class Learner(ABC):
     @abstractmethod
     def load(cls, folder: Path, **settings: Any) -> Self:
         """A trained learner from a saved folder."""
+
+    @classmethod
+    def rename(cls, folder: Path, labels: LabelSet) -> None:
+        """Have a saved folder call its labels otherwise, in the same order; RefusedError where that cannot be."""
+        raise RefusedError(
+            f"the learner {cls.name!r} cannot call the labels of {folder} otherwise",
+            "delete its runs first: mollia runs delete NAME",
+        )

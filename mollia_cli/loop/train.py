@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.metrics import macro_f1, micro_f1
@@ -81,6 +82,7 @@ def train_learner(
     lambda_before: the previous round's weight of negative labels, see ``negative_weight``.
     """
     examples = training_examples(project, labelled, config.alpha, config.method == DISTIL)
+    check_classes(project, examples)
     training, validation, source = split_validation(project, examples, config.repeat, number)
     synthetic = synthetic_examples(project) if config.synthetic else None
     if synthetic is not None:  # after the cut: none may be a validation item
@@ -108,6 +110,15 @@ def train_learner(
         predictions = learner.predict_proba(validation.texts).argmax(axis=1)
         metrics["validation_f1"] = micro_f1(validation.targets, predictions)
     return learner, metrics, memory
+
+
+def check_classes(project: Project, examples: Examples) -> None:
+    """InputError where everything to learn from has one label: no classifier can tell it from others."""
+    if len(found := set(examples.targets.tolist())) == 1:
+        raise InputError(
+            f"all {len(examples.texts)} labels to learn from are {project.labels.names[found.pop()]!r}",
+            "label items of other labels, too: mollia label, or mollia import labelled.csv --split seed",
+        )
 
 
 def fewer_epochs(project: Project, examples: int) -> int:

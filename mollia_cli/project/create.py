@@ -53,6 +53,7 @@ def new_settings(
     Without a panel: the LLMs that are installed now, written down, so that another model that is installed later
     changes no project. The installed sentence encoders join a panel that names none. Without an encoder to train: the
     paper's with its other values (``paper``), else the default if it is installed, else the first installed one.
+    Raises NotFoundError for an encoder's name or folder that there is not, InputError for what is no encoder.
     """
     entries = [new_member(entry).written if isinstance(entry, str) else entry for entry in panel]
     members = parse_members(entries, "panel") or tuple(map(MemberSpec, models.installed_names("llm")))
@@ -62,6 +63,10 @@ def new_settings(
     settings = Settings(labels, noun, task, random_seed, PanelSettings(members))
     if paper:
         settings = by_paper(settings)
+    if encoder and not models.looks_like_path(encoder) and not Path(encoder).is_dir():
+        models.check_name(encoder, ENCODER)
+    elif encoder:
+        models.resolve_encoder(encoder)
     encoder = encoder or (settings.learner.encoder if paper else _default_encoder())
     return replace(settings, learner=replace(settings.learner, encoder=encoder))
 

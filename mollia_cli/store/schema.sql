@@ -192,6 +192,7 @@ CREATE TABLE label_sets (
     position INTEGER NOT NULL, -- 0, 1, ...
     name TEXT NOT NULL, -- the label
     description TEXT NOT NULL, -- what it means, as in mollia.toml
+    is_current INTEGER NOT NULL, -- 1 in the set that items, decisions, current verdicts and runs are of, else 0
     PRIMARY KEY (digest, position)
 ) WITHOUT ROWID;
 
