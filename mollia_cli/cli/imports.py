@@ -56,9 +56,8 @@ def undo(
 
     with open_project(project) as opened:
         done = undo_import(opened, number, yes)
-    talk(
-        f"took back import {number} ({done.name}): {count(done.removed, 'item')} removed, {done.restored} as they were before"
-    )
+    removed = count(done.removed, "item")
+    talk(f"took back import {number} ({done.name}): {removed} removed, {done.restored} as they were before")
     for line in used_lines(done.used):
         talk(line)
     if as_json:
