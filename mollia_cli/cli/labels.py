@@ -52,7 +52,7 @@ def add(
     """Add a label.
 
     Runs and verdicts do not know it: runs go with their classifiers, verdicts are no longer the current
-    ones, and the LLMs have to read again. That is said before, and asked.
+    ones, and the LLMs have to read again. That is shown before, and asked.
 
     Example: mollia labels add refund --description "wants money back"
     """
