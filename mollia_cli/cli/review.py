@@ -7,13 +7,25 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import ProjectOption, RunOption, ThreadsOption, limit_option, open_project, talk
+from mollia_cli.cli.common import (
+    ProjectOption,
+    RunOption,
+    ThreadsOption,
+    excluded,
+    limit_option,
+    open_project,
+    talk,
+)
 from mollia_cli.domain.errors import InputError
+from mollia_cli.reports.words import count
 
 if TYPE_CHECKING:
     from mollia_cli.insight.review import Review
 
 WhoOption = Annotated[str, typer.Option("--who", help="Whose decisions these are. Default: your user name.")]
+OverlapOption = Annotated[
+    int, typer.Option(help="For a second opinion: first the first so many items that others have labelled.", min=0)
+]
 PlainOption = Annotated[
     bool,
     typer.Option("--plain", help="Line by line: answers on stdin, questions on stderr, decisions as JSON on stdout."),
@@ -32,6 +44,10 @@ def review(
         float | None, typer.Option(help="Only items whose verdict has a lower confidence.", min=0.0, max=1.0)
     ] = None,
     limit: Annotated[int, limit_option("At most so many items; 0 for all.")] = 100,
+    overlap: OverlapOption = 0,
+    disagreements: Annotated[
+        bool, typer.Option("--disagreements", help="Only items that people disagree on: what you say there holds.")
+    ] = False,
     run: RunOption = "",
     who: WhoOption = "",
     plain: PlainOption = False,
@@ -44,18 +60,27 @@ def review(
     label; ? shows all keys, the labels' descriptions, and the guidelines if the project's folder has
     a guidelines.md. Every decision is stored at once, with who made it and when. Labels override
     verdicts and go into the next fit; `mollia run` learns from them and says what they changed.
+    Where several people have labelled an item, what most of them say holds; without a majority it counts as
+    unlabelled until somebody settles it with --disagreements. `mollia report panel` says how far people agree.
 
     Example: mollia review --below 0.7
     """
-    from mollia_cli.insight.review import open_review
+    from mollia_cli.insight.review import DOUBT, open_disagreements, open_review
 
+    given = {"--strategy": strategy != DOUBT, "--below": below is not None, "--overlap": bool(overlap)}
+    for option in (name for name in given if disagreements and given[name]):
+        excluded("--disagreements", option, "it shows all that people disagree on, in the order of their answers")
     _check_terminal(plain)
     with open_project(project, threads) as opened:
-        _show(open_review(opened, strategy, below, limit, run, who), plain)
+        if disagreements:
+            _show(open_disagreements(opened, run, who), plain)
+        else:
+            _show(open_review(opened, strategy, below, limit, run, who, overlap), plain)
 
 
 def label(
     seed: Annotated[int, typer.Option("--seed", help="Go on until the project has so many seed labels.", min=1)] = 50,
+    overlap: OverlapOption = 0,
     who: WhoOption = "",
     plain: PlainOption = False,
     project: ProjectOption = None,
@@ -66,6 +91,9 @@ def label(
     of the LLMs' observations, if they have read the pool (mollia annotate --split pool), else random, too.
     What machines think of them is not shown.
     Stopped and started again, it goes on where it was.
+    Several people: each with an own --who. --overlap 20 puts the first 20 items that others have labelled before you,
+    too, without their labels; `mollia report panel` says how far you agree, and `mollia review --disagreements` settles
+    the rest.
 
     Example: mollia label --seed 50
     """
@@ -73,7 +101,7 @@ def label(
 
     _check_terminal(plain)
     with open_project(project) as opened:
-        _show(open_labelling(opened, seed, who), plain)
+        _show(open_labelling(opened, seed, who, overlap), plain)
 
 
 def _check_terminal(plain: bool) -> None:
@@ -86,7 +114,10 @@ def _check_terminal(plain: bool) -> None:
 
 def _show(sitting: "Review", plain: bool) -> None:
     if not sitting.queue:
-        talk("there is nothing to review: nobody is in doubt here (--below, --strategy and --limit say what is shown)")
+        nothing = "nobody is in doubt here (--below, --strategy and --limit say what is shown)"
+        if sitting.adjudicates:
+            nothing = "people agree on every item that several of them have decided on"
+        talk(f"there is nothing to review: {nothing}")
         return
     interrupted = False
     if plain:
@@ -111,6 +142,8 @@ def _sum_up(sitting: "Review") -> None:
     talk(f"stored: {acts['label']} labels, {acts['ignore']} ignored, {acts['note']} notes, by {sitting.who}")
     if judged:
         talk(f"{against} of {judged} labels contradict the verdict")
+    if not sitting.adjudicates and (n := sitting.disagreements):
+        talk(f"people disagree on {count(n, 'item')} of these now: mollia review --disagreements")
     if acts["label"]:
         alone = "" if sitting.seed else "; for verdicts alone: mollia aggregate"
         talk(f"next: mollia run (learns from these labels){alone}")

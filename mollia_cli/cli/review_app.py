@@ -20,7 +20,12 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.printable import printable
 from mollia_cli.insight.review import Card, Review
 
-ORDERS = {"doubt": "least confident first", "seed": "typical and random texts in turn", "random": "random order"}
+ORDERS = {
+    "doubt": "least confident first",
+    "seed": "typical and random texts in turn",
+    "random": "random order",
+    "disagreements": "what people disagree on",
+}
 # What is not the labels' on a screen: head, rules, at least five lines of text, two lines at the bottom.
 _OTHER_LINES = 12
 

@@ -2,9 +2,10 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TextIO
 
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
@@ -19,11 +20,13 @@ from mollia_cli.writers.dataset_card import dataset_card
 def labelled_rows(project: Project, synthetic: bool = False) -> Iterator[dict[str, Any]]:
     """Every labelled item: seeds first, then the pool: people's labels, else the last aggregation's verdicts.
 
-    Each row has id, text, label, confidence, source ("gold", "human" or the aggregator's name) and negatives.
+    Each row has id, text, label, confidence, source ("gold", "human" or the aggregator's name), who (the people whose
+    label it is, with commas; "" for other labels) and negatives.
     ``synthetic``: texts that LLMs wrote come last, with the source "synthetic".
     """
     names, labelled = project.labels.names, project.store.decisions.labels()
-    yield from _gold_rows(project, "seed", labelled)
+    whose = project.store.decisions.whose()
+    yield from _gold_rows(project, "seed", whose)
     fit = project.store.verdicts.latest_fit()
     for ids in chunks(project.store.items.ids("pool")):
         stored = () if fit is None else project.store.verdicts.get(fit.id, ids).rows()
@@ -31,12 +34,12 @@ def labelled_rows(project: Project, synthetic: bool = False) -> Iterator[dict[st
         for item in project.store.items.get(ids):
             verdict = verdicts.get(item.id)
             if item.id in labelled:
-                yield _row(item.id, item.text, names[labelled[item.id]], 1.0, "human", [])
+                yield _row(item.id, item.text, names[labelled[item.id]], 1.0, "human", whose[item.id])
             elif fit is not None and verdict is not None:
                 negatives = [names[k] for k in verdict.negatives]
-                yield _row(item.id, item.text, names[verdict.label], verdict.confidence, fit.aggregator, negatives)
+                yield _row(item.id, item.text, names[verdict.label], verdict.confidence, fit.aggregator, "", negatives)
     for text in project.store.synthetic.all() if synthetic else ():
-        yield _row(text.id, text.text, names[text.label], 1.0, "synthetic", [])
+        yield _row(text.id, text.text, names[text.label], 1.0, "synthetic")
 
 
 def say_whose(project: Project) -> None:
@@ -125,13 +128,14 @@ def _counted(rows: Iterable[dict[str, Any]], sources: Counter[str]) -> Iterator[
         yield row
 
 
-def _gold_rows(project: Project, split: str, by_people: Container[str] = ()) -> Iterator[dict[str, Any]]:
-    """The labelled items of a split; the labels of those in ``by_people`` are people's."""
+def _gold_rows(
+    project: Project, split: str, whose: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[dict[str, Any]]:
+    """The labelled items of a split; ``whose``: by item id, the people whose label it is."""
     for item in project.store.items.in_split(split, labelled=True):
         assert item.label is not None
-        yield _row(
-            item.id, item.text, project.labels.names[item.label], 1.0, "human" if item.id in by_people else "gold", []
-        )
+        source = "human" if item.id in whose else "gold"
+        yield _row(item.id, item.text, project.labels.names[item.label], 1.0, source, whose.get(item.id, ""))
 
 
 @contextmanager
@@ -144,14 +148,17 @@ def _new_folder(out: Path) -> Iterator[Path]:
         yield unfinished
 
 
-def _row(item_id: str, text: str, label: str, confidence: float, source: str, negatives: list[str]) -> dict[str, Any]:
+def _row(
+    item_id: str, text: str, label: str, confidence: float, source: str, who: str = "", negatives: Sequence[str] = ()
+) -> dict[str, Any]:
     return {
         "id": item_id,
         "text": text,
         "label": label,
         "confidence": round(confidence, 6),
         "source": source,
-        "negatives": negatives,
+        "who": who,
+        "negatives": list(negatives),
     }
 
 

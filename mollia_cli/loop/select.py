@@ -30,7 +30,7 @@ def select(project: Project, strategy_name: str, n: int, run_name: str = "", poo
         raise InputError(f"cannot select {n} items", "give a number above 0: -n 50")
     run = current_run(project, run_name)
     taken = {selection.item_id for selection in project.store.runs.selections(run)}
-    taken.update(project.store.decisions.labels())
+    taken.update(project.store.decisions.labels(), project.store.decisions.disagreements())
     candidates = [item_id for item_id in project.store.items.ids("pool") if item_id not in taken]
     return rank(project, strategy_name, candidates, n, run, pool_sample)
 

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator
 
-from mollia_cli.domain.report import Corrections
-from mollia_cli.reports.words import accuracy_words
+from mollia_cli.domain.people import Corrections
+from mollia_cli.reports.words import accuracy_words, count
 
 
 def people_lines(found: Corrections) -> Iterator[str]:
     """A few lines; none where nobody has decided anything."""
-    if not (found.labels or found.ignored or found.notes):
+    if not (found.labels or found.ignored or found.notes or found.disagreements):
         return
     by = ", ".join(f"{who} {n}" for who, n in found.by.items())
     seeds = f", {found.seed} of them seeds" if found.seed else ""
     given = f"{found.labels} labels ({by}{seeds})" if by else "no labels"
     yield f"people: {given}, {found.ignored} ignored, {found.notes} notes"
+    yield from _agreement_lines(found)
     if found.reviewed:
         share = found.contradicted / found.reviewed
         yield f"  {found.contradicted} of {found.reviewed} labels contradicted the verdict ({share:.0%})"
@@ -30,3 +31,24 @@ def people_lines(found: Corrections) -> Iterator[str]:
         else:
             precision = accuracy_words(check.precision, check.reviewed, check.lower, check.upper)
             yield f"{promise}: people agreed with {precision} of {check.reviewed} drawn at random"
+
+
+def _agreement_lines(found: Corrections) -> Iterator[str]:
+    """How people agree where several have labelled an item, and what they disagree on."""
+    if (agreement := found.agreement) is not None:
+        for pair in agreement.pairs:
+            kappa = "undefined" if pair.cohen_kappa is None else f"{pair.cohen_kappa:.3f}"
+            yield (
+                f"  {pair.first} and {pair.second} gave {pair.share:.0%} of {count(pair.items, 'item')} the same label:"
+                f" Cohen's kappa {kappa} (agreement beyond chance)"
+            )
+        if len(agreement.pairs) > 1 and agreement.krippendorff_alpha is not None:
+            on = count(agreement.items, "item")
+            yield f"  all of them on {on}: Krippendorff's alpha {agreement.krippendorff_alpha:.3f}"
+    if found.adjudicated:
+        yield "  disagreements settled by " + ", ".join(f"{who} {n}" for who, n in found.adjudicated.items())
+    if found.disagreements:
+        yield (
+            f"  {count(found.disagreements, 'item')} that people disagree on, which count as unlabelled:"
+            " mollia review --disagreements"
+        )

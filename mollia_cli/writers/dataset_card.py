@@ -5,7 +5,10 @@ from collections.abc import Mapping
 
 from mollia_cli.domain.labels import LabelSet
 
-_FEATURES = {"id": "string", "text": "string", "label": "", "confidence": "float64", "source": "string"}
+_FEATURES = {
+    **{"id": "string", "text": "string", "label": "", "confidence": "float64", "source": "string"},
+    "who": "string",
+}
 
 
 def dataset_card(labels: LabelSet, noun: str, files: Mapping[str, str], counts: Mapping[str, Mapping[str, int]]) -> str:
@@ -24,7 +27,8 @@ def dataset_card(labels: LabelSet, noun: str, files: Mapping[str, str], counts: 
         f"# {noun.capitalize()}s with labels\n\n"
         "Exported by mollia. `source` says who labelled a row: `gold` and `human` labels are people's; all others were"
         " made by that aggregator from the answers of local LLMs, with `confidence` as the calibrated"
-        " probability that they are correct. `negatives` are labels that the panel rules out.\n\n"
+        " probability that they are correct. `who` names the people of human labels. `negatives` are labels that"
+        " the panel rules out.\n\n"
         f"| split | source | rows |\n|---|---|---|\n{rows}\n"
         f"Labels:\n\n{described}"
     )

@@ -31,5 +31,5 @@ def _task(row: Row, options: list[dict[str, str]]) -> dict[str, Any]:
         **({"answer": "accept"} if row["source"] in _CERTAIN else {}),
         "config": {"choice_style": "single"},
         "_view_id": "choice",
-        "meta": {"id": row["id"], "source": row["source"], "confidence": row["confidence"]},
+        "meta": {name: row[name] for name in ("id", "source", "who", "confidence") if row[name] != ""},
     }
