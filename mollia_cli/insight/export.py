@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.domain.files import new_file, new_folder
+from mollia_cli.insight.corrections import promised_from
 from mollia_cli.project.context import Project
 from mollia_cli.store.items import chunks
 from mollia_cli.store.runs import Round
@@ -86,11 +87,42 @@ def format_of(out: Path) -> str:
 
 
 def export_labels(
-    project: Project, out: Path | TextIO, file_format: str = "", raw: bool = False, synthetic: bool = False
+    project: Project,
+    out: Path | TextIO,
+    file_format: str = "",
+    raw: bool = False,
+    synthetic: bool = False,
+    least: float = 0.0,
+    unpromised: float | None = None,
 ) -> int:
-    """Write ``labelled_rows`` in one of the output formats; ``raw``: see writers/csv.py. Returns how many."""
+    """Write ``labelled_rows`` in one of the output formats; ``raw``: see writers/csv.py. Returns how many.
+
+    least: only labels of that confidence or above. unpromised: only the verdicts that need a person for this precision
+    (``needing_review``).
+    """
     say_whose(project)
-    return write_rows(labelled_rows(project, synthetic), out, file_format, Target(project.labels.names, raw))
+    rows: Iterable[Row] = (row for row in labelled_rows(project, synthetic) if row["confidence"] >= least)
+    if unpromised is not None:
+        rows = needing_review(project, rows, unpromised)
+    return write_rows(rows, out, file_format, Target(project.labels.names, raw))
+
+
+def needing_review(project: Project, rows: Iterable[Row], precision: float) -> Iterator[Row]:
+    """The verdicts below the confidence from which on the precision is promised, and those that people disagree on.
+
+    Where the seeds can promise no such confidence, that is every verdict.
+    """
+    fit = project.store.verdicts.latest_fit()
+    promised = None if fit is None else promised_from(fit, precision)
+    if promised is None:
+        project.say(f"the seeds promise no precision of {precision:.0%}: every verdict needs review")
+    else:
+        project.say(f"a precision of {precision:.0%} is promised from confidence {promised:.3f} on")
+    disputed = set(project.store.decisions.disagreements())
+    for row in rows:
+        known = fit is None or row["source"] != fit.aggregator
+        if not known and (promised is None or row["confidence"] < promised or row["id"] in disputed):
+            yield row
 
 
 def export_dataset(project: Project, out: Path, file_format: str = "jsonl") -> dict[str, int]:

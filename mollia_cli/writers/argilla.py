@@ -8,7 +8,7 @@ from mollia_cli.writers.base import Row, Target
 
 
 def write(rows: Iterable[Row], out: TextIO, target: Target) -> int:
-    """Write one JSON array of records, one a line: field ``text``, question ``label``, metadata ``source``.
+    """Write one JSON array of records, one a line: field ``text``, question ``label``, metadata ``source`` and ``who``.
 
     Every label is a suggestion with its confidence as score and its source as agent: responses
     belong to users of an Argilla server, whom a file cannot know.
@@ -26,7 +26,7 @@ def _record(row: Row) -> dict[str, Any]:
     return {
         "id": row["id"],
         "fields": {"text": row["text"]},
-        "metadata": {"source": row["source"]},
+        "metadata": {name: row[name] for name in ("source", "who") if row[name]},
         "suggestions": {"label": suggestion},
         "responses": {},
         "vectors": {},

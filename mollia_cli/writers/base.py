@@ -19,7 +19,7 @@ class Writer(Protocol):
     """What every format's file has as ``write``; returns how many rows it wrote.
 
     ``out`` takes text, or bytes for the formats in ``writers.BINARY``. The formats of other tools
-    (argilla, prodigy) need rows as ``mollia export labels`` makes them.
+    (argilla, label_studio, prodigy, spacy) need rows as ``mollia export labels`` makes them.
     """
 
     def __call__(self, rows: Iterable[Row], out: Any, target: Target) -> int: ...

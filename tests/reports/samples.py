@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from mollia_cli.domain.people import Corrections, PairAgreement, PeopleAgreement
+from mollia_cli.domain.people import Corrections
 from mollia_cli.domain.report import (
     LLM,
     Agreement,
@@ -34,9 +34,9 @@ SCRIPT = "<script>alert(1)</script><img src=http://evil.example/x.png onerror=al
 STEERING = "\x1b[31mred\x00 \u202egnirts\u2066 \ud800 & \"quoted\" 'too' ]]> --> {{ 7 * 7 }}"
 LABELS = ("</text><script>x", "a & b", "\u202ecba")
 PEOPLE = Corrections(
-    **{"labels": 1, "by": {SCRIPT: 1}, "seed": 0, "ignored": 0, "notes": 2, "disagreements": 1},
-    agreement=PeopleAgreement(2, None, (PairAgreement(SCRIPT, "a & b", 2, 0.5, None),)),
-    adjudicated={SCRIPT: 1},
+    **{"labels": 1, "by": {SCRIPT: 1}, "seed": 0, "ignored": 0, "notes": 2, "disagreements": 0},
+    agreement=None,
+    adjudicated={},
     reviewed=1,
     contradicted=1,
     threshold=None,
