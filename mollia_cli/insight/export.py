@@ -115,9 +115,9 @@ def needing_review(project: Project, rows: Iterable[Row], precision: float) -> I
     fit = project.store.verdicts.latest_fit()
     promised = None if fit is None else promised_from(fit, precision)
     if promised is None:
-        project.say(f"the seeds promise no precision of {precision:.0%}: every verdict needs review")
+        project.say(f"the seeds promise no precision of {precision:.4g}: every verdict needs review")
     else:
-        project.say(f"a precision of {precision:.0%} is promised from confidence {promised:.3f} on")
+        project.say(f"a precision of {precision:.4g} is promised from confidence {promised:.3f} on")
     disputed = set(project.store.decisions.disagreements())
     for row in rows:
         known = fit is None or row["source"] != fit.aggregator

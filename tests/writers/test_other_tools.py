@@ -62,11 +62,10 @@ def test_label_studio_takes_the_tasks(tmp_path: Path) -> None:
 
     (tmp_path / "tasks.json").write_text(json.dumps([task | {"id": k} for k, task in enumerate(tasks)]))
     converter = Converter(CONFIG, str(tmp_path))
-    converter.convert_to_csv(str(tmp_path / "tasks.json"), str(tmp_path / "out"), is_dir=False, header=True)
+    converter.convert_to_csv(str(tmp_path / "tasks.json"), str(tmp_path / "out"), is_dir=False, header=True, sep=",")
     with next((tmp_path / "out").glob("*.csv")).open(newline="", encoding="utf-8") as handle:
-        verdict, human = csv.DictReader(handle)
+        [human] = csv.DictReader(handle)  # predictions are no annotations
     assert (human["text"], human["label"], human["who"]) == ("ünï", "b", "ann, ben")
-    assert not verdict.get("label")  # a prediction is no annotation
 
 
 @pytest.mark.proof
