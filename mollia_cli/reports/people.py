@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mollia_cli.domain.people import Corrections
+from mollia_cli.domain.people import Corrections, PeopleAgreement
 from mollia_cli.reports.words import accuracy_words, count
 
 
@@ -14,7 +14,8 @@ def people_lines(found: Corrections) -> Iterator[str]:
     seeds = f", {found.seed} of them seeds" if found.seed else ""
     given = f"{found.labels} labels ({by}{seeds})" if by else "no labels"
     yield f"people: {given}, {found.ignored} ignored, {found.notes} notes"
-    yield from _agreement_lines(found)
+    yield from (f"  {line}" for line in agreement_lines(found.agreement))
+    yield from _disagreement_lines(found)
     if found.reviewed:
         share = found.contradicted / found.reviewed
         yield f"  {found.contradicted} of {found.reviewed} labels contradicted the verdict ({share:.0%})"
@@ -33,18 +34,21 @@ def people_lines(found: Corrections) -> Iterator[str]:
             yield f"{promise}: people agreed with {precision} of {check.reviewed} drawn at random"
 
 
-def _agreement_lines(found: Corrections) -> Iterator[str]:
-    """How people agree where several have labelled an item, and what they disagree on."""
-    if (agreement := found.agreement) is not None:
-        for pair in agreement.pairs:
-            kappa = "undefined" if pair.cohen_kappa is None else f"{pair.cohen_kappa:.3f}"
-            yield (
-                f"  {pair.first} and {pair.second} gave {pair.share:.0%} of {count(pair.items, 'item')} the same label:"
-                f" Cohen's kappa {kappa} (agreement beyond chance)"
-            )
-        if len(agreement.pairs) > 1 and agreement.krippendorff_alpha is not None:
-            on = count(agreement.items, "item")
-            yield f"  all of them on {on}: Krippendorff's alpha {agreement.krippendorff_alpha:.3f}"
+def agreement_lines(found: PeopleAgreement | None) -> Iterator[str]:
+    """How people agree on what several of them have labelled; none where nobody has a second time."""
+    if found is None:
+        return
+    for pair in found.pairs:
+        kappa = "undefined" if pair.cohen_kappa is None else f"{pair.cohen_kappa:.3f}"
+        yield (
+            f"{pair.first} and {pair.second} gave {pair.share:.0%} of {count(pair.items, 'item')} the same label:"
+            f" Cohen's kappa {kappa} (agreement beyond chance)"
+        )
+    if len(found.pairs) > 1 and found.krippendorff_alpha is not None:
+        yield f"all of them on {count(found.items, 'item')}: Krippendorff's alpha {found.krippendorff_alpha:.3f}"
+
+
+def _disagreement_lines(found: Corrections) -> Iterator[str]:
     if found.adjudicated:
         yield "  disagreements settled by " + ", ".join(f"{who} {n}" for who, n in found.adjudicated.items())
     if found.disagreements:
