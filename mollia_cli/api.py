@@ -33,7 +33,6 @@ from mollia_cli.project.ingest import ImportReport, ingest
 from mollia_cli.project.members import REPLAY, labelling
 from mollia_cli.store.runs import Round
 from mollia_cli.strategies.base import Pick
-from mollia_cli.writers import Target
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -225,7 +224,7 @@ class Project(core.Project):
         """Every labelled item as a record; also written to ``out`` (.csv, .jsonl) where that is given."""
         rows = list(export.labelled_rows(self, synthetic))
         if out is not None:
-            export.write_rows(rows, Path(out), target=Target(self.labels.names))
+            export.write_labels(self, rows, Path(out))
         return rows
 
     def export_model(self, out: str | Path, *, run: str = "", round: int | None = None) -> Path:

@@ -70,8 +70,7 @@ def labels(
 
     Example: mollia export labels -o labels.csv
     """
-    from mollia_cli.insight.export import export_labels, format_of
-    from mollia_cli.writers import BINARY
+    from mollia_cli.insight.export import export_labels, format_of, is_binary
 
     target = None if out == "-" else Path(out)
     chosen = file_format or ("jsonl" if target is None else format_of(target))
@@ -86,7 +85,7 @@ def labels(
     unpromised = (0.95 if target_precision is None else target_precision) if needs_review else None
     with open_project(project) as opened:
         if target is None:
-            if chosen in BINARY and sys.stdout.isatty():
+            if is_binary(chosen) and sys.stdout.isatty():
                 raise RefusedError(f"{chosen} is no text for a terminal", f"mollia export labels -o labels.{chosen}")
             with stdout_reader():
                 count = export_labels(opened, data_out(), chosen, raw, synthetic, min_confidence, unpromised)

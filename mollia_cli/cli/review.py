@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 WhoOption = Annotated[str, typer.Option("--who", help="Whose decisions these are. Default: your user name.")]
 OverlapOption = Annotated[
-    int, typer.Option(help="Begin with a second opinion on the first so many items that others labelled.", min=0)
+    int, typer.Option(help="Begin with the first so many items that others have labelled, their labels unseen.", min=0)
 ]
 PlainOption = Annotated[
     bool,

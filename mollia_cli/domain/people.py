@@ -27,7 +27,7 @@ class PeopleAgreement:
 class ThresholdCheck:
     """Verdicts from ``confidence`` on should reach the precision ``target``: what people's labels show.
 
-    ``reviewed``: such items, drawn at random, that people labelled; ``precision``: the share that is right of them.
+    ``reviewed``: such items, drawn at random, that people labelled; ``precision``: their accuracy.
     """
 
     target: float

@@ -86,6 +86,11 @@ def format_of(out: Path) -> str:
     return WRITERS.check(out.suffix.lower().lstrip(".") or "csv")
 
 
+def is_binary(file_format: str) -> bool:
+    """The format is no text, so that a terminal cannot show it."""
+    return file_format in BINARY
+
+
 def export_labels(
     project: Project,
     out: Path | TextIO,
@@ -104,6 +109,13 @@ def export_labels(
     rows: Iterable[Row] = (row for row in labelled_rows(project, synthetic) if row["confidence"] >= least)
     if unpromised is not None:
         rows = needing_review(project, rows, unpromised)
+    return write_labels(project, rows, out, file_format, raw)
+
+
+def write_labels(
+    project: Project, rows: Iterable[Row], out: Path | TextIO, file_format: str = "", raw: bool = False
+) -> int:
+    """``write_rows`` with the project's labels."""
     return write_rows(rows, out, file_format, Target(project.labels.names, raw))
 
 

@@ -12,7 +12,7 @@ from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError, Sto
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.verdicts import Verdict
-from mollia_cli.insight.second_opinions import second_opinions
+from mollia_cli.insight.overlap import overlapping
 from mollia_cli.learners.base import Learner
 from mollia_cli.loop.aggregate import aggregate
 from mollia_cli.loop.select import rank
@@ -33,7 +33,7 @@ class Card:
     """Everything that the person may know of one item.
 
     llms: (name, label probabilities [K], normalised) of each LLM. decision: the one that holds, and whose it is;
-    answers: what each person has decided. For a second opinion: nothing but the person's own.
+    answers: what each person has decided. Of an item that others have labelled: nothing but the person's own.
     """
 
     item: Item
@@ -48,8 +48,8 @@ class Review:
     """One person's sitting: a queue of items, the place in it, and what was decided.
 
     seed: labels make seed items. order: how the queue was made, in a word; chosen: how an item came into it, by
-    id, where that is another. again: items that other people have decided on, for a second opinion: what they and
-    machines think stays hidden. adjudicates: what is decided settles what people disagree on.
+    id, where that is another. again: items that others have labelled (``overlapping``): what they and machines
+    think stays hidden. adjudicates: what is decided settles what people disagree on.
     """
 
     def __init__(
@@ -193,7 +193,7 @@ class Review:
         return made
 
     def _second(self, position: int) -> bool:
-        """The item there is one for a second opinion."""
+        """The item there is one that others have labelled and the person is to label, too."""
         return position < len(self.queue) and self.queue[position] in self._again
 
     def _verdict(self, item_id: str) -> Verdict | None:
@@ -221,11 +221,11 @@ def open_review(
 
     below: only verdicts of a lower confidence. limit: at most so many, 0 for all. Without verdicts the panel's
     observations are aggregated now; ``doubt`` and ``below`` need some (NotFoundError where nothing was annotated),
-    other strategies what ``mollia select`` needs for them. overlap: ``second_opinions`` come before them.
+    other strategies what ``mollia select`` needs for them. overlap: ``overlapping`` ones come before them.
     """
     STRATEGIES.check(strategy)
     decisions = project.store.decisions
-    taken, again = {*decisions.labels(), *decisions.disagreements()}, second_opinions(project, who, overlap, seed=False)
+    taken, again = {*decisions.labels(), *decisions.disagreements()}, overlapping(project, who, overlap, seed=False)
     candidates = [item_id for item_id in project.store.items.ids("pool") if item_id not in taken]
     confidence = _confidences(project, needed=strategy == DOUBT or below is not None)
     if strategy == DOUBT or below is not None:
@@ -243,7 +243,7 @@ def open_review(
 
 
 def open_disagreements(project: Project, run_name: str = "", who: str = "") -> Review:
-    """The items that people disagree on, with what each has said; what is decided there holds."""
+    """The items that people disagree on, with what each has decided; what is decided there holds."""
     review = Review(project, project.store.decisions.disagreements(), who, DISAGREEMENTS, adjudicates=True)
     review.use_classifier(run_name)
     return review
@@ -255,11 +255,11 @@ def open_labelling(project: Project, seeds: int, who: str = "", overlap: int = 0
     Where the panel has read enough of the pool, half of them are typical of its observations (the strategy "seed") and
     half are drawn at random: typical ones teach more, and accuracy can be measured on random ones alone. Else all
     are random. The two kinds take turns, so that whoever stops early has both. Asked again with the same number,
-    the choice goes on where it was left. overlap: ``second_opinions`` come before them. Raises InputError where there
+    the choice goes on where it was left. overlap: ``overlapping`` ones come before them. Raises InputError where there
     are so many already, or the pool is empty.
     """
     have, decisions = project.store.items.ids("seed", labelled=True), project.store.decisions
-    again = second_opinions(project, who, overlap, seed=True)
+    again = overlapping(project, who, overlap, seed=True)
     if len(have) >= seeds and again:
         return Review(project, again, who, RANDOM, seed=True, again=again)
     if len(have) >= seeds:

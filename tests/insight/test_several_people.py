@@ -1,4 +1,4 @@
-"""The same items for several people: second opinions, agreement, disagreements and who settles them."""
+"""The same items for several people: overlap, agreement, disagreements and who settles them."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_the_first_items_of_others_come_again_unseen(observed: Project) -> None:
     card = review.card
     assert card is not None and card.decision is None and not card.answers
     assert review.blind and not opinions_on(review, card) and not remark_on(review, card)
-    assert review.label(0).chosen == "random"  # a second opinion changes nothing of how the item was drawn
+    assert review.label(0).chosen == "random"  # labelled again, nothing changes of how the item was drawn
     review.skip(-1)
     assert review.card is not None and remark_on(review, review.card) == f"labelled {observed.labels.names[0]} by ben"
     review.skip(3)

@@ -1,4 +1,4 @@
-"""Items that come to a second person: what people disagree on is known of these alone."""
+"""Items that come to a second person: how far people agree is known of these alone."""
 
 from itertools import islice
 
@@ -8,7 +8,7 @@ from mollia_cli.project.context import Project
 from mollia_cli.project.labels import user_name
 
 
-def second_opinions(project: Project, who: str, overlap: int, seed: bool) -> list[str]:
+def overlapping(project: Project, who: str, overlap: int, seed: bool) -> list[str]:
     """Those of the first ``overlap`` items that somebody else has labelled first and ``who`` has not, in their order.
 
     seed: seed items, else all others. Whoever asks again with the same number goes on, and third people get the same
@@ -26,7 +26,7 @@ def second_opinions(project: Project, who: str, overlap: int, seed: bool) -> lis
     if not others:
         what = "seed item" if seed else "item of the pool"
         raise InputError(
-            f"nobody but {who} has labelled a{'n' * (not seed)} {what}: there is none for a second opinion",
+            f"nobody but {who} has labelled a{'n' * (not seed)} {what}: none can be labelled a second time",
             "say whose labels these are with --who, or leave --overlap away",
         )
     return [item_id for item_id in islice(others, overlap) if item_id not in mine]
