@@ -55,7 +55,9 @@ def labels(
     ] = False,
     target_precision: Annotated[
         float | None,
-        typer.Option(help="The precision that --needs-review is about. Default: 0.95.", min=0.0, max=1.0),
+        typer.Option(
+            help="Of --needs-review: verdicts that it leaves out have this accuracy. Default: 0.95.", min=0.0, max=1.0
+        ),
     ] = None,
     project: ProjectOption = None,
 ) -> None:
