@@ -174,6 +174,8 @@ class TinyLearner(Learner):
         x, y = self._features(examples.texts), np.eye(len(self.labels))[examples.targets]
         weights = np.random.default_rng(random_seed).normal(0.0, 0.1, (_FEATURES, len(self.labels)))
         best, best_epoch, score = weights, 0, -1.0
+        if progress is not None:
+            progress("training", 0, self._epochs)
         for epoch in range(1, self._epochs + 1):
             for _ in range(self._steps):
                 p = _softmax(x @ weights)
@@ -224,6 +226,11 @@ class TinyLearner(Learner):
         learner = cls(folder, LabelSet(tuple(config["labels"])), max_tokens=config["max_tokens"])
         learner._weights = load_file(folder / "model.safetensors")["weights"]
         return learner
+
+    @classmethod
+    def rename(cls, folder: Path, labels: LabelSet) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | {"labels": labels.names}))
 
     def _features(self, texts: Sequence[str]) -> FloatArray:
         """[n, d] shares of hashed words, as many of each text as it may have tokens."""

@@ -10,6 +10,7 @@ from mollia_cli.cli.common import (
     ProjectOption,
     RoundOption,
     RunOption,
+    WhereOption,
     data_out,
     excluded,
     open_project,
@@ -18,6 +19,7 @@ from mollia_cli.cli.common import (
     talk,
 )
 from mollia_cli.domain.errors import InputError, RefusedError
+from mollia_cli.domain.printable import count
 
 app = typer.Typer(no_args_is_help=True, help="Labels, a dataset, or a trained model, out of the project.")
 
@@ -59,6 +61,7 @@ def labels(
             help="Of --needs-review: verdicts that it leaves out have this accuracy. Default: 0.95.", min=0.0, max=1.0
         ),
     ] = None,
+    where: WhereOption = None,
     project: ProjectOption = None,
 ) -> None:
     """Write the seed labels, people's labels, and the verdicts of the last aggregation.
@@ -67,6 +70,7 @@ def labels(
     With --needs-review the verdicts whose confidence is too low for the promise that `mollia aggregate
     --target-precision` makes, and those that people disagree on.
 
+    Other columns of the imported files follow; one that is called as a column of mollia's (source) is imported_source.
     In CSV, a cell that starts with = + - @ tab or CR gets an apostrophe in front, so that no
     spreadsheet runs it; `mollia import` takes it away again.
 
@@ -90,10 +94,12 @@ def labels(
             if is_binary(chosen) and sys.stdout.isatty():
                 raise RefusedError(f"{chosen} is no text for a terminal", f"mollia export labels -o labels.{chosen}")
             with stdout_reader():
-                count = export_labels(opened, data_out(), chosen, raw, synthetic, min_confidence, unpromised)
+                written = export_labels(
+                    opened, data_out(), chosen, raw, synthetic, where or (), min_confidence, unpromised
+                )
         else:
-            count = export_labels(opened, target, chosen, raw, synthetic, min_confidence, unpromised)
-    talk(f"{count} labels written to {'standard output' if out == '-' else out}")
+            written = export_labels(opened, target, chosen, raw, synthetic, where or (), min_confidence, unpromised)
+    talk(f"{count(written, 'label')} written to {'standard output' if out == '-' else out}")
 
 
 @app.command()
@@ -117,7 +123,8 @@ def dataset(
         raise InputError(f"a data set has no files of the format {file_format!r}", f"known: {', '.join(_OF_DATASETS)}")
     with open_project(project) as opened:
         counts = export_dataset(opened, Path(out), file_format)
-    talk(f"{out}: {', '.join(f'{n} rows of {split}' for split, n in counts.items())}")
+    rows = [f"{count(n, 'row')} of {split}" for split, n in counts.items()]
+    talk(f"{out}: {', '.join(rows)}")
 
 
 @app.command()

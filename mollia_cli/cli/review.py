@@ -11,13 +11,15 @@ from mollia_cli.cli.common import (
     ProjectOption,
     RunOption,
     ThreadsOption,
+    WhereOption,
+    emit,
     excluded,
     limit_option,
     open_project,
     talk,
 )
 from mollia_cli.domain.errors import InputError
-from mollia_cli.reports.words import count
+from mollia_cli.domain.printable import count
 
 if TYPE_CHECKING:
     from mollia_cli.insight.review import Review
@@ -29,6 +31,12 @@ OverlapOption = Annotated[
 PlainOption = Annotated[
     bool,
     typer.Option("--plain", help="Line by line: answers on stdin, questions on stderr, decisions as JSON on stdout."),
+]
+WebOption = Annotated[
+    bool, typer.Option("--web", help="In a browser on this machine: prints an address that works once. Ctrl-C ends it.")
+]
+PortOption = Annotated[
+    int | None, typer.Option("--port", help="The port for --web. Default: a free one.", min=1, max=65535)
 ]
 
 
@@ -44,6 +52,7 @@ def review(
         float | None, typer.Option(help="Only items whose verdict has a lower confidence.", min=0.0, max=1.0)
     ] = None,
     limit: Annotated[int, limit_option("At most so many items; 0 for all.")] = 100,
+    where: WhereOption = None,
     overlap: OverlapOption = 0,
     disagreements: Annotated[
         bool, typer.Option("--disagreements", help="Only items that people disagree on: what you say there holds.")
@@ -51,6 +60,8 @@ def review(
     run: RunOption = "",
     who: WhoOption = "",
     plain: PlainOption = False,
+    web: WebOption = False,
+    port: PortOption = None,
     threads: ThreadsOption = None,
     project: ProjectOption = None,
 ) -> None:
@@ -70,12 +81,13 @@ def review(
     given = {"--strategy": strategy != DOUBT, "--below": below is not None, "--overlap": bool(overlap)}
     for option in (name for name in given if disagreements and given[name]):
         excluded("--disagreements", option, "it shows all that people disagree on, in the order of their answers")
-    _check_terminal(plain)
+    _check_form(plain, web, port)
     with open_project(project, threads) as opened:
         if disagreements:
-            _show(open_disagreements(opened, run, who), plain)
+            sitting = open_disagreements(opened, run, who, where or ())
         else:
-            _show(open_review(opened, strategy, below, limit, run, who, overlap), plain)
+            sitting = open_review(opened, strategy, below, limit, run, who, where or (), overlap)
+        _show(sitting, plain, web, port)
 
 
 def label(
@@ -83,6 +95,8 @@ def label(
     overlap: OverlapOption = 0,
     who: WhoOption = "",
     plain: PlainOption = False,
+    web: WebOption = False,
+    port: PortOption = None,
     project: ProjectOption = None,
 ) -> None:
     """Label the first items: the seed labels that the panel learns from.
@@ -99,20 +113,24 @@ def label(
     """
     from mollia_cli.insight.review import open_labelling
 
-    _check_terminal(plain)
+    _check_form(plain, web, port)
     with open_project(project) as opened:
-        _show(open_labelling(opened, seed, who, overlap), plain)
+        _show(open_labelling(opened, seed, who, overlap), plain, web, port)
 
 
-def _check_terminal(plain: bool) -> None:
-    if not plain and not (sys.stdin.isatty() and sys.stderr.isatty()):
+def _check_form(plain: bool, web: bool, port: int | None) -> None:
+    if plain and web:
+        excluded("--plain", "--web", "one answers in the terminal, the other in a browser")
+    if port is not None and not web:
+        raise InputError("--port is the port of --web, which was not given", "add --web, or leave --port out")
+    if not (plain or web) and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise InputError(
             "this needs a terminal, and standard input or standard error is none",
-            "use --plain, which reads answers line by line",
+            "use --plain, which reads answers line by line, or --web, which asks in a browser",
         )
 
 
-def _show(sitting: "Review", plain: bool) -> None:
+def _show(sitting: "Review", plain: bool, web: bool, port: int | None) -> None:
     if not sitting.queue:
         nothing = "nobody is in doubt here (--below, --strategy and --limit say what is shown)"
         if sitting.adjudicates:
@@ -124,6 +142,11 @@ def _show(sitting: "Review", plain: bool) -> None:
         from mollia_cli.cli.review_plain import PlainReview
 
         PlainReview(sitting).run()
+    elif web:
+        from mollia_cli.cli.review_web import serve
+
+        talk("open this address in a browser on this machine; it works once, and Ctrl-C here ends the review")
+        serve(sitting, port or 0, emit)
     else:
         from mollia_cli.cli.review_app import ReviewApp
 
@@ -139,7 +162,8 @@ def _sum_up(sitting: "Review") -> None:
     acts = Counter(decision.act for decision in sitting.made)
     against = sum(decision.contradicts for decision in sitting.made)
     judged = sum(decision.act == "label" and decision.verdict is not None for decision in sitting.made)
-    talk(f"stored: {acts['label']} labels, {acts['ignore']} ignored, {acts['note']} notes, by {sitting.who}")
+    labels, notes = count(acts["label"], "label"), count(acts["note"], "note")
+    talk(f"stored: {labels}, {acts['ignore']} ignored, {notes}, by {sitting.who}")
     if judged:
         talk(f"{against} of {judged} labels contradict the verdict")
     if not sitting.adjudicates and (n := sitting.disagreements):

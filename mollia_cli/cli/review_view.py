@@ -14,6 +14,12 @@ from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.printable import printable
 from mollia_cli.insight.review import Card, Review
 
+ORDERS = {
+    "doubt": "least confident first",
+    "seed": "typical and random texts in turn",
+    "random": "random order",
+    "disagreements": "what people disagree on",
+}
 # Letters that are commands; all others, and all capitals, are keys of labels.
 COMMANDS = "inqu"
 _KEYS = "123456789" + "".join(c for c in "abcdefghijklmnopqrstuvwxyz" if c not in COMMANDS)
@@ -136,6 +142,18 @@ def labels_of(review: Review, card: Card) -> Labels:
     verdict = None if review.blind or card.verdict is None else card.verdict.label
     decided = card.decision.label if card.decision else None
     return Labels(review.labels, opinions_on(review, card), verdict, decided)
+
+
+def title_of(review: Review) -> str:
+    """What is done, in which project, in which order."""
+    verb = "label" if review.seed else "review"
+    return f"{verb} · {printable(review.title)} · {ORDERS.get(review.order, review.order)}"
+
+
+def place_of(review: Review) -> str:
+    """How far the sitting is."""
+    total = len(review.queue)
+    return f"{review.position + 1} of {total}" if review.position < total else f"all {total} seen"
 
 
 def remark_on(review: Review, card: Card) -> str:

@@ -10,13 +10,14 @@ from mollia_cli.cli.common import (
     ProjectOption,
     RunOption,
     ThreadsOption,
-    duration,
     emit_json,
     open_project,
     table,
     talk,
 )
+from mollia_cli.cli.progress import duration
 from mollia_cli.cli.run_options import with_run_options
+from mollia_cli.domain.printable import count
 from mollia_cli.reports.words import accuracy_words
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def summary_of_run(record: "Round") -> str:
     left = (record.metrics or {}).get("of_rounds", 0) - record.number
     time = duration(left * sum(record.seconds.values()))
     # the first round selects and annotates nothing, so it says nothing about the others
-    rounds = "1 round" if left == 1 else f"{left} rounds"
+    rounds = count(left, "round")
     return summary(record) + (f"; {rounds} left, about {time}" if left > 0 and record.number else "")
 
 

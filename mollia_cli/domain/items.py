@@ -1,24 +1,29 @@
 """Items: the texts of a project."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from mollia_cli.domain.digest import digest_text
 from mollia_cli.domain.errors import InputError
 
 SPLITS = ("pool", "seed", "validation", "test")
+NEEDS_LABEL = ("seed", "validation")  # splits whose items are nothing without one
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """One text. ``label`` is the index of its known (gold) label, or None.
 
-    The label of a pool item is kept for evaluation and for the oracle only.
+    The label of a pool item is kept for evaluation and for the oracle only. ``fields``: the other columns of its
+    row in the file that it came from (values as JSON has them).
     """
 
     id: str
     text: str
     split: str = "pool"
     label: int | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class _Guard:
     def __init__(self) -> None:
         self.installed = False
         self.open = 0
+        self.listener: tuple[str, int] | None = None
         self.refused: list[str] = []
 
     def hook(self, event: str, args: tuple[Any, ...]) -> None:
@@ -40,6 +41,8 @@ class _Guard:
             return
         if event in _ON_NAMES:
             self._refuse(args[0])
+        elif event == "socket.bind" and args[1] == self.listener:
+            self.listener = None
         elif event in _ON_SOCKETS and not _stays_here(*args):
             self._refuse(args[1])
 
@@ -74,6 +77,19 @@ def allowed() -> Iterator[None]:
         yield
     finally:
         _GUARD.open -= 1
+
+
+@contextmanager
+def listening(port: int) -> Iterator[None]:
+    """Within, one socket may be bound to 127.0.0.1 and that port (0: a free one): for ``mollia review --web`` alone.
+
+    Who listens there is reached from this machine only; nothing else is let through, and no second socket.
+    """
+    _GUARD.listener = ("127.0.0.1", port)
+    try:
+        yield
+    finally:
+        _GUARD.listener = None
 
 
 def is_guarded() -> bool:

@@ -27,7 +27,7 @@ class PeopleAgreement:
 class ThresholdCheck:
     """Verdicts from ``confidence`` on should reach the precision ``target``: what people's labels show.
 
-    ``reviewed``: such items, drawn at random, that people labelled; ``precision``: their accuracy.
+    ``reviewed``: such items, drawn at random, that people labelled; ``precision``: the verdicts' on these.
     """
 
     target: float
@@ -42,8 +42,7 @@ class ThresholdCheck:
 class LabelEffect:
     """Accuracy of verdicts on ``items`` with a known true label, as people's labels changed it.
 
-    before: as the verdicts were; with_labels: with people's labels in their place; after: of the last aggregation with
-    them, None where none is newer.
+    before: of the verdicts; with_labels: with people's in their place; after: of a newer aggregation, None without one.
     """
 
     items: int

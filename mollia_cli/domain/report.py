@@ -42,7 +42,7 @@ class Overview:
 class Point:
     """One round of a run over its repeats.
 
-    values: the metric of each repeat; mean and std (n - 1; 0 for one repeat) are theirs. verdicts:
+    values: the metric of each repeat; mean and std (n - 1; None for one repeat) are theirs. verdicts:
     mean accuracy of the verdicts, None where no true label is known.
     """
 
@@ -50,13 +50,13 @@ class Point:
     labelled: int
     values: tuple[float, ...]
     mean: float
-    std: float
+    std: float | None
     verdicts: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A run and its repeats; ``metric`` is measured on the test items, else on each round's validation items.
+    """A run and its repeats; ``metric`` is measured on so many test ``items``; of 0, on each round's validation items.
 
     No aggregator and no method where people or true labels are the verdicts.
     """
@@ -68,6 +68,7 @@ class Curve:
     annotator: str
     repeats: int
     metric: str
+    items: int
     points: tuple[Point, ...]
 
 

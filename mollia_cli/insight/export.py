@@ -10,37 +10,70 @@ from typing import Any, TextIO
 
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.domain.files import new_file, new_folder
+from mollia_cli.domain.items import Item
 from mollia_cli.insight.corrections import promised_from
 from mollia_cli.project.context import Project
+from mollia_cli.project.fields import where
 from mollia_cli.store.items import chunks
 from mollia_cli.store.runs import Round
 from mollia_cli.writers import BINARY, WRITERS, Row, Target, Writer
+from mollia_cli.writers.base import OWN, as_typed
 from mollia_cli.writers.dataset_card import dataset_card
 
 
-def labelled_rows(project: Project, synthetic: bool = False) -> Iterator[dict[str, Any]]:
+def labelled_rows(
+    project: Project, synthetic: bool = False, conditions: Sequence[str] = ()
+) -> Iterator[dict[str, Any]]:
     """Every labelled item: seeds first, then the pool: people's labels, else the last aggregation's verdicts.
 
     Each row has id, text, label, confidence, source ("gold", "human" or the aggregator's name), who (the people whose
-    label it is, with commas; "" for other labels) and negatives.
-    ``synthetic``: texts that LLMs wrote come last, with the source "synthetic".
+    label it is, with commas; "" for other labels) and negatives, and then the other columns of the imported files, None
+    where the item has none.
+    ``synthetic``: texts that LLMs wrote come last, with the source "synthetic". ``conditions``: only items that meet
+    them, see project/fields.py.
     """
     names, labelled = project.labels.names, project.store.decisions.labels()
     whose = project.store.decisions.whose()
-    yield from _gold_rows(project, "seed", whose)
+    wanted, columns = where(project, conditions), _columns(project)
+    for row in _gold_rows(project, "seed", columns, whose):
+        if wanted is None or row["id"] in wanted:
+            yield row
     fit = project.store.verdicts.latest_fit()
-    for ids in chunks(project.store.items.ids("pool")):
+    pool = project.store.items.ids("pool")
+    for ids in chunks(pool if wanted is None else [item_id for item_id in pool if item_id in wanted]):
         stored = () if fit is None else project.store.verdicts.get(fit.id, ids).rows()
         verdicts = {verdict.item_id: verdict for verdict in stored}
         for item in project.store.items.get(ids):
             verdict = verdicts.get(item.id)
             if item.id in labelled:
-                yield _row(item.id, item.text, names[labelled[item.id]], 1.0, "human", whose[item.id])
+                yield _row(item, columns, names[labelled[item.id]], 1.0, "human", whose[item.id])
             elif fit is not None and verdict is not None:
                 negatives = [names[k] for k in verdict.negatives]
-                yield _row(item.id, item.text, names[verdict.label], verdict.confidence, fit.aggregator, "", negatives)
-    for text in project.store.synthetic.all() if synthetic else ():
-        yield _row(text.id, text.text, names[text.label], 1.0, "synthetic")
+                yield _row(item, columns, names[verdict.label], verdict.confidence, fit.aggregator, "", negatives)
+    for text in project.store.synthetic.all() if synthetic and wanted is None else ():
+        yield _row(Item(text.id, text.text), columns, names[text.label], 1.0, "synthetic")
+
+
+def _columns(project: Project) -> dict[str, str]:
+    """The other columns of the imported files, and what each is called beside a row's own."""
+    columns: dict[str, str] = {}
+    for name in project.store.items.fields():
+        called = name
+        while called in OWN or called in columns.values():
+            called = f"imported_{called}"
+        columns[name] = called
+    return columns
+
+
+def target_of(project: Project, raw: bool = False) -> Target:
+    """What the formats need to know of a project's rows."""
+    return Target(project.labels.names, raw, _kinds(project))
+
+
+def _kinds(project: Project) -> dict[str, str]:
+    """What the columns beside a row's own hold, see ``ItemStore.fields``."""
+    kinds = project.store.items.fields()
+    return {called: kinds[name] for name, called in _columns(project).items()}
 
 
 def say_whose(project: Project) -> None:
@@ -97,6 +130,7 @@ def export_labels(
     file_format: str = "",
     raw: bool = False,
     synthetic: bool = False,
+    conditions: Sequence[str] = (),
     least: float = 0.0,
     unpromised: float | None = None,
 ) -> int:
@@ -106,17 +140,10 @@ def export_labels(
     (``needing_review``).
     """
     say_whose(project)
-    rows: Iterable[Row] = (row for row in labelled_rows(project, synthetic) if row["confidence"] >= least)
+    rows: Iterable[Row] = (row for row in labelled_rows(project, synthetic, conditions) if row["confidence"] >= least)
     if unpromised is not None:
         rows = needing_review(project, rows, unpromised)
-    return write_labels(project, rows, out, file_format, raw)
-
-
-def write_labels(
-    project: Project, rows: Iterable[Row], out: Path | TextIO, file_format: str = "", raw: bool = False
-) -> int:
-    """``write_rows`` with the project's labels."""
-    return write_rows(rows, out, file_format, Target(project.labels.names, raw))
+    return write_rows(rows, out, file_format, target_of(project, raw))
 
 
 def needing_review(project: Project, rows: Iterable[Row], precision: float) -> Iterator[Row]:
@@ -143,10 +170,12 @@ def export_dataset(project: Project, out: Path, file_format: str = "jsonl") -> d
     Train is what ``labelled_rows`` gives; validation and test are the gold items of those splits. The folder
     appears whole or not at all. Raises RefusedError if it is there already, InputError without any label.
     """
+    columns, kinds = _columns(project), _kinds(project)
+    typed = {name: "text" if kind == "json" else kind for name, kind in kinds.items()}
     splits: dict[str, Iterator[dict[str, Any]]] = {
         "train": labelled_rows(project),
-        "validation": _gold_rows(project, "validation"),
-        "test": _gold_rows(project, "test"),
+        "validation": _gold_rows(project, "validation", columns),
+        "test": _gold_rows(project, "test", columns),
     }
     with _new_folder(out) as folder:
         (folder / "data").mkdir()
@@ -154,14 +183,15 @@ def export_dataset(project: Project, out: Path, file_format: str = "jsonl") -> d
         counts: dict[str, Counter[str]] = {}
         for split, rows in splits.items():
             path, sources = f"data/{split}.{file_format}", Counter[str]()
-            if write_rows(_counted(rows, sources), folder / path, file_format):
+            counted = (as_typed(row, kinds) for row in _counted(rows, sources))
+            if write_rows(counted, folder / path, file_format, Target(fields=typed)):
                 files[split], counts[split] = path, sources
             else:
                 (folder / path).unlink()
         if "train" not in files:
             raise InputError("nothing is labelled yet", "import seed labels, or aggregate: mollia aggregate")
         say_whose(project)
-        card = dataset_card(project.labels, project.settings.noun, files, counts)
+        card = dataset_card(project.labels, project.settings.noun, files, counts, typed)
         (folder / "README.md").write_text(card, encoding="utf-8")
     return {split: sources.total() for split, sources in counts.items()}
 
@@ -173,13 +203,13 @@ def _counted(rows: Iterable[dict[str, Any]], sources: Counter[str]) -> Iterator[
 
 
 def _gold_rows(
-    project: Project, split: str, whose: Mapping[str, str] = MappingProxyType({})
+    project: Project, split: str, columns: Mapping[str, str], whose: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[dict[str, Any]]:
     """The labelled items of a split; ``whose``: by item id, the people whose label it is."""
     for item in project.store.items.in_split(split, labelled=True):
         assert item.label is not None
         source = "human" if item.id in whose else "gold"
-        yield _row(item.id, item.text, project.labels.names[item.label], 1.0, source, whose.get(item.id, ""))
+        yield _row(item, columns, project.labels.names[item.label], 1.0, source, whose.get(item.id, ""))
 
 
 @contextmanager
@@ -193,16 +223,23 @@ def _new_folder(out: Path) -> Iterator[Path]:
 
 
 def _row(
-    item_id: str, text: str, label: str, confidence: float, source: str, who: str = "", negatives: Sequence[str] = ()
+    item: Item,
+    columns: Mapping[str, str],
+    label: str,
+    confidence: float,
+    source: str,
+    who: str = "",
+    negatives: Sequence[str] = (),
 ) -> dict[str, Any]:
     return {
-        "id": item_id,
-        "text": text,
+        "id": item.id,
+        "text": item.text,
         "label": label,
         "confidence": round(confidence, 6),
         "source": source,
         "who": who,
         "negatives": list(negatives),
+        **{called: item.fields.get(name) for name, called in columns.items()},
     }
 
 

@@ -1,5 +1,6 @@
 """Items that come to a second person: how far people agree is known of these alone."""
 
+from collections.abc import Container
 from itertools import islice
 
 from mollia_cli.domain.decisions import LABEL, Decision
@@ -8,11 +9,13 @@ from mollia_cli.project.context import Project
 from mollia_cli.project.labels import user_name
 
 
-def overlapping(project: Project, who: str, overlap: int, seed: bool) -> list[str]:
+def overlapping(
+    project: Project, who: str, overlap: int, seed: bool, wanted: Container[str] | None = None
+) -> list[str]:
     """Those of the first ``overlap`` items that somebody else has labelled first and ``who`` has not, in their order.
 
-    seed: seed items, else all others. Whoever asks again with the same number goes on, and third people get the same
-    items. InputError where nobody else has labelled any first.
+    seed: seed items, else all others; wanted: only of these. Whoever asks again with the same number goes on, and third
+    people get the same items. InputError where nobody else has labelled any first.
     """
     if not overlap:
         return []
@@ -22,7 +25,11 @@ def overlapping(project: Project, who: str, overlap: int, seed: bool) -> list[st
     for decision in own:
         first.setdefault(decision.item_id, decision)
     mine = {decision.item_id for decision in own if decision.who == who}
-    others = [d.item_id for d in first.values() if (d.act, d.seed) == (LABEL, seed) and d.who != who]
+    others = [
+        d.item_id
+        for d in first.values()
+        if (d.act, d.seed) == (LABEL, seed) and d.who != who and (wanted is None or d.item_id in wanted)
+    ]
     if not others:
         what = "seed item" if seed else "item of the pool"
         raise InputError(

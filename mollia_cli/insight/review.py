@@ -17,13 +17,14 @@ from mollia_cli.learners.base import Learner
 from mollia_cli.loop.aggregate import aggregate
 from mollia_cli.loop.select import rank
 from mollia_cli.project.context import Project
+from mollia_cli.project.fields import where
+from mollia_cli.project.guidelines import read_guidelines
 from mollia_cli.project.labels import user_name
 from mollia_cli.project.learner import best_round, current_run, finished_rounds, learner_loader
 from mollia_cli.project.observe import members, observed_by_all
 from mollia_cli.strategies import STRATEGIES
 
 DOUBT, TYPICAL, DISAGREEMENTS = "doubt", "seed", "disagreements"
-GUIDELINES_FILE = "guidelines.md"
 # The classifier reads so many items at once, the present one and those behind it.
 _AHEAD = 8
 
@@ -72,7 +73,7 @@ class Review:
         self.seed = seed
         self.adjudicates = adjudicates
         self.made: list[Decision] = []
-        self.guidelines = _guidelines(project)
+        self.guidelines = read_guidelines(project)
         self._chosen = dict(chosen)
         self._again = frozenset(again)
         self._project = project
@@ -215,18 +216,25 @@ def open_review(
     limit: int = 0,
     run_name: str = "",
     who: str = "",
+    conditions: Sequence[str] = (),
     overlap: int = 0,
 ) -> Review:
     """The pool items that nobody has labelled or set aside yet, those first that the strategy wants most.
 
-    below: only verdicts of a lower confidence. limit: at most so many, 0 for all. Without verdicts the panel's
+    below: only verdicts of a lower confidence. limit: at most so many, 0 for all. conditions: only
+    items that meet them, see project/fields.py. Without verdicts the panel's
     observations are aggregated now; ``doubt`` and ``below`` need some (NotFoundError where nothing was annotated),
     other strategies what ``mollia select`` needs for them. overlap: ``overlapping`` ones come before them.
     """
     STRATEGIES.check(strategy)
-    decisions = project.store.decisions
-    taken, again = {*decisions.labels(), *decisions.disagreements()}, overlapping(project, who, overlap, seed=False)
-    candidates = [item_id for item_id in project.store.items.ids("pool") if item_id not in taken]
+    decisions, wanted = project.store.decisions, where(project, conditions)
+    taken = {*decisions.labels(), *decisions.disagreements()}
+    again = overlapping(project, who, overlap, seed=False, wanted=wanted)
+    candidates = [
+        item_id
+        for item_id in project.store.items.ids("pool")
+        if item_id not in taken and (wanted is None or item_id in wanted)
+    ]
     confidence = _confidences(project, needed=strategy == DOUBT or below is not None)
     if strategy == DOUBT or below is not None:
         bound = 2.0 if below is None else below
@@ -242,9 +250,14 @@ def open_review(
     return review
 
 
-def open_disagreements(project: Project, run_name: str = "", who: str = "") -> Review:
-    """The items that people disagree on, with what each has decided; what is decided there holds."""
-    review = Review(project, project.store.decisions.disagreements(), who, DISAGREEMENTS, adjudicates=True)
+def open_disagreements(project: Project, run_name: str = "", who: str = "", conditions: Sequence[str] = ()) -> Review:
+    """The items that people disagree on, with what each has decided; what is decided there holds.
+
+    conditions: only items that meet them, see project/fields.py.
+    """
+    disputed, wanted = project.store.decisions.disagreements(), where(project, conditions)
+    queue = [item_id for item_id in disputed if wanted is None or item_id in wanted]
+    review = Review(project, queue, who, DISAGREEMENTS, adjudicates=True)
     review.use_classifier(run_name)
     return review
 
@@ -326,12 +339,3 @@ def _observed(project: Project, ids: Sequence[str]) -> list[str]:
         return observed_by_all(project, members(project), ids)
     except NotFoundError:  # there is no LLM
         return []
-
-
-def _guidelines(project: Project) -> str:
-    """What ``guidelines.md`` in the project's folder says, or ""."""
-    path = project.root / GUIDELINES_FILE
-    try:
-        return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 (byte {error.start})", "save it as UTF-8") from error

@@ -25,6 +25,11 @@ class ModelState:
     installed: bool
     classifier: bool = False
 
+    @property
+    def known(self) -> bool:
+        """Whether a model of the catalogue, or an installed one, is called so."""
+        return any(row.name == self.name for row in models.list_models())
+
 
 @dataclass(frozen=True, slots=True)
 class AnnotatorSummary:
@@ -110,9 +115,11 @@ def next_step(state: Status) -> str:
         return "mollia import texts.csv --split pool"
     if not state.items.get("seed", {}).get("labelled"):
         return "mollia label --seed 50 (or: mollia import labelled.csv --split seed)"
-    missing = [model.name for model in state.models if not model.installed]
+    missing = [model for model in state.models if not model.installed]
+    if unknown := [model.name for model in missing if not model.known]:
+        return f"mend mollia.toml: there is no model {unknown[0]!r} (mollia models list; mollia models add adds yours)"
     if missing:
-        return f"mollia models pull {' '.join(missing)}"
+        return f"mollia models pull {' '.join(model.name for model in missing)}"
     if not state.panel:
         return "mollia panel add NAME (mollia models list says which LLMs there are)"
     if not state.rounds:

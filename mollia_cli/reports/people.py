@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from mollia_cli.domain.people import Corrections, PeopleAgreement
-from mollia_cli.reports.words import accuracy_words, count
+from mollia_cli.domain.printable import count
+from mollia_cli.reports.words import accuracy_words
 
 
 def people_lines(found: Corrections) -> Iterator[str]:
@@ -12,8 +13,8 @@ def people_lines(found: Corrections) -> Iterator[str]:
         return
     by = ", ".join(f"{who} {n}" for who, n in found.by.items())
     seeds = f", {found.seed} of them seeds" if found.seed else ""
-    given = f"{found.labels} labels ({by}{seeds})" if by else "no labels"
-    yield f"people: {given}, {found.ignored} ignored, {found.notes} notes"
+    given = f"{count(found.labels, 'label')} ({by}{seeds})" if by else "no labels"
+    yield f"people: {given}, {found.ignored} ignored, {count(found.notes, 'note')}"
     yield from (f"  {line}" for line in agreement_lines(found.agreement))
     yield from _disagreement_lines(found)
     if found.reviewed:
@@ -22,7 +23,7 @@ def people_lines(found: Corrections) -> Iterator[str]:
     if (effect := found.accuracy) is not None:
         now = "no newer aggregation" if effect.after is None else f"{effect.after:.3f} by the last aggregation"
         yield (
-            f"  accuracy of the verdicts on {effect.items} items of known label: {effect.before:.3f} before,"
+            f"  accuracy of the verdicts on {count(effect.items, 'item')} of known label: {effect.before:.3f} before,"
             f" {effect.with_labels:.3f} with the labels in place, {now}"
         )
     if (check := found.threshold) is not None:

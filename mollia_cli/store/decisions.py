@@ -47,6 +47,12 @@ class DecisionStore:
             self._db.execute("UPDATE decisions SET undone_at = ? WHERE id = ?", [now(), decision.id])
             self._settle(decision)
 
+    def settle(self, item_id: str) -> None:
+        """Put an item into the split where the decision that holds now wants it; somebody has decided on it."""
+        made = self._read("item = ? AND undone_at IS NULL LIMIT 1", item_id)[0]
+        with self._journal.entry("settle", {"items": [(item_id,)]}):
+            self._settle(made)
+
     def last(self, who: str) -> Decision | None:
         """The person's last decision that was not taken back."""
         return next(iter(self._read("who = ? AND undone_at IS NULL ORDER BY id DESC LIMIT 1", who)), None)
@@ -118,8 +124,9 @@ class DecisionStore:
                 [self._name(holds.label), last + 1, decision.item_id],
             )
         elif self._db.execute("SELECT 1 FROM decisions WHERE item = ? AND seed", [decision.item_id]).fetchone():
+            # one that was moved on since (`mollia move --to test`) stays where it was moved to
             self._db.execute(
-                "UPDATE items SET split = 'pool', label = ? WHERE id = ?",
+                "UPDATE items SET split = CASE split WHEN 'seed' THEN 'pool' ELSE split END, label = ? WHERE id = ?",
                 [self._name(decision.known), decision.item_id],
             )
 

@@ -12,10 +12,12 @@ CREATE VIEW labelled_items (
     confidence, -- 0 to 1; 1 for gold and human labels
     source, -- `gold`, `human` or the aggregator's name
     who, -- the people whose label it is, with commas; empty where it was imported or is a verdict
-    negatives -- JSON array: names of the labels that it is not (Eq. 5)
+    negatives, -- JSON array: names of the labels that it is not (Eq. 5)
+    fields -- `items.fields`: each is a column of its own in `mollia export labels`
 ) AS
 SELECT
-    i.id, i.text, i.label, 1.0, CASE WHEN d.id IS NULL THEN 'gold' ELSE 'human' END, coalesce(d.who, ''), '[]'
+    i.id, i.text, i.label, 1.0, CASE WHEN d.id IS NULL THEN 'gold' ELSE 'human' END, coalesce(d.who, ''), '[]',
+    i.fields
 FROM items i LEFT JOIN standing_decisions d ON d.item = i.id
 WHERE i.split = 'seed' AND i.label IS NOT NULL AND coalesce(d.act, 'label') = 'label'
 UNION ALL
@@ -23,7 +25,8 @@ SELECT
     i.id, i.text, coalesce(d.label, v.label), CASE WHEN d.label IS NULL THEN v.confidence ELSE 1.0 END,
     CASE WHEN d.label IS NULL THEN v.aggregator ELSE 'human' END,
     CASE WHEN d.label IS NULL THEN '' ELSE d.who END,
-    CASE WHEN d.label IS NULL THEN v.negatives ELSE '[]' END
+    CASE WHEN d.label IS NULL THEN v.negatives ELSE '[]' END,
+    i.fields
 FROM items i
 LEFT JOIN standing_decisions d ON d.item = i.id
 LEFT JOIN current_verdicts v ON v.item = i.id
@@ -192,14 +195,43 @@ CREATE TABLE items (
     id TEXT NOT NULL UNIQUE, -- your own id, or 16 digits of the text's SHA-256
     text TEXT NOT NULL, -- the text
     text_digest TEXT NOT NULL UNIQUE, -- SHA-256 of the text
+    folded TEXT NOT NULL,
+    -- 16 digits of the SHA-256 of the text without markup, punctuation, case and white space: near-duplicates share it
     split TEXT NOT NULL CHECK (split IN ('pool', 'seed', 'validation', 'test')),
     -- `pool`, `seed`, `validation` or `test`
     label TEXT, -- the known (gold) label's name, or null; of pool items for evaluation only
     source TEXT NOT NULL, -- the file that it came from
-    imported_at TEXT NOT NULL -- UTC, ISO 8601
+    fields TEXT NOT NULL DEFAULT '{}', -- JSON object: the other columns of its row in that file, those that are not empty
+    imported_at TEXT NOT NULL, -- UTC, ISO 8601
+    import_id INTEGER REFERENCES imports (id) -- `imports.id`; null where a script has added it
 );
 
 CREATE INDEX items_by_split ON items (split, position);
+
+CREATE INDEX items_by_folded ON items (folded, split);
+
+CREATE INDEX items_by_import ON items (import_id) WHERE import_id IS NOT NULL;
+
+-- The imports that have added or changed items (`mollia imports`).
+CREATE TABLE imports (
+    id INTEGER PRIMARY KEY, -- number, in their order
+    name TEXT NOT NULL, -- the file
+    split TEXT NOT NULL, -- the split that it was imported as
+    imported_at TEXT NOT NULL, -- UTC, ISO 8601
+    undone_at TEXT -- when it was taken back, or null
+);
+
+-- What items were before an import of the same texts or `mollia move` gave them another split or a label.
+CREATE TABLE item_changes (
+    id INTEGER PRIMARY KEY, -- number, in their order
+    item TEXT NOT NULL REFERENCES items (id), -- `items.id`
+    import_id INTEGER REFERENCES imports (id), -- `imports.id`; null where it was `mollia move`
+    split TEXT NOT NULL, -- `items.split` before
+    label TEXT, -- `items.label` before
+    changed_at TEXT NOT NULL -- UTC, ISO 8601
+);
+
+CREATE INDEX item_changes_by_item ON item_changes (item, id);
 
 -- The label sets that the project has had; JSON arrays elsewhere follow their order.
 CREATE TABLE label_sets (
@@ -207,6 +239,7 @@ CREATE TABLE label_sets (
     position INTEGER NOT NULL, -- 0, 1, ...
     name TEXT NOT NULL, -- the label
     description TEXT NOT NULL, -- what it means, as in mollia.toml
+    is_current INTEGER NOT NULL, -- 1 in the set that items, decisions, current verdicts and runs are of, else 0
     PRIMARY KEY (digest, position)
 ) WITHOUT ROWID;
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from mollia_cli.writers.base import Row, Target
+from mollia_cli.writers.base import Row, Target, fields_of
 
 _CERTAIN = ("gold", "human")
 _ABOUT = ("id", "source", "who", "confidence")
@@ -27,7 +27,7 @@ def write(rows: Iterable[Row], out: TextIO, target: Target) -> int:
 
 def _task(row: Row) -> dict[str, Any]:
     choice = {"from_name": "label", "to_name": "text", "type": "choices", "value": {"choices": [row["label"]]}}
-    task: dict[str, Any] = {"data": {"text": row["text"], **{name: row[name] for name in _ABOUT}}}
+    task: dict[str, Any] = {"data": {"text": row["text"], **{name: row[name] for name in _ABOUT}, **fields_of(row)}}
     if row["source"] in _CERTAIN:
         return task | {"annotations": [{"result": [choice]}]}
     return task | {"predictions": [{"model_version": row["source"], "score": row["confidence"], "result": [choice]}]}

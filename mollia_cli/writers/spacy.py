@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 from mollia_cli.domain.errors import InputError
-from mollia_cli.writers.base import Row, Target
+from mollia_cli.writers.base import Row, Target, fields_of
 
 _ABOUT = ("id", "source", "who", "confidence")
 
@@ -24,7 +24,7 @@ def write(rows: Iterable[Row], out: BinaryIO, target: Target) -> int:
     for row in rows:
         document = cut(row["text"])
         document.cats = {name: float(name == row["label"]) for name in target.labels}
-        document.user_data.update({name: row[name] for name in _ABOUT})
+        document.user_data.update({name: row[name] for name in _ABOUT} | fields_of(row))
         documents.add(document)
     out.write(documents.to_bytes())
     return len(documents)

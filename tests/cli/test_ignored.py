@@ -44,6 +44,8 @@ from mollia_cli.project.context import Project
         ("round --cascade ada,bob --annotator oracle", ["--cascade", "oracle"]),
         ("run --cascade ada,bob --annotator human", ["--cascade", "human"]),
         ("estimate --cascade ada,bob --annotator oracle", ["--cascade", "oracle"]),
+        ("review --plain --web", ["--plain", "--web"]),
+        ("label --plain --port 8000", ["--port", "--web"]),
         ("run --threshold 0.9", ["--threshold", "--cascade"]),
         ("round --paper --threshold 0.9", ["--threshold", "--cascade"]),
         ("estimate --threshold 0.5", ["--threshold", "--cascade"]),

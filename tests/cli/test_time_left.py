@@ -2,7 +2,7 @@
 
 import pytest
 
-from mollia_cli.cli.common import duration, time_left
+from mollia_cli.cli.progress import duration, time_left
 from mollia_cli.cli.rounds import summary_of_run
 from mollia_cli.store.runs import Round
 

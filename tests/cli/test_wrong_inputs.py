@@ -119,7 +119,7 @@ def test_a_text_longer_than_the_context(mollia: Mollia, project: Path, tmp_path:
     mollia("import", "-p", project, "long.jsonl", code=0)
     done = mollia("annotate", "-", "-p", project, stdin="long\n", code=0)
     assert json.loads(done.stdout)["truncated"] is True
-    assert "1 texts were longer than the context and were cut" in done.stderr
+    assert ": 1 of 1 texts are longer than its context has room for: the middle of each is left out" in done.stderr
 
 
 def test_a_typing_error_in_the_settings(mollia: Mollia, project: Path) -> None:

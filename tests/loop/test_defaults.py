@@ -95,7 +95,7 @@ def test_what_no_llm_has_read_is_learned_from_by_the_fits_own_verdicts(
         unread = embedded_alone(project, Mixture, observed_by_all(project, panel, pool))
         made = Mixture.from_json(fit.state).predict_proba(unobserved(project, panel, unread))
         with monkeypatch.context() as patch:
-            patch.setattr("mollia_cli.project.encoders._encoder", lambda *_: pytest.fail("embedded again"))
+            patch.setattr("mollia_cli.project.encoders.frozen_encoder", lambda *_: pytest.fail("embedded again"))
             found = unread_verdicts(project, fit.id)
         assert found.ids == tuple(unread)
         np.testing.assert_allclose(found.probabilities, tempered(made, fit.calibration["temperature"]), atol=1e-12)

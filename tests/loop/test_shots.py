@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from mollia_cli import api
 from mollia_cli.cli.main import app
+from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.settings import AUTO
 from mollia_cli.insight.evaluate import evaluate_panel
@@ -21,10 +22,10 @@ from mollia_cli.loop.needed import fit_seeds, needed_for_fit, next_items
 from mollia_cli.loop.round import advance
 from mollia_cli.loop.run import run_repeats, run_rounds
 from mollia_cli.loop.setup import open_run
-from mollia_cli.loop.shots import Tried, fewest, settle_shots, try_shots
+from mollia_cli.loop.shots import Tried, readings, settle_prompt, simplest, try_prompts
 from mollia_cli.project.context import Project
 from mollia_cli.project.observe import annotate
-from mollia_cli.project.panel import change_panel
+from mollia_cli.project.panel import change_panel, preview
 from mollia_cli.store.project_files import read_settings
 
 MakeProject = Callable[..., Project]
@@ -73,18 +74,18 @@ def tried(shots: int, right: Sequence[float]) -> Tried:
 
 def test_the_number_is_the_fewest_within_noise_of_the_best() -> None:
     half, most = [1, 0] * 25, [1, 1, 1, 1, 0] * 10
-    assert fewest([tried(0, half), tried(6, most)]) == 6
-    assert fewest([tried(0, most), tried(6, half)]) == 0
-    assert fewest([tried(0, half), tried(6, half)]) == 0
-    assert fewest([tried(0, half), tried(6, [0, 1, 0, 1, *half[4:-1], 1])]) == 0  # three gained, two lost: noise
-    assert fewest([tried(0, half), tried(6, [1, 1, *half[2:]])]) == 0  # one seed alone
-    assert fewest([tried(0, half), tried(6, [1, 1, 1, 1, 1, 1, *half[6:]])]) == 6
-    assert fewest([tried(0, half), tried(6, most), tried(12, [0, *most[1:4], 1, *most[5:]])]) == 6
+    assert simplest([tried(0, half), tried(6, most)]).shots == 6
+    assert simplest([tried(0, most), tried(6, half)]).shots == 0
+    assert simplest([tried(0, half), tried(6, half)]).shots == 0
+    assert simplest([tried(0, half), tried(6, [0, 1, 0, 1, *half[4:-1], 1])]).shots == 0  # three to two: noise
+    assert simplest([tried(0, half), tried(6, [1, 1, *half[2:]])]).shots == 0  # one seed alone
+    assert simplest([tried(0, half), tried(6, [1, 1, 1, 1, 1, 1, *half[6:]])]).shots == 6
+    assert simplest([tried(0, half), tried(6, most), tried(12, [0, *most[1:4], 1, *most[5:]])]).shots == 6
 
 
 def test_every_seed_is_tried_and_read_with_as_many_examples(undecided: Project, fake_llm: type[FakeLLM]) -> None:
     fake_llm.queue.extend([*answers(undecided, 5), *answers(undecided, 16)])
-    assert [(one.shots, one.right.sum()) for one in try_shots(undecided)] == [(0, 5), (6, 16)]
+    assert [(one.shots, one.right.sum()) for one in try_prompts(undecided)] == [(0, 5), (6, 16)]
     assert undecided.settings.annotate.shots == AUTO
     assert len(fake_llm.asked) == 2 * 18
     for item in fit_seeds(undecided):
@@ -98,7 +99,7 @@ def test_the_choice_is_written_down_once(
     said: list[str] = []
     undecided.say = said.append
     fake_llm.queue.extend(answer for count in right for answer in answers(undecided, count))
-    settle_shots(undecided)
+    settle_prompt(undecided)
     path = undecided.root / "mollia.toml"
     assert f"\nshots = {chosen} # chosen on the seeds\n" in path.read_text()
     assert undecided.settings == read_settings(path) and undecided.settings.annotate.shots == chosen
@@ -107,7 +108,7 @@ def test_the_choice_is_written_down_once(
     assert remark.startswith(f"annotate.shots = {chosen}, chosen on 18 seeds")
     assert f"{right[0] / 18:.3f} with 0, {right[1] / 18:.3f} with 6" in remark
     asked = len(fake_llm.asked)
-    settle_shots(undecided)
+    settle_prompt(undecided)
     annotate(undecided, [item.id for item in fit_seeds(undecided)])  # read already, when it was chosen
     assert len(fake_llm.asked) == asked and len(said) == 2
 
@@ -115,17 +116,17 @@ def test_the_choice_is_written_down_once(
 def test_more_are_not_tried_where_some_did_not_help(undecided: Project, fake_llm: type[FakeLLM]) -> None:
     add_seeds(undecided, 12)
     fake_llm.queue.extend([*answers(undecided, 15), *answers(undecided, 16)])
-    assert [one.shots for one in try_shots(undecided)] == [0, 6]
+    assert [one.shots for one in try_prompts(undecided)] == [0, 6]
     assert len(fake_llm.asked) == 2 * 30
 
 
 def test_twice_as_many_are_tried_where_some_helped(undecided: Project, fake_llm: type[FakeLLM]) -> None:
     add_seeds(undecided, 12)
     fake_llm.queue.extend([*answers(undecided, 5), *answers(undecided, 16), *answers(undecided, 25)])
-    assert [one.shots for one in try_shots(undecided)] == [0, 6, 12]
+    assert [one.shots for one in try_prompts(undecided)] == [0, 6, 12]
     assert len(fake_llm.asked) == 3 * 30
     said = heard(undecided)
-    settle_shots(undecided)
+    settle_prompt(undecided)
     assert undecided.settings.annotate.shots == 12 and len(fake_llm.asked) == 3 * 30
     assert "0.167 with 0, 0.533 with 6, 0.833 with 12" in said[-1]
 
@@ -210,7 +211,7 @@ def test_too_few_seeds_are_read_without_and_it_is_said(undecided: Project, fake_
     run_rounds(undecided, *open_run(undecided, "a", rounds=2), 2)
     assert {*fake_llm.read.values()} == {()}  # the run goes on as it began
     fake_llm.queue.extend(answers(undecided, 20))  # without any the seeds were read in the run
-    settle_shots(undecided)
+    settle_prompt(undecided)
     assert undecided.settings.annotate.shots == 6
     read = len({*fake_llm.asked}.intersection(undecided.store.items.ids("pool")))
     assert read >= before and f"; {read} texts of the pool were read without, and are read again" in said[-1]
@@ -276,7 +277,7 @@ def test_a_round_that_has_its_verdicts_asks_nobody(undecided: Project, fake_llm:
 def test_without_seeds_nothing_is_chosen_yet(undecided: Project, fake_llm: type[FakeLLM]) -> None:
     undecided.store._db.execute("UPDATE items SET split = 'test' WHERE split = 'seed'")
     said = heard(undecided)
-    settle_shots(undecided)
+    settle_prompt(undecided)
     assert undecided.settings.annotate.shots == AUTO and not fake_llm.asked
     annotate(undecided, undecided.store.items.ids("pool")[:1])
     assert list(fake_llm.read.values()) == [()]
@@ -293,3 +294,112 @@ def test_on_the_command_line(undecided: Project, fake_llm: type[FakeLLM], tmp_pa
     assert "annotate.shots = 6, chosen on 18 seeds" in result.stderr
     assert all(len(fake_llm.read[item_id]) == 6 for item_id in undecided.store.items.ids("pool")[:3])
     assert len(fake_llm.asked) == 2 * 18 + 3
+
+
+@pytest.fixture
+def guided(make_project: MakeProject) -> Project:
+    """A project with guidelines, and no worked examples, whose use by the LLMs is to be chosen."""
+    project = make_project()
+    (project.root / "guidelines.md").write_text("Red is for stop.\n")
+    assert project.settings.annotate.guidelines == "auto" and project.settings.annotate.shots == 0
+    return project
+
+
+@pytest.mark.parametrize(("without", "with_them", "kept"), [(5, 16, True), (16, 5, False), (9, 10, False)])
+def test_guidelines_are_read_where_the_seeds_gain_by_them(
+    guided: Project, fake_llm: type[FakeLLM], without: int, with_them: int, kept: bool
+) -> None:
+    fake_llm.queue.extend([*answers(guided, without), *answers(guided, with_them)])
+    said = heard(guided)
+    assert settle_prompt(guided)
+    path = guided.root / "mollia.toml"
+    assert f"\nguidelines = {str(kept).lower()} # chosen on the seeds\n" in path.read_text()
+    assert guided.settings.annotate.guidelines is kept is read_settings(path).annotate.guidelines
+    assert said[0].startswith("choosing annotate.guidelines: fake-llm read 18 seeds with and without guidelines.md")
+    assert said[1].startswith(f"annotate.guidelines = {str(kept).lower()}, chosen on 18 seeds")
+    assert f"{with_them / 18:.3f} with guidelines.md, {without / 18:.3f} without" in said[1]
+    assert len(fake_llm.asked) == 2 * 18 and not settle_prompt(guided)
+
+
+def test_guidelines_are_tried_beside_the_chosen_number(undecided: Project, fake_llm: type[FakeLLM]) -> None:
+    (undecided.root / "guidelines.md").write_text("Red is for stop.\n")
+    fake_llm.queue.extend([*answers(undecided, 2), *answers(undecided, 10), *answers(undecided, 17)])
+    said = heard(undecided)
+    settle_prompt(undecided)
+    assert (undecided.settings.annotate.shots, undecided.settings.annotate.guidelines) == (6, True)
+    assert len(fake_llm.asked) == 3 * 18 and len(said) == 3
+    assert {len(fake_llm.read[item.id]) for item in fit_seeds(undecided)} == {6}
+
+
+def test_guidelines_are_a_part_of_who_an_annotator_is(guided: Project, fake_llm: type[FakeLLM]) -> None:
+    seeds = [item.id for item in fit_seeds(guided)]
+    keys = set()
+    for text in ("Red is for stop.", "Red is for danger."):
+        (guided.root / "guidelines.md").write_text(text)
+        for use in (False, True):
+            guided.use_annotation(guidelines=use)
+            keys.add(annotate(guided, seeds)[0].key)
+            (shown,) = (prompt for _, prompt in preview(guided, seeds[0]))
+            assert shown.startswith(f"Guidelines:\n{text}\n\n") is use and (text in shown) is use
+    assert len(keys) == 3
+
+
+def test_guidelines_wanted_and_missing_are_named(guided: Project, fake_llm: type[FakeLLM]) -> None:
+    (guided.root / "guidelines.md").unlink()
+    settle_prompt(guided)
+    assert not fake_llm.asked and guided.settings.annotate.guidelines == "auto"
+    guided.use_annotation(guidelines=True)
+    with pytest.raises(NotFoundError, match=r"annotate.guidelines is true, and .*guidelines.md is missing or empty"):
+        annotate(guided, [item.id for item in fit_seeds(guided)])
+
+
+def test_a_run_and_its_repetition_have_the_guidelines(guided: Project, fake_llm: type[FakeLLM]) -> None:
+    fake_llm.queue.extend([*answers(guided, 5), *answers(guided, 16)])
+    run_rounds(guided, *open_run(guided, "a", rounds=1), 1)
+    record = guided.store.runs.record("a")
+    assert record is not None and record["settings"]["annotate"]["guidelines"] is True
+    assert record["guidelines"] == "Red is for stop."
+    (guided.root / "guidelines.md").write_text("Something else.")
+    assert rerun(guided, "a").same
+
+
+def test_a_run_that_began_without_guidelines_goes_on_without(guided: Project, fake_llm: type[FakeLLM]) -> None:
+    (guided.root / "guidelines.md").unlink()
+    run_rounds(guided, *open_run(guided, "a", rounds=1), 1)
+    (guided.root / "guidelines.md").write_text("Red is for stop.\n")
+    asked = len(fake_llm.asked)
+    advance(guided, *open_run(guided, "a", rounds=2))
+    assert guided.settings.annotate.guidelines == "auto"
+    assert not {item.id for item in fit_seeds(guided)}.intersection(fake_llm.asked[asked:])
+
+
+def test_too_few_seeds_for_guidelines_are_said(guided: Project, fake_llm: type[FakeLLM]) -> None:
+    guided.store._db.execute(
+        "UPDATE items SET split = 'test' WHERE id IN (SELECT id FROM items WHERE split = 'seed' LIMIT 7)"
+    )
+    said = heard(guided)
+    assert not settle_prompt(guided) and not fake_llm.asked
+    assert said == [
+        "the LLMs read without guidelines.md: whether it helps them cannot be known from 11 labelled seeds"
+        " (12 or more: mollia label --seed 50; or set annotate.guidelines to true or false)"
+    ]
+
+
+def test_init_copies_guidelines(tmp_path: Path) -> None:
+    (tmp_path / "how.txt").write_text("Red is for stop.\n")
+    typed = ["init", str(tmp_path / "p"), "--labels", "red,green", "--guidelines"]
+    empty = CliRunner().invoke(app, [*typed, "/dev/null"]).exception
+    assert isinstance(empty, InputError) and empty.message == "the guidelines /dev/null are empty"
+    done = CliRunner().invoke(app, [*typed, str(tmp_path / "how.txt")])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "p" / "guidelines.md").read_text() == "Red is for stop.\n"
+    assert 'guidelines = "auto"' in (tmp_path / "p" / "mollia.toml").read_text()
+
+
+def test_an_estimate_knows_how_often_the_seeds_are_read(undecided: Project) -> None:
+    assert readings(undecided, []) == (0, 0)
+    assert readings(undecided, ["shots"]) == readings(undecided, ["guidelines"]) == (2, 2)
+    assert readings(undecided, ["shots", "guidelines"]) == (3, 3)
+    add_seeds(undecided, 12)
+    assert readings(undecided, ["shots", "guidelines"]) == (3, 4)
+    assert readings(undecided, ["shots"]) == (2, 3)

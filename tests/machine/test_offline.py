@@ -117,6 +117,16 @@ def test_what_the_guard_lets_through() -> None:
     assert python(GUARDED + program).stdout == "True"
 
 
+def test_one_listener_on_the_loopback_and_nothing_else() -> None:
+    """What `mollia review --web` needs: the very address, once, and only within."""
+    program = "from mollia_cli.domain.network import listening\nfrom contextlib import suppress\n"
+    program += "def bound(*address):\n    with suppress(Exception): socket.socket().bind(address); return True\n"
+    program += "with listening(0): print(bound('0.0.0.0', 0), bound('127.0.0.2', 0), bound('127.0.0.1', 7), end=' ')\n"
+    program += "with listening(0): print(bound('127.0.0.1', 0), bound('127.0.0.1', 0), end=' ')\n"
+    program += "with listening(0): pass\nprint(bound('127.0.0.1', 0))\n"
+    assert python(GUARDED + program).stdout.split() == ["None", "None", "None", "True", "None", "None"]
+
+
 def test_an_attempt_that_a_library_hides_is_told() -> None:
     hidden = "try: socket.gethostbyname('example.invalid')\n    except Exception: pass"
     program = f"import socket, sys\nfrom mollia_cli.cli import main as m\ndef lib(**_):\n    {hidden}\n"

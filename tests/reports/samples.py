@@ -88,8 +88,9 @@ def measurement(kind: str, labels: tuple[str, ...] = LABELS) -> Measurement:
 
 
 def curve(name: str, annotator: str, repeats: int, *means: float) -> Curve:
-    points = tuple(Point(n, 50 + 50 * n, (mean,) * repeats, mean, 0.02, 0.7) for n, mean in enumerate(means))
-    return Curve(name, "mollia", "coreset", "molam", annotator, repeats, "test_micro_f1", points)
+    spread = 0.02 if repeats > 1 else None
+    points = tuple(Point(n, 50 + 50 * n, (mean,) * repeats, mean, spread, 0.7) for n, mean in enumerate(means))
+    return Curve(name, "mollia", "coreset", "molam", annotator, repeats, "test_micro_f1", 500, points)
 
 
 def full_report(labels: tuple[str, ...] = LABELS) -> Report:
