@@ -24,8 +24,10 @@ NEVER_ONE = {
     ("cli/init.py", "{folder} texts"),
     ("cli/init.py", "{len(label_set)} labels"),  # two or more
     ("loop/aggregate.py", "{len(labels)} seed labels"),
-    ("loop/shots.py", "{len(tried[0].right)} seeds"),
+    ("insight/imports.py", "{split} items"),
+    ("loop/shots.py", "{len(best.right)} seeds"),
     ("loop/shots.py", "{len(tried_on(seen))} seeds"),
+    ("loop/train.py", "{len(examples.texts)} labels"),  # one of one label is refused before
     ("models/unbundle.py", "{len(manifest.files)} files"),
 }
 

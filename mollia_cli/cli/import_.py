@@ -125,4 +125,4 @@ def _changes(report: "ImportReport") -> Iterator[str]:
         pairs = ", ".join(f"{count(n, f'{split} text')} in the {places[other]} too" for split, other, n in report.near)
         measured = any(split in ("test", "validation") for split, _, _ in report.near)
         what = "scores on them are too good" if measured else "they count twice"
-        yield f"{pairs} but for case, spaces, punctuation or markup: {what}; mollia duplicates shows them"
+        yield f"{pairs}, but for case, spaces, punctuation or markup: {what}; mollia duplicates shows them"

@@ -16,6 +16,7 @@ from mollia_cli.cli.common import (
     talk,
 )
 from mollia_cli.cli.move import used_lines
+from mollia_cli.domain.printable import count
 
 app = typer.Typer(no_args_is_help=True, help="What was imported: list, undo.")
 
@@ -55,7 +56,8 @@ def undo(
 
     with open_project(project) as opened:
         done = undo_import(opened, number, yes)
-    talk(f"took back import {number} ({done.name}): {done.removed} items removed, {done.restored} as they were before")
+    removed = count(done.removed, "item")
+    talk(f"took back import {number} ({done.name}): {removed} removed, {done.restored} as they were before")
     for line in used_lines(done.used):
         talk(line)
     if as_json:

@@ -36,7 +36,10 @@ def init(
         str, typer.Option(help="The pretrained encoder to train: a name or a folder.", autocompletion=complete.models)
     ] = "",
     guidelines: Annotated[
-        str, typer.Option(help="A text file: what people who label read, and the LLMs where it helps; - for stdin.")
+        str,
+        typer.Option(
+            help="A text file: what people who label read, and the LLMs where it helps; - reads standard input."
+        ),
     ] = "",
     random_seed: Annotated[int, option(Settings, "random_seed")] = 0,
     paper: PaperOption = False,

@@ -18,6 +18,7 @@ from mollia_cli.cli.common import (
     talk,
 )
 from mollia_cli.cli.progress import duration
+from mollia_cli.domain.printable import count
 
 if TYPE_CHECKING:
     from mollia_cli.insight.labels import Change, Consequences
@@ -51,7 +52,7 @@ def add(
     """Add a label.
 
     Runs and verdicts do not know it: runs go with their classifiers, verdicts are no longer the current
-    ones, and the LLMs have to read again. That is said before, and asked.
+    ones, and the LLMs have to read again. That is shown before, and asked.
 
     Example: mollia labels add refund --description "wants money back"
     """
@@ -149,14 +150,14 @@ _WHAT = {
 
 def _touched(change: "Change", expected: "Consequences") -> list[str]:
     """What a change touches, a clause each."""
-    own = ((expected.items, "items"), (expected.decisions, "decisions"), (expected.synthetic, "synthetic texts"))
-    named = ", ".join(f"{count} {what}" for count, what in own if count)
+    own = ((expected.items, "item"), (expected.decisions, "decision"), (expected.synthetic, "synthetic text"))
+    named = ", ".join(count(n, what) for n, what in own if n)
     verb = "lose it" if change.kind == "remove" else "follow"
     clauses = [f"{named} {verb}"] if named else []
     if expected.verdicts and change.kind == "rename":
-        clauses.append(f"{expected.verdicts} verdicts follow")
+        clauses.append(f"{count(expected.verdicts, 'verdict')} will follow")
     elif expected.verdicts:
-        clauses.append(f"{expected.verdicts} verdicts are no longer the current ones")
+        clauses.append(f"no longer current: {count(expected.verdicts, 'verdict')}")
     if expected.deleted_runs:
         runs = ", ".join(expected.deleted_runs)
         clauses.append(f"these runs go for good, with their classifiers (mollia export model keeps one): {runs}")

@@ -100,7 +100,7 @@ def change_labels(project: Project, change: Change) -> Consequences:
     """Change the labels in mollia.toml and wherever they are named.
 
     Runs, classifiers and verdicts cannot be of another number of labels: only a renaming keeps them. Raises as
-    ``consequences``; RefusedError while another process makes rounds of a run, or for a classifier that cannot be told.
+    ``consequences``; RefusedError while another process makes rounds of a run, or for a classifier that cannot take it.
     """
     plan = _plan(project, change)
     expected = _consequences(project, change, plan)

@@ -64,7 +64,7 @@ def settle_prompt(
             write_setting(project.root / SETTINGS_FILE, "annotate", key, getattr(best, key), "chosen on the seeds")
     before = _read_without(seen, only) if any(getattr(best, key) for key in keys) else 0
     project.use_annotation(**{key: getattr(best, key) for key in keys})
-    again = f"; {before} texts of the pool were read without, and are read again" if before else ""
+    again = f"; {count(before, 'text')} of the pool, read without, will be read again" if before else ""
     remarks = [_remark(key, tried) for key in keys]
     for remark in remarks:
         project.say(f"{remark}{again if remark == remarks[-1] else ''}")

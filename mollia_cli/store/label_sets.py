@@ -115,7 +115,7 @@ class LabelSets:
         quoted = json.dumps(old, ensure_ascii=False)
         named = "label = ? OR instr(negatives, ?)"
         touched = {
-            "selections": self._keys("selections", "opinion = ?", [old]),
+            "selections": self._keys("selections", "opinion=?", [old]),
             "verdicts": self._keys("verdicts", named, [old, quoted]),
         }
         self._replace(old, new)

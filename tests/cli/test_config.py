@@ -10,9 +10,10 @@ from typer.testing import CliRunner
 
 from mollia_cli.cli.chart import bar, curve_lines
 from mollia_cli.cli.main import app
+from mollia_cli.domain.declared import keys
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.report import Curve, Point
-from mollia_cli.domain.settings import SECTIONS, keys
+from mollia_cli.domain.settings import SECTIONS
 from mollia_cli.loop.setup import open_run
 from mollia_cli.project.context import Project
 

@@ -154,7 +154,7 @@ def test_acts_are_those_of_the_terminal_and_stored_at_once(observed: Project) ->
         assert (back["item"], back["decided"]) == (third, 1) and back["remark"].startswith("labelled green by anna")
         undone = page.act(act="undo")
         assert undone["said"] == "taken back: green" and undone["decided"] is None
-        assert "next: 1 text" in page.act(act="find", text="text 7")["said"]
+        assert "next: 10 texts with" in page.act(act="find", text="text 7")["said"]
 
     visit(review, script)
     assert observed.store.decisions.labels() == {first: 2}

@@ -88,6 +88,7 @@ def test_every_command_s_tables_fit(
     entry = ENTRY.format(sha256=hashlib.sha256(GGUF).hexdigest(), path=tmp_path / "some.gguf")
     (home / "models.toml").write_text(entry)
     (tmp_path / "in.jsonl").write_text('{"id": "new-1", "text": "Is my scan back already?"}\n')
+    (tmp_path / "ids.txt").write_text("new-1\n")
     monkeypatch.setenv("MOLLIA_HOME", str(home))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(common.sys.stdout, "isatty", lambda: True)

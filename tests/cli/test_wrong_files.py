@@ -81,7 +81,7 @@ def test_what_is_taken_and_kept_is_said(folder: Path) -> None:
 
 
 def test_where_is_typed_as_users_expect(folder: Path) -> None:
-    assert "1 labels written" in mollia(folder, "export", "labels", "-p", "p", "--where", "author=Ann", code=0)
+    assert "1 label written" in mollia(folder, "export", "labels", "-p", "p", "--where", "author=Ann", code=0)
     error = mollia(folder, "export", "labels", "-p", "p", "--where", "autor=Ann", code=2)
     assert "no item has a column 'autor'" in error
 

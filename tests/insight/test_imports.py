@@ -155,7 +155,7 @@ def test_on_the_command_line(observed: Project, tmp_path: Path) -> None:
     assert status == 0
     assert lines[-4:] == [
         "moved 1 text from pool to test",
-        "1 test texts are in the seed set but for case, spaces, punctuation or markup: scores on them are too good;"
+        "1 test text in the seed set too, but for case, spaces, punctuation or markup: scores on them are too good;"
         " mollia duplicates shows them",
         "the classifiers of run main, round 0, have learned from them or were chosen by them",
         "a run with another name starts without that: mollia run --run NAME",

@@ -352,11 +352,11 @@ def test_the_command_says_what_is_touched_and_asks(used: Path) -> None:
     runner = CliRunner()
     refused = runner.invoke(app, ["labels", "merge", "grey", "red", "-p", str(used)])
     assert isinstance(refused.exception, RefusedError)  # nobody can be asked
-    assert "200 verdicts are no longer the current ones" in refused.stderr
+    assert "no longer current: 200 verdicts" in refused.stderr
     done = runner.invoke(app, ["labels", "merge", "grey", "red", "-p", str(used), "--yes", "--json"])
     assert done.exception is None, done.output
     assert "'grey' becomes 'red'" in done.stderr
-    assert "200 verdicts are no longer the current ones" in done.stderr
+    assert "no longer current: 200 verdicts" in done.stderr
     assert json.loads(done.stdout)["labels"] == ["red", "green", "blue"]
     listed = runner.invoke(app, ["labels", "list", "-p", str(used)])
     assert [row["label"] for row in json.loads(listed.stdout)] == ["red", "green", "blue"]

@@ -26,6 +26,7 @@ NO_TABLE = {
 NO_STREAM = {
     *("models add path", "models add name"),
     *("init panel", "bench annotate model", "bench annotate limit", "panel add names", "panel remove names"),
+    *("select where", "review where", "export labels where"),
     *("round replay", "run replay", "estimate replay"),
 }
 

@@ -214,7 +214,7 @@ def test_too_few_seeds_are_read_without_and_it_is_said(undecided: Project, fake_
     settle_prompt(undecided)
     assert undecided.settings.annotate.shots == 6
     read = len({*fake_llm.asked}.intersection(undecided.store.items.ids("pool")))
-    assert read >= before and f"; {read} texts of the pool were read without, and are read again" in said[-1]
+    assert read >= before and f"; {read} texts of the pool, read without, will be read again" in said[-1]
     open_run(undecided, "a")
     assert said[-2] == "run a was opened with annotate.shots 0, not 6: its next rounds will differ from those it has"
 

@@ -37,6 +37,9 @@ class Attentive:
     def predict_proba(self, texts: list[str], *_: Any) -> FloatArray:
         return np.tile(np.eye(LABELS)[0], (len(texts), 1))
 
+    def longer(self, texts: list[str]) -> int:
+        return 0
+
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True)
 

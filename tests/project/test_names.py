@@ -51,7 +51,7 @@ def test_a_model_that_is_not_here_is_refused_where_it_is_needed_before_a_trainin
     edit(project.root, "fake-llm.gguf", gone.name)
     said: list[str] = []
     with Project.open(project.root, said.append) as opened:
-        assert not said and next_step(status(opened)) == f"mollia models pull {gone}"
+        assert not said and next_step(status(opened)).startswith(f"mend mollia.toml: there is no model {str(gone)!r}")
         run, config = open_run(opened, rounds=1)
         monkeypatch.setattr("mollia_cli.loop.round.train_learner", lambda *_: pytest.fail("trained"))
         with pytest.raises(NotFoundError, match=r"gone\.gguf"):
