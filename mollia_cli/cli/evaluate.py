@@ -11,6 +11,7 @@ from mollia_cli.cli.common import (
     emit_list,
     limit_option,
     open_project,
+    talk,
 )
 from mollia_cli.domain.items import check_split
 
@@ -29,14 +30,18 @@ def evaluate(
     panel's encoders, and what the gold labels are worth alone, a linear head on the project's encoder. Where the
     project's verdicts are no better than that, it says so. An aggregator is cross-fitted on items whose labels
     it learns from; of the seed items, those are taken that were drawn at random or imported. Annotates what is
-    missing.
+    missing. Where several people have labelled the same items, it says how far they agree.
 
     Example: mollia evaluate --split test
     """
+    from mollia_cli.insight.corrections import people_agreement
     from mollia_cli.insight.evaluate import evaluate_panel
+    from mollia_cli.reports.people import agreement_lines
 
     check_split(split)
     with open_project(project, threads) as opened:
-        rows = evaluate_panel(opened, split, limit)
+        rows, people = evaluate_panel(opened, split, limit), people_agreement(opened)
     columns = ["kind", "name", "items", "accuracy", "lower", "upper", "macro_f1"]
     emit_list((asdict(row) for row in rows), columns, as_json)
+    for line in agreement_lines(people):
+        talk(line)

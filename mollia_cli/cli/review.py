@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from mollia_cli.insight.review import Review
 
 WhoOption = Annotated[str, typer.Option("--who", help="Whose decisions these are. Default: your user name.")]
+OverlapOption = Annotated[
+    int, typer.Option(help="Begin with the first so many items that others have labelled, their labels unseen.", min=0)
+]
 PlainOption = Annotated[
     bool,
     typer.Option("--plain", help="Line by line: answers on stdin, questions on stderr, decisions as JSON on stdout."),
@@ -50,6 +53,10 @@ def review(
     ] = None,
     limit: Annotated[int, limit_option("At most so many items; 0 for all.")] = 100,
     where: WhereOption = None,
+    overlap: OverlapOption = 0,
+    disagreements: Annotated[
+        bool, typer.Option("--disagreements", help="Only items that people disagree on: what you say there holds.")
+    ] = False,
     run: RunOption = "",
     who: WhoOption = "",
     plain: PlainOption = False,
@@ -64,18 +71,28 @@ def review(
     label; ? shows all keys, the labels' descriptions, and the guidelines if the project's folder has
     a guidelines.md. Every decision is stored at once, with who made it and when. Labels override
     verdicts and go into the next fit; `mollia run` learns from them and says what they changed.
+    Where several people have labelled an item, what most of them say holds; without a majority it counts as
+    unlabelled until somebody settles it with --disagreements. `mollia report panel` says how far people agree.
 
     Example: mollia review --below 0.7
     """
-    from mollia_cli.insight.review import open_review
+    from mollia_cli.insight.review import DOUBT, open_disagreements, open_review
 
+    given = {"--strategy": strategy != DOUBT, "--below": below is not None, "--overlap": bool(overlap)}
+    for option in (name for name in given if disagreements and given[name]):
+        excluded("--disagreements", option, "it shows all that people disagree on, in the order of their answers")
     _check_form(plain, web, port)
     with open_project(project, threads) as opened:
-        _show(open_review(opened, strategy, below, limit, run, who, where or ()), plain, web, port)
+        if disagreements:
+            sitting = open_disagreements(opened, run, who, where or ())
+        else:
+            sitting = open_review(opened, strategy, below, limit, run, who, where or (), overlap)
+        _show(sitting, plain, web, port)
 
 
 def label(
     seed: Annotated[int, typer.Option("--seed", help="Go on until the project has so many seed labels.", min=1)] = 50,
+    overlap: OverlapOption = 0,
     who: WhoOption = "",
     plain: PlainOption = False,
     web: WebOption = False,
@@ -88,6 +105,9 @@ def label(
     of the LLMs' observations, if they have read the pool (mollia annotate --split pool), else random, too.
     What machines think of them is not shown.
     Stopped and started again, it goes on where it was.
+    Several people: each with an own --who. --overlap 20 puts the first 20 items that others have labelled before you,
+    too, without their labels; `mollia report panel` says how far you agree, and `mollia review --disagreements` settles
+    the rest.
 
     Example: mollia label --seed 50
     """
@@ -95,7 +115,7 @@ def label(
 
     _check_form(plain, web, port)
     with open_project(project) as opened:
-        _show(open_labelling(opened, seed, who), plain, web, port)
+        _show(open_labelling(opened, seed, who, overlap), plain, web, port)
 
 
 def _check_form(plain: bool, web: bool, port: int | None) -> None:
@@ -112,7 +132,10 @@ def _check_form(plain: bool, web: bool, port: int | None) -> None:
 
 def _show(sitting: "Review", plain: bool, web: bool, port: int | None) -> None:
     if not sitting.queue:
-        talk("there is nothing to review: nobody is in doubt here (--below, --strategy and --limit say what is shown)")
+        nothing = "nobody is in doubt here (--below, --strategy and --limit say what is shown)"
+        if sitting.adjudicates:
+            nothing = "people agree on every item that several of them have decided on"
+        talk(f"there is nothing to review: {nothing}")
         return
     interrupted = False
     if plain:
@@ -143,6 +166,8 @@ def _sum_up(sitting: "Review") -> None:
     talk(f"stored: {labels}, {acts['ignore']} ignored, {notes}, by {sitting.who}")
     if judged:
         talk(f"{against} of {judged} labels contradict the verdict")
+    if not sitting.adjudicates and (n := sitting.disagreements):
+        talk(f"people disagree on {count(n, 'item')} of these now: mollia review --disagreements")
     if acts["label"]:
         alone = "" if sitting.seed else "; for verdicts alone: mollia aggregate"
         talk(f"next: mollia run (learns from these labels){alone}")

@@ -108,6 +108,8 @@ class PlainReview:
             record["label"] = names[decision.label]
         if decision.verdict is not None:
             record |= {"verdict": names[decision.verdict], "confidence": decision.confidence}
+        if decision.adjudicates:
+            record["adjudicates"] = True
         return record | ({"note": decision.note} if decision.note else {})
 
     def _refuse(self, problem: str) -> None:

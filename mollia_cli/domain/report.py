@@ -6,6 +6,7 @@ None stands for what cannot be known. Shares and probabilities go from 0 to 1; i
 from dataclasses import dataclass
 
 from mollia_cli.domain.memory import megabytes
+from mollia_cli.domain.people import Corrections
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,53 +15,6 @@ class Missing:
 
     message: str
     hint: str
-
-
-@dataclass(frozen=True, slots=True)
-class ThresholdCheck:
-    """Verdicts from ``confidence`` on should reach the precision ``target``: what people's labels show.
-
-    ``reviewed``: such items, drawn at random, that people labelled; ``precision``: the verdicts' on these.
-    """
-
-    target: float
-    confidence: float
-    reviewed: int
-    precision: float | None
-    lower: float | None
-    upper: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class LabelEffect:
-    """Accuracy of verdicts on ``items`` with a known true label, as people's labels changed it.
-
-    before: of the verdicts; with_labels: with people's in their place; after: of a newer aggregation, None without one.
-    """
-
-    items: int
-    before: float
-    with_labels: float
-    after: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Corrections:
-    """How many labels people gave (``by``: annotator -> how many), how often against the verdict, and their effect.
-
-    ``seed``: labels of seed items. ``reviewed``: labelled items that had a verdict; ``contradicted``: those of them
-    whose label is another. ``threshold`` and ``accuracy`` are None where they cannot be known.
-    """
-
-    labels: int
-    by: dict[str, int]
-    seed: int
-    ignored: int
-    notes: int
-    reviewed: int
-    contradicted: int
-    threshold: ThresholdCheck | None
-    accuracy: LabelEffect | None
 
 
 @dataclass(frozen=True, slots=True)

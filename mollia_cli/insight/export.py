@@ -2,14 +2,16 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TextIO
 
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.domain.files import new_file, new_folder
 from mollia_cli.domain.items import Item
+from mollia_cli.insight.corrections import promised_from
 from mollia_cli.project.context import Project
 from mollia_cli.project.fields import where
 from mollia_cli.store.items import chunks
@@ -24,14 +26,16 @@ def labelled_rows(
 ) -> Iterator[dict[str, Any]]:
     """Every labelled item: seeds first, then the pool: people's labels, else the last aggregation's verdicts.
 
-    Each row has id, text, label, confidence, source ("gold", "human" or the aggregator's name) and negatives, and then
-    the other columns of the imported files, None where the item has none.
+    Each row has id, text, label, confidence, source ("gold", "human" or the aggregator's name), who (the people whose
+    label it is, with commas; "" for other labels) and negatives, and then the other columns of the imported files, None
+    where the item has none.
     ``synthetic``: texts that LLMs wrote come last, with the source "synthetic". ``conditions``: only items that meet
     them, see project/fields.py.
     """
     names, labelled = project.labels.names, project.store.decisions.labels()
+    whose = project.store.decisions.whose()
     wanted, columns = where(project, conditions), _columns(project)
-    for row in _gold_rows(project, "seed", columns, labelled):
+    for row in _gold_rows(project, "seed", columns, whose):
         if wanted is None or row["id"] in wanted:
             yield row
     fit = project.store.verdicts.latest_fit()
@@ -42,12 +46,12 @@ def labelled_rows(
         for item in project.store.items.get(ids):
             verdict = verdicts.get(item.id)
             if item.id in labelled:
-                yield _row(item, columns, names[labelled[item.id]], 1.0, "human", [])
+                yield _row(item, columns, names[labelled[item.id]], 1.0, "human", whose[item.id])
             elif fit is not None and verdict is not None:
                 negatives = [names[k] for k in verdict.negatives]
-                yield _row(item, columns, names[verdict.label], verdict.confidence, fit.aggregator, negatives)
+                yield _row(item, columns, names[verdict.label], verdict.confidence, fit.aggregator, "", negatives)
     for text in project.store.synthetic.all() if synthetic and wanted is None else ():
-        yield _row(Item(text.id, text.text), columns, names[text.label], 1.0, "synthetic", [])
+        yield _row(Item(text.id, text.text), columns, names[text.label], 1.0, "synthetic")
 
 
 def _columns(project: Project) -> dict[str, str]:
@@ -115,6 +119,11 @@ def format_of(out: Path) -> str:
     return WRITERS.check(out.suffix.lower().lstrip(".") or "csv")
 
 
+def is_binary(file_format: str) -> bool:
+    """The format is no text, so that a terminal cannot show it."""
+    return file_format in BINARY
+
+
 def export_labels(
     project: Project,
     out: Path | TextIO,
@@ -122,11 +131,37 @@ def export_labels(
     raw: bool = False,
     synthetic: bool = False,
     conditions: Sequence[str] = (),
+    least: float = 0.0,
+    unpromised: float | None = None,
 ) -> int:
-    """Write ``labelled_rows`` in one of the output formats; ``raw``: see writers/csv.py. Returns how many."""
+    """Write ``labelled_rows`` in one of the output formats; ``raw``: see writers/csv.py. Returns how many.
+
+    least: only labels of that confidence or above. unpromised: only the verdicts that need a person for this precision
+    (``needing_review``).
+    """
     say_whose(project)
-    rows = labelled_rows(project, synthetic, conditions)
+    rows: Iterable[Row] = (row for row in labelled_rows(project, synthetic, conditions) if row["confidence"] >= least)
+    if unpromised is not None:
+        rows = needing_review(project, rows, unpromised)
     return write_rows(rows, out, file_format, target_of(project, raw))
+
+
+def needing_review(project: Project, rows: Iterable[Row], precision: float) -> Iterator[Row]:
+    """The verdicts below the confidence from which on the precision is promised, and those that people disagree on.
+
+    Where the seeds can promise no such confidence, that is every verdict.
+    """
+    fit = project.store.verdicts.latest_fit()
+    promised = None if fit is None else promised_from(fit, precision)
+    if promised is None:
+        project.say(f"the seeds promise no precision of {precision:.4g}: every verdict needs review")
+    else:
+        project.say(f"a precision of {precision:.4g} is promised from confidence {promised:.3f} on")
+    disputed = set(project.store.decisions.disagreements())
+    for row in rows:
+        known = fit is None or row["source"] != fit.aggregator
+        if not known and (promised is None or row["confidence"] < promised or row["id"] in disputed):
+            yield row
 
 
 def export_dataset(project: Project, out: Path, file_format: str = "jsonl") -> dict[str, int]:
@@ -168,13 +203,13 @@ def _counted(rows: Iterable[dict[str, Any]], sources: Counter[str]) -> Iterator[
 
 
 def _gold_rows(
-    project: Project, split: str, columns: Mapping[str, str], by_people: Container[str] = ()
+    project: Project, split: str, columns: Mapping[str, str], whose: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[dict[str, Any]]:
-    """The labelled items of a split; the labels of those in ``by_people`` are people's."""
+    """The labelled items of a split; ``whose``: by item id, the people whose label it is."""
     for item in project.store.items.in_split(split, labelled=True):
         assert item.label is not None
-        source = "human" if item.id in by_people else "gold"
-        yield _row(item, columns, project.labels.names[item.label], 1.0, source, [])
+        source = "human" if item.id in whose else "gold"
+        yield _row(item, columns, project.labels.names[item.label], 1.0, source, whose.get(item.id, ""))
 
 
 @contextmanager
@@ -188,7 +223,13 @@ def _new_folder(out: Path) -> Iterator[Path]:
 
 
 def _row(
-    item: Item, columns: Mapping[str, str], label: str, confidence: float, source: str, negatives: list[str]
+    item: Item,
+    columns: Mapping[str, str],
+    label: str,
+    confidence: float,
+    source: str,
+    who: str = "",
+    negatives: Sequence[str] = (),
 ) -> dict[str, Any]:
     return {
         "id": item.id,
@@ -196,7 +237,8 @@ def _row(
         "label": label,
         "confidence": round(confidence, 6),
         "source": source,
-        "negatives": negatives,
+        "who": who,
+        "negatives": list(negatives),
         **{called: item.fields.get(name) for name, called in columns.items()},
     }
 

@@ -130,7 +130,7 @@ def _change_rows(project: Project, change: Change) -> None:
     if change.kind == "rename":
         sets.rename(change.label, change.to)
     elif change.kind == "merge":
-        sets.merge(change.label, change.to)
+        sets.merge(change.label, change.to, project.store.decisions)
     elif change.kind == "remove":
         sets.remove(change.label, project.store.decisions)
     else:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mollia_cli import models
 from mollia_cli.domain.members import ENCODER, LLAMA, MemberSpec
-from mollia_cli.domain.report import Corrections
+from mollia_cli.domain.people import Corrections
 from mollia_cli.insight.corrections import corrections
 from mollia_cli.loop.answers import new_labels
 from mollia_cli.project.context import Project

@@ -40,7 +40,7 @@ def select(
         raise InputError(f"cannot select {count(n, 'item')}", "give a number above 0: -n 50")
     run = current_run(project, run_name)
     taken = {selection.item_id for selection in project.store.runs.selections(run)}
-    taken.update(project.store.decisions.labels())
+    taken.update(project.store.decisions.labels(), project.store.decisions.disagreements())
     wanted = where(project, conditions)
     candidates = [
         item_id

@@ -16,7 +16,7 @@ _VERB = "labels"
 
 @dataclass(frozen=True, slots=True)
 class Uses:
-    """What names one label: items by split, people's standing decisions, synthetic texts, the current verdicts."""
+    """What names one label: items by split, what people have each decided, synthetic texts, the current verdicts."""
 
     items: Mapping[str, int]
     decisions: int
@@ -91,7 +91,10 @@ class LabelSets:
         query = "SELECT label, split, count(*) FROM items WHERE label IS NOT NULL GROUP BY label, split"
         for label, split, count in self._db.execute(query):
             items.setdefault(label, {})[split] = count
-        decisions = self._counted("standing_decisions WHERE label IS NOT NULL")
+        decisions = self._counted(
+            "decisions WHERE label IS NOT NULL"
+            " AND id IN (SELECT id FROM own_decisions UNION SELECT id FROM standing_decisions)"
+        )
         synthetic, verdicts = self._counted("synthetic"), self._counted("current_verdicts")
         return {
             name: Uses(items.get(name, {}), decisions.get(name, 0), synthetic.get(name, 0), verdicts.get(name, 0))
@@ -128,9 +131,15 @@ class LabelSets:
             self._db.conn.executemany("UPDATE verdicts SET negatives = ? WHERE fit = ? AND item = ?", renamed)
             self._db.execute("UPDATE verdicts SET label = ? WHERE label = ?", [new, old])
 
-    def merge(self, old: str, into: str) -> None:
-        """Give what people and files say is ``old`` the label ``into``; no verdict stays the current one."""
+    def merge(self, old: str, into: str, decisions: DecisionStore) -> None:
+        """Give what people and files say is ``old`` the label ``into``; no verdict stays the current one.
+
+        Where other decisions hold then, as people agree now or no longer do, the items' splits follow.
+        """
+        before = {item: (act, into if name == old else name) for item, (act, name) in self._standing().items()}
         self._replace(old, into)
+        for item in sorted({item for item, _ in before.items() ^ self._standing().items()}):
+            decisions.settle(item)
         self.outdate_verdicts()
 
     def remove(self, old: str, decisions: DecisionStore) -> None:
@@ -177,6 +186,11 @@ class LabelSets:
                 for name in names:
                     self._db.execute(f"UPDATE {table} SET {name} = ? WHERE {name} = ?", [new, old])
 
+    def _standing(self) -> dict[str, tuple[str, str | None]]:
+        """By item id: the act and the label that hold."""
+        rows = self._db.execute("SELECT item, act, label FROM standing_decisions")
+        return {item: (act, label) for item, act, label in rows}
+
     def _keys(self, table: str, where: str, parameters: Sequence[str]) -> list[Key]:
         query = f"SELECT {', '.join(KEYS[table])} FROM {table} WHERE {where}"
         return self._db.execute(query, list(parameters)).fetchall()
@@ -188,7 +202,7 @@ class LabelSets:
         """How many items have a label, as it came or from people."""
         query = (
             "SELECT count(*) FROM (SELECT id FROM items WHERE label = ?1"
-            " UNION SELECT item FROM standing_decisions WHERE label = ?1"
+            " UNION SELECT item FROM decisions WHERE label = ?1 AND undone_at IS NULL"
             " UNION SELECT id FROM synthetic WHERE label = ?1)"
         )
         return int(self._db.execute(query, [name]).fetchone()[0])

@@ -8,7 +8,7 @@ from mollia_cli.writers.base import Row, Target, fields_of
 
 
 def write(rows: Iterable[Row], out: TextIO, target: Target) -> int:
-    """Write one JSON array of records, one a line: field ``text``, question ``label``, metadata ``source``
+    """Write one JSON array of records, one a line: field ``text``, question ``label``, metadata ``source``, ``who``
     and the imported columns.
 
     Every label is a suggestion with its confidence as score and its source as agent: responses
@@ -27,7 +27,7 @@ def _record(row: Row) -> dict[str, Any]:
     return {
         "id": row["id"],
         "fields": {"text": row["text"]},
-        "metadata": {"source": row["source"], **fields_of(row)},
+        "metadata": {**{name: row[name] for name in ("source", "who") if row[name]}, **fields_of(row)},
         "suggestions": {"label": suggestion},
         "responses": {},
         "vectors": {},

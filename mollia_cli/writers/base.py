@@ -9,7 +9,7 @@ Row = Mapping[str, Any]
 
 
 # The columns of `mollia export labels` that are mollia's; what else a row has was imported with the text.
-OWN = ("id", "text", "label", "confidence", "source", "negatives")
+OWN = ("id", "text", "label", "confidence", "source", "who", "negatives")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Writer(Protocol):
     """What every format's file has as ``write``; returns how many rows it wrote.
 
     ``out`` takes text, or bytes for the formats in ``writers.BINARY``. The formats of other tools
-    (argilla, prodigy) need rows as ``mollia export labels`` makes them.
+    (argilla, label_studio, prodigy, spacy) need rows as ``mollia export labels`` makes them.
     """
 
     def __call__(self, rows: Iterable[Row], out: Any, target: Target) -> int: ...

@@ -6,7 +6,10 @@ from types import MappingProxyType
 
 from mollia_cli.domain.labels import LabelSet
 
-_FEATURES = {"id": "string", "text": "string", "label": "", "confidence": "float64", "source": "string"}
+_FEATURES = {
+    **{"id": "string", "text": "string", "label": "", "confidence": "float64", "source": "string"},
+    "who": "string",
+}
 
 
 _KINDS = {"integer": "int64", "real": "float64", "boolean": "bool"}
@@ -37,7 +40,8 @@ def dataset_card(
         f"# {noun.capitalize()}s with labels\n\n"
         "Exported by mollia. `source` says who labelled a row: `gold` and `human` labels are people's; all others were"
         " made by that aggregator from the answers of local LLMs, with `confidence` as the calibrated"
-        " probability that they are correct. `negatives` are labels that the panel rules out.\n\n"
+        " probability that they are correct. `who` names the people of human labels. `negatives` are labels that"
+        " the panel rules out.\n\n"
         f"| split | source | rows |\n|---|---|---|\n{rows}\n"
         f"Labels:\n\n{described}"
     )

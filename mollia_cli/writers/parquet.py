@@ -10,6 +10,7 @@ from mollia_cli.writers.base import Row, Target, as_typed
 _ROWS = 1024  # held in memory at a time
 _COLUMNS = {
     **{"id": "string", "text": "string", "label": "string", "confidence": "double", "source": "string"},
+    "who": "string",
     "negatives": "list of strings",
 }
 

@@ -31,5 +31,8 @@ def _task(row: Row, options: list[dict[str, str]]) -> dict[str, Any]:
         **({"answer": "accept"} if row["source"] in _CERTAIN else {}),
         "config": {"choice_style": "single"},
         "_view_id": "choice",
-        "meta": {"id": row["id"], "source": row["source"], "confidence": row["confidence"], **fields_of(row)},
+        "meta": {
+            **{name: row[name] for name in ("id", "source", "who", "confidence") if row[name] != ""},
+            **fields_of(row),
+        },
     }

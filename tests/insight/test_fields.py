@@ -12,7 +12,7 @@ import pytest
 from mollia_cli.domain.decisions import LABEL, Decision
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.insight.export import export_dataset, export_labels, labelled_rows
-from mollia_cli.insight.review import open_review
+from mollia_cli.insight.review import open_disagreements, open_review
 from mollia_cli.insight.sql import ask
 from mollia_cli.insight.verify import verify
 from mollia_cli.loop.select import select
@@ -58,7 +58,7 @@ def test_they_are_kept_with_the_item_and_journalled(filled: Project) -> None:
 
 def test_every_row_of_an_export_has_them(filled: Project) -> None:
     rows = {row["text"]: row for row in labelled_rows(filled)}
-    own = ["id", "text", "label", "confidence", "source", "negatives"]
+    own = ["id", "text", "label", "confidence", "source", "who", "negatives"]
     for text, fields in IMPORTED.items():
         assert {name: rows[text][name] for name in rows[text] if name not in own} == fields
         assert rows[text]["source"] == "gold"
@@ -92,6 +92,23 @@ def test_prodigy_and_argilla_have_them_as_metadata(filled: Project) -> None:
     export_labels(filled, out, "argilla", conditions=["author=Ben"])
     [record] = json.loads(out.getvalue())
     assert record["metadata"] == {"source": "gold", **expected}
+
+
+def test_label_studio_has_them_beside_the_text(filled: Project) -> None:
+    out = io.StringIO()
+    export_labels(filled, out, "label_studio", conditions=["author=Ben"])
+    [task] = json.loads(out.getvalue())
+    assert (task["data"]["source"], task["data"]["imported_source"], task["data"]["year"]) == ("gold", "Post", 2026)
+
+
+def test_overlap_and_disagreements_are_of_some_items(filled: Project) -> None:
+    for item_id in ("pone", "ptwo", "psix"):
+        filled.store.decisions.add(Decision(item_id, LABEL, "ann", 0))
+    assert open_review(filled, "random", who="ben", conditions=["author=Ann"], overlap=2).queue == ["pone", "psix"]
+    for item_id in ("ptwo", "psix"):
+        filled.store.decisions.add(Decision(item_id, LABEL, "ben", 1))
+    assert open_disagreements(filled, who="cleo").queue == ["ptwo", "psix"]
+    assert open_disagreements(filled, who="cleo", conditions=["author=Ann"]).queue == ["psix"]
 
 
 @pytest.mark.parametrize("file_format", ["jsonl", "parquet"])

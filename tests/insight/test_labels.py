@@ -120,6 +120,49 @@ def test_merged_labels_are_one_and_the_verdicts_are_not_current(used: Path) -> N
         assert {row["source"] for row in labelled_rows(project)} == {"gold", "human"}
 
 
+def test_after_a_merge_of_labels_people_may_agree_or_disagree(used: Path) -> None:
+    with changing(used) as project:
+        decisions, items = project.store.decisions, project.store.items
+        for item, given in {"i110": (0, 3), "i111": (1, 1, 0, 3, 3), "i112": (1, 1, 0, 3)}.items():
+            for n, label in enumerate(given):
+                decisions.add(Decision(item, LABEL, f"p{n}", label, seed=True))
+        assert decisions.disagreements() == ["i110", "i111"] and "i112" in items.ids("seed")
+        assert {row.label: row.decisions for row in list_labels(project)} == {
+            "red": 4,
+            "green": 4,
+            "blue": 0,
+            "grey": 6,
+        }
+        change_labels(project, Change("merge", "grey", "red"))
+    with Project.open(used) as project:
+        assert project.store.decisions.disagreements() == ["i112"]
+        assert [(item.split, item.label) for item in project.store.items.get(["i110", "i111"])] == [("seed", 0)] * 2
+        assert "i112" in project.store.items.ids("pool")
+        assert project.store.verify().findings == []
+
+
+def test_a_removed_label_settles_what_people_disagree_on(used: Path) -> None:
+    with changing(used) as project:
+        for who, label in (("ann", 0), ("ben", 3)):
+            project.store.decisions.add(Decision("i110", LABEL, who, label, seed=True))
+        change_labels(project, Change("remove", "grey"))
+    with Project.open(used) as project:
+        assert project.store.decisions.disagreements() == []
+        assert [(item.split, item.label) for item in project.store.items.get(["i110"])] == [("seed", 0)]
+
+
+def test_a_label_that_people_disagree_on_is_missed_in_the_file(observed: Project) -> None:
+    root = observed.root
+    observed.store.close()
+    edit(root, 'grey = ""', 'grey = ""\nteal = ""')
+    with Project.open(root) as project:
+        for who, label in (("ann", 0), ("ben", 4)):
+            project.store.decisions.add(Decision("i110", LABEL, who, label))
+    edit(root, 'teal = ""\n', "")
+    with pytest.raises(InputError, match="label 'teal' of 1 item is no longer there"):
+        Project.open(root)
+
+
 def test_what_had_a_removed_label_has_none(used: Path) -> None:
     with changing(used) as project:
         had = project.store.items.profile("seed")[1]["grey"]

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
+from mollia_cli.domain.people import Corrections
 from mollia_cli.domain.report import (
     LLM,
     Agreement,
-    Corrections,
     Cost,
     Curve,
     DataCard,
@@ -34,7 +34,13 @@ SCRIPT = "<script>alert(1)</script><img src=http://evil.example/x.png onerror=al
 STEERING = "\x1b[31mred\x00 \u202egnirts\u2066 \ud800 & \"quoted\" 'too' ]]> --> {{ 7 * 7 }}"
 LABELS = ("</text><script>x", "a & b", "\u202ecba")
 PEOPLE = Corrections(
-    labels=1, by={SCRIPT: 1}, seed=0, ignored=0, notes=2, reviewed=1, contradicted=1, threshold=None, accuracy=None
+    **{"labels": 1, "by": {SCRIPT: 1}, "seed": 0, "ignored": 0, "notes": 2, "disagreements": 0},
+    agreement=None,
+    adjudicated={},
+    reviewed=1,
+    contradicted=1,
+    threshold=None,
+    accuracy=None,
 )
 NOTHING = Missing("nothing is here yet", "mollia import texts.csv --split pool")
 

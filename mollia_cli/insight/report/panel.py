@@ -18,12 +18,12 @@ from mollia_cli.aggregators.quality import (
 )
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.observations import IntArray, Panel
+from mollia_cli.domain.people import Corrections
 from mollia_cli.domain.printable import count
 from mollia_cli.domain.progress import step
 from mollia_cli.domain.report import (
     LLM,
     Agreement,
-    Corrections,
     EncoderValue,
     Measurement,
     Missing,

@@ -7,6 +7,7 @@ from mollia_cli.domain.report import LLM, Measurement, Missing, PanelQuality, Re
 from mollia_cli.reports.blocks import Advice, Block, Chart, Section, Table, Words
 from mollia_cli.reports.dots import Dot, DotRow, dots_chart
 from mollia_cli.reports.heatmap import Cell, Matrix, heatmap
+from mollia_cli.reports.people import agreement_lines
 from mollia_cli.reports.words import AGREEMENT_EXPLAINED, ends, interval, share
 
 ANSWERS = {
@@ -34,6 +35,7 @@ def panel(report: Report) -> Section:
     blocks.append(Table("What each LLM answers, and its cost", list(ANSWERS.values()), rows))
     if len(found.llms) > 1:
         blocks += [Words(_agreement(found)), kappa_chart(found)]
+    blocks += [Words(f"{line}.") for line in agreement_lines(report.overview.people.agreement)]
     return Section("panel", "The panel", blocks)
 
 
