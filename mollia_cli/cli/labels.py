@@ -92,7 +92,7 @@ def merge(
     """Make one label of two: what people and files called LABEL is INTO.
 
     Runs and verdicts are of another number of labels: runs go with their classifiers, verdicts are no
-    longer the current ones, and the LLMs have to read again. That is said before, and asked.
+    longer the current ones, and the LLMs have to read again. That is shown before, and asked.
 
     Example: mollia labels merge complaint billing
     """
@@ -112,7 +112,7 @@ def remove(
 
     Seed and validation items without a label go to the pool, people's decisions for it are taken back, texts
     that LLMs wrote for it go, and so do runs with their classifiers. Verdicts are no longer the current ones,
-    and the LLMs have to read again. That is said before, and asked.
+    and the LLMs have to read again. That is shown before, and asked.
 
     Example: mollia labels remove other
     """

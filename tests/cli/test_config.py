@@ -63,7 +63,7 @@ def test_an_unknown_key_has_a_suggestion(observed: Project) -> None:
 
 def curve(values: Sequence[float]) -> Curve:
     points = tuple(Point(n, 50 + 50 * n, (value,), value, 0.0, None) for n, value in enumerate(values))
-    return Curve("main", "distil", "random", "mixture", "panel", 1, "test_micro_f1", points)
+    return Curve("main", "distil", "random", "mixture", "panel", 1, "test_micro_f1", 100, points)
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
