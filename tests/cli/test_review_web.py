@@ -291,7 +291,7 @@ def test_in_a_real_browser_keys_label_and_tabs_share_the_sitting(observed: Proje
         assert stranger.open(own) == stranger.open(address) == 403
         program.send_signal(signal.SIGINT)
         _, said = program.communicate(timeout=60)
-        assert program.returncode == 0 and "stored: 3 labels, 0 ignored, 1 notes, by anna" in said
+        assert program.returncode == 0 and "stored: 3 labels, 0 ignored, 1 note, by anna" in said
         second.press("1")
         second.until("document.getElementById('said').textContent.startsWith('mollia has ended')")
     assert observed.store.decisions.labels() == {queue[0]: 2, queue[1]: 0, queue[2]: 3}
