@@ -106,12 +106,17 @@ def test_llms_that_stay_loaded_are_no_part_of_a_training(
 class Greedy:
     """A learner that takes so many MB while it trains."""
 
+    frozen = False
+
     def __init__(self, size: int) -> None:
         self._size = size
 
     def fit(self, *_: Any) -> FitReport:
         touched(self._size).close()
         return FitReport(1, 1, False, 0.0)
+
+    def longer(self, texts: list[str]) -> int:
+        return 0
 
     def predict_proba(self, texts: Sequence[str], *_: Any) -> Any:
         return np.ones((len(texts), 6))
