@@ -78,6 +78,8 @@ def annotate(
         else:
             wanted = read_ids(ids) if ids else next_items(opened)
             wanted = wanted[:limit] if limit else wanted
+        if ids:
+            opened.store.items.get(wanted)  # an id that nothing has is refused before an LLM reads anything
         order = split_names(cascade) if cascade else []
         only = [model] if model else []
         settle_prompt(opened, only=order or only)

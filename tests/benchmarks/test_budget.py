@@ -81,6 +81,7 @@ def run(script: Any, monkeypatch: pytest.MonkeyPatch, folder: Path, *more: str) 
     script.main()
 
 
+@pytest.mark.proof
 def test_the_script_measures_every_rule_and_goes_on_where_it_was(
     script: Any, monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -75,6 +75,7 @@ def check(drawn: Drawn, width: int) -> None:
         assert cell_len(line) <= width or line.split() == [line.strip()], (width, line)
 
 
+@pytest.mark.proof
 def test_every_command_s_tables_fit(
     make_project: Callable[..., Project],
     tmp_path: Path,

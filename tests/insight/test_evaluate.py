@@ -124,6 +124,7 @@ def mixed(observed: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[Calla
     return embed
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("telling", [True, False])
 def test_a_mixture_is_compared_with_itself_without_llms(
     mixed: Callable[[Callable[[Item], Any]], Project], linear: type[Remembering], telling: bool
