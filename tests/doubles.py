@@ -40,6 +40,8 @@ from mollia_cli.learners.base import (
     Learner,
     SignalArray,
 )
+from mollia_cli.loop.needed import fit_seeds
+from mollia_cli.project.context import Project
 
 Answer = str | BaseException
 
@@ -244,3 +246,17 @@ class TinyLearner(Learner):
 def _softmax(logits: FloatArray) -> FloatArray:
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def answers(project: Project, right: int) -> list[str]:
+    """An answer to each seed: its label for the first so many, else another one."""
+    names = project.labels.names
+    seeds = [item.label for item in fit_seeds(project) if item.label is not None]
+    return [names[label if row < right else (label + 1) % len(names)] for row, label in enumerate(seeds)]
+
+
+def heard(project: Project) -> list[str]:
+    """What the project says from now on."""
+    said: list[str] = []
+    project.say = said.append
+    return said

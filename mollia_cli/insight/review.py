@@ -15,7 +15,7 @@ from mollia_cli.domain.verdicts import Verdict
 from mollia_cli.insight.overlap import overlapping
 from mollia_cli.learners.base import Learner
 from mollia_cli.loop.aggregate import aggregate
-from mollia_cli.loop.select import rank
+from mollia_cli.loop.select import rank, undecided
 from mollia_cli.project.context import Project
 from mollia_cli.project.fields import where
 from mollia_cli.project.guidelines import read_guidelines
@@ -227,14 +227,9 @@ def open_review(
     other strategies what ``mollia select`` needs for them. overlap: ``overlapping`` ones come before them.
     """
     STRATEGIES.check(strategy)
-    decisions, wanted = project.store.decisions, where(project, conditions)
-    taken = {*decisions.labels(), *decisions.disagreements()}
+    wanted = where(project, conditions)
     again = overlapping(project, who, overlap, seed=False, wanted=wanted)
-    candidates = [
-        item_id
-        for item_id in project.store.items.ids("pool")
-        if item_id not in taken and (wanted is None or item_id in wanted)
-    ]
+    candidates = undecided(project, wanted)
     confidence = _confidences(project, needed=strategy == DOUBT or below is not None)
     if strategy == DOUBT or below is not None:
         bound = 2.0 if below is None else below

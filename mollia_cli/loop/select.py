@@ -1,6 +1,6 @@
 """``mollia select``: the items that the query strategy wants annotated next."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 
@@ -39,15 +39,16 @@ def select(
     if n < 1:
         raise InputError(f"cannot select {count(n, 'item')}", "give a number above 0: -n 50")
     run = current_run(project, run_name)
-    taken = {selection.item_id for selection in project.store.runs.selections(run)}
-    taken.update(project.store.decisions.labels(), project.store.decisions.disagreements())
-    wanted = where(project, conditions)
-    candidates = [
-        item_id
-        for item_id in project.store.items.ids("pool")
-        if item_id not in taken and (wanted is None or item_id in wanted)
-    ]
+    selected = {selection.item_id for selection in project.store.runs.selections(run)}
+    candidates = [item_id for item_id in undecided(project, where(project, conditions)) if item_id not in selected]
     return rank(project, strategy_name, candidates, n, run, pool_sample)
+
+
+def undecided(project: Project, wanted: Container[str] | None = None) -> list[str]:
+    """The pool items that people have neither labelled nor disagree on; ``wanted``: only of these."""
+    taken = {*project.store.decisions.labels(), *project.store.decisions.disagreements()}
+    pool = project.store.items.ids("pool")
+    return [item_id for item_id in pool if item_id not in taken and (wanted is None or item_id in wanted)]
 
 
 def rank(

@@ -25,7 +25,7 @@ from mollia_cli.project.context import Project
 from mollia_cli.project.learner import current_run
 from mollia_cli.project.members import PANEL, REPLAY, certain, labelling, recorded
 from mollia_cli.project.names import check_choices
-from mollia_cli.project.panel import panel_annotators
+from mollia_cli.project.panel import left_to_seeds, panel_annotators
 from mollia_cli.project.record import prompt_template, run_record, settings_record
 from mollia_cli.prompts import builtin_template
 from mollia_cli.strategies import STRATEGIES
@@ -51,7 +51,7 @@ def open_run(project: Project, name: str = "", *, paper: bool = False, **changes
     run, config = planned_run(project, name, paper=paper, **changes)
     record = run_record(project) if project.store.runs.config(run) is None else None
     if record and paper:
-        record["settings"]["annotate"] |= {key: PAPER["annotate"][key] for key in _open(project)}
+        record["settings"]["annotate"] |= {key: PAPER["annotate"][key] for key in left_to_seeds(project)}
     with project.hold(run):
         project.store.runs.put(run, config, record)
     for remark in _changed_since(project, run):
@@ -78,7 +78,7 @@ def settle_run(project: Project, run: str, config: RunConfig) -> bool:
     began = {} if record is None else record["settings"]["annotate"]
     pending = [key for key, value in UNDECIDED.items() if key in began and began[key] == value]
     if record is not None and pending and readers(seen, config.cascade):
-        present = asdict(project.settings.annotate) | {key: PAPER["annotate"][key] for key in _open(project)}
+        present = asdict(project.settings.annotate) | {key: PAPER["annotate"][key] for key in left_to_seeds(project)}
         record["settings"]["annotate"] |= {key: present[key] for key in pending}
         project.store.runs.put_record(run, record)
     return chosen
@@ -89,11 +89,6 @@ def began_without(project: Project, run: str) -> list[str]:
     record = project.store.runs.record(run)
     began = {} if record is None else record["settings"]["annotate"]
     return [key for key in UNDECIDED if key in began and began[key] == PAPER["annotate"][key]]
-
-
-def _open(project: Project) -> list[str]:
-    """The keys of ``[annotate]`` that ``mollia.toml`` leaves to the seeds; without a choice they are as the paper's."""
-    return [key for key, value in UNDECIDED.items() if getattr(project.settings.annotate, key) == value]
 
 
 def _changed_since(project: Project, run: str) -> Iterator[str]:

@@ -131,7 +131,6 @@ def read(
     begin = perf_counter()
     with step(project.progress, f"loading {annotator.name}"):
         annotator.load()
-    _warn_of_length(project, annotator, ids)
     work = _Reading(project, annotator, ids)
     for part in map(project.store.items.get, chunks(ids, _AT_ONCE)):
         for batch in annotator.annotate(part):
@@ -141,15 +140,21 @@ def read(
 
 
 class _Reading:
-    """The progress of an annotator: in texts, or of a model, which reads short ones first, in characters."""
+    """The progress of an annotator: in texts, or of a model, which reads short ones first, in characters.
+
+    Before it reads any, it is reported how many texts it cannot read as a whole.
+    """
 
     def __init__(self, project: Project, annotator: Annotator, ids: Sequence[str]) -> None:
         self._progress, self._what = project.progress, f"annotating with {annotator.name}"
-        self._sizes = dict.fromkeys(ids, 1)
         if annotator.size:
             self._what += " (characters)"
-            for part in map(project.store.items.get, chunks(ids, _AT_ONCE)):
-                self._sizes.update((item.id, len(item.text) + _ANSWER) for item in part)
+        self._sizes, longer = dict[str, int](), 0
+        for part in map(project.store.items.get, chunks(ids, _AT_ONCE)):
+            self._sizes |= {item.id: len(item.text) + _ANSWER if annotator.size else 1 for item in part}
+            longer += annotator.longer(part)
+        if longer:
+            _warn_of_length(project, annotator.name, longer, len(ids))
         self._done, self._total = 0, sum(self._sizes.values())
         self._progress(self._what, 0, self._total)
 
@@ -166,15 +171,13 @@ _READ = {
 }
 
 
-def _warn_of_length(project: Project, annotator: Annotator, ids: Sequence[str]) -> None:
-    """Say how many texts an LLM cannot read as a whole, and what is done about them, before it reads any."""
-    longer = sum(annotator.longer(part) for part in map(project.store.items.get, chunks(ids, _AT_ONCE)))
-    if longer:
-        project.say_once(
-            f"{annotator.name}: {longer} of {len(ids)} texts are longer than its context has room for:"
-            f" {_READ[project.settings.annotate.long]}; annotate.context = N in mollia.toml makes more room, where the"
-            " LLM and the memory have it"
-        )
+def _warn_of_length(project: Project, name: str, longer: int, of: int) -> None:
+    """Say how many texts an LLM cannot read as a whole, and what is done about them."""
+    project.say_once(
+        f"{name}: {longer} of {of} texts are longer than its context has room for:"
+        f" {_READ[project.settings.annotate.long]}; annotate.context = N in mollia.toml makes more room, where the"
+        " LLM and the memory have it"
+    )
 
 
 def _weighed(panel: Sequence[Annotator]) -> Sequence[Annotator]:

@@ -100,11 +100,12 @@ def examples_in_turn(project: Project) -> tuple[Shots, Shots]:
 
 def undecided(project: Project) -> list[str]:
     """The keys of ``[annotate]`` that are still to be chosen on the seeds; guidelines, where there are some."""
-    return [
-        key
-        for key, value in UNDECIDED.items()
-        if getattr(project.settings.annotate, key) == value and (key != "guidelines" or read_guidelines(project))
-    ]
+    return [key for key in left_to_seeds(project) if key != "guidelines" or read_guidelines(project)]
+
+
+def left_to_seeds(project: Project) -> list[str]:
+    """The keys of ``[annotate]`` that ``mollia.toml`` leaves to the seeds; without a choice they are as the paper's."""
+    return [key for key, value in UNDECIDED.items() if getattr(project.settings.annotate, key) == value]
 
 
 def panel_members(project: Project) -> tuple[MemberSpec, ...]:

@@ -20,6 +20,7 @@ _LAST = """
     WHERE c.import_id = ? AND c.id = (SELECT max(id) FROM item_changes WHERE item = c.item)
     AND NOT EXISTS (SELECT 1 FROM standing_decisions d WHERE d.item = c.item AND d.seed)
 """
+_PUT_BACK = f"{_LAST} AND c.item NOT IN ({_ADDED})"  # what it added is removed instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class ImportStore:
 
     def changed(self, number: int) -> list[str]:
         """The items that taking an import back would change, and not remove."""
-        return [row[0] for row in self._db.execute(f"{_LAST} AND c.item NOT IN ({_ADDED})", [number, number])]
+        return [row[0] for row in self._db.execute(_PUT_BACK, [number, number])]
 
     def change(self, items: Sequence[Item], verb: str, import_id: int | None = None) -> None:
         """Give items that are stored the split and the label that they have here, and keep what they had.
@@ -110,7 +111,7 @@ class ImportStore:
 
     def undo(self, number: int) -> None:
         """Remove what an import added, with all that was made of it, and put back what it changed."""
-        back = self._db.execute(f"{_LAST} AND c.item NOT IN ({_ADDED})", [number, number]).fetchall()
+        back = self._db.execute(_PUT_BACK, [number, number]).fetchall()
         with self._db.atomic():
             remove(self._db, rows_of(self._db, self.added(number)), UNDO)
             keys = self._db.execute("SELECT id FROM item_changes WHERE import_id = ?", [number]).fetchall()

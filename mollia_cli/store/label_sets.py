@@ -8,6 +8,7 @@ from sqlite_utils import Database
 
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.printable import count
 from mollia_cli.store.decisions import DecisionStore
 from mollia_cli.store.journal import KEYS, Journal, Key
 
@@ -51,7 +52,7 @@ class LabelSets:
         for name in gone:
             items = self._items_of(name)
             if items or dependent:
-                of = f"of {items} {'item' if items == 1 else 'items'}" if items else f"that {dependent} know"
+                of = f"of {count(items, 'item')}" if items else f"that {dependent} know"
                 raise InputError(
                     f"{source}: label {name!r} {of} is no longer there",
                     f"mollia labels rename {name!r} {new[0] if new else 'NEW'!r}, or mollia labels merge {name!r}"
@@ -89,8 +90,8 @@ class LabelSets:
         stored = self.current()
         items: dict[str, dict[str, int]] = {}
         query = "SELECT label, split, count(*) FROM items WHERE label IS NOT NULL GROUP BY label, split"
-        for label, split, count in self._db.execute(query):
-            items.setdefault(label, {})[split] = count
+        for label, split, n in self._db.execute(query):
+            items.setdefault(label, {})[split] = n
         decisions = self._counted(
             "decisions WHERE label IS NOT NULL"
             " AND id IN (SELECT id FROM own_decisions UNION SELECT id FROM standing_decisions)"
@@ -107,8 +108,8 @@ class LabelSets:
             "SELECT count(*), coalesce(sum(o.seconds), 0.0) FROM observations o"
             " JOIN annotators a ON a.key = o.annotator WHERE json_extract(a.identity, '$.labels') = ?"
         )
-        count, seconds = self._db.execute(query, [digest]).fetchone()
-        return int(count), float(seconds)
+        read, seconds = self._db.execute(query, [digest]).fetchone()
+        return int(read), float(seconds)
 
     def rename(self, old: str, new: str) -> None:
         """Call a label otherwise wherever it is named."""
@@ -211,4 +212,4 @@ class LabelSets:
         """What is of the current label set and cannot be of another one, for people; "" for nothing."""
         verdicts = self._db.execute("SELECT count(*) FROM current_verdicts").fetchone()[0]
         runs = self._db.execute("SELECT count(*) FROM runs").fetchone()[0]
-        return " and ".join(f"{count} {what}" for count, what in ((verdicts, "verdicts"), (runs, "runs")) if count)
+        return " and ".join(count(n, what) for n, what in ((verdicts, "verdict"), (runs, "run")) if n)

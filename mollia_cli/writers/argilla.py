@@ -1,10 +1,9 @@
 """Records of Argilla 2, as its ``dataset.records.from_json`` reads them."""
 
-import json
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from mollia_cli.writers.base import Row, Target, fields_of
+from mollia_cli.writers.base import Row, Target, fields_of, write_array
 
 
 def write(rows: Iterable[Row], out: TextIO, target: Target) -> int:
@@ -14,12 +13,7 @@ def write(rows: Iterable[Row], out: TextIO, target: Target) -> int:
     Every label is a suggestion with its confidence as score and its source as agent: responses
     belong to users of an Argilla server, whom a file cannot know.
     """
-    count = 0
-    for row in rows:
-        out.write(("[\n" if count == 0 else ",\n") + json.dumps(_record(row), ensure_ascii=False))
-        count += 1
-    out.write("\n]\n" if count else "[]\n")
-    return count
+    return write_array(rows, out, _record)
 
 
 def _record(row: Row) -> dict[str, Any]:

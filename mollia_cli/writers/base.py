@@ -1,9 +1,9 @@
 """The writer contract: rows in, a file's content out."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 Row = Mapping[str, Any]
 
@@ -32,6 +32,16 @@ class Writer(Protocol):
     """
 
     def __call__(self, rows: Iterable[Row], out: Any, target: Target) -> int: ...
+
+
+def write_array(rows: Iterable[Row], out: TextIO, made: Callable[[Row], Mapping[str, Any]]) -> int:
+    """One JSON array of what is ``made`` of each row, one a line; how many they are."""
+    count = 0
+    for row in rows:
+        out.write(("[\n" if count == 0 else ",\n") + json.dumps(made(row), ensure_ascii=False))
+        count += 1
+    out.write("\n]\n" if count else "[]\n")
+    return count
 
 
 def fields_of(row: Row) -> dict[str, Any]:

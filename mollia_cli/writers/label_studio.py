@@ -1,10 +1,9 @@
 """Tasks of Label Studio, as its import reads them, for a choice called ``label`` of a text called ``text``."""
 
-import json
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from mollia_cli.writers.base import Row, Target, fields_of
+from mollia_cli.writers.base import Row, Target, fields_of, write_array
 
 _CERTAIN = ("gold", "human")
 _ABOUT = ("id", "source", "who", "confidence")
@@ -17,12 +16,7 @@ def write(rows: Iterable[Row], out: TextIO, target: Target) -> int:
     confidence as score. Who labelled stands in the task's data: an annotation's user belongs to a server, which a file
     cannot know.
     """
-    count = 0
-    for row in rows:
-        out.write(("[\n" if count == 0 else ",\n") + json.dumps(_task(row), ensure_ascii=False))
-        count += 1
-    out.write("\n]\n" if count else "[]\n")
-    return count
+    return write_array(rows, out, _task)
 
 
 def _task(row: Row) -> dict[str, Any]:
