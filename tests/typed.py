@@ -26,6 +26,7 @@ def typed(folder: Path, *arguments: object, stdin: str = "") -> subprocess.Compl
         patch.setattr(sys, "argv", ["mollia", *words])
         for stream, double in (("stdin", given), ("stdout", out), ("stderr", err)):
             patch.setattr(sys, stream, double)
+        patch.setattr("mollia_cli.cli.main.guard", lambda: None)  # for it would stay, and other tests use sockets
         before = os.umask(0o022)
         try:
             with pytest.raises(SystemExit) as ended:

@@ -16,7 +16,6 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHOWN = re.compile(r"^\$ (.*mollia .*)$|`(mollia [^`]+)`", re.MULTILINE)
 UNFINISHED = re.compile(r"^Missing |requires an argument")  # where prose only names a command or an option
 PLACEHOLDER = "COMMAND"
-COMMAND: Any = typer.main.get_command(app)
 UsageError: Any = typer.BadParameter.__base__  # typer has its own click
 
 
@@ -38,7 +37,8 @@ def command_lines(page: Path) -> Iterator[tuple[list[str], bool]]:
 
 def check(words: list[str]) -> None:
     """Raise UsageError unless the command exists and takes these arguments and options."""
-    command, rest = COMMAND, words[1:]
+    command: Any = typer.main.get_command(app)
+    rest = words[1:]
     while rest and rest[0] in getattr(command, "commands", {}):
         command, rest = command.commands[rest[0]], rest[1:]
     if rest and not rest[0].startswith("-") and hasattr(command, "commands"):
