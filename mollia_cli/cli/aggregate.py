@@ -12,6 +12,7 @@ from mollia_cli.cli.common import (
     emit_json,
     emit_stream,
     excluded,
+    one_label_only,
     open_project,
     read_ids,
     split_names,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mollia_cli.aggregators.negatives import NegativeRule
     from mollia_cli.domain.verdicts import Verdict
     from mollia_cli.loop.aggregate import Aggregated
+    from mollia_cli.project.context import Project
 
 _COLUMNS = ["id", "label", "confidence", "negatives"]
 
@@ -59,6 +61,7 @@ def aggregate(
     A target precision is a promise about the pool that the seeds are a random sample of: at a confidence level of
     0.8, at most one seed set in five breaks it. Where the seeds are too few for it, that is an error that says how
     many more labels would do.
+    Where a text may have several labels, each record has those that apply, and every label's probability.
     With --cascade, a verdict is by the LLMs that have read the text; any that are still needed are asked.
 
     Example: mollia aggregate --target-precision 0.95 --json | jq -r 'select(.confident | not) | .id'
@@ -72,7 +75,12 @@ def aggregate(
         _cascade(project, split_names(cascade), threshold, wanted, aggregator, as_json)
         return
     level = LEVEL if confidence_level is None else confidence_level
-    with open_project(project) as opened:
+    with open_project(project, several=True) as opened:
+        if opened.settings.multilabel:
+            one_label_only("--target-precision", target_precision is not None)
+            one_label_only("--summary", summary)
+            _sets(opened, aggregator, wanted, as_json)
+            return
         done = aggregate_items(opened, aggregator, wanted, target_precision, level)
         names = opened.labels.names
     promised = done.threshold
@@ -85,6 +93,21 @@ def aggregate(
     else:
         emit_stream(records, [*_COLUMNS, *(["confident"] if promised else [])], as_json)
     _remark(done)
+
+
+def _sets(project: "Project", aggregator: str, ids: list[str] | None, as_json: bool) -> None:
+    from mollia_cli.insight.multilabel import set_record
+    from mollia_cli.loop.multilabel import aggregate_sets
+
+    found, fits = aggregate_sets(project, aggregator, ids)
+    names = project.labels.names
+    records = ({"id": item_id, **set_record(names, found, row)} for row, item_id in enumerate(found.ids))
+    emit_stream(records, ["id", "labels", "probabilities", "confidence"], as_json)
+    fit, each = fits[0].fit, found.labels.sum() / max(1, len(found.ids))
+    talk(
+        f"verdicts on {len(found.ids)} texts by {fit.aggregator} ({fit.seed_items} seed items, {fit.pool_items}"
+        f" unlabelled ones): {each:.2f} of {len(names)} labels a text"
+    )
 
 
 def _check(

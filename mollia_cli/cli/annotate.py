@@ -1,6 +1,6 @@
 """``mollia annotate``."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from mollia_cli.cli.common import (
     emit_stream,
     excluded,
     limit_option,
+    one_label_only,
     open_project,
     read_ids,
     split_names,
@@ -21,6 +22,9 @@ from mollia_cli.cli.common import (
 )
 from mollia_cli.cli.run_options import CascadeOption, ShotsOption, ThresholdOption, VotesOption
 from mollia_cli.domain.items import check_split
+
+if TYPE_CHECKING:
+    from mollia_cli.domain.questions import Question
 
 
 def annotate(
@@ -46,6 +50,7 @@ def annotate(
     the sample that the aggregator learns from, and what the current run has selected.
     --votes and --shots hold for this command; to keep them, set them in mollia.toml under [annotate],
     where -1 becomes the number of shots that is chosen.
+    Where a text may have several labels, they are asked of each whether it applies.
     With --cascade, each LLM reads the seed items, and of the others those that the LLMs before it leave
     in doubt; `mollia aggregate --cascade` with the same LLMs makes verdicts on all of them.
 
@@ -58,13 +63,19 @@ def annotate(
         excluded("--cascade", "--show-invalid", "the LLMs of a cascade read once")
     if ids and split:
         excluded("--split", f"the ids of {ids}", "each says which items are annotated")
+    from mollia_cli.domain.settings import AUTO
     from mollia_cli.loop.needed import next_items
     from mollia_cli.loop.shots import settle_shots
     from mollia_cli.project import observe as work
     from mollia_cli.project.labels import labelled_by_people
+    from mollia_cli.project.questions import by_question
 
-    with open_project(project, threads) as opened:
+    with open_project(project, threads, several=True) as opened:
         opened.use_annotation(votes=votes, shots=shots)
+        several = opened.settings.multilabel
+        if several:
+            one_label_only("--cascade", bool(cascade))
+            one_label_only("annotate.shots = -1", opened.settings.annotate.shots == AUTO)
         if split:
             check_split(split)
             wanted = opened.store.items.ids(split, limit=limit)
@@ -81,13 +92,16 @@ def annotate(
             done = ask(opened, order, opened.settings.run.threshold if threshold is None else threshold, wanted)
             members = check_order(opened, order)
             talk(stages_remark(done))
+            asked = [(opened, members)]
         else:
-            members = work.annotate(opened, wanted, only, show_invalid)
-        names = opened.labels.names
+            asked = [(seen, work.annotate(seen, wanted, only, show_invalid)) for seen in by_question(opened)]
+            members = asked[0][1]
+        names = asked[0][0].labels.names
 
-        def record(member: work.Member, seen: Any) -> dict[str, Any]:
+        def record(question: "Question | None", member: work.Member, seen: Any) -> dict[str, Any]:
             return {
                 "id": seen.item_id,
+                **({"question": question.label} if question else {}),
                 "model": member.name,
                 "log_probs": dict(zip(names, seen.log_probs.tolist(), strict=True)),
                 "votes": {name: round(v, 6) for name, v in zip(names, seen.votes.tolist(), strict=True)},
@@ -97,8 +111,20 @@ def annotate(
                 **({"truncated": True} if seen.truncated else {}),
             }
 
-        records = (record(member, seen) for member, seen in work.observations(opened, members, wanted))
-        columns = ["id", "model", "votes", "invalid", "mass", *(["answers"] if show_invalid else [])]
+        records = (
+            record(each.question, member, seen)
+            for each, them in asked
+            for member, seen in work.observations(each, them, wanted)
+        )
+        columns = [
+            "id",
+            *(["question"] if several else []),
+            "model",
+            "votes",
+            "invalid",
+            "mass",
+            *(["answers"] if show_invalid else []),
+        ]
         emit_stream(records, columns, as_json)
         new = opened.store.observations.count() - before
         which = f"{new} new observations" if new else "nothing new: all was observed before"

@@ -59,7 +59,7 @@ def labels(
     chosen = file_format or ("jsonl" if target is None else format_of(target))
     if raw and chosen != "csv":
         excluded("--raw", f"the format {chosen}", "apostrophes stand in CSV alone")
-    with open_project(project) as opened:
+    with open_project(project, several=True) as opened:
         if target is None:
             if chosen == "parquet" and sys.stdout.isatty():
                 raise RefusedError("Parquet is no text for a terminal", "mollia export labels -o labels.parquet")

@@ -40,6 +40,7 @@ def import_(
 
     Every valid row is imported; the others are reported with their line numbers.
     Labels of pool items are kept for evaluation only. A text that is there already is skipped.
+    Where a text may have several labels: name them with ; between, or as a list ["a", "b"]; [] for none.
 
     Example: mollia import questions.csv --split pool --text-column question
     """
@@ -47,7 +48,7 @@ def import_(
 
     check_split(split)
     source, called = source_of(file)
-    with open_project(project) as opened:
+    with open_project(project, several=True) as opened:
         report = ingest(
             opened,
             source,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import PaperOption, read_text, split_names, talk
+from mollia_cli.cli.common import PaperOption, excluded, read_text, split_names, talk
 from mollia_cli.domain.errors import InputError
 
 
@@ -34,6 +34,9 @@ def init(
     ] = "",
     random_seed: Annotated[int, typer.Option(help="The project's random seed.")] = 0,
     paper: PaperOption = False,
+    multilabel: Annotated[
+        bool, typer.Option("--multilabel", help="A text may have several of the labels, or none (docs/multilabel.md).")
+    ] = False,
 ) -> None:
     """Make a new project.
 
@@ -46,10 +49,12 @@ def init(
 
     if bool(labels) == bool(labels_from):
         raise InputError("give the labels once", "--labels a,b,c or --labels-from labels.csv")
+    if multilabel and paper:
+        excluded("--multilabel", "--paper", "in the paper a text has one label")
     label_set = (
         parse_label_file(read_text(labels_from), labels_from) if labels_from else parse_labels(split_names(labels))
     )
-    settings = new_settings(label_set, noun, task, split_names(panel), encoder, random_seed, paper)
+    settings = new_settings(label_set, noun, task, split_names(panel), encoder, random_seed, paper, multilabel)
     created = create(folder, settings, paper)
     talk(f"made a project in {created.root} with {len(label_set)} labels: {', '.join(label_set.names)}")
     names = ", ".join(member.name for member in settings.panel.members)

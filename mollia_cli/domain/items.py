@@ -12,13 +12,15 @@ SPLITS = ("pool", "seed", "validation", "test")
 class Item:
     """One text. ``label`` is the index of its known (gold) label, or None.
 
-    The label of a pool item is kept for evaluation and for the oracle only.
+    ``labels``: in a project with several labels the indices of all that apply, ascending, or None where they are not
+    known. The label of a pool item is kept for evaluation and for the oracle only.
     """
 
     id: str
     text: str
     split: str = "pool"
     label: int | None = None
+    labels: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

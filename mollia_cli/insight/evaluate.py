@@ -55,16 +55,9 @@ def evaluate_panel(
     what is missing. ``limit`` restricts it to the first so many items (0 = all). Of the seed items, those are measured
     on that are a random sample. Raises InputError where there are none.
     """
-    items = _sample(project) if split == "seed" else project.store.items.in_split(split, labelled=True)
-    items = items[:limit] if limit else items
-    if not items:
-        raise InputError(
-            f"no item of {split} can be measured on: it would need a known label"
-            f"{' and to be drawn at random' if split == 'seed' else ''}",
-            f"import some: mollia import FILE --split {split} --label-column NAME",
-        )
+    items = measured_on(project, split, limit)
     settle_shots(project)
-    found = _answers(project, items, aggregators, ())
+    found = answers(project, items, aggregators)
     run = current_run(project)
     if split == "test" and finished_rounds(project, run):
         record = best_round(project, run)
@@ -103,10 +96,12 @@ def score_panel(
     Where an aggregator learns from an item's label, its verdicts there are cross-fitted.
     ``unlabelled``: ids of more items whose observations (not labels) the aggregators learn from.
     """
-    return _scored(project, items, _answers(project, items, aggregators, unlabelled))
+    return _scored(project, items, answers(project, items, aggregators, unlabelled))
 
 
-def _answers(project: Project, items: Sequence[Item], aggregators: Sequence[str], unlabelled: Sequence[str]) -> Answers:
+def answers(
+    project: Project, items: Sequence[Item], aggregators: Sequence[str] = (), unlabelled: Sequence[str] = ()
+) -> Answers:
     """What ``score_panel`` measures."""
     ids = [item.id for item in items]
     members = annotate(project, list(dict.fromkeys([*needed_for_fit(project), *unlabelled, *ids])))
@@ -114,7 +109,7 @@ def _answers(project: Project, items: Sequence[Item], aggregators: Sequence[str]
     found = {("llm", member.name): panel.log_probs[:, column].argmax(axis=1) for column, member in enumerate(members)}
     learned = {item.id for item in fit_items(project)}.intersection(ids)
     if learned:
-        project.say(
+        project.say_once(
             f"aggregators that learn are cross-fitted on {len(learned)} of {len(ids)} items: they know the labels"
         )
     for name in aggregators or dict.fromkeys([*BASELINES, project.settings.aggregate.aggregator]):
@@ -127,11 +122,26 @@ def _answers(project: Project, items: Sequence[Item], aggregators: Sequence[str]
     return found
 
 
+def measured_on(project: Project, split: str, limit: int = 0) -> list[Item]:
+    """The labelled items of a split, of the seeds a random sample; the first ``limit`` of them (0: all).
+
+    Raises InputError where there are none.
+    """
+    items = _sample(project) if split == "seed" else project.store.items.in_split(split, labelled=True)
+    if not items:
+        raise InputError(
+            f"no item of {split} can be measured on: it would need a known label"
+            f"{' and to be drawn at random' if split == 'seed' else ''}",
+            f"import some: mollia import FILE --split {split} --label-column NAME",
+        )
+    return items[:limit] if limit else items
+
+
 def _sample(project: Project) -> list[Item]:
     """The seed items that can be measured on."""
     items = fit_seeds(project)
     ids = [item.id for item in items]
-    project.say(f"measured on {sample_words(project, ids)}")
+    project.say_once(f"measured on {sample_words(project, ids)}")
     return [items[row] for row in at_random(project, ids)]
 
 

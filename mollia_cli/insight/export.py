@@ -9,11 +9,14 @@ from typing import Any, TextIO
 
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.domain.files import new_file, new_folder
+from mollia_cli.insight.multilabel import labelled_sets
 from mollia_cli.project.context import Project
 from mollia_cli.store.items import chunks
 from mollia_cli.store.runs import Round
 from mollia_cli.writers import BINARY, WRITERS, Row, Target, Writer
 from mollia_cli.writers.dataset_card import dataset_card
+
+_OF_SETS = ("csv", "jsonl")  # formats whose rows may have any columns
 
 
 def labelled_rows(project: Project, synthetic: bool = False) -> Iterator[dict[str, Any]]:
@@ -85,9 +88,18 @@ def format_of(out: Path) -> str:
 def export_labels(
     project: Project, out: Path | TextIO, file_format: str = "", raw: bool = False, synthetic: bool = False
 ) -> int:
-    """Write ``labelled_rows`` in one of the output formats; ``raw``: see writers/csv.py. Returns how many."""
-    say_whose(project)
-    return write_rows(labelled_rows(project, synthetic), out, file_format, Target(project.labels.names, raw))
+    """Write ``labelled_rows`` in one of the output formats; ``raw``: see writers/csv.py. Returns how many.
+
+    Where a text may have several labels: ``labelled_sets``; InputError for a format that has one label.
+    """
+    target = Target(project.labels.names, raw)
+    if not project.settings.multilabel:
+        say_whose(project)
+        return write_rows(labelled_rows(project, synthetic), out, file_format, target)
+    chosen = file_format or (format_of(out) if isinstance(out, Path) else "csv")
+    if chosen not in _OF_SETS:
+        raise InputError(f"the format {chosen} is not for several labels yet", f"use one of: {', '.join(_OF_SETS)}")
+    return write_rows(labelled_sets(project), out, file_format, target)
 
 
 def export_dataset(project: Project, out: Path, file_format: str = "jsonl") -> dict[str, int]:

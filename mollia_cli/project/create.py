@@ -12,6 +12,7 @@ from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.files import write_private
 from mollia_cli.domain.labels import LabelSet, parse_labels
 from mollia_cli.domain.members import ENCODER, MemberSpec, parse_members
+from mollia_cli.domain.questions import ANSWERS
 from mollia_cli.domain.settings import SETTINGS_FILE, LearnerSettings, PanelSettings, Settings, by_paper
 from mollia_cli.project.members import check_members
 from mollia_cli.project.names import members as family_members
@@ -42,6 +43,7 @@ def new_settings(
     encoder: str = "",
     random_seed: int = 0,
     paper: bool = False,
+    multilabel: bool = False,
 ) -> Settings:
     """Settings of a new project; ``panel`` holds catalogue names, paths of GGUF files, and tables of other kinds.
 
@@ -54,7 +56,7 @@ def new_settings(
     if not paper and not any(spec.kind == ENCODER for spec in members):
         members += installed_encoders()
     check_members(members, "panel")
-    settings = Settings(labels, noun, task, random_seed, PanelSettings(members))
+    settings = Settings(labels, noun, task, random_seed, PanelSettings(members), multilabel=multilabel)
     if paper:
         settings = by_paper(settings)
     encoder = encoder or (settings.learner.encoder if paper else _default_encoder())
@@ -75,8 +77,12 @@ def create(root: Path, settings: Settings, paper: bool = False) -> Created:
     if (root / SETTINGS_FILE).exists():
         raise RefusedError(f"{root} already holds a mollia project", f"see it with `mollia status -p {root}`")
     labels = settings.labels
-    template = builtin_template("described" if any(labels.descriptions) and not paper else "paper")
-    render(template, labels, settings.noun, settings.task_sentence)
+    if settings.multilabel:
+        template = builtin_template("question")
+        render(template, ANSWERS, settings.noun, settings.task_sentence, asked=labels.names[0])
+    else:
+        template = builtin_template("described" if any(labels.descriptions) and not paper else "paper")
+        render(template, labels, settings.noun, settings.task_sentence)
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     Store(root, labels, create=True).close()
     write_private(root / PROMPT_FILE, template)

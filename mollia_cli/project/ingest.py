@@ -1,5 +1,6 @@
 """``mollia import``: texts from a file into the project."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item, content_id
 from mollia_cli.project.context import Project
 from mollia_cli.readers import Problem, Record, read
+from mollia_cli.store.items import Clash
 
 _BATCH = 2000
 _NEEDS_LABEL = ("seed", "validation")
@@ -58,6 +60,7 @@ def ingest(
         id_column=id_column,
         say=project.say,
         raw=raw,
+        several=project.settings.multilabel,
     )
     store = project.store
     with store.import_transaction():
@@ -105,41 +108,56 @@ def _new_items(project: Project, records: Iterable[Record | Problem], report: Im
             continue
         clash = project.store.items.clash(item.id, item.text)
         if clash is not None:
-            _settle(clash.id, clash.same_text, clash.split, clash.label, item, record.line, project, report)
+            _settle(clash, item, record.line, project, report)
             continue
         fresh_ids[item.id] = (digest, record.line)
         fresh_texts[digest] = record.line
         if item.label is not None:
             report.by_label[project.labels.names[item.label]] += 1
+        report.by_label.update(project.labels.names[k] for k in item.labels or ())
         yield item
 
 
-def _settle(
-    stored_id: str,
-    same_text: bool,
-    split: str,
-    label: int | None,
-    item: Item,
-    line: int,
-    project: Project,
-    report: ImportReport,
-) -> None:
+def _settle(clash: Clash, item: Item, line: int, project: Project, report: ImportReport) -> None:
     """A record whose text or id is in the project already: skip it, or say why it cannot be used."""
-    if not same_text:
+    there, here = _labelled(project, clash), _labelled(project, item)
+    if not clash.same_text:
         report.problems.append(Problem(line, f"id {item.id!r} is in the project with another text"))
-    elif label is not None and item.label is not None and label != item.label:
-        names = project.labels.names
+    elif there and here and there != here:
         report.problems.append(
-            Problem(
-                line, f"the text is item {stored_id} in {split}, labelled {names[label]!r}, here {names[item.label]!r}"
-            )
+            Problem(line, f"the text is item {clash.id} in {clash.split}, labelled {there}, here {here}")
         )
     else:
         report.duplicates += 1
 
 
+def _labelled(project: Project, known: Clash | Item) -> str:
+    """The label or labels in words; empty where none is known."""
+    names = project.labels.names
+    if known.labels is not None:
+        return ", ".join(repr(names[k]) for k in known.labels) or "with none of the labels"
+    return "" if known.label is None else repr(names[known.label])
+
+
 def _item(project: Project, record: Record, split: str) -> Item:
+    several = project.settings.multilabel
     if record.label is None and split in _NEEDS_LABEL:
-        raise InputError("no label", f"rows imported as {split} need one")
-    label = None if record.label is None else project.labels.index(record.label)
-    return Item(record.id or content_id(record.text), record.text, split, label)
+        none = "; [] says that none of the labels applies" if several else ""
+        raise InputError("no label", f"rows imported as {split} need one{none}")
+    own_id = record.id or content_id(record.text)
+    if record.label is None or not several:
+        return Item(own_id, record.text, split, None if record.label is None else project.labels.index(record.label))
+    return Item(own_id, record.text, split, labels=_set_of(project, record.label))
+
+
+def _set_of(project: Project, written: str) -> tuple[int, ...]:
+    """The labels of a cell, ascending: a JSON array of names, or names with ; between."""
+    names: list[str]
+    if written.startswith("["):
+        try:
+            names = [str(name) for name in json.loads(written)]
+        except json.JSONDecodeError as error:
+            raise InputError(f"labels {written[:60]!r} are no JSON array", 'write ["a", "b"], or a;b') from error
+    else:
+        names = [name.strip() for name in written.split(";") if name.strip()]
+    return tuple(sorted({project.labels.index(name) for name in names}))

@@ -29,7 +29,8 @@ def project_prompt(project: Project) -> Prompt:
     """The project's prompt, from its template file, with worked examples for each half of the items."""
     settings = project.settings
     template, path = read_template(project)
-    prompt = render(template, settings.labels, settings.noun, settings.task_sentence, str(path))
+    asked = project.question.words if project.question else ""
+    prompt = render(template, settings.labels, settings.noun, settings.task_sentence, str(path), asked)
     shots, others = worked_examples(project)
     return replace(prompt, shots=shots, others=others)
 

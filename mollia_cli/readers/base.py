@@ -1,5 +1,6 @@
 """The reader contract: a file's bytes in, one Record or Problem for each row out."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -51,7 +52,7 @@ class Columns:
 class Request:
     """What a caller asked for: the source's name in messages, the columns (None = guess), who hears of a guess.
 
-    ``raw``: CSV cells are taken as they are, see readers/csv.py.
+    ``raw``: CSV cells are taken as they are, see readers/csv.py. ``several``: a label may be a list, and becomes JSON.
     """
 
     name: str
@@ -60,6 +61,12 @@ class Request:
     id: str | None = None
     say: Callable[[str], None] | None = None
     raw: bool = False
+    several: bool = False
+
+    def label_of(self, value: Any) -> Any:
+        """A label's cell as ``record`` takes it."""
+        listed = self.several and isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
+        return json.dumps(value, ensure_ascii=False) if listed else value
 
     def columns(self, there: Sequence[str]) -> Columns:
         """The columns to read of those there are.

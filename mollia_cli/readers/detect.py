@@ -50,13 +50,15 @@ def read(
     id_column: str | None = None,
     say: Callable[[str], None] | None = None,
     raw: bool = False,
+    several: bool = False,
 ) -> Iterator[Record | Problem]:
     """The rows of a file, streaming; ``format`` None goes by the suffix, then by the first bytes.
 
-    name: how messages call the source. say: called with one sentence when columns were guessed. raw: see Request.
+    name: how messages call the source. say: called with one sentence when columns were guessed. raw, several: see
+    Request.
     Raises NotFoundError, or InputError for a file that cannot be read as a whole (encoding, columns).
     """
-    request = Request(name or str(source), text_column, label_column, id_column, say, raw)
+    request = Request(name or str(source), text_column, label_column, id_column, say, raw, several)
     if format is not None:
         FORMATS.check(format)
     elif isinstance(source, Path):

@@ -31,7 +31,7 @@ def read(blocks: Iterable[bytes], request: Request) -> Iterator[Record | Problem
         columns = columns or request.columns(list(row))
         if columns.text in row:
             label, own_id = (None if name is None else row.get(name) for name in (columns.label, columns.id))
-            yield record(row[columns.text], label, own_id, line, columns.text)
+            yield record(row[columns.text], request.label_of(label), own_id, line, columns.text)
         else:
             there = ", ".join(map(repr, row))[:200] or "nothing"
             yield Problem(line, f"the object has no {columns.text!r}; it has {there}")

@@ -36,15 +36,15 @@ def read(blocks: Iterable[bytes], request: Request) -> Iterator[Record | Problem
                 cells = {name: batch.column(name) for name in wanted}
                 for position in range(batch.num_rows):
                     row += 1
-                    yield _record(cells, columns, position, row)
+                    yield _record(cells, columns, position, row, request)
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:  # all three are Arrow's words for damage
             raise InputError(f"{request.name} cannot be read as Parquet: {str(error)[:200]}", "is it whole?") from None
 
 
-def _record(cells: dict[str, Any], columns: Columns, position: int, row: int) -> Record | Problem:
+def _record(cells: dict[str, Any], columns: Columns, position: int, row: int, request: Request) -> Record | Problem:
     names = (columns.text, columns.label, columns.id)
     try:
         text, label, own_id = (None if name is None else cells[name][position].as_py() for name in names)
     except UnicodeDecodeError as error:  # Arrow does not check the strings that it reads
         return Problem(row, f"byte 0x{error.object[error.start]:02X} in it is not UTF-8")
-    return record(text, label, own_id, row, columns.text)
+    return record(text, request.label_of(label), own_id, row, columns.text)

@@ -1,5 +1,6 @@
 """Items in the database."""
 
+import json
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import IntArray
+from mollia_cli.domain.questions import NO, YES, Question
 from mollia_cli.store.journal import Journal
 from mollia_cli.store.writing import now
 
@@ -30,14 +32,21 @@ class Clash:
     same_text: bool
     split: str
     label: int | None
+    labels: tuple[int, ...] | None
 
 
 class ItemStore:
-    """Reading and adding items; labels are stored by name."""
+    """Reading and adding items; labels are stored by name.
 
-    def __init__(self, db: Database, labels: LabelSet) -> None:
+    several: an item's known labels are a JSON array of names. asked: of these projects, the label that the items are
+    seen by: their ``label`` is then YES or NO.
+    """
+
+    def __init__(self, db: Database, labels: LabelSet, several: bool = False, asked: Question | None = None) -> None:
         self._db = db
         self._labels = labels
+        self._several = several
+        self._asked = asked
         self._journal = Journal(db)
 
     def clash(self, item_id: str, text: str) -> Clash | None:
@@ -46,15 +55,12 @@ class ItemStore:
         row = self._db.execute(
             "SELECT id, text_digest, split, label FROM items WHERE id = ? OR text_digest = ?", [item_id, digest]
         ).fetchone()
-        return None if row is None else Clash(row[0], row[1] == digest, row[2], self._index(row[3]))
+        return None if row is None else Clash(row[0], row[1] == digest, row[2], *self._known(row[3]))
 
     def add(self, items: Iterable[Item], source: str) -> int:
         """Insert items (their ids and texts must be new); the caller holds the transaction."""
         stamp = now()
-        rows = [
-            (i.id, i.text, digest_text(i.text), i.split, None if i.label is None else self._labels.names[i.label])
-            for i in items
-        ]
+        rows = [(i.id, i.text, digest_text(i.text), i.split, self._written(i)) for i in items]
         with self._journal.entry("import", {"items": [(row[0],) for row in rows]}):
             self._db.conn.executemany(
                 "INSERT INTO items (id, text, text_digest, split, label, source, imported_at)"
@@ -97,7 +103,8 @@ class ItemStore:
         for chunk in chunks(ids):
             marks = ",".join("?" * len(chunk))
             query = f"SELECT id, label FROM items WHERE label IS NOT NULL AND id IN ({marks})"
-            found |= {item_id: self._labels.index(label) for item_id, label in self._db.execute(query, chunk)}
+            known = ((item_id, self._known(stored)[0]) for item_id, stored in self._db.execute(query, chunk))
+            found |= {item_id: label for item_id, label in known if label is not None}
         return found
 
     def profile(self, split: str) -> tuple[IntArray, dict[str, int]]:
@@ -157,10 +164,22 @@ class ItemStore:
 
     def _read(self, query: str, parameters: Sequence[str]) -> Iterator[Item]:
         for item_id, text, split, label in self._db.execute(query, list(parameters)):
-            yield Item(item_id, text, split, self._index(label))
+            yield Item(item_id, text, split, *self._known(label))
 
-    def _index(self, label: str | None) -> int | None:
-        return None if label is None else self._labels.index(label)
+    def _known(self, stored: str | None) -> tuple[int | None, tuple[int, ...] | None]:
+        """``label`` and ``labels`` of an item."""
+        if stored is None:
+            return None, None
+        if not self._several:
+            return self._labels.index(stored), None
+        labels = tuple(sorted(map(self._labels.index, json.loads(stored))))
+        return None if self._asked is None else YES if self._asked.place in labels else NO, labels
+
+    def _written(self, item: Item) -> str | None:
+        names = self._labels.names
+        if self._several and item.labels is not None:
+            return json.dumps([names[k] for k in item.labels], ensure_ascii=False)
+        return None if item.label is None else names[item.label]
 
 
 def _found_all(ids: Sequence[str], found: Container[str]) -> None:

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
+from typing import Self
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.questions import ANSWERS, Question
 from mollia_cli.store.database import DATABASE_FILE, Say, create_database, open_database
 from mollia_cli.store.decisions import DecisionStore
 from mollia_cli.store.errors import LockedError
@@ -26,23 +29,40 @@ _IMPORT_CACHE = 64 << 10  # KiB, taken as they are needed
 class Store:
     """The open database of a project, one attribute for each group of tables; see ``open_database`` for ``say``.
 
-    Whatever SQLite cannot do is a MolliaError; see store/errors.py.
+    several: an item may have several of the labels. Whatever SQLite cannot do is a MolliaError; see store/errors.py.
     """
 
-    def __init__(self, root: Path, labels: LabelSet, create: bool = False, say: Say = lambda remark: None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        labels: LabelSet,
+        create: bool = False,
+        say: Say = lambda remark: None,
+        several: bool = False,
+    ) -> None:
         self.path = root / DATABASE_FILE
         if not create and not self.path.is_file():
             raise NotFoundError(f"{self.path} is missing", "restore it, or make a new project with `mollia init`")
         self._db = create_database(self.path) if create else open_database(self.path, say)
         self.journal = Journal(self._db)
-        self.items = ItemStore(self._db, labels)
+        self.items = ItemStore(self._db, labels, several)
         self.observations = ObservationStore(self._db)
         self.verdicts = VerdictStore(self._db, labels)
         self.runs = RunStore(self._db, labels)
         self.synthetic = SyntheticStore(self._db, labels)
         self.decisions = DecisionStore(self._db, labels)
-        if not self._db.read_only:
-            self._record_labels(labels)
+        self._labels = labels
+        self._record_labels(labels)
+
+    def asking(self, question: Question) -> Self:
+        """The same database as one label's yes/no question sees it, whose label set are the answers."""
+        seen = copy(self)
+        seen.items = ItemStore(self._db, self._labels, several=True, asked=question)
+        seen.observations = ObservationStore(self._db, question.label)
+        seen.verdicts = VerdictStore(self._db, ANSWERS, question.label)
+        seen.decisions = DecisionStore(self._db, ANSWERS)
+        self._record_labels(ANSWERS)
+        return seen
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -109,7 +129,7 @@ class Store:
     def _record_labels(self, labels: LabelSet) -> None:
         """Arrays in the database follow the label set's order: it is written down for whoever reads them by SQL."""
         digest = labels.digest
-        if self._db.execute("SELECT 1 FROM label_sets WHERE digest = ?", [digest]).fetchone():
+        if self._db.read_only or self._db.execute("SELECT 1 FROM label_sets WHERE digest = ?", [digest]).fetchone():
             return
         described = enumerate(zip(labels.names, labels.descriptions, strict=True))
         rows = [(digest, position, name, meaning) for position, (name, meaning) in described]

@@ -1,0 +1,117 @@
+"""``mollia evaluate`` and ``mollia export labels`` where a text may have several labels."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mollia_cli.domain.items import Item
+from mollia_cli.domain.metrics import micro_set_f1, set_f1
+from mollia_cli.domain.observations import BoolArray
+from mollia_cli.domain.questions import YES, SetVerdicts
+from mollia_cli.domain.report import Missing
+from mollia_cli.insight.evaluate import Answers, answers, measured_on
+from mollia_cli.insight.report.labels_alone import baseline_name, labels_alone
+from mollia_cli.insight.report.missing import or_missing
+from mollia_cli.loop.multilabel import check_examples
+from mollia_cli.project.context import Project
+from mollia_cli.project.questions import by_question
+from mollia_cli.store.items import chunks
+
+
+@dataclass(frozen=True, slots=True)
+class SetScore:
+    """One row: who (an LLM, an aggregator, the labels alone), on how many items, and how well.
+
+    micro_f1: over all answers; macro_f1: the mean over the labels that some item has or is given; exact: the share of
+    items with exactly their true labels; by_label: each label's F1, None for one that no item has or is given.
+    """
+
+    kind: str
+    name: str
+    items: int
+    micro_f1: float
+    macro_f1: float
+    exact: float
+    by_label: dict[str, float | None]
+
+
+def evaluate_sets(
+    project: Project, split: str = "test", limit: int = 0, aggregators: Sequence[str] = ()
+) -> list[SetScore]:
+    """Each LLM, the aggregators, and what the gold labels are worth alone, as ``evaluate_panel`` measures them.
+
+    Every label's question is measured by itself, and what each answered to all of them is one set of labels.
+    """
+    check_examples(project, project.settings.aggregate.aggregator)
+    items = measured_on(project, split, limit)
+    gold = np.array([[k in (item.labels or ()) for k in range(len(project.labels))] for item in items], dtype=np.bool_)
+    given = [_asked(seen, items, aggregators) for seen in by_question(project)]
+    scores = []
+    for who in given[0]:
+        if all(who in each for each in given):
+            applies = np.stack([each[who] == YES for each in given], axis=1)
+            scores.append(_score(project, who, gold, applies))
+    return scores
+
+
+def _asked(seen: Project, items: Sequence[Item], aggregators: Sequence[str]) -> Answers:
+    """What is answered to one question, of the same items."""
+    asked = seen.store.items.get([item.id for item in items])
+    found = answers(seen, asked, aggregators)
+    alone = or_missing(lambda: labels_alone(seen, asked))
+    if isinstance(alone, Missing):
+        seen.say_once(f"{baseline_name(seen)}: not measured, because {alone.message}")
+    else:
+        found["baseline", baseline_name(seen)] = alone
+    return found
+
+
+def _score(project: Project, who: tuple[str, str], gold: BoolArray, applies: BoolArray) -> SetScore:
+    by_label = set_f1(gold, applies)
+    exact = float((gold == applies).all(axis=1).mean())
+    named = {
+        name: None if np.isnan(f1) else float(f1)
+        for name, f1 in zip(project.labels.names, by_label.tolist(), strict=True)
+    }
+    macro = 0.0 if np.isnan(by_label).all() else float(np.nanmean(by_label))
+    return SetScore(*who, len(gold), micro_set_f1(gold, applies), macro, exact, named)
+
+
+def labelled_sets(project: Project) -> Iterator[dict[str, Any]]:
+    """Every labelled item: seeds first, then the pool by the last aggregation.
+
+    Each row has id, text, labels (those that apply), probabilities (of every label), confidence (of the least certain
+    one) and source ("gold" or the aggregator's name).
+    """
+    names = project.labels.names
+    for item in project.store.items.in_split("seed", labelled=True):
+        applies = np.array([k in (item.labels or ()) for k in range(len(names))])
+        yield _row(item, names, SetVerdicts((item.id,), applies[None], applies[None].astype(np.float64)), 0, "gold")
+    stores = [seen.store.verdicts for seen in by_question(project)]
+    fits = [fit for store in stores if (fit := store.latest_fit())]
+    for ids in chunks(project.store.items.ids("pool")) if len(fits) == len(stores) else ():
+        for store, fit in zip(stores, fits, strict=True):
+            ids = store.answers(fit.id, ids)[0]
+        found = SetVerdicts.of([store.get(fit.id, ids) for store, fit in zip(stores, fits, strict=True)])
+        for row, item in enumerate(project.store.items.get(ids)):
+            yield _row(item, names, found, row, fits[0].aggregator)
+
+
+def _row(item: Item, names: Sequence[str], found: SetVerdicts, row: int, source: str) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "text": item.text,
+        **set_record(names, found, row),
+        "source": source,
+    }
+
+
+def set_record(names: Sequence[str], found: SetVerdicts, row: int) -> dict[str, Any]:
+    """One item's labels as they are printed."""
+    return {
+        "labels": [name for name, applies in zip(names, found.labels[row].tolist(), strict=True) if applies],
+        "probabilities": {name: round(p, 6) for name, p in zip(names, found.probabilities[row].tolist(), strict=True)},
+        "confidence": round(float(found.confidences[row]), 6),
+    }
