@@ -214,6 +214,52 @@ def test_what_answers_no_question_is_refused_as_a_member(several: Project) -> No
         by_question(several.with_panel((MemberSpec("lab", "replay", {"file": "x.npy"}),)))
 
 
+def test_the_commands_from_annotate_to_export(several: Project) -> None:
+    def typed(line: str) -> Any:
+        done = run(app, [*line.split(), "-p", str(several.root)])
+        assert done.exit_code == 0, (line, done.exception, done.output)
+        return done.stdout
+
+    answers = [json.loads(line) for line in typed("annotate --split pool").splitlines()]
+    assert len(answers) == 3 * 60
+    assert answers[0]["question"] == "billing"
+    assert answers[0]["votes"].keys() == {"no", "yes"}
+    typed("annotate")
+    sets = {row["id"]: row for row in map(json.loads, typed("aggregate").splitlines())}
+    assert sets.keys() == {f"i{n:03d}" for n in range(40, 100)}
+    exported = [json.loads(line) for line in typed("export labels").splitlines()]
+    assert {row["id"]: row["labels"] for row in exported if row["id"] in sets} == {
+        item_id: row["labels"] for item_id, row in sets.items()
+    }
+    assert all(row["probabilities"] == sets[row["id"]]["probabilities"] for row in exported if row["id"] in sets)
+    scores = json.loads(typed("evaluate -n 20"))
+    assert {score["name"] for score in scores} >= {"llm", "vote", "mixture"}
+    assert scores[0].keys() == {"kind", "name", "items", "micro_f1", "macro_f1", "exact", "by_label"}
+    shown = json.loads(typed("prompt show i050 --json"))
+    assert [name for name in NAMES for seen in shown if f"Label: {name}" in seen["prompt"]] == list(NAMES)
+    for line in ("status", "status --json", "panel list", "sql", "verify", "forget i050 --yes"):
+        typed(line)
+    assert run(app, ["doctor", "-p", str(several.root), "--json"]).exception is None
+
+
+@pytest.mark.proof
+def test_the_example_with_a_real_llm(tmp_path: Path, test_llm: Path, test_encoder: Path) -> None:
+    member = {"name": "sentences", "kind": "encoder", "model": str(test_encoder)}
+    labels = LabelSet(("billing", "delivery", "account", "refund", "praise"))
+    settings = new_settings(
+        labels, "message", panel=[str(test_llm), member], encoder=str(test_encoder), multilabel=True
+    )
+    create(tmp_path / "shop", settings)
+    with Project.open_any(tmp_path / "shop") as project:
+        for split in ("seed", "pool", "test"):
+            ingest(project, EXAMPLE / f"{split}.csv", split, name=split)
+        scores = {score.name: score for score in evaluate_sets(project, limit=30, aggregators=("mixture",))}
+        aggregate_sets(project)
+        assert len(list(labelled_sets(project))) == 180
+    assert scores["mixture"].micro_f1 > scores[test_llm.stem].micro_f1
+    assert scores["mixture"].micro_f1 > 0.6
+
+
 OTHERS = (
     "review --plain",
     "label --seed 5 --plain",
