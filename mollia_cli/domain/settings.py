@@ -219,9 +219,8 @@ class Settings:
 
     @property
     def task_sentence(self) -> str:
-        """The task as the prompt states it; where none was given the paper's sentence, or with several labels ours."""
-        wanted = "whether the label applies to" if self.multilabel else "the most appropriate category for"
-        return self.task or f"Determine {wanted} the {self.noun}."
+        """The task as the prompt states it; the paper's sentence where none was given."""
+        return self.task or f"Determine the most appropriate category for the {self.noun}."
 
 
 # The values of the paper (AAAI 2026) and, where it does not say them, of its published code; docs/methods.md has what

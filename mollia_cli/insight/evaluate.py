@@ -64,27 +64,28 @@ def evaluate_panel(
         learner = trained_learner(project, record)
         predictions = learner.predict_proba([item.text for item in items]).argmax(axis=1)
         found["classifier", f"{run}, round {record.number}"] = predictions
-    found |= _without_llms(project, items, found)
-    return _scored(project, items, found)
+    made = baselines(project, items)
+    verdicts, gold = found.get(("aggregator", project.settings.aggregate.aggregator)), gold_labels(items)
+    if verdicts is not None and made:
+        (_, than), others = next(iter(made.items()))  # the nearest to the verdicts
+        right, without = (np.asarray(given == gold, dtype=np.bool_) for given in (verdicts, others))
+        who = verdicts_of(project.settings.aggregate.aggregator)
+        if words := no_better(who, than, *difference(right, without)):
+            project.say(words)
+    return _scored(project, items, found | made)
 
 
-def _without_llms(project: Project, items: Sequence[Item], found: Answers) -> Answers:
-    """What can be done without an LLM; a remark where the project's verdicts, if they are ``found``, are no better."""
+def baselines(project: Project, items: Sequence[Item]) -> Answers:
+    """What can be done without an LLM: the aggregator on the panel's encoders, and the gold labels alone."""
     made, aggregator = Answers(), project.settings.aggregate.aggregator
     encoders = without_llms(project, members(project), aggregator, (), [item.id for item in items])
     if encoders is not None:
         made["baseline", encoders_alone(aggregator)] = encoders
     alone = or_missing(lambda: labels_alone(project, items))
     if isinstance(alone, Missing):
-        project.say(f"{baseline_name(project)}: not measured, because {alone.message}")
+        project.say_once(f"{baseline_name(project)}: not measured, because {alone.message}")
     else:
         made["baseline", baseline_name(project)] = alone
-    verdicts, gold = found.get(("aggregator", aggregator)), gold_labels(items)
-    if verdicts is not None and made:
-        (_, than), others = next(iter(made.items()))  # the nearest to the verdicts
-        right, without = (np.asarray(given == gold, dtype=np.bool_) for given in (verdicts, others))
-        if words := no_better(verdicts_of(aggregator), than, *difference(right, without)):
-            project.say(words)
     return made
 
 

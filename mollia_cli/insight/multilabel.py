@@ -10,10 +10,7 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.metrics import micro_set_f1, set_f1
 from mollia_cli.domain.observations import BoolArray
 from mollia_cli.domain.questions import YES, SetVerdicts
-from mollia_cli.domain.report import Missing
-from mollia_cli.insight.evaluate import Answers, answers, measured_on
-from mollia_cli.insight.report.labels_alone import baseline_name, labels_alone
-from mollia_cli.insight.report.missing import or_missing
+from mollia_cli.insight.evaluate import Answers, answers, baselines, measured_on
 from mollia_cli.loop.multilabel import check_examples
 from mollia_cli.project.context import Project
 from mollia_cli.project.questions import by_question
@@ -22,7 +19,7 @@ from mollia_cli.store.items import chunks
 
 @dataclass(frozen=True, slots=True)
 class SetScore:
-    """One row: who (an LLM, an aggregator, the labels alone), on how many items, and how well.
+    """One row: who (an LLM, an aggregator, a baseline), on how many items, and how well.
 
     micro_f1: over all answers; macro_f1: the mean over the labels that some item has or is given; exact: the share of
     items with exactly their true labels; by_label: each label's F1, None for one that no item has or is given.
@@ -40,7 +37,7 @@ class SetScore:
 def evaluate_sets(
     project: Project, split: str = "test", limit: int = 0, aggregators: Sequence[str] = ()
 ) -> list[SetScore]:
-    """Each LLM, the aggregators, and what the gold labels are worth alone, as ``evaluate_panel`` measures them.
+    """Each LLM, the aggregators, and what can be done without an LLM, as ``evaluate_panel`` measures them.
 
     Every label's question is measured by itself, and what each answered to all of them is one set of labels.
     """
@@ -59,13 +56,7 @@ def evaluate_sets(
 def _asked(seen: Project, items: Sequence[Item], aggregators: Sequence[str]) -> Answers:
     """What is answered to one question, of the same items."""
     asked = seen.store.items.get([item.id for item in items])
-    found = answers(seen, asked, aggregators)
-    alone = or_missing(lambda: labels_alone(seen, asked))
-    if isinstance(alone, Missing):
-        seen.say_once(f"{baseline_name(seen)}: not measured, because {alone.message}")
-    else:
-        found["baseline", baseline_name(seen)] = alone
-    return found
+    return answers(seen, asked, aggregators) | baselines(seen, asked)
 
 
 def _score(project: Project, who: tuple[str, str], gold: BoolArray, applies: BoolArray) -> SetScore:

@@ -56,7 +56,11 @@ def new_settings(
     if not paper and not any(spec.kind == ENCODER for spec in members):
         members += installed_encoders()
     check_members(members, "panel")
+    if multilabel:
+        task = task or f"Determine whether the label applies to the {noun}."
     settings = Settings(labels, noun, task, random_seed, PanelSettings(members), multilabel=multilabel)
+    if multilabel:  # nothing chooses their number for several questions yet
+        settings = replace(settings, annotate=replace(settings.annotate, shots=0))
     if paper:
         settings = by_paper(settings)
     encoder = encoder or (settings.learner.encoder if paper else _default_encoder())
