@@ -141,7 +141,8 @@ def read_variants(project: Project, kind: str, of: Panel, options: argparse.Name
     number, names = project.settings.random_seed, project.labels.names
     with opened(beside / f"{project.root.name}-read", names, number, options) as other:
         rows = {content_id(variant.text): row for row, variant in enumerate(found)}  # of the same text, one is read
-        other.import_([{"id": text_id, "text": found[row].text} for text_id, row in rows.items()])
+        if rows:
+            other.import_([{"id": text_id, "text": found[row].text} for text_id, row in rows.items()])
         read = other.annotate(list(rows))
     places = {text_id: place for place, text_id in enumerate(rows)}
     read = read.take([places[content_id(variant.text)] for variant in found])

@@ -25,7 +25,7 @@ from mollia_cli.loop.cascade import Cascaded, aggregate_cascade
 from mollia_cli.loop.generate import Generated, generate
 from mollia_cli.loop.needed import next_items
 from mollia_cli.loop.setup import open_run
-from mollia_cli.loop.shots import settle_shots
+from mollia_cli.loop.shots import settle_prompt
 from mollia_cli.project import context as core
 from mollia_cli.project import observe as annotation
 from mollia_cli.project.create import create, new_settings
@@ -84,12 +84,13 @@ class Project(core.Project):
         task: str = "",
         random_seed: int = 0,
         paper: bool = False,
+        guidelines: str = "",
         settings: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Self:
         """A new project (``mollia init``); a folder that holds one raises RefusedError.
 
         labels: names, or names with what they mean. panel: catalogue names, paths of GGUF files, and members of
-        other kinds as dictionaries, as they stand in ``mollia.toml``.
+        other kinds as dictionaries, as they stand in ``mollia.toml``. guidelines: the text of ``guidelines.md``.
         settings: sections of ``mollia.toml``, for example ``{"learner": {"epochs": 10}}``. paper: its values elsewhere.
         """
         described = labels if isinstance(labels, Mapping) else dict.fromkeys(labels, "")
@@ -110,16 +111,20 @@ class Project(core.Project):
                 run=given.run,
             ),
             paper,
+            guidelines,
         )
         return cls.open(Path(folder))
 
     @classmethod
-    def open(cls, folder: str | Path | None = None, say: Callable[[str], None] | None = None) -> Self:
+    def open(
+        cls, folder: str | Path | None = None, say: Callable[[str], None] | None = None, changing_labels: bool = False
+    ) -> Self:
         """The project in ``folder``, else of ``MOLLIA_PROJECT``, else in the nearest parent of here.
 
-        say: hears remarks, as that the database was brought up to date.
+        say: hears remarks, as that the database was brought up to date. changing_labels: open it though the labels in
+        ``mollia.toml`` are not those of what is stored.
         """
-        return super().open(None if folder is None else Path(folder), say)
+        return super().open(None if folder is None else Path(folder), say, changing_labels)
 
     def close(self) -> None:
         """Close the project's database."""
@@ -155,7 +160,7 @@ class Project(core.Project):
         if ids is None:
             ids = self.store.items.ids(check_split(split)) if split else next_items(self)
         seen = self.with_panel(labelling(self.settings, REPLAY, str(Path(replay).resolve()))) if replay else self
-        settle_shots(self, seen, members)
+        settle_prompt(self, seen, members)
         return annotation.stack(seen, annotation.annotate(seen, ids, members), ids)
 
     def aggregate(
@@ -224,7 +229,7 @@ class Project(core.Project):
         """Every labelled item as a record; also written to ``out`` (.csv, .jsonl) where that is given."""
         rows = list(export.labelled_rows(self, synthetic))
         if out is not None:
-            export.write_rows(rows, Path(out))
+            export.write_rows(rows, Path(out), target=export.target_of(self))
         return rows
 
     def export_model(self, out: str | Path, *, run: str = "", round: int | None = None) -> Path:

@@ -40,6 +40,8 @@ from mollia_cli.learners.base import (
     Learner,
     SignalArray,
 )
+from mollia_cli.loop.needed import fit_seeds
+from mollia_cli.project.context import Project
 
 Answer = str | BaseException
 
@@ -174,6 +176,8 @@ class TinyLearner(Learner):
         x, y = self._features(examples.texts), np.eye(len(self.labels))[examples.targets]
         weights = np.random.default_rng(random_seed).normal(0.0, 0.1, (_FEATURES, len(self.labels)))
         best, best_epoch, score = weights, 0, -1.0
+        if progress is not None:
+            progress("training", 0, self._epochs)
         for epoch in range(1, self._epochs + 1):
             for _ in range(self._steps):
                 p = _softmax(x @ weights)
@@ -225,6 +229,11 @@ class TinyLearner(Learner):
         learner._weights = load_file(folder / "model.safetensors")["weights"]
         return learner
 
+    @classmethod
+    def rename(cls, folder: Path, labels: LabelSet) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | {"labels": labels.names}))
+
     def _features(self, texts: Sequence[str]) -> FloatArray:
         """[n, d] shares of hashed words, as many of each text as it may have tokens."""
         x = np.zeros((len(texts), _FEATURES))
@@ -237,3 +246,17 @@ class TinyLearner(Learner):
 def _softmax(logits: FloatArray) -> FloatArray:
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def answers(project: Project, right: int) -> list[str]:
+    """An answer to each seed: its label for the first so many, else another one."""
+    names = project.labels.names
+    seeds = [item.label for item in fit_seeds(project) if item.label is not None]
+    return [names[label if row < right else (label + 1) % len(names)] for row, label in enumerate(seeds)]
+
+
+def heard(project: Project) -> list[str]:
+    """What the project says from now on."""
+    said: list[str] = []
+    project.say = said.append
+    return said

@@ -55,6 +55,7 @@ HOMES = {
     "markupsafe": {"reports"},
     "platformdirs": {"models"},
     "pyarrow": {"readers", "writers"},
+    "openpyxl": {"readers"},
 }
 
 

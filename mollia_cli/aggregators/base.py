@@ -9,6 +9,7 @@ import numpy as np
 
 from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
+from mollia_cli.domain.printable import count
 
 
 class Aggregator(ABC):
@@ -38,10 +39,11 @@ class Aggregator(ABC):
         """
         gold = np.asarray(labels, dtype=np.int64)
         if gold.shape != (len(seed),):
-            raise InputError(f"{len(seed)} seed items but labels of shape {gold.shape}", "give one label for each")
+            items = count(len(seed), "seed item")
+            raise InputError(f"{items} but labels of shape {gold.shape}", "give one label for each")
         if len(gold) and not (gold.min() >= 0 and gold.max() < seed.classes):
             raise InputError(
-                f"seed labels go from {gold.min()} to {gold.max()}, but there are {seed.classes} labels",
+                f"seed labels go from {gold.min()} to {gold.max()}, but there are {count(seed.classes, 'label')}",
                 f"label indices go from 0 to {seed.classes - 1}",
             )
         if self.learns and not len(gold):
@@ -103,7 +105,7 @@ class Aggregator(ABC):
             )
         if panel.classes != self.classes:
             raise RefusedError(
-                f"aggregator {self.name!r} was fitted on {self.classes} labels; these are of {panel.classes}",
+                f"aggregator {self.name!r} was fitted on {count(self.classes, 'label')}; these are of {panel.classes}",
                 "fit again: mollia aggregate",
             )
 

@@ -10,6 +10,7 @@ from mollia_cli.aggregators.base import Aggregator
 from mollia_cli.aggregators.features import array, log_softmax, softmax
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray, Panel
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.report import ReliabilityBin
 from mollia_cli.domain.rng import stream
 
@@ -84,7 +85,7 @@ def _cross_fits(
     """The rows of each part, and the aggregator fitted without them."""
     n = len(labels)
     if n < 2:
-        raise InputError(f"{n} labelled items cannot be cross-fitted", "label two or more")
+        raise InputError(f"{count(n, 'labelled item')} cannot be cross-fitted", "label two or more")
     part = np.empty(n, dtype=np.int64)
     part[stream(random_seed, "cross-fit").permutation(n)] = np.arange(n) % min(parts, n)
     for i in np.unique(part):

@@ -145,13 +145,15 @@ class Mixture(Aggregator):
         weights = seen.astype(np.float64)
         weights[:n] = self.gold_weight
         solver = Solver.of(design, weights, self.ridge)
+        # A head that is sure of verdicts which are its own would outvote LLMs that are right: they say how sure it is.
+        witnesses = None if observed is None else (np.concatenate([gold, verdicts[n:]]), weights.copy())
         for number in range(self.rounds):
             targets = one_hot(verdicts.argmax(axis=1), classes)
             targets[:n] = gold
             if number == 1:  # what no LLM has read has a verdict now, and from here on only verdicts change
                 weights[n:] = 1.0
                 solver = Solver.of(design, weights, self.ridge)
-            predicted, head = _left_out(solver, targets)
+            predicted, head = _left_out(solver, targets, *(witnesses or (targets, weights)))
             alone = beside = self._weigher([predicted[:n]], gold)
             verdicts = _weighed(alone, [predicted])
             if observed is not None:
@@ -258,16 +260,19 @@ def _weighed(logit: Logit, members: list[FloatArray]) -> FloatArray:
     return softmax(logit.logits(_logs(members), np.zeros((len(members[0]), 0))))
 
 
-def _left_out(solver: Solver, targets: FloatArray) -> tuple[FloatArray, Head]:
+def _left_out(
+    solver: Solver, targets: FloatArray, witnesses: FloatArray, trusted: FloatArray
+) -> tuple[FloatArray, Head]:
     """([n, K] predictions that no row's own target had a part in, the head fitted on all).
 
     Leaving row i out changes its residual r_i to r_i / (1 - h_i), where h_i is its leverage (Allen 1974: PRESS).
-    A row of weight 0 has leverage 0.
+    A row of weight 0 has leverage 0. witnesses: [n, K], what the sharpness is fitted to, each row by its weight in
+    ``trusted`` [n].
     """
     coefficients = solver.solved @ targets
     leverage = solver.leverage[:, None]
     scores = (solver.design @ coefficients - leverage * targets) / (1.0 - leverage)
-    weighted = solver.weights[:, None] * targets
+    weighted = trusted[:, None] * witnesses
     losses = [-(weighted * log_softmax(s * scores)).sum() for s in _SHARPNESS]
     sharpness = float(_SHARPNESS[int(np.argmin(losses))])
     return softmax(sharpness * scores), Head(coefficients, sharpness)

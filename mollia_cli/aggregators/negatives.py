@@ -8,6 +8,7 @@ import numpy as np
 from mollia_cli.aggregators.features import scores
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray, Panel
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.settings import PAPER
 
 Rule = Literal["all", "mean"]
@@ -71,8 +72,8 @@ def choose_delta(panel: Panel, labels: IntArray, bound: float, rule: Rule = "all
     rank = int(np.floor(bound * (n + 1) + 1e-9))
     if rank < 1:
         raise InputError(
-            f"{n} labelled items cannot promise a false-negative rate of at most {bound}",
-            f"ask for {1 / (n + 1):.4f} or more, or label {int(np.ceil(1 / bound)) - 1} items",
+            f"{count(n, 'labelled item')} cannot promise a false-negative rate of at most {bound}",
+            f"ask for {1 / (n + 1):.4f} or more, or label {count(int(np.ceil(1 / bound)) - 1, 'item')}",
         )
     evidence = _own(_evidence(panel, rule), labels)
     return float(np.sort(evidence)[rank - 1])

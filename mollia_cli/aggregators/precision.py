@@ -13,6 +13,7 @@ import numpy as np
 
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray
+from mollia_cli.domain.printable import count
 
 LEVEL = 0.8
 # No advice to label more than so many times the seeds there are.
@@ -150,7 +151,7 @@ def _rounded_down(value: float) -> float:
 
 def _too_few(wrong: IntArray, target: float, level: float) -> InputError:
     n = len(wrong) - 1
-    refused = f"{n} seed labels cannot promise a precision of {target:g} at a confidence level of {level:g}"
+    refused = f"{count(n, 'seed label')} cannot promise a precision of {target:g} at a confidence level of {level:g}"
     review = "or have people look at what is in doubt: mollia review"
     if (needed := labels_needed(wrong, target, level)) is None:
         possible = np.flatnonzero(error_bounds(n, target, level).begin >= 0)
@@ -163,7 +164,8 @@ def _too_few(wrong: IntArray, target: float, level: float) -> InputError:
     total, confident, errors, have = needed
     allowed = f"at most {errors}" if errors else "none"
     return InputError(
-        f"{refused}: {target:g} needs about {confident} confident labels with {allowed} wrong; you have {have}",
+        f"{refused}: {target:g} needs about {count(confident, 'confident label')} with {allowed} wrong;"
+        f" you have {have}",
         f"label about {total - n} more: mollia label --seed {total}; {review}",
     )
 

@@ -32,7 +32,8 @@ class PanelContext:
     """What a project gives the members of its panel to be made from. What is costly, or may fail, is a function.
 
     folder: of the project, which relative paths in options are of. tokens: those that a prompt may have, 0 for the
-    model's own limit. show_invalid: of each text, so many answers that are no label are decoded to their end.
+    model's own limit. long: what is read of texts that are longer. show_invalid: of each text, so many answers that are
+    no label are decoded to their end.
     find_llm: an LLM's file by catalogue name or path. ask: puts a question to a person.
     """
 
@@ -42,6 +43,7 @@ class PanelContext:
     decoding: Decoding
     threads: int
     tokens: int
+    long: str
     log_path: Path
     show_invalid: int
     find_llm: Callable[[str], ModelFile]
@@ -88,6 +90,10 @@ class Annotator(ABC):
         Its digest is the observation's key, so it must be known before anything expensive is loaded.
         """
 
+    def load(self) -> object:
+        """Load what annotating needs, which would load it by itself: for whoever wants to say that it takes time."""
+        return None
+
     @abstractmethod
     def annotate(self, items: Sequence[Item]) -> Iterator[list[Observation]]:
         """Yield observations batch by batch, each item exactly once, in any order.
@@ -98,6 +104,10 @@ class Annotator(ABC):
 
     def half_of(self, item: Item) -> int:
         """Which of its prompts an item is read with, from 0; items of one prompt are read together."""
+        return 0
+
+    def longer(self, items: Sequence[Item]) -> int:
+        """How many items it cannot read as a whole; ``annotate.long`` is what becomes of them."""
         return 0
 
     def preview(self, item: Item) -> str:

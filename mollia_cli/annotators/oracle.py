@@ -8,6 +8,7 @@ from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
+from mollia_cli.domain.printable import count
 
 
 class OracleAnnotator(Annotator):
@@ -35,7 +36,7 @@ class OracleAnnotator(Annotator):
         missing = [item.id for item in items if item.label is None]
         if missing:
             raise InputError(
-                f"{len(missing)} items have no true label (the first is {missing[0]}), and the oracle needs them",
+                f"no true label of {count(len(missing), 'item')} is known (first {missing[0]}): the oracle needs it",
                 "import the pool with its labels, or use the panel: --annotator panel",
             )
         yield [Observation.certain(i.id, i.label, len(self._labels)) for i in items if i.label is not None]

@@ -8,6 +8,7 @@ import typer
 from mollia_cli.cli.common import (
     JsonLinesOption,
     ProjectOption,
+    by_label,
     check_cascade,
     emit_json,
     emit_stream,
@@ -20,6 +21,7 @@ from mollia_cli.cli.common import (
 )
 from mollia_cli.cli.run_options import AggregatorOption, CascadeOption, ThresholdOption
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.printable import count
 
 if TYPE_CHECKING:
     from mollia_cli.aggregators.negatives import NegativeRule
@@ -91,7 +93,7 @@ def aggregate(
     if summary:
         emit_json(_account(done))
     else:
-        emit_stream(records, [*_COLUMNS, *(["confident"] if promised else [])], as_json)
+        emit_stream(records, [*_COLUMNS, *(["confident"] if promised else [])], as_json, by_label)
     _remark(done)
 
 
@@ -144,8 +146,8 @@ def _cascade(
         threshold = opened.settings.run.threshold if threshold is None else threshold
         done = aggregate_cascade(opened, order, threshold, ids, aggregator)
         names = opened.labels.names
-    emit_stream([_record(verdict, names) for verdict in done.verdicts.rows()], _COLUMNS, as_json)
-    talk(f"{len(done.verdicts)} verdicts by {done.fit.aggregator}; {stages_remark(done)}")
+    emit_stream([_record(verdict, names) for verdict in done.verdicts.rows()], _COLUMNS, as_json, by_label)
+    talk(f"{count(len(done.verdicts), 'verdict')} by {done.fit.aggregator}; {stages_remark(done)}")
 
 
 def _record(verdict: "Verdict", names: tuple[str, ...]) -> dict[str, Any]:
@@ -194,16 +196,16 @@ def _account(done: "Aggregated") -> dict[str, Any]:
 def _remark(done: "Aggregated") -> None:
     fit, rule, threshold = done.fitted.fit, done.fitted.negatives, done.threshold
     talk(
-        f"{len(done.verdicts)} verdicts by {fit.aggregator}"
-        f" ({fit.seed_items} labelled items, {fit.pool_items} unlabelled ones)"
+        f"{count(len(done.verdicts), 'verdict')} by {fit.aggregator}"
+        f" ({count(fit.seed_items, 'labelled item')}, {fit.pool_items} unlabelled ones)"
     )
     talk(f"negative labels: every LLM below {rule.delta:.4g}{_false_negatives(rule)}")
     if threshold is not None:
         talk(
             f"precision {threshold.target:g} from confidence {threshold.confidence:.4f} on, at a confidence level of"
-            f" {threshold.level:g}: {threshold.right} of the {threshold.seeds} seeds there are correct"
+            f" {threshold.level:g}: {threshold.right} of {threshold.seeds} seeds there are correct"
         )
-        talk(f"  {len(done.verdicts) - done.below} of {len(done.verdicts)} verdicts; {done.below} fall below")
+        talk(f"  {len(done.verdicts) - done.below} of {count(len(done.verdicts), 'verdict')}; {done.below} fall below")
         if done.below:
             talk(f"  for people: mollia review --below {threshold.confidence:.4f}")
 

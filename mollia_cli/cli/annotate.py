@@ -1,5 +1,8 @@
 """``mollia annotate``."""
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from math import exp
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,10 +21,12 @@ from mollia_cli.cli.common import (
     open_project,
     read_ids,
     split_names,
+    table,
     talk,
 )
-from mollia_cli.cli.run_options import CascadeOption, ShotsOption, ThresholdOption, VotesOption
+from mollia_cli.cli.run_options import CascadeOption, LongOption, ShotsOption, ThresholdOption, VotesOption
 from mollia_cli.domain.items import check_split
+from mollia_cli.domain.printable import count
 
 if TYPE_CHECKING:
     from mollia_cli.domain.questions import Question
@@ -34,6 +39,7 @@ def annotate(
     model: ModelOption = "",
     votes: VotesOption = None,
     shots: ShotsOption = None,
+    long: LongOption = None,
     show_invalid: Annotated[
         int, typer.Option(help="Decode so many answers of each text that are no label to their end.", min=0)
     ] = 0,
@@ -48,8 +54,9 @@ def annotate(
     Each gives the probability of every label, and repeated answers.
     What was observed before is read, not computed again. Without ids or a split: the seed set,
     the sample that the aggregator learns from, and what the current run has selected.
-    --votes and --shots hold for this command; to keep them, set them in mollia.toml under [annotate],
-    where -1 becomes the number of shots that is chosen.
+    --votes, --shots and --long hold for this command; to keep them, set them in mollia.toml under [annotate],
+    where -1 becomes the number of shots that is chosen. Parts of a text (--long split) are joined by the mean of
+    their log-probabilities, weighted by their tokens.
     Where a text may have several labels, they are asked of each whether it applies.
     With --cascade, each LLM reads the seed items, and of the others those that the LLMs before it leave
     in doubt; `mollia aggregate --cascade` with the same LLMs makes verdicts on all of them.
@@ -63,28 +70,29 @@ def annotate(
         excluded("--cascade", "--show-invalid", "the LLMs of a cascade read once")
     if ids and split:
         excluded("--split", f"the ids of {ids}", "each says which items are annotated")
-    from mollia_cli.domain.settings import AUTO
+    from mollia_cli.loop.multilabel import check_chosen
     from mollia_cli.loop.needed import next_items
-    from mollia_cli.loop.shots import settle_shots
+    from mollia_cli.loop.shots import settle_prompt
     from mollia_cli.project import observe as work
     from mollia_cli.project.labels import labelled_by_people
     from mollia_cli.project.questions import by_question
 
     with open_project(project, threads, several=True) as opened:
-        opened.use_annotation(votes=votes, shots=shots)
-        several = opened.settings.multilabel
-        if several:
+        opened.use_annotation(votes=votes, shots=shots, long=long)
+        if opened.settings.multilabel:
             one_label_only("--cascade", bool(cascade))
-            one_label_only("annotate.shots = -1", opened.settings.annotate.shots == AUTO)
+            check_chosen(opened)
         if split:
             check_split(split)
             wanted = opened.store.items.ids(split, limit=limit)
         else:
             wanted = read_ids(ids) if ids else next_items(opened)
             wanted = wanted[:limit] if limit else wanted
+        if ids:
+            opened.store.items.get(wanted)  # an id that nothing has is refused before an LLM reads anything
         order = split_names(cascade) if cascade else []
         only = [model] if model else []
-        settle_shots(opened, only=order or only)
+        settle_prompt(opened, only=order or only)
         before = opened.store.observations.count()
         if cascade:
             from mollia_cli.loop.cascade import ask, check_order, stages_remark
@@ -116,22 +124,35 @@ def annotate(
             for each, them in asked
             for member, seen in work.observations(each, them, wanted)
         )
-        columns = [
-            "id",
-            *(["question"] if several else []),
-            "model",
-            "votes",
-            "invalid",
-            "mass",
-            *(["answers"] if show_invalid else []),
-        ]
-        emit_stream(records, columns, as_json)
+        about = ["question"] if opened.settings.multilabel else []
+        columns = ["id", *about, "model", "votes", "invalid", "mass", *(["answers"] if show_invalid else [])]
+        emit_stream(records, columns, as_json, None if show_invalid else _by_llm)
         new = opened.store.observations.count() - before
-        which = f"{new} new observations" if new else "nothing new: all was observed before"
-        talk(f"{len(wanted)} items annotated by {', '.join(member.name for member in members)} ({which})")
+        which = count(new, "new observation") if new else "nothing new: all was observed before"
+        talk(f"{count(len(wanted), 'item')} annotated by {', '.join(member.name for member in members)} ({which})")
         reviewed = [item.id for item in labelled_by_people(opened)] if split == "seed" else []
         if unread := len(reviewed) - len(work.observed_by_all(opened, members, reviewed)):
             talk(
-                f"{unread} items that people have labelled are in the pool and not among them; an aggregation learns"
+                f"not among them: {count(unread, 'item')} of the pool that people have labelled; an aggregation learns"
                 " from those, too: mollia annotate (without --split)"
             )
+
+
+def _by_llm(records: Iterable[Mapping[str, Any]]) -> None:
+    """A summary of many observations: of each LLM (and question) how many, how confident it was, and its labels."""
+    labels: dict[str, Counter[str]] = {}
+    sums: dict[str, list[float]] = {}
+    for record in records:
+        shares = {name: exp(value) for name, value in record["log_probs"].items()}
+        best = max(shares, key=lambda name: shares[name])
+        confidence = shares[best] / (sum(shares.values()) or 1.0)
+        who = f"{record['model']}: {record['question']}" if "question" in record else record["model"]
+        labels.setdefault(who, Counter())[best] += 1
+        before = sums.get(who, [0.0] * 3)
+        now = (confidence, record["mass"], record["invalid"])
+        sums[who] = [old + new for old, new in zip(before, now, strict=True)]
+    rows = []
+    for who, counted in labels.items():
+        confidence, mass, invalid = (value / counted.total() for value in sums[who])
+        rows.append([who, counted.total(), confidence, mass, invalid, dict(counted.most_common())])
+    table(["LLM", "items", "mean confidence", "mean mass", "invalid", "labels"], rows)

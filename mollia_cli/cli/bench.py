@@ -7,6 +7,7 @@ import typer
 
 from mollia_cli.cli import complete
 from mollia_cli.cli.common import JsonOption, ThreadsOption, emit_json, limit_option, source_of, table
+from mollia_cli.domain.printable import count
 
 app = typer.Typer(no_args_is_help=True, help="Speed on this machine.")
 
@@ -52,6 +53,6 @@ def annotate(
         emit_json(asdict(found))
         return
     table(
-        [f"{found.model} ({found.format})", f"{found.texts} texts"],
+        [f"{found.model} ({found.format})", count(found.texts, "text")],
         [[words, getattr(found, key)] for key, words in _SHOWN],
     )

@@ -3,10 +3,12 @@
 import io
 import json
 import os
+import shutil
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn, TextIO, cast
@@ -14,12 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn, TextIO, ca
 import typer
 
 from mollia_cli.cli import complete
+from mollia_cli.cli.progress import ProgressBar
 from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError, RefusedError
+from mollia_cli.domain.files import check_local
 from mollia_cli.domain.printable import printable, printable_json
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from mollia_cli.project.context import Project
 
 ProjectOption = Annotated[
@@ -47,6 +49,14 @@ IdColumnOption = Annotated[str | None, typer.Option("--id-column", help="The col
 FormatOption = Annotated[
     str,
     typer.Option("--format", help="The file's format (mollia choices readers). Default: from its name and content."),
+]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="COLUMN=VALUE",
+        help="Only items whose column in the imported file has this value. Several: all must hold.",
+    ),
 ]
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", help="CPU threads; 0 measures. Default: the project's setting.", min=0)
@@ -87,7 +97,7 @@ def out_option(help: str) -> Any:
     return typer.Option("-o", "--out", metavar="FILE", help=help)
 
 
-_SHOW_AFTER_SECONDS = 2.0
+_FEW = 20  # records that people read one by one
 state = {"quiet": False, "debug": False}
 
 
@@ -98,19 +108,21 @@ def talk(remark: str) -> None:
 
 
 @contextmanager
-def open_project(folder: Path | None, threads: int | None = None, several: bool = False) -> Iterator["Project"]:
+def open_project(
+    folder: Path | None, threads: int | None = None, changing_labels: bool = False, several: bool = False
+) -> Iterator["Project"]:
     """The project, with its remarks and progress going to stderr; ``threads`` overrides its settings.
 
-    several: the command knows of texts with several labels; see ``Project.open_any``.
+    several: the command knows of texts with several labels; changing_labels, several: see ``Project.open_any``.
     """
     from mollia_cli.project.context import Project
 
     opened = Project.open_any if several else Project.open
-    with opened(folder, talk) as project, progress_bar() as progress:
+    with opened(folder, talk, changing_labels) as project, progress_bar() as progress:
         if threads is not None:
             project.use_threads(threads)
         project.progress = progress
-        project.ask = ask
+        project.ask = partial(_ask_between, progress)
         yield project
 
 
@@ -123,6 +135,12 @@ def ask(question: str) -> str:
     return answer
 
 
+def _ask_between(progress: ProgressBar, question: str) -> str:
+    """``ask`` with no bar on the screen, which would be drawn over what the person types."""
+    progress.stop()
+    return ask(question)
+
+
 def confirm(question: str, yes: bool) -> None:
     """Ask before something goes for good, unless ``yes``; RefusedError where nobody can be asked, or says no."""
     if yes:
@@ -130,7 +148,7 @@ def confirm(question: str, yes: bool) -> None:
     if not somebody_answers():
         raise RefusedError("nobody can be asked: standard input is no terminal", "to do it without a question: --yes")
     if ask(f"{question}. Type yes:").strip().casefold() != "yes":
-        raise RefusedError("nothing was removed", "answer yes, or give --yes")
+        raise RefusedError("nothing was changed", "answer yes, or give --yes")
 
 
 def somebody_answers() -> bool:
@@ -139,76 +157,13 @@ def somebody_answers() -> bool:
 
 
 @contextmanager
-def progress_bar() -> Iterator["ProgressBar"]:
+def progress_bar() -> Iterator[ProgressBar]:
     """A progress callback that draws on stderr where that is a terminal, and only for what takes long."""
-    bar = ProgressBar()
+    bar = ProgressBar(sys.stderr.isatty() and not state["quiet"])
     try:
         yield bar
     finally:
         bar.stop()
-
-
-class ProgressBar:
-    """``(what, done, total)`` as a bar on stderr, shown after 2 seconds and gone at the end."""
-
-    def __init__(self) -> None:
-        self._enabled = sys.stderr.isatty() and not state["quiet"]
-        self._bar: Progress | None = None
-        self._started: dict[str, float] = {}
-        self._tasks: dict[str, Any] = {}
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        if not self._enabled:
-            return
-        started = self._started.setdefault(what, time.monotonic())
-        if done >= total:
-            self._finish(what)
-        elif time.monotonic() - started >= _SHOW_AFTER_SECONDS:
-            self._draw(what, done, total)
-
-    def _draw(self, what: str, done: int, total: int) -> None:
-        if self._bar is None:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-            columns = (
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[left]}"),
-            )
-            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
-            self._bar.start()
-        if what not in self._tasks:
-            self._tasks[what] = self._bar.add_task(printable(what), total=total, left="")
-        left = time_left(time.monotonic() - self._started[what], done, total)
-        self._bar.update(self._tasks[what], completed=done, total=total, left=left)
-
-    def _finish(self, what: str) -> None:
-        self._started.pop(what, None)
-        if self._bar is not None and what in self._tasks:
-            self._bar.remove_task(self._tasks.pop(what))
-        if not self._tasks:
-            self.stop()
-
-    def stop(self) -> None:
-        """Take the bar off the screen."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
-            self._tasks.clear()
-
-
-def time_left(seconds: float, done: int, total: int) -> str:
-    """What is left, at the pace of all that has passed: a machine that got busier or idle corrects it."""
-    return f"{duration(seconds * (total - done) / done)} left" if done else ""
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: "40 s", "12 min", "3.5 h"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 @contextmanager
@@ -274,13 +229,39 @@ def emit_list(
         _show(records, columns, shown_as)
 
 
-def emit_stream(records: Iterable[Mapping[str, Any]], columns: Sequence[str], as_json: bool = False) -> None:
-    """Records of items as a table on a terminal; as JSON lines in a pipe, each when it is there, or when asked."""
+def emit_stream(
+    records: Iterable[Mapping[str, Any]],
+    columns: Sequence[str],
+    as_json: bool = False,
+    summary: Callable[[Iterable[Mapping[str, Any]]], None] | None = None,
+) -> None:
+    """Records of items as JSON lines in a pipe, each when it is there, or when asked; on a terminal as a table.
+
+    summary: prints instead what people want to know of more than ``_FEW`` of them.
+    """
     if as_json or not sys.stdout.isatty():
         for record in records:
             emit(printable_json(record))
+        return
+    rest = iter(records)
+    first = list(islice(rest, _FEW + 1)) if summary else []
+    if summary and len(first) > _FEW:
+        summary(chain(first, rest))
+        talk("each of them: the same command with --json, or in a pipe (| less)")
     else:
-        _show(records, columns)
+        _show(chain(first, rest), columns)
+
+
+def by_label(records: Iterable[Mapping[str, Any]]) -> None:
+    """A summary of many records that have a label and a confidence: how many of each, and how confident."""
+    confidences: dict[str, list[float]] = {}
+    for record in records:
+        confidences.setdefault(record["label"], []).append(record["confidence"])
+    total = sum(map(len, confidences.values()))
+    found = sorted(confidences.items(), key=lambda pair: -len(pair[1]))
+    rows = [[name, len(seen), f"{len(seen) / total:.1%}", sum(seen) / len(seen)] for name, seen in found]
+    everything = sum(sum(seen) for seen in confidences.values()) / total
+    table(["label", "items", "share", "mean confidence"], [*rows, ["all", total, "", everything]])
 
 
 def _show(
@@ -293,27 +274,21 @@ def _show(
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
-    """A table for people, on stdout: as wide as the terminal, or as its content where there is none."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    """A table for people, on stdout, at most as wide as the terminal; no name, number or heading is cut."""
+    from mollia_cli.cli.tables import draw  # rich takes time that `mollia --help` has not
 
-    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 200
-    drawn = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
-    for column in columns:
-        drawn.add_column(Text(printable(column)))
-    numeric = [True] * len(columns)
+    cells, numeric = [], [True] * len(columns)
     for row in rows:
         numeric = [flag and isinstance(cell, (int, float, type(None))) for flag, cell in zip(numeric, row, strict=True)]
-        drawn.add_row(*(Text(shown(cell)) for cell in row))
-    for heading, flag in zip(drawn.columns, numeric, strict=True):
-        heading.justify = "right" if flag and drawn.row_count else "left"
-    console = Console(width=width, highlight=False)
-    with console.capture() as captured:
-        console.print(drawn)
+        cells.append([shown(cell) for cell in row])
+    drawn = draw([printable(column) for column in columns], cells, numeric, _table_width(), printable(title))
     with stdout_reader():
-        print(captured.get().removesuffix("\n"))  # printable, but for rich's own styles
+        print(drawn)  # printable, but for rich's own styles
+
+
+def _table_width() -> int:
+    """The terminal's width; of a pipe or a file without one, enough for most tables."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() or os.environ.get("COLUMNS") else 200
 
 
 def shown(value: Any) -> str:
@@ -357,6 +332,7 @@ def source_of(file: str) -> tuple[Path | BinaryIO, str]:
 
 def read_text(source: str) -> str:
     """The whole UTF-8 text of a file, or of standard input for ``-``. Raises NotFoundError or InputError."""
+    check_local(source)
     name = "standard input" if source == "-" else source
     try:
         return (sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()).decode("utf-8-sig")

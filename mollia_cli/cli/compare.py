@@ -2,11 +2,15 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, open_project, out_option, table, talk
+from mollia_cli.cli.chart import curve_lines
+from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, out_option, table, talk
+
+if TYPE_CHECKING:
+    from mollia_cli.domain.report import Point
 
 
 def compare(
@@ -17,8 +21,8 @@ def compare(
 ) -> None:
     """Compare the learning curves of runs.
 
-    Repeats of a run (mollia run --repeats) are one curve: mean ± standard deviation.
-    They share the seed set: what other seeds would change is not in it.
+    As tables, and each curve as bars that begin at 0. Repeats of a run (mollia run --repeats) are one curve: mean ±
+    standard deviation, which one run has not. They share the seed set: what other seeds would change is not in it.
 
     Example: mollia compare coreset random -o curves.svg
     """
@@ -28,7 +32,7 @@ def compare(
     with open_project(project) as opened:
         curves = read_curves(opened, runs or [])
     if out:
-        lines = [Line(c.name, [(p.labelled, p.mean, p.std) for p in c.points]) for c in curves]
+        lines = [Line(c.name, [(p.labelled, p.mean, p.std) for p in c.points], c.items) for c in curves]
         metrics = sorted({curve.metric for curve in curves})
         drawn = curves_svg(lines, "Learning curves", "labelled items", ", ".join(metrics))
         Path(out).write_text(drawn, encoding="utf-8")
@@ -42,7 +46,15 @@ def compare(
     )
     by_labelled = [{point.labelled: point for point in curve.points} for curve in curves]
     rows = [
-        [labelled, *(f"{p.mean:.3f} ± {p.std:.3f}" if (p := points.get(labelled)) else "" for points in by_labelled)]
+        [labelled, *(_cell(points.get(labelled)) for points in by_labelled)]
         for labelled in sorted({labelled for points in by_labelled for labelled in points})
     ]
     table(["labelled", *(curve.name for curve in curves)], rows)
+    for line in curve_lines(curves):
+        emit(line)
+
+
+def _cell(point: "Point | None") -> str:
+    if point is None:
+        return ""
+    return f"{point.mean:.3f}" if point.std is None else f"{point.mean:.3f} ± {point.std:.3f}"

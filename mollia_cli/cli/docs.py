@@ -11,7 +11,8 @@ from typing import Any
 import typer
 
 from mollia_cli.cli.main import app
-from mollia_cli.domain.settings import PAPER, SECTIONS, Settings, keys
+from mollia_cli.domain.declared import keys
+from mollia_cli.domain.settings import PAPER, SECTIONS, Settings
 from mollia_cli.project.names import members
 
 _WIDTH = 100

@@ -7,6 +7,7 @@ import typer
 
 from mollia_cli.cli.common import JsonOption, ProjectOption, emit_json, excluded, table, talk
 from mollia_cli.domain.errors import EXIT_FAILURE
+from mollia_cli.domain.printable import count
 
 if TYPE_CHECKING:
     from mollia_cli.machine.doctor import Diagnosis
@@ -59,7 +60,7 @@ def _prove_offline(as_json: bool) -> None:
         table(["set for libraries", "value"], [[*pair] for pair in found.environment.items()])
         table(["interface", "state"], [[each.name, each.state] for each in found.interfaces])
         result = "the guard is active, and nothing got past it" if found.ok else "something can get to a network"
-        talk(f"{result}; the system has {len(found.interfaces)} network interfaces")
+        talk(f"{result}; the system has {count(len(found.interfaces), 'network interface')}")
     if not found.ok:
         raise typer.Exit(EXIT_FAILURE)
 

@@ -16,6 +16,7 @@ from mollia_cli.cli.common import (
     talk,
 )
 from mollia_cli.cli.run_options import with_run_options
+from mollia_cli.domain.printable import count
 
 if TYPE_CHECKING:
     from mollia_cli.loop.amounts import Amount
@@ -62,7 +63,7 @@ def estimate(
     rows = [[part.name, _tokens(part.tokens), _time(part.seconds)] for part in found.parts]
     table(["part", "tokens", "time"], [*rows, ["all", _tokens(found.tokens), _time(found.seconds)]])
     disk = f"{found.disk.expected / 1e6:,.0f} MB of disk ({found.disk.low / 1e6:,.0f} to {found.disk.high / 1e6:,.0f})"
-    emit(f"run {found.run}: {found.rounds} rounds, {disk}")
+    emit(f"run {found.run}: {count(found.rounds, 'round')}, {disk}")
     if found.busy >= _WORTH_SAYING:
         talk(
             f"other programs kept {found.busy:.1f} cores busy while this was measured: the run is quicker when they"

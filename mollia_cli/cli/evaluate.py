@@ -12,6 +12,7 @@ from mollia_cli.cli.common import (
     emit_list,
     limit_option,
     open_project,
+    talk,
 )
 from mollia_cli.domain.items import check_split
 
@@ -34,19 +35,24 @@ def evaluate(
     panel's encoders, and what the gold labels are worth alone, a linear head on the project's encoder. Where the
     project's verdicts are no better than that, it says so. An aggregator is cross-fitted on items whose labels
     it learns from; of the seed items, those are taken that were drawn at random or imported. Annotates what is
-    missing.
+    missing. Where several people have labelled the same items, it says how far they agree.
     Where a text may have several labels: micro-F1 over all yes/no answers, macro-F1, the share of texts with
     exactly their true labels, and each label's F1.
 
     Example: mollia evaluate --split test
     """
+    from mollia_cli.insight.corrections import people_agreement
     from mollia_cli.insight.evaluate import evaluate_panel
     from mollia_cli.insight.multilabel import evaluate_sets
+    from mollia_cli.reports.people import agreement_lines
 
     check_split(split)
     rows: Sequence[Score | SetScore]
     with open_project(project, threads, several=True) as opened:
         several = opened.settings.multilabel
         rows = evaluate_sets(opened, split, limit) if several else evaluate_panel(opened, split, limit)
+        people = people_agreement(opened)
     measured = ["micro_f1", "macro_f1", "exact", "by_label"] if several else ["accuracy", "lower", "upper", "macro_f1"]
     emit_list((asdict(row) for row in rows), ["kind", "name", "items", *measured], as_json)
+    for line in agreement_lines(people):
+        talk(line)

@@ -71,7 +71,8 @@ def _tables(found: "Explanation") -> dict[str, list[dict[str, Any]]]:
         ],
         "people": [
             {
-                **{"who": row["who"], "did": row["act"], "label": row["label"], "note": row["note"]},
+                **{"who": row["who"], "did": "adjudicate" if row["adjudicates"] else row["act"]},
+                **{"label": row["label"], "note": row["note"]},
                 **{"saw": row["verdict"], "when": row["at"], "taken back": row["undone_at"]},
             }
             for row in found.decisions

@@ -18,7 +18,7 @@ from mollia_cli.cli.common import (
     talk,
 )
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.printable import printable
+from mollia_cli.domain.printable import count, printable
 
 if TYPE_CHECKING:
     from mollia_cli.insight.forget import Consequences, Forgotten
@@ -52,14 +52,14 @@ def forget(
     if as_json:
         emit_json(asdict(done))
         return
-    emit(f"forgotten: {len(done.items)} items, {_counted(done.rows)}")
+    emit(f"forgotten: {count(len(done.items), 'item')}, {_counted(done.rows)}")
     for line in _remaining(done):
         talk(printable(line))
 
 
 def _question(expected: "Consequences") -> str:
     models = f"; {len(expected.trained)} classifiers that have learned from them stay" if expected.trained else ""
-    return f"{len(expected.items)} items go for good, with {_counted(expected.rows)}{models}"
+    return f"{count(len(expected.items), 'item')} will go for good, with {_counted(expected.rows)}{models}"
 
 
 def _counted(rows: Mapping[str, int]) -> str:
@@ -67,7 +67,7 @@ def _counted(rows: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {table.replace('_', ' ')}" for table, count in made.items()) or "nothing made of them"
 
 
-def _rounds(numbers: Sequence[int]) -> str:
+def rounds_in_words(numbers: Sequence[int]) -> str:
     """Some rounds of a run, in ascending order: from the first that has learned of an item it is nearly always all."""
     if len(numbers) == 1:
         return f"round {numbers[0]}"
@@ -81,7 +81,7 @@ def _remaining(done: "Forgotten") -> Sequence[str]:
     for run in dict.fromkeys(one.run for one in done.trained):
         numbers = [one.round for one in done.trained if one.run == run]
         lines.append(
-            f"not removed: what the classifiers of run {run}, {_rounds(numbers)}, have learned from them;"
+            f"not removed: what the classifiers of run {run}, {rounds_in_words(numbers)}, have learned from them;"
             f" make another run, then: mollia runs delete {run}"
         )
     lines += [f"not removed: the file that they were imported from ({source})" for source in done.sources]

@@ -18,8 +18,10 @@ from mollia_cli.cli import (
     bundle,
     choices,
     compare,
+    config,
     demo,
     doctor,
+    duplicates,
     estimate,
     evaluate,
     explain,
@@ -27,8 +29,11 @@ from mollia_cli.cli import (
     forget,
     generate,
     import_,
+    imports,
     init,
+    labels,
     models,
+    move,
     panel,
     predict,
     prompt,
@@ -43,7 +48,7 @@ from mollia_cli.cli import (
     verify,
 )
 from mollia_cli.cli.common import emit, state
-from mollia_cli.domain.errors import EXIT_FAILURE, EXIT_INTERRUPTED, MolliaError
+from mollia_cli.domain.errors import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_NOT_FOUND, MolliaError
 from mollia_cli.domain.network import guard, refused
 from mollia_cli.domain.printable import printable
 from mollia_cli.domain.processor import check_processor
@@ -86,7 +91,12 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "demo": demo.demo,
         "init": init.init,
         "import": import_.import_,
+        "imports": imports.app,
+        "move": move.move,
+        "duplicates": duplicates.duplicates,
         "status": status.status,
+        "config": config.config,
+        "labels": labels.app,
         "panel": panel.app,
         "prompt": prompt.app,
         "choices": choices.choices,
@@ -136,6 +146,21 @@ for group, members in COMMANDS.items():
             app.command(name, rich_help_panel=group)(member)
 
 
+# Of a file that a person has named: it cannot be read or written where it should be.
+_NO_SUCH_PLACE = frozenset(
+    (
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EEXIST,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENAMETOOLONG,
+    )
+)
+
+
 def _version(asked: bool) -> None:
     if asked:
         emit(f"mollia {__version__}")
@@ -165,7 +190,7 @@ def main() -> None:
     except MolliaError as error:
         _fail(error, error.message, error.hint, error.exit_code)
     except OSError as error:
-        _fail(error, *_of_the_system(error), EXIT_FAILURE)
+        _fail(error, *_of_the_system(error))
     except SystemExit as error:
         if error.code == EXIT_INTERRUPTED:
             again = shlex.join(["mollia", *sys.argv[1:]])
@@ -187,16 +212,24 @@ def main() -> None:
             print(f"mollia: refused a connection to {printable(where)}; nothing was sent", file=sys.stderr)
 
 
-def _of_the_system(error: OSError) -> tuple[str, str]:
-    """Message and hint for what the operating system refused."""
+def _of_the_system(error: OSError) -> tuple[str, str, int]:
+    """Message, hint and exit status for what the operating system refused."""
     name = error.filename2 or error.filename  # of a copy, the file that was written
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f": {name} could not be written" if name else ""
-        return f"the disk is full{where}", "free some space, then type the same again; what was finished is kept"
+        return (
+            f"the disk is full{where}",
+            "free some space, then type the same again; what was finished is kept",
+            EXIT_FAILURE,
+        )
     if error.errno == errno.ENOMEM:
-        return f"out of memory ({error})", "use a smaller model, or close other programs"
+        return f"out of memory ({error})", "use a smaller model, or close other programs", EXIT_FAILURE
     what = f"{name}: {error.strerror}" if name else str(error)
-    return what, "check the path, its permissions and the free disk space"
+    if error.errno in _NO_SUCH_PLACE and name:
+        missing = "make the folder first: mkdir -p FOLDER; or give another path"
+        hint = missing if error.errno == errno.ENOENT else "give another path, or mend its permissions"
+        return what, hint, EXIT_NOT_FOUND
+    return what, "check the path, its permissions and the free disk space", EXIT_FAILURE
 
 
 def _fail(error: Exception, message: str, hint: str, code: int) -> None:

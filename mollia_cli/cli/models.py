@@ -25,6 +25,7 @@ from mollia_cli.cli.common import (
     talk,
 )
 from mollia_cli.domain.errors import EXIT_REFUSED
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.progress import Progress
 
 _SHORT = 12  # digits of a digest that people compare by eye
@@ -49,16 +50,24 @@ def list_(
 ) -> None:
     """Show the models that are installed, and those that can be pulled.
 
-    Source: where it came from, or where a pull looks, in that order. Digest: whether a pull compares the SHA-256 of
-    every file with the catalogue's.
+    Download: what a pull would fetch; nothing of what is installed. Source: where it came from, or where a
+    pull looks, in that order. Digest: whether a pull compares the SHA-256 of every file with the catalogue's.
 
     Example: mollia models list --kind llm
     """
     from mollia_cli.models import list_models
 
-    rows = [asdict(row) for row in list_models(kind.value if kind else "")]
-    columns = ["name", "kind", "size", "installed", "licence", "note", "source", "digest", "sha256"]
-    emit_list(rows, columns, as_json, {"size": _size, "sha256": lambda digest: (digest or "")[:_SHORT]})
+    rows = [
+        asdict(row) | {"download": 0 if row.installed else row.size} for row in list_models(kind.value if kind else "")
+    ]
+    columns = ["name", "kind", "size", "installed", "download", "licence", "note", "source", "digest", "sha256"]
+    emit_list(
+        rows, columns, as_json, {"size": _size, "download": _download, "sha256": lambda digest: (digest or "")[:_SHORT]}
+    )
+    if any(row["download"] for row in rows):
+        talk(
+            "mollia models pull NAME downloads so much, and compares its SHA-256 with the catalogue's before it is used"
+        )
 
 
 @app.command()
@@ -130,7 +139,7 @@ def tune(
         if one.found and one.found.change:
             change = one.found.change
             talk(
-                f"  label probabilities on {change.texts} texts: changed by {change.mean:.4f} on average, "
+                f"  label probabilities on {count(change.texts, 'text')}: changed by {change.mean:.4f} on average, "
                 f"at most {change.largest:.3f}; the same best label for {change.agreement:.1%}"
             )
     if as_json:
@@ -175,6 +184,10 @@ def remove(names: Names, yes: YesOption = False) -> None:
     for name in names:
         remove_model(name)
         talk(f"{name}: removed")
+
+
+def _download(size: int) -> str:
+    return _size(size) if size else ""
 
 
 def _megabytes(bar: Progress) -> Progress:

@@ -1,8 +1,8 @@
 """What people's labels changed; ``mollia status`` and ``mollia report panel`` show it."""
 
 from mollia_cli.cli.common import emit
+from mollia_cli.domain.people import Corrections
 from mollia_cli.domain.printable import printable
-from mollia_cli.domain.report import Corrections
 from mollia_cli.reports.people import people_lines
 
 

@@ -15,6 +15,7 @@ from mollia_cli.cli.common import (
     RunOption,
     TextColumnOption,
     ThreadsOption,
+    by_label,
     emit_stream,
     excluded,
     open_project,
@@ -23,6 +24,7 @@ from mollia_cli.cli.common import (
     talk,
 )
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.printable import count
 
 _COLUMNS = ["id", "line", "label", "confidence"]
 _WRITTEN = (".csv", ".jsonl")
@@ -42,7 +44,8 @@ def predict(
 ) -> None:
     """Label new texts with the trained classifier.
 
-    A file that is written appears whole or not at all.
+    A file that is written appears whole or not at all. What is piped is lines of text, unless it is plainly a
+    table or JSON lines.
 
     Example: echo "Where is Ulm ?" | mollia predict - | jq -r .label
     """
@@ -61,10 +64,10 @@ def predict(
     with open_project(project, threads) as opened:
         chosen = choose_round(opened, run, number)
         names = opened.labels.names
-        skipped = 0
+        done = skipped = 0
 
         def records() -> Iterator[dict[str, Any]]:
-            nonlocal skipped
+            nonlocal done, skipped
             for row in run_predict(
                 opened,
                 source,
@@ -78,6 +81,7 @@ def predict(
                     talk(f"{called}:{row.line}: {row.message}")
                     skipped += 1
                     continue
+                done += 1
                 best = int(row.probabilities.argmax())
                 yield {
                     **({"line": row.line} if row.id is None else {"id": row.id}),
@@ -85,14 +89,16 @@ def predict(
                     "confidence": round(float(row.probabilities[best]), 6),
                     "probabilities": {n: round(float(p), 6) for n, p in zip(names, row.probabilities, strict=True)},
                 }
+            if not done:  # before a file is written
+                raise InputError(f"no row of {called} could be used", "see the messages above")
 
         if out == "-":
-            emit_stream(records(), _COLUMNS, as_json)
+            emit_stream(records(), _COLUMNS, as_json, by_label)
         else:
-            count = _write(records(), Path(out))
-            talk(f"{count} labels written to {out}")
+            written = _write(records(), Path(out))
+            talk(f"{count(written, 'label')} written to {out}")
     if skipped:
-        talk(f"{skipped} rows could not be used")
+        talk(f"{count(skipped, 'row')} could not be used")
 
 
 def _write(records: Iterable[Mapping[str, Any]], out: Path) -> int:

@@ -19,6 +19,7 @@ from mollia_cli.cli.common import (
     talk,
 )
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.printable import count
 
 app = typer.Typer(invoke_without_command=True)
 app.command("panel")(report_panel.panel)
@@ -62,7 +63,7 @@ def report(
         pictures = drawn(found)
         for chart in pictures:
             (charts / f"{chart.name}.svg").write_text(standalone(chart), encoding="utf-8")
-        talk(f"{len(pictures)} charts are in {charts}")
+        talk(f"wrote {count(len(pictures), 'chart')} to {charts}")
     if as_json:
         emit_json(asdict(found))
     elif out == "-":

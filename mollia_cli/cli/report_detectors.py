@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from mollia_cli.cli.common import JsonOption, ProjectOption, RunOption, emit_json, open_project, table, talk
+from mollia_cli.domain.printable import count
 
 
 def detectors(
@@ -33,4 +34,4 @@ def detectors(
         ["detector", "flagged", "wrong ones found", "precision", "accepted and right", "AUROC"],
         [[r.detector, r.flagged, r.found, r.precision, r.accepted_right, r.auroc] for r in rows],
     )
-    talk(f"{known.run}: {len(wrong)} verdicts, {int(wrong.sum())} wrong")
+    talk(f"{known.run}: {count(len(wrong), 'verdict')}, {int(wrong.sum())} wrong")

@@ -1,5 +1,6 @@
 """``mollia report panel``."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -7,8 +8,9 @@ import typer
 
 from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, table
 from mollia_cli.cli.people import show_people
-from mollia_cli.domain.report import Measurement, Missing
-from mollia_cli.reports.words import accuracy_words
+from mollia_cli.domain.printable import count
+from mollia_cli.domain.report import Agreement, Measurement, Missing
+from mollia_cli.reports.words import AGREEMENT_EXPLAINED, accuracy_words
 
 _COLUMNS = {
     "annotator": "member",
@@ -54,7 +56,7 @@ def panel(
             asdict(quality) | {"aggregator": {"name": quality.aggregator, **asdict(verdicts)}, "people": asdict(people)}
         )
         return
-    llms, agreement = quality.llms, quality.agreement
+    llms = quality.llms
     names = [llm.annotator for llm in llms]
     rows = [{name: getattr(llm, name) for name in _COLUMNS} for llm in llms]
     rows += [{"annotator": one.encoder, **asdict(one)} for one in quality.encoders]
@@ -62,13 +64,20 @@ def panel(
         rows.append({"annotator": verdicts.who, **asdict(verdicts)})
     cells = [[row.get(name) for name in _COLUMNS] for row in rows]
     table(list(_COLUMNS.values()), cells, f"The panel on {quality.on}")
-    title = f"Agreement of pairs beyond chance (Cohen's kappa) on {agreement.items} items"
-    kappas = zip(names, agreement.cohen_kappa, strict=True)
-    table(["", *names], [[name, *row] for name, row in kappas], title)
-    alpha = agreement.krippendorff_alpha
-    emit(f"Agreement of all (Krippendorff's alpha): {'undefined' if alpha is None else format(alpha, '.3f')}\n")
+    if len(names) > 1:
+        _show_agreement(names, quality.agreement)
     _show_verdicts(verdicts)
     show_people(people)
+
+
+def _show_agreement(names: Sequence[str], agreement: Agreement) -> None:
+    title = f"Agreement of pairs beyond chance (Cohen's kappa) on {count(agreement.items, 'item')}"
+    numbers = [str(n) for n in range(1, len(names) + 1)]  # names as headings would not fit
+    kappas = [[n, name, *row] for n, name, row in zip(numbers, names, agreement.cohen_kappa, strict=True)]
+    table(["", "LLM", *numbers], kappas, title)
+    alpha = agreement.krippendorff_alpha
+    emit(f"Agreement of all (Krippendorff's alpha): {'undefined' if alpha is None else format(alpha, '.3f')}")
+    emit(f"{AGREEMENT_EXPLAINED}\n")
 
 
 def _show_verdicts(found: Measurement | Missing) -> None:

@@ -13,14 +13,13 @@ from textual.screen import ModalScreen, Screen
 from textual.suggester import SuggestFromList
 from textual.widgets import Input, Label, Static
 
-from mollia_cli.cli.review_view import KEYS, key_range, labels_of, remark_on
-from mollia_cli.domain.decisions import IGNORE, LABEL, Decision
+from mollia_cli.cli.review_acts import KEY_MEANINGS, QUESTIONS, Acts
+from mollia_cli.cli.review_view import KEYS, key_range, labels_of, place_of, remark_on, title_of
 from mollia_cli.domain.errors import MolliaError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.printable import printable
 from mollia_cli.insight.review import Card, Review
 
-ORDERS = {"doubt": "least confident first", "seed": "typical and random texts in turn", "random": "random order"}
 # What is not the labels' on a screen: head, rules, at least five lines of text, two lines at the bottom.
 _OTHER_LINES = 12
 
@@ -62,9 +61,10 @@ class ReviewScreen(Screen[None]):
     def __init__(self, review: Review) -> None:
         super().__init__()
         self.review = review
+        self._acts = Acts(review)
         self.card: Card | None = None
         self._reading = False
-        self._use: Callable[[str], None] | None = None  # what becomes of the answer that is being typed
+        self._use: Callable[[str], str] | None = None  # what becomes of the answer that is being typed
 
     def compose(self) -> ComposeResult:
         yield Static(id="head")
@@ -92,7 +92,7 @@ class ReviewScreen(Screen[None]):
 
     def action_label(self, label: int) -> None:
         if self.card is not None and label < len(self.review.labels):
-            self._decided(self.review.label(label))
+            self.show_card(self._acts.label(label))
 
     def action_leave(self) -> None:
         self.app.exit()
@@ -107,29 +107,28 @@ class ReviewScreen(Screen[None]):
 
     def action_ignore(self) -> None:
         if self.card is not None:
-            self._decided(self.review.ignore())
+            self.show_card(self._acts.ignore())
 
     def action_undo(self) -> None:
-        undone = self.review.undo()
-        self.show_card("there is nothing to undo" if undone is None else f"taken back: {self._words(undone)}")
+        self.show_card(self._acts.undo())
 
     def action_note(self) -> None:
         if self.card is not None:
-            self._ask("Note on this text", self._noted, value=printable(self.card.note))
+            self._ask("note", self._acts.note, value=printable(self.card.note))
 
     def action_find(self) -> None:
-        self._ask("Find texts with", self._found)
+        self._ask("find", self._acts.find)
 
     def action_name(self) -> None:
         if self.card is not None:
-            self._ask("Label by its name", self._named, names=self.review.labels.names)
+            self._ask("name", self._acts.name, names=self.review.labels.names)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """The answer to what was asked below."""
         use = self._use
         self.action_give_up()
         if use is not None:
-            use(event.value)
+            self.show_card(use(event.value))
 
     def action_help(self) -> None:
         self.app.push_screen(Help(help_text(self.review)))
@@ -142,32 +141,9 @@ class ReviewScreen(Screen[None]):
         self._draw()
         self._read_ahead()
 
-    def _decided(self, decision: Decision) -> None:
-        self.show_card(f"saved: {self._words(decision)} · u takes it back")
-
-    def _words(self, decision: Decision) -> str:
-        if decision.act == LABEL and decision.label is not None:
-            return printable(self.review.labels.names[decision.label])
-        return "ignored" if decision.act == IGNORE else "note"
-
-    def _noted(self, answer: str) -> None:
-        self._decided(self.review.note(answer.strip()))
-
-    def _found(self, answer: str) -> None:
-        n = self.review.find(answer)
-        what = printable(answer)
-        self.show_card(f"{n} texts with {what!r} come next" if n else f"no text of the pool has {what!r}")
-
-    def _named(self, answer: str) -> None:
-        label = self.review.labels.chosen(answer.strip())
-        if label is None:
-            self.show_card(f"{printable(answer)!r} is no label, or the start of several")
-        else:
-            self._decided(self.review.label(label))
-
-    def _ask(self, question: str, use: Callable[[str], None], value: str = "", names: Sequence[str] = ()) -> None:
+    def _ask(self, question: str, use: Callable[[str], str], value: str = "", names: Sequence[str] = ()) -> None:
         self._use = use
-        self.query_one("#question", Label).update(f"{question}  (Enter keeps it, Escape gives it up)")
+        self.query_one("#question", Label).update(f"{QUESTIONS[question]}  (Enter keeps it, Escape gives it up)")
         answer = self.query_one("#answer", Input)
         answer.suggester = SuggestFromList(names, case_sensitive=False) if names else None
         answer.value = value
@@ -189,8 +165,7 @@ class ReviewScreen(Screen[None]):
 
     def _draw(self) -> None:
         review, card, width = self.review, self.card, max(self.size.width - 2, 20)
-        place = f"{review.position + 1} of {len(review.queue)}" if card else f"all {len(review.queue)} seen"
-        self.query_one("#head", Static).update(_head(review, place, width))
+        self.query_one("#head", Static).update(_head(review, place_of(review), width))
         self.query_one("#keys", Static).update(_keys(review, width))
         mark, labels, panel = (
             self.query_one("#mark", Static),
@@ -285,14 +260,7 @@ def help_text(review: Review) -> Text:
         text.append(f"  {printable(description)}\n", "dim")
     text.append("\nKeys\n", "bold")
     for key, meaning in (
-        ("1-9 a-z A-Z", "give the label that has this key"),
-        (":", "give a label by its name, or the start of it"),
-        ("space →", "skip"),
-        ("←", "back to the text before"),
-        ("u backspace", "undo your last decision, and go to its text"),
-        ("i", "ignore this text: it is left out of everything"),
-        ("n", "write a note"),
-        ("/", "find texts, labelled ones too"),
+        *KEY_MEANINGS,
         ("↑ ↓ PgUp PgDn", "scroll a long text; Tab goes to the labels"),
         ("q", "quit; every decision is stored already"),
     ):
@@ -302,8 +270,7 @@ def help_text(review: Review) -> Text:
 
 
 def _head(review: Review, place: str, width: int) -> Text:
-    verb = "label" if review.seed else "review"
-    left = f"{verb} · {printable(review.title)} · {ORDERS.get(review.order, review.order)}"
+    left = title_of(review)
     right = f"{place} · {printable(review.who)}"
     return Text(left, style="bold").append(" " * max(width - len(left) - len(right), 2) + right, "not bold")
 
@@ -311,6 +278,6 @@ def _head(review: Review, place: str, width: int) -> Text:
 def _keys(review: Review, width: int) -> Text:
     text = Text(overflow="ellipsis", no_wrap=True)
     keys = [(key_range(len(review.labels)), "label"), ("space", "skip"), ("u", "undo"), ("i", "ignore"), ("n", "note")]
-    for key, meaning in [*keys, ("/", "find"), ("?", "help"), ("q", "quit")]:
+    for key, meaning in [*keys, ("/", "find"), ("?", "guidelines" if review.guidelines else "help"), ("q", "quit")]:
         text.append(key, "bold").append(f" {meaning}  ", "dim")
     return text

@@ -7,7 +7,7 @@ from mollia_cli.cli.common import emit
 from mollia_cli.cli.review_view import Opinion, opinions_on, remark_on
 from mollia_cli.domain.decisions import Decision
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.printable import printable, printable_json
+from mollia_cli.domain.printable import count, printable, printable_json
 from mollia_cli.insight.review import Card, Review
 
 _HELP = """Answer with a label's number, its name or the start of it. An empty line skips. Or type:
@@ -29,12 +29,19 @@ class PlainReview:
         self._asked = ""
 
     def run(self) -> None:
-        """Go on to the end of the queue or of the input. In a script, a line that is no answer raises InputError."""
+        """Go on to the end of the queue or of the input.
+
+        An input without a line raises InputError; in a script, so does one that is no answer.
+        """
         _tell("/help explains what to answer")
         while (card := self._review.card) is not None:
             if card.item.id != self._asked:
                 self._ask(card)
             line = sys.stdin.readline()
+            if not line and not self._line:
+                raise InputError(
+                    "standard input is empty: no answer was read", "pipe one answer a line; /help explains"
+                )
             if not line:
                 return
             self._line += 1
@@ -81,7 +88,7 @@ class PlainReview:
     def _found(self, words: str) -> None:
         n = self._review.find(words)
         self._asked = ""
-        _tell(f"{n} texts with {words!r} come next" if n else f"no text of the pool has {words!r}")
+        _tell(f"next: {count(n, 'text')} with {words!r}" if n else f"no text of the pool has {words!r}")
 
     def _undone(self, decision: Decision | None) -> None:
         self._asked = ""
@@ -101,6 +108,8 @@ class PlainReview:
             record["label"] = names[decision.label]
         if decision.verdict is not None:
             record |= {"verdict": names[decision.verdict], "confidence": decision.confidence}
+        if decision.adjudicates:
+            record["adjudicates"] = True
         return record | ({"note": decision.note} if decision.note else {})
 
     def _refuse(self, problem: str) -> None:

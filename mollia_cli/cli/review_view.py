@@ -8,11 +8,18 @@ from math import ceil
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from mollia_cli.domain.decisions import Decision
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.printable import printable
 from mollia_cli.insight.review import Card, Review
 
+ORDERS = {
+    "doubt": "least confident first",
+    "seed": "typical and random texts in turn",
+    "random": "random order",
+    "disagreements": "what people disagree on",
+}
 # Letters that are commands; all others, and all capitals, are keys of labels.
 COMMANDS = "inqu"
 _KEYS = "123456789" + "".join(c for c in "abcdefghijklmnopqrstuvwxyz" if c not in COMMANDS)
@@ -137,16 +144,38 @@ def labels_of(review: Review, card: Card) -> Labels:
     return Labels(review.labels, opinions_on(review, card), verdict, decided)
 
 
+def title_of(review: Review) -> str:
+    """What is done, in which project, in which order."""
+    verb = "label" if review.seed else "review"
+    return f"{verb} · {printable(review.title)} · {ORDERS.get(review.order, review.order)}"
+
+
+def place_of(review: Review) -> str:
+    """How far the sitting is."""
+    total = len(review.queue)
+    return f"{review.position + 1} of {total}" if review.position < total else f"all {total} seen"
+
+
 def remark_on(review: Review, card: Card) -> str:
     """People's decisions on an item so far."""
-    parts = []
-    if card.decision is not None:
-        label = card.decision.label
-        what = "ignored" if label is None else f"labelled {review.labels.names[label]}"
-        parts.append(f"{what} by {card.decision.who}")
+    holds = card.decision
+    parts: list[str] = []
+    if holds is not None:
+        who = ", ".join(answer.who for answer in card.answers if (answer.act, answer.label) == (holds.act, holds.label))
+        by = f"{holds.who}, who adjudicated" if holds.adjudicates else who
+        parts.append(f"{_said_of(review, holds)} by {by}")
+    parts += [
+        f"{_said_of(review, answer)} by {answer.who}"
+        for answer in card.answers
+        if holds is None or (answer.act, answer.label) != (holds.act, holds.label)
+    ]
     if card.note:
         parts.append(f"note: {card.note}")
     return printable(" · ".join(parts))
+
+
+def _said_of(review: Review, decision: Decision) -> str:
+    return "ignored" if decision.label is None else f"labelled {review.labels.names[decision.label]}"
 
 
 def shortened(opinions: Sequence[Opinion]) -> list[Opinion]:

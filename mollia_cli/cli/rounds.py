@@ -10,13 +10,14 @@ from mollia_cli.cli.common import (
     ProjectOption,
     RunOption,
     ThreadsOption,
-    duration,
     emit_json,
     open_project,
     table,
     talk,
 )
+from mollia_cli.cli.progress import duration
 from mollia_cli.cli.run_options import with_run_options
+from mollia_cli.domain.printable import count
 from mollia_cli.reports.words import accuracy_words
 
 if TYPE_CHECKING:
@@ -110,10 +111,11 @@ def run_(
 def summary_of_run(record: "Round") -> str:
     """One line about a round of a run, and what is left of the run at that round's pace."""
     left = (record.metrics or {}).get("of_rounds", 0) - record.number
-    time = duration(left * sum(record.seconds.values()))
-    # the first round selects and annotates nothing, so it says nothing about the others
-    rounds = "1 round" if left == 1 else f"{left} rounds"
-    return summary(record) + (f"; {rounds} left, about {time}" if left > 0 and record.number else "")
+    if left <= 0 or not record.number:
+        return summary(record)
+    # round 0 reads nothing, and round 1 what the aggregator learns from, too: neither says how long the others take
+    time = f", about {duration(left * sum(record.seconds.values()))}" if record.number > 1 else ""
+    return f"{summary(record)}; {count(left, 'round')} left{time}"
 
 
 def summary(record: "Round") -> str:

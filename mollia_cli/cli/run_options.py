@@ -9,8 +9,9 @@ import typer
 
 from mollia_cli.cli import complete
 from mollia_cli.cli.common import PaperOption, excluded, split_names
+from mollia_cli.domain.declared import Key, keys
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.settings import ENDS, AnnotateSettings, Key, LearnerSettings, RunConfig, keys
+from mollia_cli.domain.settings import ENDS, AnnotateSettings, LearnerSettings, RunConfig
 from mollia_cli.project.names import members
 
 _PLACE = "options"
@@ -56,6 +57,7 @@ CascadeOption = Annotated[str | None, option(RunConfig, "cascade")]
 ThresholdOption = Annotated[float | None, option(RunConfig, "threshold")]
 PoolSampleOption = Annotated[int | None, option(RunConfig, "pool_sample")]
 VotesOption = Annotated[str | None, option(AnnotateSettings, "votes")]
+LongOption = Annotated[str | None, option(AnnotateSettings, "long")]
 ShotsOption = Annotated[int | None, option(AnnotateSettings, "shots")]
 
 

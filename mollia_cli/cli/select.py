@@ -7,6 +7,7 @@ from mollia_cli.cli.common import (
     ProjectOption,
     RunOption,
     ThreadsOption,
+    WhereOption,
     emit_stream,
     limit_option,
     open_project,
@@ -17,6 +18,7 @@ from mollia_cli.cli.run_options import PoolSampleOption, StrategyOption
 def select(
     strategy: StrategyOption = "",
     limit: Annotated[int, limit_option("At most so many items; 0 for the project's batch.")] = 0,
+    where: WhereOption = None,
     run: RunOption = "",
     pool_sample: PoolSampleOption = None,
     threads: ThreadsOption = None,
@@ -34,6 +36,6 @@ def select(
     with open_project(project, threads) as opened:
         settings = opened.settings.run
         sample = settings.pool_sample if pool_sample is None else pool_sample
-        picks = choose(opened, strategy or settings.strategy, limit or settings.batch, run, sample)
+        picks = choose(opened, strategy or settings.strategy, limit or settings.batch, run, sample, where or ())
     records = ({"id": pick.id, "score": round(pick.score, 6)} for pick in picks)
     emit_stream(records, ["id", "score"], as_json)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, table
 from mollia_cli.cli.people import show_people
 from mollia_cli.cli.rounds import round_row, rounds_table
-from mollia_cli.domain.printable import printable
+from mollia_cli.domain.printable import count, printable
 
 
 def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
@@ -22,10 +22,10 @@ def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
         emit_json(asdict(found) | {"rounds": [round_row(record) for record in found.rounds]})
         return
     several = ", of which a text may have several" if found.multilabel else ""
-    emit(printable(f"{found.project}: {len(found.labels)} labels ({', '.join(found.labels)}){several}"))
+    emit(printable(f"{found.project}: {count(len(found.labels), 'label')} ({', '.join(found.labels)}){several}"))
     table(["split", "items", "with a true label"], [[s, c["items"], c["labelled"]] for s, c in found.items.items()])
     if found.synthetic:
-        written = ", ".join(f"{label} {count}" for label, count in found.synthetic.items())
+        written = ", ".join(f"{label} {n}" for label, n in found.synthetic.items())
         emit(printable(f"synthetic texts, in no split: {written}"))
     table(
         ["model", "kind", "installed"],

@@ -7,6 +7,7 @@ import typer
 
 from mollia_cli.cli.common import JsonOption, ProjectOption, emit, emit_json, open_project, table, talk
 from mollia_cli.domain.errors import EXIT_FAILURE
+from mollia_cli.domain.printable import count
 
 
 def verify(
@@ -30,11 +31,11 @@ def verify(
         emit_json(asdict(found))
     else:
         if found.findings:
-            rows = [[f.table, f.key, f.what, f.detail] for f in found.findings]
-            table(["table", "row", "what", "why"], rows)
-        emit(f"{sum(found.rows.values())} rows, {found.entries} entries, {len(found.findings)} findings")
+            table(["table", "row", "what", "why"], [[f.table, f.key, f.what, f.detail] for f in found.findings])
+        rows, findings = count(sum(found.rows.values()), "row"), count(len(found.findings), "finding")
+        emit(f"{rows}, {count(found.entries, 'entry')}, {findings}")
         emit(f"head: {found.head}")
         if found.since is not None:
-            talk(f"the head that you gave is there, {found.since} entries ago")
+            talk(f"the head that you gave is there, {count(found.since, 'entry')} ago")
     if not found.ok:
         raise typer.Exit(EXIT_FAILURE)

@@ -16,7 +16,8 @@ class Decision:
     verdict and confidence: the aggregator's, of fit number ``fit``, as they were when the person
     decided; None where there was none. seed: the label makes the item a seed item. chosen: how the item
     came before the person: RANDOM, another query strategy's name, SEARCH, or "" where a run asked for it. known:
-    the true label that the item came with. id, at (UTC, ISO 8601) and known are the store's to fill.
+    the true label that the item came with. adjudicates: it settles what people disagree on, whatever else is decided.
+    id, at (UTC, ISO 8601) and known are the store's to fill.
     """
 
     item_id: str
@@ -30,6 +31,7 @@ class Decision:
     verdict: int | None = None
     confidence: float | None = None
     known: int | None = None
+    adjudicates: bool = False
     at: str = ""
     id: int = 0
 

@@ -1,12 +1,14 @@
 """Files and folders that appear whole or not at all, open to their owner alone."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 
+from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.processes import sweep
 
 _UNFINISHED = ".part"
@@ -72,3 +74,12 @@ def link_or_copy(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:  # another file system, or one without links
         shutil.copyfile(source, target)
+
+
+def check_local(name: str) -> None:
+    """InputError for an address where a file is wanted (a Path has one slash of it only)."""
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", name):
+        raise InputError(
+            f"{re.sub(':/+', '://', name, count=1)} is an address, and mollia reads files of this machine only",
+            "fetch it first, for example with curl -LO, then give the file",
+        )

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.printable import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class LabelSet:
             object.__setattr__(self, "descriptions", ("",) * len(self.names))
         if len(self.descriptions) != len(self.names):
             raise InputError(
-                f"{len(self.names)} labels but {len(self.descriptions)} descriptions",
+                f"{count(len(self.names), 'label')} but {count(len(self.descriptions), 'description')}",
                 "give one description for each label, or none at all",
             )
         if len(self.names) < 2:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from typing import Any
 
 from mollia_cli.domain.errors import RefusedError
@@ -32,6 +33,8 @@ class _Guard:
     def __init__(self) -> None:
         self.installed = False
         self.open = 0
+        self.listener: tuple[str, int] | None = None
+        self.reachable: frozenset[tuple[str, int]] = frozenset()  # numeric addresses; port 0: each of its ports
         self.refused: list[str] = []
 
     def hook(self, event: str, args: tuple[Any, ...]) -> None:
@@ -39,9 +42,18 @@ class _Guard:
         if not event.startswith("socket.") or self.open:
             return
         if event in _ON_NAMES:
-            self._refuse(args[0])
-        elif event in _ON_SOCKETS and not _stays_here(*args):
+            if args[0] not in {number for number, _ in self.reachable}:
+                self._refuse(args[0])
+        elif event == "socket.bind" and args[1] == self.listener:
+            self.listener = None
+        elif event in _ON_SOCKETS and not _stays_here(*args) and not self._is_named(args[1]):
             self._refuse(args[1])
+
+    def _is_named(self, address: object) -> bool:
+        """Whether it is one of those that a person named; without an address, one that was connected to before."""
+        if not isinstance(address, tuple):
+            return address is None
+        return any((host, port or address[1]) == address[:2] for host, port in self.reachable)
 
     def _refuse(self, address: object) -> None:
         where = ":".join(map(str, address[:2])) if isinstance(address, tuple) else str(address)
@@ -74,6 +86,48 @@ def allowed() -> Iterator[None]:
         yield
     finally:
         _GUARD.open -= 1
+
+
+@contextmanager
+def listening(port: int) -> Iterator[None]:
+    """Within, one socket may be bound to 127.0.0.1 and that port (0: a free one): for ``mollia review --web`` alone.
+
+    Who listens there is reached from this machine only; nothing else is let through, and no second socket.
+    """
+    _GUARD.listener = ("127.0.0.1", port)
+    try:
+        yield
+    finally:
+        _GUARD.listener = None
+
+
+@contextmanager
+def reaching(host: str, port: int = 0) -> Iterator[tuple[str, ...]]:
+    """Within, the named host may be connected to, at that port (0: at any); yields its numeric addresses.
+
+    For addresses that a person wrote down: a panel member's server, an engine's scheduler. A name is looked up once,
+    here. Raises RefusedError for one that nobody knows.
+    """
+    import socket as sockets
+
+    before = _GUARD.reachable
+    try:
+        with allowed():
+            found = sockets.getaddrinfo(host, port or None, type=sockets.SOCK_STREAM)
+    except OSError as error:
+        raise RefusedError(f"the host {host!r} is not known here: {error}", "write its number: 192.168.1.20") from error
+    numbers = tuple(dict.fromkeys(str(address[0]) for *_, address in found))
+    _GUARD.reachable = before | {(number, port) for number in numbers}
+    try:
+        yield numbers
+    finally:
+        _GUARD.reachable = before
+
+
+def place(number: str) -> str:
+    """Where a numeric address is: "loopback" (this machine), "private" (RFC 1918, link-local), or "public"."""
+    address = ip_address(number.partition("%")[0])
+    return "loopback" if address.is_loopback else "private" if address.is_private or address.is_link_local else "public"
 
 
 def is_guarded() -> bool:

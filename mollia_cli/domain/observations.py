@@ -1,7 +1,7 @@
 """Observations: what one annotator answered for one item, and a panel's observations as arrays."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,34 @@ class Observation:
         votes = np.eye(classes)[label]
         with np.errstate(divide="ignore"):
             return Observation(item_id, np.log(votes), votes, mass=1.0, invalid=0.0)
+
+
+def joined(parts: Sequence[Observation]) -> Observation:
+    """One observation of a text that was read in parts, under the first part's id.
+
+    log_probs are the mean of the parts' weighted by their tokens (a weighted geometric mean, the logarithmic pool of
+    Genest & Zidek 1986), votes and invalid the mean of the parts' with the same weights, so that they still sum to 1. A
+    part that an LLM failed on has no tokens, and makes the whole a failure.
+    """
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    if broken := [part for part in parts if not part.tokens]:
+        return replace(broken[0], item_id=first.item_id)
+    tokens = np.array([part.tokens for part in parts], dtype=np.float64)
+    weights = tokens / tokens.sum()
+    log_probs = weights @ np.stack([part.log_probs for part in parts])
+    return Observation(
+        item_id=first.item_id,
+        log_probs=log_probs,
+        votes=weights @ np.stack([part.votes for part in parts]),
+        mass=float(min(np.exp(log_probs).sum(), 1.0)),
+        invalid=float(weights @ [part.invalid for part in parts]),
+        slack=max(part.slack for part in parts),
+        answers=tuple(answer for part in parts for answer in part.answers),
+        tokens=int(tokens.sum()),
+        truncated=any(part.truncated for part in parts),
+    )
 
 
 @dataclass(frozen=True, slots=True)

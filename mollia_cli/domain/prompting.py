@@ -23,6 +23,10 @@ class Prompt:
     shots: Shots = ()
     others: Shots = ()
 
+    def with_guidelines(self, guidelines: str) -> "Prompt":
+        """The same below guidelines, which are a part of what all texts share."""
+        return replace(self, before=f"Guidelines:\n{guidelines}\n\n{self.before}")
+
     @property
     def halves(self) -> tuple["Prompt", ...]:
         """The prompts that items are read with: the one, or one with each set of worked examples."""

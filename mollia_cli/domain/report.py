@@ -6,6 +6,7 @@ None stands for what cannot be known. Shares and probabilities go from 0 to 1; i
 from dataclasses import dataclass
 
 from mollia_cli.domain.memory import megabytes
+from mollia_cli.domain.people import Corrections
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,54 +15,6 @@ class Missing:
 
     message: str
     hint: str
-
-
-@dataclass(frozen=True, slots=True)
-class ThresholdCheck:
-    """Verdicts from ``confidence`` on should reach the precision ``target``: what people's labels show.
-
-    ``reviewed``: such items, drawn at random, that people labelled; ``precision``: the verdicts' on these.
-    """
-
-    target: float
-    confidence: float
-    reviewed: int
-    precision: float | None
-    lower: float | None
-    upper: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class LabelEffect:
-    """Accuracy of verdicts on ``items`` with a known true label, as people's labels changed it.
-
-    before: as the verdicts were; with_labels: with people's labels in their place; after: of the last aggregation with
-    them, None where none is newer.
-    """
-
-    items: int
-    before: float
-    with_labels: float
-    after: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Corrections:
-    """How many labels people gave (``by``: annotator -> how many), how often against the verdict, and their effect.
-
-    ``seed``: labels of seed items. ``reviewed``: labelled items that had a verdict; ``contradicted``: those of them
-    whose label is another. ``threshold`` and ``accuracy`` are None where they cannot be known.
-    """
-
-    labels: int
-    by: dict[str, int]
-    seed: int
-    ignored: int
-    notes: int
-    reviewed: int
-    contradicted: int
-    threshold: ThresholdCheck | None
-    accuracy: LabelEffect | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +42,7 @@ class Overview:
 class Point:
     """One round of a run over its repeats.
 
-    values: the metric of each repeat; mean and std (n - 1; 0 for one repeat) are theirs. verdicts:
+    values: the metric of each repeat; mean and std (n - 1; None for one repeat) are theirs. verdicts:
     mean accuracy of the verdicts, None where no true label is known.
     """
 
@@ -97,13 +50,13 @@ class Point:
     labelled: int
     values: tuple[float, ...]
     mean: float
-    std: float
+    std: float | None
     verdicts: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A run and its repeats; ``metric`` is measured on the test items, else on each round's validation items.
+    """A run and its repeats; ``metric`` is measured on so many test ``items``; of 0, on each round's validation items.
 
     No aggregator and no method where people or true labels are the verdicts.
     """
@@ -115,6 +68,7 @@ class Curve:
     annotator: str
     repeats: int
     metric: str
+    items: int
     points: tuple[Point, ...]
 
 

@@ -5,15 +5,16 @@ Each field states its type, its limits and its remark once. The file's parser an
 value that names a member of a family: families know their members, so ``project/choices.py`` checks it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import Field, dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
-from math import isfinite
+from math import inf, isfinite
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Self, get_origin
 
 from msgspec import Meta, ValidationError, convert
 
+from mollia_cli.domain.declared import key_of
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.members import MemberSpec, parse_members
@@ -22,6 +23,9 @@ SETTINGS_FILE = "mollia.toml"
 DISTIL = "distil"
 PAPER_ONLY = ("alpha", "lambda_start", "lambda_end")  # settings of a run that the method distil has no use for
 AUTO = -1  # of annotate.shots
+ON_SEEDS: Final = "auto"  # of annotate.guidelines
+UNDECIDED = {"shots": AUTO, "guidelines": ON_SEEDS}  # values of [annotate] that are chosen on the seeds
+_MOST = 10**12  # of every number that has no smaller limit: what is above is a slip of the keyboard
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +46,22 @@ class AnnotateSettings:
     shots: Annotated[
         int, Meta(ge=AUTO, description="Seed items in the prompt, as worked examples; 0 for none, -1 for what is best.")
     ] = AUTO
+    guidelines: Annotated[
+        bool | Literal["auto"], Meta(description="Whether the LLMs read guidelines.md, too; auto for what is best.")
+    ] = ON_SEEDS
+    long: Annotated[
+        Literal["head-tail", "head", "split"],
+        Meta(
+            description="Of a text longer than the LLM's context, read its first and last half of what fits, its"
+            " beginning, or all of it in parts."
+        ),
+    ] = "head-tail"
     votes: Annotated[
         Literal["sampled", "exact"],
         Meta(description="Draw answers, or compute the shares that infinitely many would have."),
     ] = "sampled"
-    samples: Annotated[int, Meta(ge=1, description="Answers drawn of each text.")] = 10
-    temperature: Annotated[float, Meta(gt=0, description="The temperature of the votes.")] = 0.7
+    samples: Annotated[int, Meta(ge=1, le=10_000, description="Answers drawn of each text.")] = 10
+    temperature: Annotated[float, Meta(gt=0, le=100, description="The temperature of the votes.")] = 0.7
     top_p: Annotated[
         float, Meta(gt=0, le=1, description="Nucleus sampling: answers come from this much of the probability.")
     ] = 0.9
@@ -107,18 +121,18 @@ class LearnerSettings:
     encoder: Annotated[str, Meta(description="The pretrained encoder: a name (mollia models list) or a folder.")] = (
         "all-mpnet-base-v2"
     )
-    max_tokens: Annotated[int, Meta(ge=8, description="Tokens after which a text is cut.")] = 128
-    learning_rate: Annotated[float, Meta(gt=0, description="AdamW's learning rate.")] = 5e-5
+    max_tokens: Annotated[int, Meta(ge=8, le=100_000, description="Tokens after which a text is cut.")] = 128
+    learning_rate: Annotated[float, Meta(gt=0, le=1, description="AdamW's learning rate.")] = 5e-5
     batch_size: Annotated[int, Meta(ge=1, description="Examples in a step.")] = 50
     steps: Annotated[int, Meta(ge=1, description="Steps that an epoch has at least.")] = 10
-    epochs: Annotated[int, Meta(ge=1, description="Epochs of a training, at most.")] = 40
+    epochs: Annotated[int, Meta(ge=1, le=100_000, description="Epochs of a training, at most.")] = 40
     patience: Annotated[int, Meta(ge=1, description="Epochs without a better validation score that end it.")] = 10
     validation: Annotated[
         float,
         Meta(ge=0, lt=1, description="The share of a round's labels that is held out, without gold validation items."),
     ] = 0.2
     validation_cap: Annotated[int, Meta(ge=1, description="Validation items, at most.")] = 100
-    threads: Annotated[int, Meta(ge=0, description="CPU threads of the training; 0 is torch's choice.")] = 0
+    threads: Annotated[int, Meta(ge=0, le=1024, description="CPU threads of the training; 0 is torch's choice.")] = 0
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: RunConfig has two bases
@@ -207,7 +221,7 @@ class Settings:
     labels: LabelSet
     noun: Annotated[str, Meta(description="What one text is, for example question, review, message.")] = "text"
     task: Annotated[str, Meta(description="The task in one sentence, as the LLMs read it.")] = ""
-    random_seed: Annotated[int, Meta(description="The same random seed gives the same run.")] = 0
+    random_seed: Annotated[int, Meta(ge=0, le=2**32 - 1, description="The same random seed gives the same run.")] = 0
     panel: PanelSettings = PanelSettings()
     annotate: AnnotateSettings = AnnotateSettings()
     aggregate: AggregateSettings = AggregateSettings()
@@ -226,7 +240,7 @@ class Settings:
 # The values of the paper (AAAI 2026) and, where it does not say them, of its published code; docs/methods.md has what
 # still differs. The only place that holds them; tests/loop/test_paper.py repeats them by hand.
 PAPER: Mapping[str, Mapping[str, Any]] = {
-    "annotate": {"shots": 0, "votes": "sampled", "samples": 10, "temperature": 0.7, "top_p": 0.9},
+    "annotate": {"shots": 0, "guidelines": False, "votes": "sampled", "samples": 10, "temperature": 0.7, "top_p": 0.9},
     # every pool item is read: 176,642 are those of the paper's largest pool, PubMed (Table 1)
     "aggregate": {"aggregator": "molam", "unlabelled": 176_642, "delta": 0.001},
     "learner": {
@@ -273,74 +287,6 @@ SECTIONS: dict[str, type] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What is declared of one field. ``kind``: its type without the limits."""
-
-    name: str
-    kind: Any
-    limits: Meta
-    default: Any
-
-    @property
-    def description(self) -> str:
-        """The remark for people; what has none is no option."""
-        return self.limits.description or ""
-
-    @property
-    def family(self) -> str:
-        """The family that a value names a member of, or ""."""
-        return str((self.limits.extra or {}).get("family", ""))
-
-    @property
-    def words(self) -> str:
-        """The type, for people; "" for one that has no words."""
-        return _WORDS.get(Literal if get_origin(self.kind) is Literal else self.kind, "")
-
-    @property
-    def expected(self) -> str:
-        """What a value must be, for people: its type and its limits."""
-        if get_origin(self.kind) is Literal:
-            return f"one of: {', '.join(get_args(self.kind))}"
-        least, above, most, below = (getattr(self.limits, end) for end in ("ge", "gt", "le", "lt"))
-        if least is not None:
-            rest = f" to {most}" if most is not None else f" to below {below}" if below is not None else None
-            return f"{self.words}, {least} or more" if rest is None else f"{self.words} from {least}{rest}"
-        if above is not None:
-            rest = f", at most {most}" if most is not None else f" and below {below}" if below is not None else ""
-            return f"{self.words} above {above}{rest}"
-        return self.words
-
-    def remark(self, members: Iterable[str] = ()) -> str:
-        """All of it as one sentence; ``members``: of the family."""
-        expected = self.expected
-        if members:
-            expected = f"one of: {', '.join(members)}, or another package's"
-        about = f" ({expected})" if expected not in ("", _WORDS[str]) else ""
-        return f"{self.description.removesuffix('.')}{about}."
-
-
-_WORDS = {
-    str: "text in quotes",
-    Literal: "text in quotes",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    tuple[str, ...]: "a list of texts in quotes",
-    tuple[MemberSpec, ...]: "a list of names and tables",
-}
-
-
-def keys(section: type) -> dict[str, Key]:
-    """What is declared of a section's fields, but of those that are sections themselves, by name."""
-    return {known.name: _key(known) for known in fields(section) if not is_dataclass(known.type)}
-
-
-def _key(known: "Field[Any]") -> Key:
-    kind, limits = get_args(known.type) if get_origin(known.type) is Annotated else (known.type, Meta())
-    return Key(known.name, kind, limits, known.default)
-
-
 def parse_settings(data: Mapping[str, Any], source: str = SETTINGS_FILE) -> Settings:
     """Settings from a parsed TOML document; a wrong one raises InputError naming ``source`` and the key."""
     _refuse_unknown(data, Settings, "", source)
@@ -368,11 +314,13 @@ def _checked(value: Any, known: "Field[Any]", key: str, source: str) -> Any:
         if not isinstance(value, Mapping):
             raise InputError(f"{source}: {key!r} must be a section", f"write it as [{key}]")
         return known.type(**checked(value, known.type, source, f"{key}."))
-    declared = _key(known)
+    declared = key_of(known)
     if declared.kind == tuple[MemberSpec, ...]:
         return parse_members(value, f"{source}: {key}")
     expected = declared.words
-    if not (isinstance(value, float) and not isfinite(value)):  # TOML has inf and nan
+    if isinstance(value, int | float) and _MOST < abs(value) < inf:
+        expected = f"{declared.expected}; no number here is above {_MOST:.0e}"
+    elif not (isinstance(value, float) and not isfinite(value)):  # TOML has inf and nan
         try:
             return convert(value, known.type)
         except ValidationError as error:

@@ -49,7 +49,7 @@ def _curve(project: Project, name: str, repeats: Sequence[Sequence[Round]]) -> C
                     round(float(np.mean([metrics["labelled"] for metrics in found]))),
                     tuple(values.tolist()),
                     float(values.mean()),
-                    float(values.std(ddof=1)) if len(values) > 1 else 0.0,
+                    float(values.std(ddof=1)) if len(values) > 1 else None,
                     float(np.mean(known)) if known else None,
                 )
             )
@@ -63,5 +63,6 @@ def _curve(project: Project, name: str, repeats: Sequence[Sequence[Round]]) -> C
         config.annotator,
         len(finished),
         metric,
+        project.store.items.counts().get("test", {}).get("labelled", 0) if tested else 0,
         tuple(points),
     )

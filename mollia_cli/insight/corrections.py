@@ -3,14 +3,21 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
+from math import isfinite
+
+import numpy as np
 
 from mollia_cli.aggregators.calibration import Calibration
 from mollia_cli.aggregators.precision import threshold_for
-from mollia_cli.aggregators.quality import interval
-from mollia_cli.domain.decisions import IGNORE, LABEL, NOTE, RANDOM, Decision
+from mollia_cli.aggregators.quality import interval, krippendorff_alpha
+from mollia_cli.domain.decisions import LABEL, NOTE, RANDOM, Decision
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.report import Corrections, LabelEffect, ThresholdCheck
+from mollia_cli.domain.metrics import cohen_kappa, micro_f1
+from mollia_cli.domain.observations import IntArray
+from mollia_cli.domain.people import Corrections, LabelEffect, PairAgreement, PeopleAgreement, ThresholdCheck
 from mollia_cli.project.context import Project
+from mollia_cli.store.verdicts import Fit
 
 
 def corrections(project: Project, target_precision: float = 0.95) -> Corrections:
@@ -21,13 +28,17 @@ def corrections(project: Project, target_precision: float = 0.95) -> Corrections
     """
     decisions = project.store.decisions
     labelled, reviewed = decisions.labels(), _reviewed(project)
-    ignored, log = decisions.ignored(), decisions.all()
+    own, log = decisions.own(), decisions.all()
+    settled = {d.item_id: d.who for d in log if d.adjudicates and d.act != NOTE}
     return Corrections(
         labels=len(labelled),
-        by=dict(Counter(d.who for d in _last(log).values() if d.act == LABEL)),
-        seed=sum(d.seed for d in _last(log).values() if d.act == LABEL),
-        ignored=len(ignored),
+        by=dict(Counter(d.who for d in own if d.act == LABEL)),
+        seed=len(decisions.seeds_chosen()),
+        ignored=len(decisions.ignored()),
         notes=sum(d.act == NOTE for d in log),
+        agreement=people_agreement(project),
+        disagreements=len(decisions.disagreements()),
+        adjudicated=dict(Counter(settled.values())),
         reviewed=len(reviewed),
         contradicted=sum(d.contradicts for d in reviewed),
         threshold=_threshold(project, reviewed, target_precision),
@@ -35,9 +46,34 @@ def corrections(project: Project, target_precision: float = 0.95) -> Corrections
     )
 
 
-def _last(log: Sequence[Decision]) -> dict[str, Decision]:
-    """The decision that holds for each item."""
-    return {d.item_id: d for d in log if d.act in (LABEL, IGNORE)}
+def people_agreement(project: Project) -> PeopleAgreement | None:
+    """How people's own labels agree where two or more have labelled an item; None where nobody has a second time.
+
+    An item that a person has set aside is one without that person's answer.
+    """
+    labels = [d for d in project.store.decisions.own() if d.act == LABEL]
+    people, often = sorted({d.who for d in labels}), Counter(d.item_id for d in labels)
+    rows = {item_id: row for row, item_id in enumerate(i for i, n in often.items() if n > 1)}
+    if not rows:
+        return None
+    given = np.full((len(rows), len(people)), -1, dtype=np.int64)
+    for d in labels:
+        if d.item_id in rows and d.label is not None:
+            given[rows[d.item_id], people.index(d.who)] = d.label
+    classes = len(project.labels)
+    pairs = [_pair(people, given, i, j, classes) for i, j in combinations(range(len(people)), 2)]
+    alpha = krippendorff_alpha(given, classes)
+    return PeopleAgreement(len(rows), _known(alpha), tuple(pair for pair in pairs if pair.items))
+
+
+def _pair(people: Sequence[str], given: IntArray, i: int, j: int, classes: int) -> PairAgreement:
+    both = given[(given[:, i] >= 0) & (given[:, j] >= 0)]
+    same = micro_f1(both[:, i], both[:, j])
+    return PairAgreement(people[i], people[j], len(both), same, _known(cohen_kappa(both[:, i], both[:, j], classes)))
+
+
+def _known(value: float) -> float | None:
+    return value if isfinite(value) else None
 
 
 def _reviewed(project: Project) -> list[Decision]:
@@ -62,21 +98,28 @@ def _threshold(project: Project, reviewed: Sequence[Decision], target: float) ->
     confidence = None
     for number in dict.fromkeys(decision.fit for decision in reviewed):
         fit = None if number is None else project.store.verdicts.fit(number)
-        if fit is None or fit.calibration is None:
+        least = None if fit is None else promised_from(fit, target)
+        if fit is None or least is None:
             continue
-        known = Calibration.from_json(fit.calibration)
-        try:
-            confidence = threshold_for(known.placed, known.right, target).confidence
-        except InputError:  # the seeds of this fit cannot promise it
-            continue
+        confidence = least
         drawn = [d for d in reviewed if d.fit == fit.id and d.chosen == RANDOM]
-        least = confidence
         above += [d for d in drawn if d.confidence is not None and d.confidence >= least]
     if confidence is None:
         return None
     agreed = sum(not decision.contradicts for decision in above)
     lower, upper = interval(agreed, len(above))
     return ThresholdCheck(target, confidence, len(above), agreed / len(above) if above else None, lower, upper)
+
+
+def promised_from(fit: Fit, target: float) -> float | None:
+    """The confidence from which on a fit's verdicts have the precision ``target``; None where it promises none."""
+    if fit.calibration is None:
+        return None
+    known = Calibration.from_json(fit.calibration)
+    try:
+        return threshold_for(known.placed, known.right, target).confidence
+    except InputError:  # its seeds are too few, or wrong too often
+        return None
 
 
 def _accuracy(project: Project, reviewed: Sequence[Decision], labelled: Mapping[str, int]) -> LabelEffect | None:

@@ -18,7 +18,7 @@ from mollia_cli.insight.report.missing import or_missing
 from mollia_cli.loop.aggregate import fit_aggregator, predict
 from mollia_cli.loop.needed import fit_items, fit_seeds, needed_for_fit
 from mollia_cli.loop.sample import at_random, sample_words
-from mollia_cli.loop.shots import settle_shots
+from mollia_cli.loop.shots import settle_prompt
 from mollia_cli.project.context import Project
 from mollia_cli.project.labels import gold_labels
 from mollia_cli.project.learner import best_round, current_run, finished_rounds, trained_learner
@@ -56,13 +56,13 @@ def evaluate_panel(
     on that are a random sample. Raises InputError where there are none.
     """
     items = measured_on(project, split, limit)
-    settle_shots(project)
+    settle_prompt(project)
     found = answers(project, items, aggregators)
     run = current_run(project)
     if split == "test" and finished_rounds(project, run):
         record = best_round(project, run)
         learner = trained_learner(project, record)
-        predictions = learner.predict_proba([item.text for item in items]).argmax(axis=1)
+        predictions = learner.predict_proba([item.text for item in items], project.progress).argmax(axis=1)
         found["classifier", f"{run}, round {record.number}"] = predictions
     made = baselines(project, items)
     verdicts, gold = found.get(("aggregator", project.settings.aggregate.aggregator)), gold_labels(items)

@@ -11,7 +11,6 @@ from mollia_cli.domain.settings import DISTIL
 from mollia_cli.learners.embeddings import forget_texts
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import EMBEDDINGS, finished_rounds, run_config
-from mollia_cli.store.runs import Round
 
 _WEIGHTS = ".safetensors"
 _BLOCK = 1 << 20
@@ -62,7 +61,7 @@ def consequences(project: Project, ids: Sequence[str]) -> Consequences:
     return Consequences(
         items=tuple(item.id for item in items),
         rows=rows,
-        trained=tuple(TrainedOn(record.run, record.number, record.model) for record in _trained(project, items)),
+        trained=tuple(trained_on(project, items)),
         sources=tuple(sorted({project.store.items.source(item.id)[0] for item in items})),
     )
 
@@ -84,8 +83,10 @@ def forget(project: Project, ids: Sequence[str]) -> Forgotten:
     )
 
 
-def _trained(project: Project, items: Sequence[Item]) -> Iterator[Round]:
+def trained_on(project: Project, items: Sequence[Item]) -> Iterator[TrainedOn]:
     """The rounds whose model may have seen one of the items."""
+    if not items:
+        return
     labelled = project.store.decisions.labels()
     wanted = {item.id for item in items}
     everywhere = any(item.split in ("seed", "validation") or item.id in labelled for item in items)
@@ -96,7 +97,7 @@ def _trained(project: Project, items: Sequence[Item]) -> Iterator[Round]:
             # the method distil learns from every verdict of the round's fit, selected or not
             taught = distil and record.fit is not None and len(project.store.verdicts.get(record.fit, sorted(wanted)))
             if everywhere or taught or any(number <= record.number for number in picked):
-                yield record
+                yield TrainedOn(record.run, record.number, record.model)
 
 
 def _delete_side_files(project: Project, texts: Sequence[str]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.observations import FloatArray
+from mollia_cli.domain.progress import UNKNOWN
 from mollia_cli.learners.base import Learner
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import best_round, current_run, finished_rounds, trained_learner
@@ -63,11 +64,12 @@ def predict(
     learner = learner_of(project, chosen)
     rows = read(source, file_format, name=name, text_column=text_column, id_column=id_column, say=project.say)
     done = 0
+    project.progress("predicting", done, UNKNOWN)
     while batch := list(islice(rows, _BATCH)):
         records = [row for row in batch if isinstance(row, Record)]
         probabilities = iter(learner.predict_proba([record.text for record in records]))
         for row in batch:
             yield row if isinstance(row, Problem) else Prediction(row.id, row.line, next(probabilities))
         done += len(batch)
-        project.progress("predicting", done, done + _BATCH)
+        project.progress("predicting", done, UNKNOWN)
     project.progress("predicting", done, done)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from mollia_cli.domain.digest import digest_file
-from mollia_cli.domain.errors import NotFoundError
+from mollia_cli.domain.errors import NotFoundError, RefusedError
 from mollia_cli.domain.files import write_private
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.processes import sweep
 from mollia_cli.domain.settings import SETTINGS_FILE, RunConfig
 from mollia_cli.learners.base import HEAD_WEIGHTS
@@ -21,6 +22,7 @@ from mollia_cli.loop.round import finish_round, start_round
 from mollia_cli.loop.setup import open_run
 from mollia_cli.project.context import Project
 from mollia_cli.project.create import PROMPT_FILE
+from mollia_cli.project.guidelines import GUIDELINES_FILE, read_guidelines
 from mollia_cli.project.learner import finished_rounds, run_config
 from mollia_cli.project.panel import read_template
 from mollia_cli.project.record import recorded_settings, run_record, versions
@@ -67,13 +69,18 @@ def rerun(project: Project, run: str, ask_again: bool = False) -> Rerun:
 
     Observations and people's decisions are taken from the project, unless ``ask_again``: then LLMs are asked anew.
     A round that selects other items is the last to be compared. Raises NotFoundError for a run without a finished
-    round, RefusedError where an LLM would have to be asked.
+    round, RefusedError where an LLM would have to be asked, or a label is called otherwise.
     """
     rounds = finished_rounds(project, run)
     if not rounds:
         known = ", ".join(project.store.runs.names()) or "none yet"
         raise NotFoundError(f"there is no run {run!r} with a finished round", f"runs: {known}")
     record = project.store.runs.record(run)
+    if record is not None and (was := tuple(record["settings"]["labels"])) != project.labels.names:
+        raise RefusedError(
+            f"run {run!r} was made with the labels {', '.join(was)}, and the project has others now",
+            "call them as they were (mollia labels rename), or make another run: mollia run --run NEW",
+        )
     remarks = list(_remarks(project, run, record))
     differences: list[Difference] = []
     compared = 0
@@ -190,9 +197,11 @@ def _remarks(project: Project, run: str, record: dict[str, Any] | None) -> Itera
     opened = project.store.runs.opened(run)
     later = sum(decision.at > opened for decision in project.store.decisions.all())
     if later:
-        yield f"people have decided {later} times since the run was opened: it is repeated with all of that known"
+        yield f"people have decided {count(later, 'time')} since the run was opened: it is repeated with that known"
     if fresh := project.store.items.imported_since(opened):
-        yield f"{fresh} items were imported since the run was opened, and can be selected now"
+        yield f"imported since the run was opened, and can be selected now: {count(fresh, 'item')}"
+    if changed := project.store.imports.changed_since(opened):
+        yield f"moved or given a label since the run was opened: {count(changed, 'item')}; it is repeated with that"
 
 
 @contextmanager
@@ -201,6 +210,7 @@ def _scratch(project: Project, record: dict[str, Any] | None, ask_again: bool) -
     sweep(project.root, _SCRATCH)
     settings = project.settings if record is None else recorded_settings(record)
     template = read_template(project)[0] if record is None or record["template"] is None else record["template"]
+    guidelines = read_guidelines(project) if record is None else record["guidelines"]
     with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-", dir=project.root) as folder:
         root = Path(folder)
         project.store.copy_without_runs(root / DATABASE_FILE, ask_again)
@@ -208,6 +218,7 @@ def _scratch(project: Project, record: dict[str, Any] | None, ask_again: bool) -
             root / SETTINGS_FILE, replace(settings, annotate=replace(settings.annotate, template=PROMPT_FILE))
         )
         write_private(root / PROMPT_FILE, template)
+        write_private(root / GUIDELINES_FILE, guidelines)
         with Project.open(root) as copy:
             copy.say, copy.progress, copy.folder = project.say, project.progress, project.folder
             yield copy

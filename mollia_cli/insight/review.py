@@ -12,29 +12,36 @@ from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError, Sto
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.verdicts import Verdict
+from mollia_cli.insight.overlap import overlapping
 from mollia_cli.learners.base import Learner
 from mollia_cli.loop.aggregate import aggregate
-from mollia_cli.loop.select import rank
+from mollia_cli.loop.select import rank, undecided
 from mollia_cli.project.context import Project
+from mollia_cli.project.fields import where
+from mollia_cli.project.guidelines import read_guidelines
 from mollia_cli.project.labels import user_name
 from mollia_cli.project.learner import best_round, current_run, finished_rounds, learner_loader
 from mollia_cli.project.observe import members, observed_by_all
 from mollia_cli.strategies import STRATEGIES
 
-DOUBT, TYPICAL = "doubt", "seed"
-GUIDELINES_FILE = "guidelines.md"
+DOUBT, TYPICAL, DISAGREEMENTS = "doubt", "seed", "disagreements"
 # The classifier reads so many items at once, the present one and those behind it.
 _AHEAD = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Everything that is known of one item. llms: (name, label probabilities [K], normalised) of each LLM."""
+    """Everything that the person may know of one item.
+
+    llms: (name, label probabilities [K], normalised) of each LLM. decision: the one that holds, and whose it is;
+    answers: what each person has decided. Of an item that others have labelled: nothing but the person's own.
+    """
 
     item: Item
     verdict: Verdict | None
     llms: tuple[tuple[str, FloatArray], ...]
     decision: Decision | None
+    answers: tuple[Decision, ...]
     note: str
 
 
@@ -42,7 +49,8 @@ class Review:
     """One person's sitting: a queue of items, the place in it, and what was decided.
 
     seed: labels make seed items. order: how the queue was made, in a word; chosen: how an item came into it, by
-    id, where that is another.
+    id, where that is another. again: items that others have labelled (``overlapping``): what they and machines
+    think stays hidden. adjudicates: what is decided settles what people disagree on.
     """
 
     def __init__(
@@ -53,6 +61,8 @@ class Review:
         order: str,
         seed: bool = False,
         chosen: Mapping[str, str] = MappingProxyType({}),
+        again: Sequence[str] = (),
+        adjudicates: bool = False,
     ) -> None:
         self.labels = project.labels
         self.title = project.root.name
@@ -61,9 +71,11 @@ class Review:
         self.who = who or user_name()
         self.order = order
         self.seed = seed
+        self.adjudicates = adjudicates
         self.made: list[Decision] = []
-        self.guidelines = _guidelines(project)
+        self.guidelines = read_guidelines(project)
         self._chosen = dict(chosen)
+        self._again = frozenset(again)
         self._project = project
         self._store = project.store
         self._fit = project.store.verdicts.latest_fit()
@@ -74,7 +86,7 @@ class Review:
     @property
     def blind(self) -> bool:
         """What machines think stays hidden: labels to learn and to measure from must not lean on it."""
-        return self.seed
+        return self.seed or self._second(self.position)
 
     @property
     def card(self) -> Card | None:
@@ -82,13 +94,17 @@ class Review:
         if self.position >= len(self.queue):
             return None
         [item] = self._store.items.get([self.queue[self.position]])
-        return Card(
-            item,
-            self._verdict(item.id),
-            tuple(self._llms(item.id)),
-            self._store.decisions.standing(item.id),
-            self._store.decisions.note(item.id),
-        )
+        decisions = self._store.decisions
+        answers, holds, note = tuple(decisions.own(item.id)), decisions.standing(item.id), decisions.note(item.id)
+        if self._second(self.position):
+            answers = tuple(answer for answer in answers if answer.who == self.who)
+            holds, note = next(iter(answers), None), ""
+        return Card(item, self._verdict(item.id), tuple(self._llms(item.id)), holds, answers, note)
+
+    @property
+    def disagreements(self) -> int:
+        """Items of this sitting that people disagree on now."""
+        return len({decision.item_id for decision in self.made}.intersection(self._store.decisions.disagreements()))
 
     def label(self, label: int) -> Decision:
         """Give the present item a label and go on to the next."""
@@ -163,9 +179,11 @@ class Review:
 
     def _decide(self, act: str, label: int | None = None, note: str = "") -> Decision:
         item_id = self.queue[self.position]
-        earlier = self._store.decisions.standing(item_id)
-        chosen = earlier.chosen if earlier is not None else self._chosen.get(item_id, self.order)
-        decision = Decision(item_id, act, self.who, label, note, seed=self.seed and act == LABEL, chosen=chosen)
+        earlier = self._store.decisions.own(item_id)
+        chosen = earlier[0].chosen if earlier else self._chosen.get(item_id, self.order)
+        seed = self.seed or (self.adjudicates and any(answer.seed for answer in earlier))
+        decision = Decision(item_id, act, self.who, label, note, seed=seed and act == LABEL, chosen=chosen)
+        decision = replace(decision, adjudicates=self.adjudicates and act != NOTE)
         verdict = self._verdict(item_id)
         if verdict is not None and self._fit is not None:
             decision = replace(decision, fit=self._fit.id, verdict=verdict.label, confidence=verdict.confidence)
@@ -174,6 +192,10 @@ class Review:
         if act != NOTE:
             self.skip()
         return made
+
+    def _second(self, position: int) -> bool:
+        """The item there is one that others have labelled and the person is to label, too."""
+        return position < len(self.queue) and self.queue[position] in self._again
 
     def _verdict(self, item_id: str) -> Verdict | None:
         return None if self._fit is None else next(self._store.verdicts.get(self._fit.id, [item_id]).rows(), None)
@@ -194,16 +216,20 @@ def open_review(
     limit: int = 0,
     run_name: str = "",
     who: str = "",
+    conditions: Sequence[str] = (),
+    overlap: int = 0,
 ) -> Review:
     """The pool items that nobody has labelled or set aside yet, those first that the strategy wants most.
 
-    below: only verdicts of a lower confidence. limit: at most so many, 0 for all. Without verdicts the panel's
+    below: only verdicts of a lower confidence. limit: at most so many, 0 for all. conditions: only
+    items that meet them, see project/fields.py. Without verdicts the panel's
     observations are aggregated now; ``doubt`` and ``below`` need some (NotFoundError where nothing was annotated),
-    other strategies what ``mollia select`` needs for them.
+    other strategies what ``mollia select`` needs for them. overlap: ``overlapping`` ones come before them.
     """
     STRATEGIES.check(strategy)
-    labelled = project.store.decisions.labels()
-    candidates = [item_id for item_id in project.store.items.ids("pool") if item_id not in labelled]
+    wanted = where(project, conditions)
+    again = overlapping(project, who, overlap, seed=False, wanted=wanted)
+    candidates = undecided(project, wanted)
     confidence = _confidences(project, needed=strategy == DOUBT or below is not None)
     if strategy == DOUBT or below is not None:
         bound = 2.0 if below is None else below
@@ -213,31 +239,49 @@ def open_review(
     else:
         queue = [pick.id for pick in rank(project, strategy, candidates, limit or len(candidates), run_name)]
     how = strategy if below is None else f"{strategy}, below {below:g}"
-    review = Review(project, queue[: limit or None], who, strategy, chosen=dict.fromkeys(queue, how))
+    queue = [*again, *queue][: limit or None]
+    review = Review(project, queue, who, strategy, chosen=dict.fromkeys(queue, how), again=again)
     review.use_classifier(run_name)
     return review
 
 
-def open_labelling(project: Project, seeds: int, who: str = "") -> Review:
+def open_disagreements(project: Project, run_name: str = "", who: str = "", conditions: Sequence[str] = ()) -> Review:
+    """The items that people disagree on, with what each has decided; what is decided there holds.
+
+    conditions: only items that meet them, see project/fields.py.
+    """
+    disputed, wanted = project.store.decisions.disagreements(), where(project, conditions)
+    queue = [item_id for item_id in disputed if wanted is None or item_id in wanted]
+    review = Review(project, queue, who, DISAGREEMENTS, adjudicates=True)
+    review.use_classifier(run_name)
+    return review
+
+
+def open_labelling(project: Project, seeds: int, who: str = "", overlap: int = 0) -> Review:
     """The items to label so that the project has ``seeds`` labelled seed items.
 
     Where the panel has read enough of the pool, half of them are typical of its observations (the strategy "seed") and
     half are drawn at random: typical ones teach more, and accuracy can be measured on random ones alone. Else all
     are random. The two kinds take turns, so that whoever stops early has both. Asked again with the same number,
-    the choice goes on where it was left. Raises InputError where there are so many already, or the pool is empty.
+    the choice goes on where it was left. overlap: ``overlapping`` ones come before them. Raises InputError where there
+    are so many already, or the pool is empty.
     """
-    have, labelled = project.store.items.ids("seed", labelled=True), project.store.decisions.labels()
+    have, decisions = project.store.items.ids("seed", labelled=True), project.store.decisions
+    again = overlapping(project, who, overlap, seed=True)
+    if len(have) >= seeds and again:
+        return Review(project, again, who, RANDOM, seed=True, again=again)
     if len(have) >= seeds:
         hint = f"for more: mollia label --seed {len(have) + 50}; or review the least confident verdicts: mollia review"
         raise InputError(f"the project has {len(have)} labelled seed items already", hint)
     runs = project.store.runs
-    taken = {selection.item_id for run in runs.names() for selection in runs.selections(run)} | labelled.keys()
+    taken = {selection.item_id for run in runs.names() for selection in runs.selections(run)}
+    taken.update(decisions.labels(), decisions.disagreements())
     free = [item_id for item_id in project.store.items.ids("pool") if item_id not in taken]
     if not free:
         raise InputError("the pool has no item left to label", "import texts first: mollia import texts.csv")
-    chosen = project.store.decisions.seeds_chosen()
+    chosen = decisions.seeds_chosen()
     # chosen from what there was before the first label, or the choice would change with every label
-    start, open_ones = sorted({*free, *chosen, *project.store.decisions.ignored()}), set(free)
+    start, open_ones = sorted({*free, *chosen, *decisions.ignored(), *decisions.disagreements()}), set(free)
     missing = min(seeds - len(have), len(free))
     typical = [item_id for item_id in _typical(project, start, missing, chosen) if item_id in open_ones]
     # of all that is left, which is what the panel's labels will be of; what is set aside is replaced at random, too
@@ -248,7 +292,7 @@ def open_labelling(project: Project, seeds: int, who: str = "") -> Review:
     how = dict.fromkeys(typical, TYPICAL) | dict.fromkeys(random, RANDOM)
     others = "; the others are typical of the LLMs' observations" if typical else ""
     project.say(f"{len(random)} of {len(queue)} items are drawn at random, and accuracy is measured on those{others}")
-    return Review(project, queue, who, TYPICAL if typical else RANDOM, seed=True, chosen=how)
+    return Review(project, [*again, *queue], who, TYPICAL if typical else RANDOM, seed=True, chosen=how, again=again)
 
 
 def _typical(project: Project, start: Sequence[str], missing: int, chosen: Mapping[str, str]) -> list[str]:
@@ -290,12 +334,3 @@ def _observed(project: Project, ids: Sequence[str]) -> list[str]:
         return observed_by_all(project, members(project), ids)
     except NotFoundError:  # there is no LLM
         return []
-
-
-def _guidelines(project: Project) -> str:
-    """What ``guidelines.md`` in the project's folder says, or ""."""
-    path = project.root / GUIDELINES_FILE
-    try:
-        return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 (byte {error.start})", "save it as UTF-8") from error

@@ -65,7 +65,7 @@ def deletion(project: Project, run: str) -> Deletion:
     if project.store.runs.config(run) is None:
         known = ", ".join(project.store.runs.names()) or "none yet"
         raise NotFoundError(f"there is no run {run!r}", f"runs: {known}")
-    folder = _folder(project, run)
+    folder = folder_of(project, run)
     kept_in = None if folder is None else str(folder.relative_to(project.root))
     return Deletion(run, project.store.runs.rows_of(run), kept_in)
 
@@ -84,7 +84,7 @@ def delete_run(project: Project, run: str) -> Deletion:
     return gone
 
 
-def _folder(project: Project, run: str) -> Path | None:
+def folder_of(project: Project, run: str) -> Path | None:
     """The folder of a run's classifiers, if there is one; never one outside of the project's models folder."""
     folder = project.models_folder / run
     return folder if folder.is_dir() and folder.resolve().parent == project.models_folder.resolve() else None

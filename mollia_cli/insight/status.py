@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mollia_cli import models
 from mollia_cli.domain.members import ENCODER, LLAMA, MemberSpec
-from mollia_cli.domain.report import Corrections
+from mollia_cli.domain.people import Corrections
 from mollia_cli.insight.corrections import corrections
 from mollia_cli.loop.answers import new_labels
 from mollia_cli.project.context import Project
@@ -25,6 +25,11 @@ class ModelState:
     kind: str
     installed: bool
     classifier: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether a model of the catalogue, or an installed one, is called so."""
+        return any(row.name == self.name for row in models.list_models())
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +125,11 @@ def next_step(state: Status) -> str:
         if state.multilabel:
             return "mollia import labelled.csv --split seed (its labels with ; between)"
         return "mollia label --seed 50 (or: mollia import labelled.csv --split seed)"
-    missing = [model.name for model in state.models if not model.installed]
+    missing = [model for model in state.models if not model.installed]
+    if unknown := [model.name for model in missing if not model.known]:
+        return f"mend mollia.toml: there is no model {unknown[0]!r} (mollia models list; mollia models add adds yours)"
     if missing:
-        return f"mollia models pull {' '.join(missing)}"
+        return f"mollia models pull {' '.join(model.name for model in missing)}"
     if not state.panel:
         return "mollia panel add NAME (mollia models list says which LLMs there are)"
     if state.multilabel:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray
 from mollia_cli.domain.progress import Progress
@@ -140,6 +141,10 @@ class Learner(ABC):
         """Those that the encoder would have to read for ``signals``, the longest first; the others are cached."""
         return sorted(texts, key=len, reverse=True)
 
+    def longer(self, texts: Sequence[str]) -> int:
+        """How many of the texts have more tokens than it reads; 0 for one that has no tokens."""
+        return 0
+
     def predict_proba(self, texts: Sequence[str], progress: Progress | None = None) -> FloatArray:
         """[n, K] label probabilities."""
         found = self.signals(texts, frozenset({PROBABILITIES}), 0, progress)[PROBABILITIES]
@@ -153,3 +158,11 @@ class Learner(ABC):
     @abstractmethod
     def load(cls, folder: Path, **settings: Any) -> Self:
         """A trained learner from a saved folder."""
+
+    @classmethod
+    def rename(cls, folder: Path, labels: LabelSet) -> None:
+        """Have a saved folder call its labels otherwise, in the same order; RefusedError where that cannot be."""
+        raise RefusedError(
+            f"the learner {cls.name!r} cannot call the labels of {folder} otherwise",
+            "delete its runs first: mollia runs delete NAME",
+        )

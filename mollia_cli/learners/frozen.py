@@ -11,7 +11,7 @@ import torch
 from mollia_cli.domain.digest import digest_file, digest_of
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.observations import IntArray
-from mollia_cli.domain.progress import Progress, silent
+from mollia_cli.domain.progress import Progress, silent, step
 from mollia_cli.learners.devices import choose_device, fast_dtype, use_threads
 from mollia_cli.learners.embeddings import EmbeddingStore, Vectors
 from mollia_cli.learners.inference import pooled_layers
@@ -60,18 +60,27 @@ class FrozenEncoder:
 
         What a label is about may stand in early layers (a question's type does); a third of them takes less room.
         """
-        done, total = 0, len(self.unread(texts))
-
-        def heard(more: int) -> None:
-            nonlocal done
-            done += more
-            progress(f"embedding with {self.folder.name}", done, total)
+        # characters, because the longest texts are read first; no text has none
+        done, total = 0, sum(map(len, self.unread(texts)))
+        what = f"embedding with {self.folder.name} (characters)"
 
         def read(part: Sequence[str]) -> Vectors:
-            found = pooled_layers(self.body(), self._tokens.encode(part), self._device, heard)
+            def heard(rows: IntArray) -> None:
+                nonlocal done
+                done += sum(len(part[row]) for row in rows)
+                progress(what, done, total)
+
+            with step(progress, f"loading {self.folder.name}"):
+                body = self.body()
+            progress(what, done, total)
+            found = pooled_layers(body, self._tokens.encode(part), self._device, heard)
             return np.stack([found[:, third].mean(axis=1) for third in thirds_of(found.shape[1])], axis=1)
 
         return self._store.get(texts, read)
+
+    def longer(self, texts: Sequence[str]) -> int:
+        """How many of the texts are cut."""
+        return self._tokens.longer(texts)
 
     def close(self) -> None:
         """Free the weights; reading again loads them again."""

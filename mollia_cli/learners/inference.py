@@ -56,7 +56,9 @@ def run_all(
     Savarese's core-set and BADGE are defined on. The model's own train/eval mode is used.
     """
     head = last_linear(model)
-    n, done = len(encoded), 0
+    n, done, total = len(encoded), 0, int(encoded.lengths.sum())  # in tokens: the longest texts come first
+    if progress is not None and total:
+        progress(f"{step} (tokens)", 0, total)
     logits = torch.empty((n, head.out_features))
     embeddings = torch.empty((n, head.in_features))
     captured: list[Tensor] = []
@@ -70,19 +72,19 @@ def run_all(
         for rows in plan_batches(encoded.lengths, token_budget(device)):
             logits[rows] = model(**to_tensors(encoded, rows, device)).logits.float().cpu()
             embeddings[rows] = captured[0].cpu()
-            done += len(rows)
+            done += int(encoded.lengths[rows].sum())
             if progress is not None:
-                progress(step, done, n)
+                progress(f"{step} (tokens)", done, total)
     finally:
         hook.remove()
     return logits, embeddings
 
 
 @torch.inference_mode()
-def pooled_layers(body: Any, encoded: Encoded, device: torch.device, progress: Callable[[int], None]) -> Vectors:
+def pooled_layers(body: Any, encoded: Encoded, device: torch.device, progress: Callable[[IntArray], None]) -> Vectors:
     """[n, 1 + L, d] float32: the mean over real tokens of every layer's hidden states, the embeddings' first.
 
-    body: the encoder without its head. progress: hears of so many texts more.
+    body: the encoder without its head. progress: hears of the rows that are read.
     """
     shape = (len(encoded), body.config.num_hidden_layers + 1, body.config.hidden_size)
     pooled = np.empty(shape, dtype=np.float32)
@@ -92,7 +94,7 @@ def pooled_layers(body: Any, encoded: Encoded, device: torch.device, progress: C
         mask = inputs["attention_mask"][..., None]
         for layer, state in enumerate(states):
             pooled[rows, layer] = ((state.float() * mask).sum(1) / mask.sum(1)).cpu().numpy()
-        progress(len(rows))
+        progress(rows)
     return pooled
 
 

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from mollia_cli.domain.errors import InputError, RefusedError
-from mollia_cli.domain.files import link_or_copy, new_folder
+from mollia_cli.domain.files import link_or_copy, new_folder, write_private
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray
 from mollia_cli.domain.progress import Progress, silent
@@ -138,6 +138,10 @@ class LinearLearner(Learner):
         """The distinct texts that the encoder has not read yet, the longest first."""
         return self._encoder.unread(texts)
 
+    def longer(self, texts: Sequence[str]) -> int:
+        """How many of the texts are cut."""
+        return self._encoder.longer(texts)
+
     def save(self, folder: Path) -> None:
         """Write the encoder as it was (config.json, weights, tokenizer) with head.safetensors and head.json.
 
@@ -182,6 +186,11 @@ class LinearLearner(Learner):
             )
         learner._head, learner._ridge = head, about["ridge"]
         return learner
+
+    @classmethod
+    def rename(cls, folder: Path, labels: LabelSet) -> None:
+        about, _ = read_head(folder)
+        write_private(folder / HEAD_FILE, json.dumps(about | {"labels": labels.names}, indent=2))
 
     def _thirds(self, texts: Sequence[str], progress: Progress | None) -> Vectors:
         return self._encoder.thirds(texts, progress or silent)

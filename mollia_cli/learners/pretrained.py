@@ -69,6 +69,11 @@ def load_trained(folder: Path, device: torch.device = _CPU) -> tuple[nn.Module, 
     return model.to(device).eval(), tuple(str(names[k]) for k in range(len(names)))
 
 
+def label_names(names: tuple[str, ...]) -> dict[str, dict[Any, Any]]:
+    """How a classifier's configuration says what its outputs are."""
+    return {"id2label": dict(enumerate(names)), "label2id": {name: k for k, name in enumerate(names)}}
+
+
 def last_linear(model: nn.Module) -> nn.Linear:
     """The layer whose output is the logits; its input is the item's embedding."""
     linears = [module for child in _head(model) for module in child.modules() if isinstance(module, nn.Linear)]
@@ -87,7 +92,7 @@ def most_tokens(model: nn.Module) -> int:
 
 def _from_folder(folder: Path, names: tuple[str, ...] | None, device: torch.device, **options: Any) -> Any:
     if names is not None:
-        options |= {"id2label": dict(enumerate(names)), "label2id": {name: k for k, name in enumerate(names)}}
+        options |= label_names(names)
     # On a CPU torch's fused attention is the slower one for texts of this length, most of all with dropout.
     options["attn_implementation"] = "eager" if device.type == "cpu" else None
     try:

@@ -106,6 +106,12 @@ class TokenStore:
         rows = np.fromiter((self._rows[key] for key in keys), dtype=np.int64, count=len(keys))
         return Encoded(self._flat, self._starts[rows], self._lengths[rows], self._tokenizer.pad_token_id)
 
+    def longer(self, texts: Sequence[str]) -> int:
+        """How many of the texts have more than ``max_tokens`` tokens, and are cut."""
+        full = self.encode(texts).lengths == self._max_tokens
+        whole = self._tokenize([text for text, is_full in zip(texts, full, strict=True) if is_full], more=1)
+        return sum(len(row) > self._max_tokens for row in whole)
+
     def _add(self, keys: list[bytes], texts: list[str]) -> None:
         ids: list[Ids] = []
         lengths: list[int] = []
@@ -120,10 +126,12 @@ class TokenStore:
         if self._path is not None:
             self._write(self._path)
 
-    def _tokenize(self, texts: list[str]) -> list[list[int]]:
+    def _tokenize(self, texts: list[str], more: int = 0) -> list[list[int]]:
+        if not texts:
+            return []
         # A lone surrogate cannot cross into the tokenizer's UTF-8.
         clean = [text.encode("utf-8", "replace").decode() for text in texts]
-        options = {"truncation": True, "max_length": self._max_tokens, "return_attention_mask": False}
+        options = {"truncation": True, "max_length": self._max_tokens + more, "return_attention_mask": False}
         result: list[list[int]] = self._tokenizer(clean, **options)["input_ids"]
         return result
 

@@ -109,6 +109,8 @@ class Trainer:
         """(history, best epoch); the best epoch's weights are put back."""
         history: list[dict[str, float]] = []
         best, best_epoch, kept = math.inf, 0, _Snapshot(self._model)
+        if progress is not None:
+            progress("train", 0, self._schedule.epochs)
         for epoch in range(1, self._schedule.epochs + 1):
             record = {"loss": self._epoch(train, stream(random_seed, "order", epoch))}
             if len(validation.encoded):

@@ -1,5 +1,6 @@
 """A pretrained encoder with a linear head, fine-tuned from its pretrained weights at every fit."""
 
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, ClassVar, Self
 from torch import nn
 
 from mollia_cli.domain.errors import InputError, RefusedError
-from mollia_cli.domain.files import new_folder
+from mollia_cli.domain.files import new_folder, write_private
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.progress import Progress
 from mollia_cli.learners.base import (
@@ -30,7 +31,7 @@ from mollia_cli.learners.inference import (
     probabilities,
     run_all,
 )
-from mollia_cli.learners.pretrained import load_pretrained, load_tokenizer, load_trained, most_tokens
+from mollia_cli.learners.pretrained import label_names, load_pretrained, load_tokenizer, load_trained, most_tokens
 from mollia_cli.learners.tokens import TokenStore
 from mollia_cli.learners.training import Part, Schedule, Trainer
 
@@ -138,6 +139,10 @@ class TransformerLearner(Learner):
             found[PERTURBED] = perturbed_outputs(model, encoded, self._device, random_seed, progress)
         return found
 
+    def longer(self, texts: Sequence[str]) -> int:
+        """How many of the texts are cut."""
+        return self._tokens.longer(texts)
+
     def save(self, folder: Path) -> None:
         """Write config.json, model.safetensors and the tokenizer; the folder appears whole or not at all."""
         model: Any = self._trained()
@@ -171,6 +176,12 @@ class TransformerLearner(Learner):
         learner._check_length(model)
         learner._model = model
         return learner
+
+    @classmethod
+    def rename(cls, folder: Path, labels: LabelSet) -> None:
+        path = folder / "config.json"
+        config = json.loads(path.read_text(encoding="utf-8")) | label_names(labels.names)
+        write_private(path, json.dumps(config, indent=2))
 
     def _check_length(self, model: nn.Module) -> None:
         if self._max_tokens > most_tokens(model):

@@ -17,6 +17,7 @@ from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
+from mollia_cli.domain.progress import step
 from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.loop.needed import fit_items, fit_seeds, pool_sample, unlabelled_sample
@@ -118,14 +119,13 @@ def fit_aggregator(
         return Fitted(fit, kind.from_json(fit.state), panel, rule, stored)
     seen, labels = _stacked(project, panel, seed)
     unlabelled = stack(project, panel, pool_ids).joined(unobserved(project, panel, unread))
-    project.progress(f"fitting {name}", 0, 1)
     aggregator: Aggregator
     calibration = None
-    if kind.learns:
-        aggregator, calibration = fit_calibrated(kind, seen, labels, unlabelled, random_seed, measured)
-    else:
-        aggregator = kind().fit(seen, labels, unlabelled, random_seed)
-    project.progress(f"fitting {name}", 1, 1)
+    with step(project.progress, f"fitting {name}"):
+        if kind.learns:
+            aggregator, calibration = fit_calibrated(kind, seen, labels, unlabelled, random_seed, measured)
+        else:
+            aggregator = kind().fit(seen, labels, unlabelled, random_seed)
     fit = project.store.verdicts.add_fit(
         digest,
         name,
@@ -312,8 +312,9 @@ def _check_seed(project: Project, kind: type[Aggregator], labels: Sequence[int])
             "label some: mollia label --seed 50, or mollia import seed.csv --split seed (or use --aggregator vote)",
         )
     if len(set(labels)) == 1:
+        every = f"all {len(labels)} seed labels are" if len(labels) > 1 else "the only seed label is"
         raise InputError(
-            f"all {len(labels)} seed labels are {project.labels.names[labels[0]]!r}; {kind.name} needs two or more",
+            f"{every} {project.labels.names[labels[0]]!r}; {kind.name} needs two or more",
             "label items of other labels (mollia label, mollia review), or use --aggregator vote",
         )
     absent = [name for k, name in enumerate(project.labels.names) if k not in set(labels)]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from mollia_cli.domain.digest import digest_of
+from mollia_cli.domain.printable import count
 from mollia_cli.loop.needed import fit_items
 from mollia_cli.project.context import Project
 from mollia_cli.store.runs import Round
@@ -35,7 +36,7 @@ def say_what_changed(project: Project, before: Round, after: Round) -> None:
         return
     old, new = verdicts.get(before.fit, both), verdicts.get(after.fit, both)
     project.say(
-        f"run {after.run} round {after.number}: {now['gold']} labels instead of {then['gold']};"
+        f"run {after.run} round {after.number}: {count(now['gold'], 'label')} instead of {then['gold']};"
         f" {int((old.labels != new.labels).sum())} of {len(both)} other verdicts changed,"
         f" their mean confidence {old.confidences.mean():.3f} -> {new.confidences.mean():.3f}"
     )

@@ -18,7 +18,7 @@ from mollia_cli.domain.settings import RunSettings, checked
 from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.loop.aggregate import Fitted, fit_aggregator, predict_verdicts
 from mollia_cli.loop.needed import fit_seeds, unlabelled_sample
-from mollia_cli.loop.shots import settle_shots
+from mollia_cli.loop.shots import settle_prompt
 from mollia_cli.project.context import Project
 from mollia_cli.project.observe import Member, annotate, members, observed_by_all
 from mollia_cli.project.panel import check_names
@@ -91,7 +91,7 @@ def aggregate_cascade(
     project: Project, order: Sequence[str], threshold: float, ids: Sequence[str] | None = None, aggregator: str = ""
 ) -> Cascaded:
     """``ask`` about ``ids``, or (None) about every pool item that the cascade's first LLM has observed."""
-    settle_shots(project, only=order)
+    settle_prompt(project, only=order)
     if ids is None:
         ids = observed_by_all(project, check_order(project, order)[:1], project.store.items.ids("pool"))
     return ask(project, order, threshold, ids, aggregator)

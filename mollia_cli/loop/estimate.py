@@ -19,18 +19,18 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Panel, Texts
 from mollia_cli.domain.processor import Others
 from mollia_cli.domain.rng import stream
-from mollia_cli.domain.settings import AUTO, DISTIL, RunConfig
+from mollia_cli.domain.settings import DISTIL, RunConfig
 from mollia_cli.loop.aggregate import embedded_alone
 from mollia_cli.loop.amounts import NOTHING, SPEED, Amount, Part, Plan, spread_by_length
 from mollia_cli.loop.estimate_classifier import classifier_cost
 from mollia_cli.loop.needed import fit_seeds, needed_for_fit
-from mollia_cli.loop.setup import as_opened, began_with, planned_run
-from mollia_cli.loop.shots import to_try, tried_on
+from mollia_cli.loop.setup import as_opened, began_without, planned_run
+from mollia_cli.loop.shots import readings, tried_on
 from mollia_cli.project.context import Project
 from mollia_cli.project.encoders import panel_texts
 from mollia_cli.project.members import certain
 from mollia_cli.project.observe import read
-from mollia_cli.project.panel import fit_together, panel_annotators
+from mollia_cli.project.panel import fit_together, panel_annotators, undecided
 
 TEXTS = 12  # that each LLM reads for the measurement
 _CROSS_FITS = 6  # the aggregator itself, and five parts for its calibration
@@ -75,9 +75,9 @@ def estimate(project: Project, name: str = "", texts: int = TEXTS, **changes: An
     if not plan.rounds:
         return Estimate(run, 0, (), NOTHING)
     others = Others()
-    undecided = project.settings.annotate.shots == AUTO and not changes.get("paper") and began_with(project, run) != 0
-    numbers = to_try(project) if undecided and setup.rounds else []
-    panel = [] if certain(project.panel) else list(_llms(project, plan, texts, numbers))
+    closed = began_without(project, run)
+    keys = [] if changes.get("paper") or not setup.rounds else [key for key in undecided(project) if key not in closed]
+    panel = [] if certain(project.panel) else list(_llms(project, plan, texts, readings(project, keys)))
     verdicts = [_aggregator(project, plan)] if panel else []
     learner, kept = classifier_cost(project, plan)
     parts = (*panel, *verdicts, *learner)
@@ -94,12 +94,13 @@ def _plan(project: Project, run: str, setup: RunConfig) -> Plan:
     return Plan(run, setup, done, rounds, min(selecting * setup.batch, left), selected)
 
 
-def _llms(project: Project, plan: Plan, texts: int, numbers: Sequence[int]) -> Iterable[Part]:
+def _llms(project: Project, plan: Plan, texts: int, times: tuple[int, int]) -> Iterable[Part]:
     """One part for each LLM: it reads some of the texts that it would have to read, the load timed apart.
 
-    numbers: of worked examples, of which one is to be chosen; without any the seeds are read now. They are read with
-    the second number in any case, and with each later one if more examples help.
+    times: how often the seeds are read to choose what the prompt has, at least and at most. As nothing is chosen yet
+    they are read now; with the second prompt in any case, and with each later one if more examples help.
     """
+    least, most = times
     seeds = {item.id for item in fit_seeds(project)}
     chosen = [selection.item_id for selection in project.store.runs.selections(plan.run)]
     known = list(dict.fromkeys([*needed_for_fit(project), *chosen]))
@@ -108,7 +109,7 @@ def _llms(project: Project, plan: Plan, texts: int, numbers: Sequence[int]) -> I
     for place, annotator in enumerate(annotators):
         key = project.store.observations.register(annotator.name, annotator.identity)
         missing = project.store.observations.missing(key, known)
-        tried = tried_on(project) if numbers and "prompt" in annotator.identity else []
+        tried = tried_on(project) if least and "prompt" in annotator.identity else []
         unread = set(missing)
         items = project.store.items.get([item_id for item_id in tried or known if item_id in unread] or tried or known)
         alike = [item for item in items if annotator.half_of(item) == annotator.half_of(items[0])]  # one shared prefix
@@ -122,10 +123,10 @@ def _llms(project: Project, plan: Plan, texts: int, numbers: Sequence[int]) -> I
         doubtful = perhaps + later if place and plan.setup.cascade else 0.0
         certain = len(surely) + (0.0 if doubtful else later)
         if tried:
-            certain, doubtful = certain + len(tried), doubtful + (len(numbers) - 2) * len(tried)
+            certain, doubtful = certain + (least - 1) * len(tried), doubtful + (most - least) * len(tried)
         wanted = Amount(certain, certain + doubtful / 2, certain + doubtful)
         amount = Amount(wanted.low * tokens.low, wanted.expected * tokens.expected, wanted.high * tokens.high)
-        loading = Amount(load, load, load).times(loads + len(numbers) if wanted.high else 0, SPEED)
+        loading = Amount(load, load, load).times(loads + most if wanted.high else 0, SPEED)
         yield Part(annotator.name, amount, amount.times(1 / rate if rate else 0.0, SPEED) + loading)
 
 

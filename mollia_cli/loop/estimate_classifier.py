@@ -53,7 +53,7 @@ def _frozen(project: Project, plan: Plan, gold: Examples) -> tuple[Learner, Part
     """
     learner, nobody = new_learner(project), take(gold, [])
     learner.fit(gold, nobody, 0.0, 0, project.progress)  # the seeds are read now
-    sizes = [_examples(project, plan, plan.done + number) for number in range(plan.rounds)]
+    sizes = _examples(project, plan).values()
     few, many = len(gold.texts), max(sizes)
     rows = np.arange(many) % few
     rng = stream(project.settings.random_seed, "estimate", "examples")
@@ -143,8 +143,7 @@ def _tuned(project: Project, plan: Plan, gold: Examples) -> list[Part]:
     learner.predict_proba([item.text for item in pool])
     reading = (perf_counter() - begin) / len(pool)
     training, read = NOTHING, 0.0
-    for number in range(plan.done, plan.done + plan.rounds):
-        examples = _examples(project, plan, number)
+    for number, examples in _examples(project, plan).items():
         epochs = _epochs(project, plan, examples)
         one = examples * example + _steps(project, examples, project.settings.learner.steps) * step
         training += epochs.times(one + _validation(project, examples) * reading)
@@ -161,15 +160,19 @@ def _steps(project: Project, examples: int, least: int) -> int:
     return -(-examples // size)
 
 
-def _examples(project: Project, plan: Plan, number: int) -> int:
-    """What a round trains on, about: seeds, selected items and (method distil) whatever else has a verdict."""
-    seeds, pool = len(project.store.items.ids("seed", labelled=True)), len(project.store.items.ids("pool"))
-    selected = min(number * plan.setup.batch, pool)
+def _examples(project: Project, plan: Plan) -> dict[int, int]:
+    """What each round that is left trains on, about: seeds, selected items and (method distil) other verdicts'."""
+    items = project.store.items
+    seeds, pool = len(items.ids("seed", labelled=True)), len(items.ids("pool"))
     others: set[str] = set()
-    if plan.setup.method == DISTIL and number:
+    if plan.setup.method == DISTIL:
         kind = AGGREGATORS.load(plan.setup.aggregator)
         others = {*unlabelled_sample(project), *embedded_alone(project, kind, ())}
-    return seeds + selected + round(len(others) * (1.0 - selected / pool))
+    sizes = {}
+    for number in range(plan.done, plan.done + plan.rounds):
+        selected = min(number * plan.setup.batch, pool)
+        sizes[number] = seeds + selected + (round(len(others) * (1.0 - selected / pool)) if number else 0)
+    return sizes
 
 
 def _epochs(project: Project, plan: Plan, examples: int) -> Amount:

@@ -53,6 +53,7 @@ def generate(project: Project, label: str, n: int, writer: str = "") -> Generate
     prompts = -(-n * _TRIES // writing.together)
     shown = [[seeds[row] for row in rng.permutation(len(seeds))[:_SHOWN]] for _ in range(prompts)]
     made: list[Synthetic] = []
+    project.progress(f"writing {label}", 0, n)
     short = similar = 0
     texts = write_texts(
         file.path,

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from mollia_cli.aggregators import AGGREGATORS
-from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.questions import SetVerdicts
 from mollia_cli.loop.aggregate import Fitted, aggregate
 from mollia_cli.project.context import Project
 from mollia_cli.project.observe import members, observed_by_all
+from mollia_cli.project.panel import undecided
 from mollia_cli.project.questions import by_question
 
 
@@ -27,6 +28,17 @@ def aggregate_sets(
             ids = observed_by_all(seen, members(seen), ids)
     done = [aggregate(seen, name, ids) for seen in asked]
     return SetVerdicts.of([each.verdicts for each in done]), [each.fitted for each in done]
+
+
+def check_chosen(project: Project) -> None:
+    """RefusedError where ``mollia.toml`` leaves to the seeds what the LLMs read."""
+    for key in undecided(project):
+        raise RefusedError(
+            f"nothing chooses annotate.{key} on the seeds of a project with several labels yet",
+            f"set it in mollia.toml under [annotate] (docs/multilabel.md); --{key} holds for one command"
+            if key == "shots"
+            else "set it to true or false in mollia.toml under [annotate] (docs/multilabel.md)",
+        )
 
 
 def check_examples(project: Project, name: str) -> None:

@@ -9,6 +9,7 @@ from mollia_cli.aggregators.quality import interval
 from mollia_cli.domain.errors import InputError, MolliaError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.metrics import micro_f1
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.settings import DISTIL, RunConfig
 from mollia_cli.domain.verdicts import Verdicts
 from mollia_cli.loop.aggregate import fit_aggregator, unread_verdicts, verdicts_on
@@ -157,7 +158,7 @@ def _stored(project: Project, setup: RunConfig, fit: int, selections: Sequence[S
     verdicts = verdicts.updated(decided_verdicts(project, selected))
     if left_out := len(set(selected).difference(verdicts.ids)):
         project.say(
-            f"{left_out} items that were selected before have no verdict of the last aggregation, and are left out"
+            f"left out: {count(left_out, 'item')} selected before that the last aggregation made no verdict on"
             " (`mollia aggregate` without ids makes one for every annotated item)"
         )
     return verdicts

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.settings import RunConfig
 from mollia_cli.loop.answers import labels_learned, new_labels
 from mollia_cli.loop.round import advance
@@ -60,7 +61,7 @@ def run_repeats(
     by streams of its own. The second is called NAME.2, and so on; NAME stays the current run.
     """
     if repeats < 1:
-        raise InputError(f"cannot repeat a run {repeats} times", "give a number of 1 or more: --repeats 5")
+        raise InputError(f"cannot repeat a run {count(repeats, 'time')}", "give a number of 1 or more: --repeats 5")
     first, setup = open_run(project, name, **changes)
     finished = {}
     for repeat in range(1, repeats + 1):

@@ -9,6 +9,7 @@ import numpy as np
 
 from mollia_cli.domain.decisions import RANDOM
 from mollia_cli.domain.observations import IntArray
+from mollia_cli.domain.printable import count
 from mollia_cli.project.context import Project
 
 
@@ -27,7 +28,7 @@ def sample_words(project: Project, ids: Sequence[str]) -> str:
     rows = at_random(project, ids)
     drawn = sum(ids[row] in chosen for row in rows.tolist())
     imported = len(rows) - drawn
-    items = f"{len(rows)} seed items" if len(rows) == len(ids) else f"{len(rows)} of {len(ids)} seed items"
+    items = count(len(rows), "seed item") if len(rows) == len(ids) else f"{len(rows)} of {len(ids)} seed items"
     if not imported:
         return f"{items} (drawn at random)"
     if not drawn:

@@ -1,15 +1,17 @@
 """``mollia select``: the items that the query strategy wants annotated next."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.observations import FloatArray
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.loop.aggregate import MOST, fit_aggregator, predict
 from mollia_cli.loop.selector import PER_PICK, answers
 from mollia_cli.project.context import Project
+from mollia_cli.project.fields import where
 from mollia_cli.project.learner import current_run, finished_rounds, run_config, trained_learner
 from mollia_cli.project.observe import Member, members, observed_by_all, stack
 from mollia_cli.project.panel import labelled_by, observing
@@ -20,19 +22,33 @@ from mollia_cli.strategies.base import ANSWERS, CONFIDENCE, EMBEDDINGS, PANEL, P
 _FROM_PANEL = frozenset({PANEL, CONFIDENCE})
 
 
-def select(project: Project, strategy_name: str, n: int, run_name: str = "", pool_sample: int = 0) -> list[Pick]:
+def select(
+    project: Project,
+    strategy_name: str,
+    n: int,
+    run_name: str = "",
+    pool_sample: int = 0,
+    conditions: Sequence[str] = (),
+) -> list[Pick]:
     """Choose ``n`` pool items that the run has not selected, and people have not labelled yet.
 
+    ``conditions``: only items that meet them, see project/fields.py.
     ``pool_sample``: look at so many random candidates only (0 = all), for huge pools; one that
     asks an LLM a question looks at ten random ones for each it picks. Otherwise as ``rank``.
     """
     if n < 1:
-        raise InputError(f"cannot select {n} items", "give a number above 0: -n 50")
+        raise InputError(f"cannot select {count(n, 'item')}", "give a number above 0: -n 50")
     run = current_run(project, run_name)
-    taken = {selection.item_id for selection in project.store.runs.selections(run)}
-    taken.update(project.store.decisions.labels())
-    candidates = [item_id for item_id in project.store.items.ids("pool") if item_id not in taken]
+    selected = {selection.item_id for selection in project.store.runs.selections(run)}
+    candidates = [item_id for item_id in undecided(project, where(project, conditions)) if item_id not in selected]
     return rank(project, strategy_name, candidates, n, run, pool_sample)
+
+
+def undecided(project: Project, wanted: Container[str] | None = None) -> list[str]:
+    """The pool items that people have neither labelled nor disagree on; ``wanted``: only of these."""
+    taken = {*project.store.decisions.labels(), *project.store.decisions.disagreements()}
+    pool = project.store.items.ids("pool")
+    return [item_id for item_id in pool if item_id not in taken and (wanted is None or item_id in wanted)]
 
 
 def rank(
@@ -68,7 +84,8 @@ def opinions(project: Project, run: str, ids: Sequence[str]) -> list[int | None]
     if not rounds or not ids:
         return [None] * len(ids)
     texts = [item.text for item in project.store.items.get(ids)]
-    return [int(label) for label in trained_learner(project, rounds[-1]).predict_proba(texts).argmax(axis=1)]
+    found = trained_learner(project, rounds[-1]).predict_proba(texts, project.progress)
+    return [int(label) for label in found.argmax(axis=1)]
 
 
 def _signals(project: Project, run: str, strategy: Strategy, candidates: Sequence[str], seed: int) -> Signals:

@@ -7,15 +7,25 @@ from typing import Any
 
 from mollia_cli import models
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.settings import AUTO, DISTIL, ENDS, PAPER, PAPER_ONLY, SECTIONS, RunConfig, by_paper, checked
+from mollia_cli.domain.settings import (
+    DISTIL,
+    ENDS,
+    PAPER,
+    PAPER_ONLY,
+    SECTIONS,
+    UNDECIDED,
+    RunConfig,
+    by_paper,
+    checked,
+)
 from mollia_cli.loop.cascade import check_order
-from mollia_cli.loop.shots import readers, settle_shots
+from mollia_cli.loop.shots import readers, settle_prompt
 from mollia_cli.loop.train import validation_rule
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import current_run
 from mollia_cli.project.members import PANEL, REPLAY, certain, labelling, recorded
 from mollia_cli.project.names import check_choices
-from mollia_cli.project.panel import panel_annotators
+from mollia_cli.project.panel import left_to_seeds, panel_annotators
 from mollia_cli.project.record import prompt_template, run_record, settings_record
 from mollia_cli.prompts import builtin_template
 from mollia_cli.strategies import STRATEGIES
@@ -40,8 +50,8 @@ def open_run(project: Project, name: str = "", *, paper: bool = False, **changes
     """
     run, config = planned_run(project, name, paper=paper, **changes)
     record = run_record(project) if project.store.runs.config(run) is None else None
-    if record and paper and project.settings.annotate.shots == AUTO:
-        record["settings"]["annotate"]["shots"] = PAPER["annotate"]["shots"]
+    if record and paper:
+        record["settings"]["annotate"] |= {key: PAPER["annotate"][key] for key in left_to_seeds(project)}
     with project.hold(run):
         project.store.runs.put(run, config, record)
     for remark in _changed_since(project, run):
@@ -57,26 +67,28 @@ def as_opened(project: Project, config: RunConfig) -> Project:
 
 
 def settle_run(project: Project, run: str, config: RunConfig) -> bool:
-    """Before a run's panel reads: the number of worked examples is chosen where it is to be; whether LLMs were asked.
+    """Before a run's panel reads: what its prompt has is chosen where it is to be; whether LLMs were asked.
 
     The run's record says what it began with. One that began without (the paper's, or too few seeds) goes on without,
-    until ``mollia.toml`` has a number.
+    until ``mollia.toml`` says otherwise.
     """
-    began, now = began_with(project, run), project.settings.annotate.shots
-    if began == 0 or AUTO not in (began, now):
-        return False
     seen = as_opened(project, config)
-    chosen = settle_shots(project, seen, config.cascade)
-    if began == AUTO and readers(seen, config.cascade) and (record := project.store.runs.record(run)):
-        record["settings"]["annotate"]["shots"] = max(0, project.settings.annotate.shots)
+    chosen = settle_prompt(project, seen, config.cascade, closed=began_without(project, run))
+    record = project.store.runs.record(run)
+    began = {} if record is None else record["settings"]["annotate"]
+    pending = [key for key, value in UNDECIDED.items() if key in began and began[key] == value]
+    if record is not None and pending and readers(seen, config.cascade):
+        present = asdict(project.settings.annotate) | {key: PAPER["annotate"][key] for key in left_to_seeds(project)}
+        record["settings"]["annotate"] |= {key: present[key] for key in pending}
         project.store.runs.put_record(run, record)
     return chosen
 
 
-def began_with(project: Project, run: str) -> int:
-    """The number of worked examples that a run began with; AUTO where its panel has not read anything."""
+def began_without(project: Project, run: str) -> list[str]:
+    """The keys of ``[annotate]`` that a run has begun without, so that it does not choose them any more."""
     record = project.store.runs.record(run)
-    return AUTO if record is None else int(record["settings"]["annotate"]["shots"])
+    began = {} if record is None else record["settings"]["annotate"]
+    return [key for key in UNDECIDED if key in began and began[key] == PAPER["annotate"][key]]
 
 
 def _changed_since(project: Project, run: str) -> Iterator[str]:
@@ -89,7 +101,7 @@ def _changed_since(project: Project, run: str) -> Iterator[str]:
         for key, now in pairs:
             was = then.get(name, {}).get(key, now) if key else then.get(name, now)
             setting = f"{name}.{key}" if key else name
-            if was == now or key == "threads" or key in ENDS or (setting == "annotate.shots" and _unsettled(was, now)):
+            if was == now or key == "threads" or key in ENDS or _unsettled(setting, was, now):
                 continue
             (kept if name in _FIXED else changed).append(f"{setting} {was!r}, not {now!r}")
     if kept:
@@ -98,9 +110,12 @@ def _changed_since(project: Project, run: str) -> Iterator[str]:
         yield f"run {run} was opened with {'; '.join(changed)}: its next rounds will differ from those it has"
 
 
-def _unsettled(was: int, now: int) -> bool:
-    """Whether a number of worked examples is no other than it was: not chosen yet then, or without any until it is."""
-    return was == AUTO or (was, now) == (0, AUTO)
+def _unsettled(setting: str, was: object, now: object) -> bool:
+    """Whether what the seeds choose is no other than it was: not chosen yet then, or without until it is."""
+    section, _, key = setting.partition(".")
+    if section != "annotate" or key not in UNDECIDED:
+        return False
+    return was == UNDECIDED[key] or (was == PAPER[section][key] and now == UNDECIDED[key])
 
 
 def planned_run(project: Project, name: str = "", *, paper: bool = False, **changes: Any) -> tuple[str, RunConfig]:
@@ -148,7 +163,7 @@ def _unlike_paper(project: Project) -> Iterator[str]:
     """What a project's prompt and votes are otherwise than the paper's."""
     for key, value in PAPER["annotate"].items():
         now = getattr(project.settings.annotate, key)
-        if now != value and not (key == "shots" and _unsettled(value, now)):
+        if now != value and not _unsettled(f"annotate.{key}", value, now):
             yield f"annotate.{key} is {now!r}, not {value!r}"
     if prompt_template(project) != builtin_template("paper"):
         yield f"{project.settings.annotate.template} is not the paper's prompt"

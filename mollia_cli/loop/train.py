@@ -3,10 +3,12 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.metrics import macro_f1, micro_f1
@@ -18,6 +20,7 @@ from mollia_cli.learners.discrepancy import discrepancy_weights, negative_weight
 from mollia_cli.learners.splits import LEAST, validation_split
 from mollia_cli.loop.generate import synthetic_examples
 from mollia_cli.project.context import Project
+from mollia_cli.project.encoders import say_of_length
 from mollia_cli.project.labels import gold_labels
 from mollia_cli.project.learner import learner_kind, new_learner
 from mollia_cli.store.runs import Selection
@@ -79,6 +82,7 @@ def train_learner(
     lambda_before: the previous round's weight of negative labels, see ``negative_weight``.
     """
     examples = training_examples(project, labelled, config.alpha, config.method == DISTIL)
+    check_classes(project, examples)
     training, validation, source = split_validation(project, examples, config.repeat, number)
     synthetic = synthetic_examples(project) if config.synthetic else None
     if synthetic is not None:  # after the cut: none may be a validation item
@@ -87,6 +91,7 @@ def train_learner(
     more_than_selected = len(labelled.verdicts) > len(labelled.selections)
     learner = new_learner(project, fewer_epochs(project, len(training.texts)) if more_than_selected else 0)
     random_seed = stream_seed(project.settings.random_seed, "train", config.repeat, number)
+    say_of_length(project, Path(project.settings.learner.encoder).name, learner.longer)
     with Peak() as peak:
         report = learner.fit(training, validation, weight, random_seed, project.progress)
         memory = peak.process
@@ -105,6 +110,15 @@ def train_learner(
         predictions = learner.predict_proba(validation.texts).argmax(axis=1)
         metrics["validation_f1"] = micro_f1(validation.targets, predictions)
     return learner, metrics, memory
+
+
+def check_classes(project: Project, examples: Examples) -> None:
+    """InputError where everything to learn from has one label: no classifier can tell it from others."""
+    if len(found := set(examples.targets.tolist())) == 1:
+        raise InputError(
+            f"all {len(examples.texts)} labels to learn from are {project.labels.names[found.pop()]!r}",
+            "label items of other labels, too: mollia label, or mollia import labelled.csv --split seed",
+        )
 
 
 def fewer_epochs(project: Project, examples: int) -> int:

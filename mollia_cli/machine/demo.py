@@ -16,6 +16,7 @@ from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.items import SPLITS
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.rng import stream
 from mollia_cli.learners.base import Examples, join
 from mollia_cli.learners.head import Scaling, choose_ridge, fit_head
@@ -50,12 +51,12 @@ LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Who learned from how many labels, and the test accuracy: its mean and standard deviation over ``draws``."""
+    """Who learned from how many labels, and the test accuracy: its mean and, over several ``draws``, its deviation."""
 
     name: str
     labels: int
     accuracy: float
-    deviation: float
+    deviation: float | None
     draws: int
 
 
@@ -103,7 +104,7 @@ def make_demo_project(folder: Path, say: Callable[[str], None]) -> Project:
     for split in SPLITS:
         rows = [json.dumps(message) for message in messages if message["split"] == split]
         report = ingest(project, io.BytesIO("\n".join(rows).encode()), split, name="demo", file_format="jsonl")
-        say(f"{report.added} messages as {split}")
+        say(f"{count(report.added, 'message')} as {split}")
     return project
 
 
@@ -147,8 +148,8 @@ def demo_comparison(project: Project) -> Comparison:
         given = np.concatenate([shown, others])[: SIZES[0]].astype(np.int64)
         found.append(heads[best].mollia(given, np.setdiff1d(every, given), gold, seen, unread, ids, draw))
     mollia = _mean(found)
-    lines.append(Line(f"mollia: {len(rows)} messages read by {LLM}", SIZES[0], *mollia, DRAWS))
-    lines.append(Line(f"all true labels, {best}", len(items), heads[best].labels_alone(every, gold), 0.0, 1))
+    lines.append(Line(f"mollia: {count(len(rows), 'message')} read by {LLM}", SIZES[0], *mollia, DRAWS))
+    lines.append(Line(f"all true labels, {best}", len(items), heads[best].labels_alone(every, gold), None, 1))
     curve = [*zip(SIZES, (mean for mean, _ in curves[best]), strict=True), (len(items), lines[-1].accuracy)]
     return Comparison(tuple(lines), labels_needed(curve, mollia[0]))
 

@@ -18,7 +18,7 @@ from mollia_cli import __version__
 from mollia_cli.domain.digest import digest_file
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.domain.files import new_file
-from mollia_cli.domain.progress import Progress, silent
+from mollia_cli.domain.progress import Progress, silent, step
 from mollia_cli.models import catalogue, unbundle
 from mollia_cli.models.home import make_folders, models_folder, partial_folder
 from mollia_cli.models.installed import Installed, check, get, install, installed
@@ -67,11 +67,14 @@ def pack(
         with tarfile.open(unfinished, "w", format=tarfile.GNU_FORMAT) as tar:
             tar.addfile(_header(MANIFEST, len(manifest)), io.BytesIO(manifest))
             members = {unbundle.member(path, files[path]): source for path, source in sources.items()}
-            for number, (name, source) in enumerate(members.items()):
-                progress(f"packing {out.name}", number, len(members))
+            done, total = 0, sum(source.stat().st_size for source in members.values())
+            for name, source in members.items():
+                progress(f"packing {out.name} (bytes)", done, total)
+                size = source.stat().st_size
                 with source.open("rb") as handle:
-                    tar.addfile(_header(name, source.stat().st_size), handle)
-        progress(f"packing {out.name}", len(members), len(members))
+                    tar.addfile(_header(name, size), handle)
+                done += size
+        progress(f"packing {out.name} (bytes)", total, total)
         with _refusing("mollia models check"):
             unbundle.verify(unfinished)
     return _about(out, unbundle.Manifest(files, {m.name: {} for m in chosen}, {}, hashlib.sha256(manifest).hexdigest()))
@@ -90,14 +93,12 @@ def unpack(
         raise NotFoundError(f"no file is called {bundle}", "give the file that `mollia bundle` made")
     if wheels is not None and wheels.exists():
         raise RefusedError(f"{wheels} exists already", "give the name of a new folder for the wheels")
-    progress("verifying", 0, 1)
-    with _refusing():
+    with step(progress, f"verifying {bundle.name}"), _refusing():
         manifest = unbundle.verify(bundle)
         if (wheels or environment) and not manifest.within(WHEELS):
             raise unbundle.BundleError("the bundle holds no wheels", "leave -o and --install-wheels away")
         if environment:
             unbundle.check_processor(manifest)
-    progress("verifying", 1, 1)
     fresh = [name for name in manifest.models if not _is_here(name, manifest)]
     make_folders()
     with _refusing():

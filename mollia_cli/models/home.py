@@ -15,12 +15,14 @@ from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.files import write_private
 from mollia_cli.domain.processes import sweep
 
+HOME_VARIABLE = "MOLLIA_HOME"
+HUB_VARIABLE = "HF_ENDPOINT"  # names a mirror of the hub
 _PARTIAL = ".partial-"
 
 
 def home() -> Path:
     """The folder of everything that is kept outside projects."""
-    chosen = os.environ.get("MOLLIA_HOME")
+    chosen = os.environ.get(HOME_VARIABLE)
     return Path(chosen).expanduser().absolute() if chosen else Path(platformdirs.user_data_dir("mollia", False))
 
 

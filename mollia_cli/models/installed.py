@@ -165,6 +165,13 @@ def check_name(name: str, kind: str) -> str:
     return name
 
 
+def check_model(name: str) -> None:
+    """Raises NotFoundError where neither an installed model nor one of the catalogue is called so."""
+    known = {row.name: row for row in list_models()}
+    if name not in known:
+        raise catalogue.unknown(name, known)
+
+
 def is_installed(name_or_path: str) -> bool:
     """Whether a model can be used without pulling it; no file is read."""
     if looks_like_path(name_or_path):

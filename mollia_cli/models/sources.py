@@ -19,9 +19,10 @@ from mollia_cli import __version__
 from mollia_cli.domain.errors import MolliaError
 from mollia_cli.domain.progress import Progress
 from mollia_cli.models.catalogue import Entry, Hub, Local, Packages, Source
+from mollia_cli.models.home import HUB_VARIABLE
 from mollia_cli.models.tools import SourceError, download
 
-HUB = "https://huggingface.co"  # HF_ENDPOINT names a mirror
+HUB = "https://huggingface.co"
 ANSWER_SECONDS = 5.0  # a hub that says nothing for so long is given up
 STALL_SECONDS = 30.0  # and so is a download that stops for so long
 _BLOCK = 1 << 20
@@ -125,7 +126,7 @@ def _from_local(job: _Fetch, source: Local) -> dict[str, str]:
 
 
 def _from_hub(job: _Fetch, source: Hub) -> dict[str, str]:
-    base = os.environ.get("HF_ENDPOINT") or HUB
+    base = os.environ.get(HUB_VARIABLE) or HUB
     digests = {}
     for name, expected in job.entry.files.items():
         url = "/".join(

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from mollia_cli.domain.printable import count
+
 QUIET_SECONDS = 30.0  # a tool that brings nothing for so long is stopped; PIP_DEFAULT_TIMEOUT raises it
 _POLL_SECONDS = 0.1
 
@@ -30,7 +32,7 @@ def download(manager: str, spec: str, scratch: Path, report: Callable[[int], Non
     _run(command, into, temporary, report)
     archives = list(into.iterdir())
     if len(archives) != 1:
-        raise SourceError(f"{manager} brought {len(archives)} files for {spec}, not one")
+        raise SourceError(f"{manager} brought {count(len(archives), 'file')} for {spec}, not one")
     shutil.rmtree(temporary, ignore_errors=True)
     return archives[0]
 

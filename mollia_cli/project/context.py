@@ -19,7 +19,7 @@ from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.domain.questions import ANSWERS, Question
 from mollia_cli.domain.settings import SETTINGS_FILE, AnnotateSettings, Settings, checked
 from mollia_cli.project.members import check_members
-from mollia_cli.project.names import check_settings, missing_models
+from mollia_cli.project.names import check_settings, remarks_on
 from mollia_cli.store.database import Say
 from mollia_cli.store.lock import locked
 from mollia_cli.store.project_files import find_root, read_settings
@@ -43,6 +43,7 @@ class Project(AbstractContextManager["Project"]):
         self.ask: Callable[[str], str] = _nobody
         self._said: set[str] = set()
         self.texts: dict[tuple[str | int, ...], Texts] = {}  # what the panel's encoders read, by who they are
+        self.counted: set[str] = set()  # encoders of which it was looked how many texts they cut
         self._held: set[str] = set()  # runs
         self.may_ask = True  # False: an LLM that would have to be asked is an error
         self._repeat = 1  # of the run that sees the project
@@ -50,9 +51,9 @@ class Project(AbstractContextManager["Project"]):
         self.question: Question | None = None  # that the project is seen by, where its texts have several labels
 
     @classmethod
-    def open(cls, folder: Path | None = None, say: Say | None = None) -> Self:
+    def open(cls, folder: Path | None = None, say: Say | None = None, changing_labels: bool = False) -> Self:
         """``open_any`` for who knows of texts with one label only: of several, RefusedError."""
-        project = cls.open_any(folder, say)
+        project = cls.open_any(folder, say, changing_labels)
         if project.settings.multilabel:
             project.store.close()
             raise RefusedError(
@@ -62,21 +63,23 @@ class Project(AbstractContextManager["Project"]):
         return project
 
     @classmethod
-    def open_any(cls, folder: Path | None = None, say: Say | None = None) -> Self:
+    def open_any(cls, folder: Path | None = None, say: Say | None = None, changing_labels: bool = False) -> Self:
         """The project in ``folder``, else of ``MOLLIA_PROJECT``, else in the nearest parent of here.
 
-        A name in its settings that is no member of its family raises InputError; of a model that is not on this
-        machine ``say`` hears.
+        A name in its settings that is no member of its family raises InputError, as do labels that are not those of
+        what is stored, unless it is opened for ``changing_labels``. Models that are not on this machine are no matter
+        here: `mollia status` names them, and what needs one says so; ``say`` hears of names that nothing has.
         """
         root = find_root(folder)
         settings = read_settings(root / SETTINGS_FILE)
         check_settings(settings, str(root / SETTINGS_FILE))
         check_members(settings.panel.members, f"{root / SETTINGS_FILE}: panel.members")
-        project = cls(root, settings, Store(root, settings.labels, say=say or _unheard, several=settings.multilabel))
+        several = settings.multilabel
+        store = Store(root, settings.labels, say=say or _unheard, changing=changing_labels, several=several)
+        project = cls(root, settings, store)
         project.say = say or _unheard
-        if missing := missing_models(settings, root):
-            them = "it" if len(missing) == 1 else "them"
-            project.say(f"not on this machine: {', '.join(missing)} (what needs {them} will say so)")
+        for remark in remarks_on(settings, root):
+            project.say(remark)
         return project
 
     def say_once(self, remark: str) -> None:

@@ -1,6 +1,6 @@
 """The panel's encoders: what they make of the project's texts, each read once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 from mollia_cli import models
 from mollia_cli.domain.members import ENCODER, MemberSpec
 from mollia_cli.domain.observations import Texts
+from mollia_cli.domain.progress import step
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import EMBEDDINGS
 from mollia_cli.project.members import encoder_name
 
 if TYPE_CHECKING:
     from mollia_cli.learners.frozen import FrozenEncoder
+
+_COUNTED = 2000  # texts whose tokens are counted before an encoder reads
 
 
 def encoder_specs(project: Project) -> list[MemberSpec]:
@@ -32,6 +35,7 @@ def panel_texts(project: Project) -> Texts | None:
     def read(name: str, ids: Sequence[str]) -> Any:
         texts = [item.text for item in project.store.items.get(ids)]
         encoder = frozen_encoder(project, by_name[name])
+        say_of_length(project, name, encoder.longer)
         try:
             return encoder.thirds(texts, project.progress)
         finally:
@@ -40,16 +44,36 @@ def panel_texts(project: Project) -> Texts | None:
     return project.texts.setdefault(key, Texts(tuple(by_name), read))
 
 
+def say_of_length(project: Project, encoder: str, longer: Callable[[Sequence[str]], int]) -> None:
+    """Say before an encoder reads how many texts it cuts; of a large pool the first are counted. Once for each.
+
+    longer: how many of some texts are cut.
+    """
+    ids = project.store.items.ids("pool", limit=_COUNTED) or project.store.items.ids("seed", limit=_COUNTED)
+    if encoder in project.counted or not ids:
+        return
+    project.counted.add(encoder)
+    if cut := longer([item.text for item in project.store.items.get(ids)]):
+        most = project.settings.learner.max_tokens
+        project.say(
+            f"{encoder}: {cut} of {len(ids)} texts have more than {most} tokens, and what is behind those is not read"
+            " (learner.max_tokens in mollia.toml; docs/models.md says what encoders take)"
+        )
+
+
 def encoder_digests(project: Project) -> dict[str, str]:
     """What the embeddings of each of the panel's encoders depend on, by its name."""
-    return {spec.name: frozen_encoder(project, spec).identity for spec in encoder_specs(project)}
+    encoders = {spec.name: frozen_encoder(project, spec) for spec in encoder_specs(project)}
+    with step(project.progress, f"reading the weights of {', '.join(encoders)}"):
+        return {name: encoder.identity for name, encoder in encoders.items()}
 
 
 def frozen_encoder(project: Project, spec: MemberSpec) -> "FrozenEncoder":
     """A member that is an encoder; its weights are loaded when a text has to be read."""
     settings = project.settings.learner
     folder = models.resolve_encoder(encoder_name(spec, project.folder))
-    return _loaded(folder, settings.max_tokens, settings.threads, project.root / EMBEDDINGS)
+    with step(project.progress, f"loading {spec.name}"):
+        return _loaded(folder, settings.max_tokens, settings.threads, project.root / EMBEDDINGS)
 
 
 @lru_cache(maxsize=8)

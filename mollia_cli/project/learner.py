@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mollia_cli import models
 from mollia_cli.domain.errors import NotFoundError
+from mollia_cli.domain.progress import step
 from mollia_cli.domain.settings import RunConfig
 from mollia_cli.learners import LEARNERS
 from mollia_cli.learners.base import Learner
@@ -23,9 +24,9 @@ def new_learner(project: Project, epochs: int = 0, steps: int = 0, name: str = "
     for meant_for_us in ("name", "encoder", "validation", "validation_cap"):
         del settings[meant_for_us]
     settings |= {"epochs": epochs or settings["epochs"], "steps": steps or settings["steps"]}
-    learner: Learner = learner_kind(project, name)(
-        models.resolve_encoder(project.settings.learner.encoder), project.labels, **settings, **_side_files(project)
-    )
+    folder = models.resolve_encoder(project.settings.learner.encoder)
+    with step(project.progress, f"loading {folder.name}"):  # and torch, which takes seconds
+        learner: Learner = learner_kind(project, name)(folder, project.labels, **settings, **_side_files(project))
     return learner
 
 
@@ -37,7 +38,8 @@ def learner_kind(project: Project, name: str = "") -> type[Learner]:
 
 def trained_learner(project: Project, record: Round, own_texts: bool = True) -> Learner:
     """The learner that a finished round has kept; ``own_texts``: it will read the project's, whose tokens are kept."""
-    return learner_loader(project, record, own_texts)()
+    with step(project.progress, f"loading the classifier of run {record.run}, round {record.number}"):
+        return learner_loader(project, record, own_texts)()
 
 
 def learner_loader(project: Project, record: Round, own_texts: bool = True) -> Callable[[], Learner]:

@@ -1,13 +1,15 @@
 """The names that settings may hold: members of the families, and models that are on this machine."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mollia_cli.aggregators import AGGREGATORS
-from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.declared import Key, keys
+from mollia_cli.domain.errors import InputError, MolliaError
 from mollia_cli.domain.members import ENCODER, LLAMA
 from mollia_cli.domain.registry import Registry
-from mollia_cli.domain.settings import SECTIONS, Key, Settings, keys
+from mollia_cli.domain.settings import SECTIONS, SETTINGS_FILE, Settings
 from mollia_cli.learners import LEARNERS
 from mollia_cli.stopping import STOPPING
 from mollia_cli.strategies import STRATEGIES
@@ -52,3 +54,21 @@ def missing_models(settings: Settings, folder: Path) -> list[str]:
     return [
         name for name in dict.fromkeys([*llms, *encoders, settings.learner.encoder]) if not models.is_installed(name)
     ]
+
+
+def remarks_on(settings: Settings, folder: Path) -> Iterator[str]:
+    """Names in the settings that nothing has: no error, because reading a project needs none of them."""
+    from mollia_cli import models
+
+    for name in missing_models(settings, folder):
+        if not models.looks_like_path(name):
+            try:
+                models.check_model(name)
+            except MolliaError as error:
+                yield f"{SETTINGS_FILE}: {error.message}, here or in the catalogue ({error.hint})"
+    if not (folder / settings.annotate.template).is_file():
+        yield f"{SETTINGS_FILE}: annotate.template: no file is called {folder / settings.annotate.template}"
+    panel = [spec.name for spec in settings.panel.members]
+    for name in settings.run.cascade:
+        if not any(name in (member, Path(member).stem) for member in panel):
+            yield f"{SETTINGS_FILE}: run.cascade: {name!r} is not in the panel ({', '.join(panel)})"

@@ -14,13 +14,16 @@ from mollia_cli.annotators.llama.binding.doctor import unused_gpu
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.observations import IntArray, Observation, Panel
+from mollia_cli.domain.printable import count
+from mollia_cli.domain.progress import step
 from mollia_cli.project.context import Project
 from mollia_cli.project.encoders import panel_texts
 from mollia_cli.project.labels import KnownLabels
-from mollia_cli.project.panel import fit_together, panel_annotators, worked_examples
+from mollia_cli.project.panel import fit_together, panel_annotators, say_few_examples, worked_examples
 from mollia_cli.store.items import chunks
 
 LITTLE_MASS = 0.5
+_ANSWER = 200  # characters of a text's question and answers: about as much work as so many of the text
 _AT_ONCE = 20_000  # items whose texts or observations are in memory together
 
 
@@ -87,6 +90,8 @@ def observe(
             continue
         if annotator.size and not asked and (remark := unused_gpu()):
             project.say(remark)
+        if annotator.size and not asked:
+            say_few_examples(project)
         asked = asked or annotator.size > 0
         _ask(project, annotator, panel, member.key, todo, store)
         after(member, todo)
@@ -99,8 +104,8 @@ def _ask(
     """One member of a panel, left loaded where all of the panel may be; of the items, one part is in memory."""
     if not project.may_ask and not annotator.recorded:
         raise RefusedError(
-            f"{annotator.name} would have to be asked about {len(ids)} texts: its file, its engine or the prompt is"
-            " another one than then, or other items are needed",
+            f"{annotator.name} would have to be asked about {count(len(ids), 'text')}: its file, its engine or the"
+            " prompt is another one than then, or other items are needed",
             "--ask-again lets it be asked",
         )
     annotator, peak = (project.loaded or {}).pop(key, (annotator, Peak()))
@@ -123,16 +128,56 @@ def read(
     peak: Peak | None = None,
 ) -> None:
     """The loop's inside: batch by batch what one annotator says of items is kept; it stays loaded."""
-    done = 0
-    task = f"annotating with {annotator.name}"
-    project.progress(task, 0, len(ids))
     begin = perf_counter()
+    with step(project.progress, f"loading {annotator.name}"):
+        annotator.load()
+    work = _Reading(project, annotator, ids)
     for part in map(project.store.items.get, chunks(ids, _AT_ONCE)):
         for batch in annotator.annotate(part):
             store.add(key, batch, perf_counter() - begin, peak.added if peak and annotator.size else None)
             begin = perf_counter()
-            done += len(batch)
-            project.progress(task, done, len(ids))
+            work.heard(batch)
+
+
+class _Reading:
+    """The progress of an annotator: in texts, or of a model, which reads short ones first, in characters.
+
+    Before it reads any, it is reported how many texts it cannot read as a whole.
+    """
+
+    def __init__(self, project: Project, annotator: Annotator, ids: Sequence[str]) -> None:
+        self._progress, self._what = project.progress, f"annotating with {annotator.name}"
+        if annotator.size:
+            self._what += " (characters)"
+        self._sizes, longer = dict[str, int](), 0
+        for part in map(project.store.items.get, chunks(ids, _AT_ONCE)):
+            self._sizes |= {item.id: len(item.text) + _ANSWER if annotator.size else 1 for item in part}
+            longer += annotator.longer(part)
+        if longer:
+            _warn_of_length(project, annotator.name, longer, len(ids))
+        self._done, self._total = 0, sum(self._sizes.values())
+        self._progress(self._what, 0, self._total)
+
+    def heard(self, batch: Sequence[Observation]) -> None:
+        """A batch was read."""
+        self._done += sum(self._sizes[seen.item_id] for seen in batch)
+        self._progress(self._what, self._done, self._total)
+
+
+_READ = {
+    "head-tail": 'the middle of each is left out (annotate.long = "split" reads all of it in parts)',
+    "head": 'only the beginning of each is read (annotate.long = "split" reads all of it in parts)',
+    "split": "each is read in parts, and what it says of them is joined",
+}
+
+
+def _warn_of_length(project: Project, name: str, longer: int, of: int) -> None:
+    """Say how many texts an LLM cannot read as a whole, and what is done about them."""
+    project.say_once(
+        f"{name}: {longer} of {of} texts are longer than its context has room for:"
+        f" {_READ[project.settings.annotate.long]}; annotate.context = N in mollia.toml makes more room, where the"
+        " LLM and the memory have it"
+    )
 
 
 def _weighed(panel: Sequence[Annotator]) -> Sequence[Annotator]:
@@ -167,13 +212,12 @@ def models_kept(project: Project) -> Iterator[None]:
 
 
 def _warn(project: Project, member: Member, ids: Sequence[str]) -> None:
-    """Say what a person should know of an LLM's fresh observations: little mass on the labels, texts that were cut."""
-    mass, cut, tokens, name = 0.0, 0, 0, member.name
+    """Say what a person should know of an LLM's fresh observations: that little of the mass is on the labels."""
+    mass, tokens, name = 0.0, 0, member.name
     asked = f" (asked about {project.question.label!r})" if project.question else ""
     for part in chunks(ids, _AT_ONCE):
         for seen in project.store.observations.get(member.key, part).values():
             mass += seen.mass / len(ids)
-            cut += seen.truncated
             tokens += seen.tokens
     if tokens and mass < LITTLE_MASS:
         shots = "" if any(worked_examples(project)) else f" --shots {2 * len(project.labels)}, or"
@@ -181,10 +225,6 @@ def _warn(project: Project, member: Member, ids: Sequence[str]) -> None:
             f"{name}{asked} puts only {mass:.0%} of its probability on the labels: see what it says instead with"
             f" `mollia annotate --model {name} --show-invalid 2 --limit 5` and what it reads with"
             f" `mollia prompt show --model {name}`; try{shots} other words in prompt.txt"
-        )
-    if cut:
-        project.say(
-            f"{name}{asked}: {cut} texts were longer than the context and were cut (annotate.context in mollia.toml)"
         )
 
 

@@ -10,12 +10,16 @@ from mollia_cli import models
 from mollia_cli.annotators.base import Annotator, ModelFile, PanelContext
 from mollia_cli.annotators.llama.binding.formats import COARSER
 from mollia_cli.annotators.llama.binding.memory import available
+from mollia_cli.annotators.llama.guard.build import Kernels
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.items import Item, content_id
 from mollia_cli.domain.members import ENCODER, LLAMA, MemberSpec, check_distinct, options_of
+from mollia_cli.domain.printable import count
+from mollia_cli.domain.progress import step
 from mollia_cli.domain.prompting import Decoding, Prompt, Shots
-from mollia_cli.domain.settings import AUTO, SETTINGS_FILE
+from mollia_cli.domain.settings import SETTINGS_FILE, UNDECIDED
 from mollia_cli.project.context import Project
+from mollia_cli.project.guidelines import GUIDELINES_FILE, read_guidelines
 from mollia_cli.project.kernels import file_kernels
 from mollia_cli.project.learner import run_config
 from mollia_cli.project.members import certain, check_members, kind_of, labelling, llm_name
@@ -23,14 +27,25 @@ from mollia_cli.prompts import render
 from mollia_cli.store.project_files import read_settings, write_panel
 
 LOG_FILE = "llama.log"
+ADDED = {"shots": "worked examples", "guidelines": "guidelines"}  # to the prompt, by the key of [annotate]
 
 
 def project_prompt(project: Project) -> Prompt:
-    """The project's prompt, from its template file, with worked examples for each half of the items."""
+    """The project's prompt, from its template file, with guidelines, and worked examples for each half of the items.
+
+    NotFoundError where guidelines are to be read and there are none.
+    """
     settings = project.settings
     template, path = read_template(project)
     asked = project.question.words if project.question else ""
     prompt = render(template, settings.labels, settings.noun, settings.task_sentence, str(path), asked)
+    if settings.annotate.guidelines is True:
+        if not (guidelines := read_guidelines(project)):
+            raise NotFoundError(
+                f"annotate.guidelines is true, and {project.root / GUIDELINES_FILE} is missing or empty",
+                "write it, or set annotate.guidelines = false",
+            )
+        prompt = prompt.with_guidelines(guidelines)
     shots, others = worked_examples(project)
     return replace(prompt, shots=shots, others=others)
 
@@ -57,12 +72,18 @@ def worked_examples(project: Project) -> tuple[Shots, Shots]:
         return (), ()
     first, second = examples_in_turn(project)
     size = min(wanted, len(first), len(second))
+    return first[:size], second[:size]
+
+
+def say_few_examples(project: Project) -> None:
+    """Where texts are about to be read with fewer worked examples than the settings ask for, say so once."""
+    wanted, size = project.settings.annotate.shots, len(worked_examples(project)[0])
     if size < wanted:
         project.say_once(
-            f"{size or 'no'} worked examples in the prompt instead of {wanted}: each half of the items is read with"
-            " seeds of the other half, and there are no more of them (label some: mollia label --seed 50)"
+            f"{count(size, 'worked example')} in the prompt instead of {wanted}: each half of the"
+            " items is read with seeds of the other half, and there are no more of them"
+            " (label some: mollia label --seed 50)"
         )
-    return first[:size], second[:size]
 
 
 def examples_in_turn(project: Project) -> tuple[Shots, Shots]:
@@ -76,6 +97,16 @@ def examples_in_turn(project: Project) -> tuple[Shots, Shots]:
         by_label[item.label].append((item.text, project.labels.names[item.label]))
     turns = [[shot for shot in turn if shot is not None] for turn in zip_longest(*by_label)]
     return tuple(chain.from_iterable(turns[::2])), tuple(chain.from_iterable(turns[1::2]))
+
+
+def undecided(project: Project) -> list[str]:
+    """The keys of ``[annotate]`` that are still to be chosen on the seeds; guidelines, where there are some."""
+    return [key for key in left_to_seeds(project) if key != "guidelines" or read_guidelines(project)]
+
+
+def left_to_seeds(project: Project) -> list[str]:
+    """The keys of ``[annotate]`` that ``mollia.toml`` leaves to the seeds; without a choice they are as the paper's."""
+    return [key for key, value in UNDECIDED.items() if getattr(project.settings.annotate, key) == value]
 
 
 def panel_members(project: Project) -> tuple[MemberSpec, ...]:
@@ -128,6 +159,7 @@ def panel_context(project: Project, show_invalid: int = 0) -> PanelContext:
         ),
         threads=settings.threads,
         tokens=settings.context,
+        long=settings.long,
         log_path=project.root / LOG_FILE,
         show_invalid=show_invalid,
         find_llm=partial(_find_llm, project),
@@ -137,7 +169,12 @@ def panel_context(project: Project, show_invalid: int = 0) -> PanelContext:
 
 def _find_llm(project: Project, written: str) -> ModelFile:
     file = llm_file(project, MemberSpec(written))
-    return ModelFile(file.name, file.path, file.sha256, partial(file_kernels, file, project.say))
+
+    def kernels() -> Kernels:
+        with step(project.progress, f"checking {file.name}"):
+            return file_kernels(file, project.say)
+
+    return ModelFile(file.name, file.path, file.sha256, kernels)
 
 
 def annotators_of(spec: MemberSpec, context: PanelContext) -> Sequence[Annotator]:
@@ -222,8 +259,9 @@ def preview(project: Project, item_id: str = "", text: str = "", only: Sequence[
     shown = [] if text else [item_id] if item_id else project.store.items.ids("pool")[:1]
     text = text or "(the text)"
     item = project.store.items.get(shown)[0] if shown else Item(content_id(text), text)
-    if project.settings.annotate.shots == AUTO:
-        project.say("annotate.shots is -1, and no number of worked examples is chosen yet: shown without any")
+    for key in undecided(project):
+        project.say(f"annotate.{key} is {UNDECIDED[key]}, and nothing is chosen yet: shown without any {ADDED[key]}")
+    say_few_examples(project)
     if any(worked_examples(project)):
         project.say("half of the texts are read with these worked examples, the other half with as many others")
     for annotator in panel_annotators(project, only):

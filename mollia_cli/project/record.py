@@ -14,6 +14,7 @@ from mollia_cli.domain.registry import plugin_packages
 from mollia_cli.domain.settings import SECTIONS, Settings, parse_settings
 from mollia_cli.models.digests import digest
 from mollia_cli.project.context import Project
+from mollia_cli.project.guidelines import read_guidelines
 from mollia_cli.project.panel import llm_file, read_template
 
 # The libraries that numbers come from.
@@ -21,13 +22,14 @@ LIBRARIES = ("numpy", "scipy", "llama-cpp-python", "torch", "transformers", "xgb
 
 
 def run_record(project: Project) -> dict[str, Any]:
-    """Settings, prompt template, digests of the panel's files and of the encoder's, versions.
+    """Settings, prompt template, guidelines, digests of the panel's files and of the encoder's, versions.
 
     JSON-ready. A model or template that is not there has no entry: the run itself will say what it lacks.
     """
     return {
         "settings": settings_record(project.settings),
         "template": prompt_template(project),
+        "guidelines": read_guidelines(project),
         "panel": _panel(project),
         "encoder": _encoder(project.settings.learner.encoder),
         "versions": versions(),

@@ -12,7 +12,7 @@ from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.prompting import Prompt
 
 LABEL = "label"  # the placeholder of a question
-_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(\w*)\}")
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(\w*)\}|(?P<brace>[{}])")
 
 
 def builtin_template(name: str) -> str:
@@ -31,7 +31,8 @@ def render(
     """Fill everything but ``{text}``, which cuts the prompt in two; ``{{`` and ``}}`` are literal braces.
 
     asked: of a project with several labels, the one that the question is about, which ``{label}`` stands for.
-    An unknown placeholder, or ``{text}`` missing or given twice, raises InputError naming ``source``.
+    An unknown placeholder, another single brace, or ``{text}`` missing or given twice, raises InputError naming
+    ``source``.
     """
     described = zip(labels.names, labels.descriptions, strict=True)
     values = {
@@ -50,6 +51,12 @@ def render(
         parts[-1] += template[end : match.start()]
         end = match.end()
         name = match.group(1)
+        if match["brace"]:
+            line = template.count("\n", 0, match.start()) + 1
+            raise InputError(
+                f"{source}:{line}: a brace that is no placeholder's: {template[match.start() :].splitlines()[0][:20]}",
+                "write {{ and }} for braces that the LLM is to read",
+            )
         if name is None:
             parts[-1] += match.group(0)[0]
         elif name == "text":

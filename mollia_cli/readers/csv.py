@@ -2,14 +2,17 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from typing import Any
 
 from mollia_cli.domain.errors import InputError
-from mollia_cli.readers.base import MAX_TEXT, Problem, Record, Request, record
+from mollia_cli.readers.base import MAX_TEXT, Line, Problem, Record, Request, records, unique
 from mollia_cli.readers.text import text_lines
 
 # What writers/csv.py put an apostrophe before, so that no spreadsheet runs it as a formula.
+_SEPARATOR = re.compile(r'\s*?(?:"(?:[^"]|"")*"|[^",;\t])*([,;\t])')
+_NAMES = {";": "semicolons", "\t": "tabs"}
 _DEFUSED = re.compile(r"'+[=+\-@\t\r]")
 
 
@@ -23,8 +26,9 @@ def read(blocks: Iterable[bytes], request: Request) -> Iterator[Record | Problem
 
 
 def delimiter_of(header: str) -> str:
-    """A comma, unless the header has none and has semicolons or tabs."""
-    return next((mark for mark in ",;\t" if mark in header), ",")
+    """The first comma, semicolon or tab outside quotes; a comma where there is none."""
+    found = _SEPARATOR.match(header)
+    return found[1] if found else ","
 
 
 def read_rows(
@@ -37,16 +41,24 @@ def read_rows(
     csv.field_size_limit(MAX_TEXT)  # so that a quote that never closes cannot take all memory
     lines = text_lines(blocks, request.name)
     first = next(lines, "")
+    if delimiter is None:
+        delimiter = delimiter_of(first)
+        if delimiter in _NAMES:
+            request.tell(f"columns are separated by {_NAMES[delimiter]}")
     # strict: a stray quote is an error; without it, the csv module silently changes the text.
-    rows = csv.reader(chain([first], lines), delimiter=delimiter or delimiter_of(first), strict=True)
+    rows = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
     try:
         header = [cell.strip() for cell in next(rows, [])]
     except csv.Error as error:
         raise InputError(f"{request.name}: line 1: the header cannot be read: {error}", "check its quotes") from None
     if not any(header):
         raise InputError(f"{request.name} has no header line", "write one, for example: text,label")
-    columns = request.columns(header)
-    places = [None if name is None else header.index(name) for name in (columns.text, columns.label, columns.id)]
+    yield from records(header, _rows(rows, header, undo), request)
+
+
+def _rows(rows: Any, header: Sequence[str], undo: bool) -> Iterator[Line]:
+    """The rows below the header, of a ``csv.reader``."""
+    names = unique(header)
     while True:
         line = rows.line_num + 1
         try:
@@ -54,15 +66,14 @@ def read_rows(
         except StopIteration:
             return
         except csv.Error as error:
-            yield Problem(line, _explained(error, line, rows.line_num))
+            yield line, Problem(line, _explained(error, line, rows.line_num))
             continue
         if undo:
             row = [cell[1:] if _DEFUSED.match(cell) else cell for cell in row]
-        if len(row) == len(header):
-            text, label, own_id = (None if place is None else row[place] for place in places)
-            yield record(text, label, own_id, line)
+        if len(row) == len(names):
+            yield line, dict(zip(names, row, strict=True))
         elif row:  # an empty line is no row
-            yield Problem(line, f"the row has {len(row)} cells, the header {len(header)}")
+            yield line, Problem(line, f"the row has {len(row)} cells, the header {len(names)}")
 
 
 def _explained(error: csv.Error, first: int, last: int) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mollia_cli.domain.errors import InputError
-from mollia_cli.readers.base import Columns, Problem, Record, Request, record
+from mollia_cli.readers.base import Line, Problem, Record, Request, records
 from mollia_cli.readers.text import text_lines
 
 
@@ -15,26 +15,22 @@ def read(blocks: Iterable[bytes], request: Request) -> Iterator[Record | Problem
     The columns are those of the first object; a later one may lack its label or id. Raises
     InputError if the first lacks a column that was asked for, or the file is one JSON array.
     """
-    columns: Columns | None = None
-    for line, raw in enumerate(text_lines(blocks, request.name), start=1):
+    yield from records(None, _rows(text_lines(blocks, request.name), request), request)
+
+
+def _rows(lines: Iterable[str], request: Request) -> Iterator[Line]:
+    seen = False
+    for line, raw in enumerate(lines, start=1):
         if not raw.strip():
             continue
-        if columns is None and raw.lstrip().startswith("["):
+        if not seen and raw.lstrip().startswith("["):
             raise InputError(
                 f"{request.name} is one JSON array, not one object a line",
                 f"convert it: jq -c '.[]' {request.name} > items.jsonl",
             )
         row = _object(raw, line)
-        if isinstance(row, Problem):
-            yield row
-            continue
-        columns = columns or request.columns(list(row))
-        if columns.text in row:
-            label, own_id = (None if name is None else row.get(name) for name in (columns.label, columns.id))
-            yield record(row[columns.text], request.label_of(label), own_id, line, columns.text)
-        else:
-            there = ", ".join(map(repr, row))[:200] or "nothing"
-            yield Problem(line, f"the object has no {columns.text!r}; it has {there}")
+        seen = seen or not isinstance(row, Problem)
+        yield line, row
 
 
 def _object(raw: str, line: int) -> dict[str, Any] | Problem:

@@ -19,11 +19,15 @@ _MARKS = (
 )
 
 
+def marked(head: bytes) -> str:
+    """The codec that a byte order mark names; "" without one."""
+    return next((encoding for mark, encoding in _MARKS if head.startswith(mark)), "")
+
+
 def encoding_of(head: bytes, name: str) -> str:
     """The codec for a file that starts with ``head``. Raises InputError for UTF-16 without its mark."""
-    for mark, encoding in _MARKS:
-        if head.startswith(mark):
-            return encoding
+    if encoding := marked(head):
+        return encoding
     sample = head[:4096]
     for first, encoding in ((1, "UTF-16LE"), (0, "UTF-16BE")):
         half = sample[first::2]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mollia_cli.aggregators.quality import wilson
 from mollia_cli.reports.blocks import Chart, Table
 from mollia_cli.reports.svg import COLOURS, DASHES, axis_x, axis_y, colour, marker, points, standalone, text
 
@@ -14,10 +15,23 @@ ROW = 24
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One curve: points (x, mean, spread); the band is mean +- spread."""
+    """One curve: points (x, mean, spread); the band is mean +- spread, None for one value alone.
+
+    items: how many a mean, a share, is measured on; 0 where that is not known.
+    """
 
     name: str
-    points: Sequence[tuple[float, float, float]]
+    points: Sequence[tuple[float, float, float | None]]
+    items: int = 0
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """What the upright axis spans at least, so that chance does not look steep.
+
+        The last mean's 95% interval; without ``items``, from 0.
+        """
+        last = self.points[-1][1]
+        return wilson(round(last * self.items), self.items) if self.items else (min(0.0, last), last)
 
 
 def curves_svg(lines: Sequence[Line], title: str, x_label: str, y_label: str) -> str:
@@ -29,7 +43,8 @@ def curves_chart(lines: Sequence[Line], title: str, x_label: str, y_label: str) 
     """The curves with their bands over a legend; lines without points are left out."""
     drawn = [line for line in lines if line.points]
     xs = [x for line in drawn for x, _, _ in line.points] or [0.0]
-    ys = [y + sign * spread for line in drawn for _, y, spread in line.points for sign in (-1, 1)] or [0.0]
+    ys = [y + sign * (spread or 0.0) for line in drawn for _, y, spread in line.points for sign in (-1, 1)]
+    ys = [*ys, *(end for line in drawn for end in line.reach)] or [0.0]
     x_ticks, y_ticks = ticks(min(xs), max(xs)), ticks(min(ys), max(ys))
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -39,8 +54,8 @@ def curves_chart(lines: Sequence[Line], title: str, x_label: str, y_label: str) 
     frame = (LEFT, WIDTH - RIGHT, TOP, PLOT - BOTTOM)
     parts = [*axis_x(*frame, x_ticks, x_label), *axis_y(*frame, y_ticks, y_label)]
     for row, line in enumerate(drawn):
-        upper = [place(x, y + spread) for x, y, spread in line.points]
-        lower = [place(x, y - spread) for x, y, spread in reversed(line.points)]
+        upper = [place(x, y + (spread or 0.0)) for x, y, spread in line.points]
+        lower = [place(x, y - (spread or 0.0)) for x, y, spread in reversed(line.points)]
         paint = f'fill="{colour(row)}" class="f{row % len(COLOURS)}" opacity="0.15"'
         parts += [f'<polygon points="{points(upper + lower)}" {paint}/>']
         parts += [_stroke([place(x, y) for x, y, _ in line.points], row)]

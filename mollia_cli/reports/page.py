@@ -9,10 +9,12 @@ from markupsafe import Markup
 from mollia_cli.domain.printable import printable
 from mollia_cli.domain.report import Report
 from mollia_cli.reports import svg
+from mollia_cli.reports.blocks import Table
 from mollia_cli.reports.sections import sections
 
 # Kept as they are: line breaks, no-break spaces, and the joiners that Indic and Persian writing needs.
 _HARMLESS = "\n\u00a0\u200c\u200d"
+_PHONE = 41  # characters of a table side by side, at 360 pixels
 
 
 def page(report: Report) -> str:
@@ -28,6 +30,7 @@ def page(report: Report) -> str:
     environment.filters |= {
         "cell": cell,
         "sentence": sentence,
+        "is_wide": is_wide,
         "svg": _svg,
         "kind": lambda block: type(block).__name__.lower(),
     }
@@ -43,6 +46,17 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3f}" if abs(value) < 10 else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def is_wide(table: Table) -> bool:
+    """A phone's screen is too narrow for it, with lines broken between words; two columns fit with broken words."""
+    if len(table.columns) < 3:
+        return False
+    longest = [
+        max((len(word) for value in column for word in cell(value).split()), default=0)
+        for column in zip(table.columns, *table.rows, strict=True)
+    ]
+    return sum(longest) + len(longest) > _PHONE
 
 
 def sentence(text: str) -> str:

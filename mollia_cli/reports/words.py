@@ -1,5 +1,10 @@
 """Numbers in words."""
 
+AGREEMENT_EXPLAINED = (
+    "Both are 1 for full agreement and 0 for none but by chance. Kappa takes chance from how often each of the two"
+    " gives each label, alpha from all answers together: where LLMs prefer different labels, alpha is the lower."
+)
+
 
 def share(value: float | None) -> str:
     """Three digits, or that it is not known."""
@@ -26,13 +31,6 @@ def accuracy_words(value: float, items: int, lower: float | None, upper: float |
     if lower is None or upper is None:
         return f"{round(value * items)}/{items}"
     return f"{value:.3f} ({lower:.3f} to {upper:.3f})"
-
-
-def count(n: int, noun: str) -> str:
-    """So many of something: the plural is made with an s, or ies."""
-    if n == 1:
-        return f"1 {noun}"
-    return f"{n:,} {noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else f"{n:,} {noun}s"
 
 
 def duration(seconds: float | None) -> str:

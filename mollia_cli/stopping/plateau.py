@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from mollia_cli.domain.printable import count
 from mollia_cli.stopping.base import Criterion, History
 
 
@@ -35,4 +36,4 @@ class Plateau(Criterion):
         if max(gradient, record) >= self.epsilon:
             return ""
         what = "micro-F1 on the validation items" if measured else "estimated performance (mean confidence)"
-        return f"{what} no longer rises: {p[-1]:.3f}, {max(gradient, record):+.4f} in {self.window} rounds"
+        return f"{what} no longer rises: {p[-1]:.3f}, {max(gradient, record):+.4f} in {count(self.window, 'round')}"

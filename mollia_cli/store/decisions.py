@@ -9,7 +9,7 @@ from mollia_cli.domain.labels import LabelSet
 from mollia_cli.store.journal import Journal
 from mollia_cli.store.writing import now
 
-_COLUMNS = "item, act, who, label, note, seed, chosen, fit, verdict, confidence, known, made_at, id"
+_COLUMNS = "item, act, who, label, note, seed, chosen, fit, verdict, confidence, known, adjudicates, made_at, id"
 
 
 class DecisionStore:
@@ -31,11 +31,11 @@ class DecisionStore:
             made = replace(decision, known=self._known(decision.item_id), at=now(), id=number)
             with self._journal.entry("decide", {"decisions": [(number,)], "items": [(made.item_id,)]}):
                 self._db.execute(
-                    f"INSERT INTO decisions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    f"INSERT INTO decisions ({_COLUMNS}) VALUES ({', '.join('?' * 14)})",
                     [
                         *(made.item_id, made.act, made.who, self._name(made.label), made.note, int(made.seed)),
                         *(made.chosen, made.fit, self._name(made.verdict), made.confidence),
-                        *(self._name(made.known), made.at, number),
+                        *(self._name(made.known), int(made.adjudicates), made.at, number),
                     ],
                 )
                 self._settle(made)
@@ -47,6 +47,12 @@ class DecisionStore:
             self._db.execute("UPDATE decisions SET undone_at = ? WHERE id = ?", [now(), decision.id])
             self._settle(decision)
 
+    def settle(self, item_id: str) -> None:
+        """Put an item into the split where the decision that holds now wants it; somebody has decided on it."""
+        made = self._read("item = ? AND undone_at IS NULL LIMIT 1", item_id)[0]
+        with self._journal.entry("settle", {"items": [(item_id,)]}):
+            self._settle(made)
+
     def last(self, who: str) -> Decision | None:
         """The person's last decision that was not taken back."""
         return next(iter(self._read("who = ? AND undone_at IS NULL ORDER BY id DESC LIMIT 1", who)), None)
@@ -54,6 +60,20 @@ class DecisionStore:
     def standing(self, item_id: str) -> Decision | None:
         """The label or the ignoring that holds for an item."""
         return next(iter(self._read("id = (SELECT id FROM standing_decisions WHERE item = ?)", item_id)), None)
+
+    def own(self, item_id: str = "") -> list[Decision]:
+        """What each person has decided on an item, or on all of them: adjudications apart, in the order of time."""
+        return self._read("id IN (SELECT id FROM own_decisions WHERE ? IN ('', item)) ORDER BY id", item_id)
+
+    def disagreements(self) -> list[str]:
+        """The items that people disagree on, so that no decision holds; those first that were decided on first."""
+        query = "SELECT item FROM disagreements GROUP BY item ORDER BY min(id)"
+        return [row[0] for row in self._db.execute(query)]
+
+    def whose(self) -> dict[str, str]:
+        """By item id: who gave the label that holds; several names with commas."""
+        query = f"SELECT item, who FROM standing_decisions WHERE act = '{LABEL}'"
+        return dict(self._db.execute(query).fetchall())
 
     def note(self, item_id: str) -> str:
         """The last note on an item, or ""."""
@@ -74,7 +94,7 @@ class DecisionStore:
         return {row[0] for row in self._db.execute(f"SELECT item FROM standing_decisions WHERE act = '{IGNORE}'")}
 
     def all(self) -> list[Decision]:
-        """Every decision that was not taken back, in their order, superseded ones among them."""
+        """Every decision that was not taken back, in their order, also those that do not hold."""
         return self._read("undone_at IS NULL AND id > ? ORDER BY id", 0)
 
     def _read(self, condition: str, value: str | int) -> list[Decision]:
@@ -82,9 +102,9 @@ class DecisionStore:
         return [
             Decision(
                 *(item, act, who, self._index(label), note, bool(seed), chosen),
-                *(fit, self._index(verdict), confidence, self._index(known), at, number),
+                *(fit, self._index(verdict), confidence, self._index(known), bool(settles), at, number),
             )
-            for item, act, who, label, note, seed, chosen, fit, verdict, confidence, known, at, number in rows
+            for item, act, who, label, note, seed, chosen, fit, verdict, confidence, known, settles, at, number in rows
         ]
 
     def _known(self, item_id: str) -> int | None:
@@ -104,8 +124,9 @@ class DecisionStore:
                 [self._name(holds.label), last + 1, decision.item_id],
             )
         elif self._db.execute("SELECT 1 FROM decisions WHERE item = ? AND seed", [decision.item_id]).fetchone():
+            # one that was moved on since (`mollia move --to test`) stays where it was moved to
             self._db.execute(
-                "UPDATE items SET split = 'pool', label = ? WHERE id = ?",
+                "UPDATE items SET split = CASE split WHEN 'seed' THEN 'pool' ELSE split END, label = ? WHERE id = ?",
                 [self._name(decision.known), decision.item_id],
             )
 

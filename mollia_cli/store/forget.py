@@ -1,14 +1,14 @@
 """Taking items out of the database, with every row that was made of them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlite_utils import Database
 
 from mollia_cli.store.items import chunks
 from mollia_cli.store.journal import FORGET, KEYS, Journal, Key
 
-_OF_ITEMS = ("observations", "verdicts", "selections", "opinions", "decisions")
+_OF_ITEMS = ("observations", "verdicts", "selections", "opinions", "decisions", "item_changes")
 
 
 def forget(db: Database, ids: Sequence[str]) -> dict[str, int]:
@@ -17,15 +17,18 @@ def forget(db: Database, ids: Sequence[str]) -> dict[str, int]:
     The journal keeps the rows' digests, without their keys, in an entry that says that they were forgotten.
     The caller holds a transaction and has turned secure_delete on.
     """
-    journal = Journal(db)
     gone = rows_of(db, ids)
-    with journal.entry(FORGET, gone):
-        for table, keys in gone.items():
-            names = KEYS[table]
-            condition = " AND ".join(f"{name} = ?" for name in names)
-            db.conn.executemany(f"DELETE FROM {table} WHERE {condition}", keys)
-    journal.blank((table, key) for table, keys in gone.items() for key in keys)
+    remove(db, gone, FORGET)
+    Journal(db).blank((table, key) for table, keys in gone.items() for key in keys)
     return {table: len(keys) for table, keys in gone.items() if keys}
+
+
+def remove(db: Database, gone: Mapping[str, Sequence[Key]], verb: str) -> None:
+    """Delete the rows with these keys, by table, as one entry of the journal."""
+    with Journal(db).entry(verb, gone):
+        for table, keys in gone.items():
+            condition = " AND ".join(f"{name} = ?" for name in KEYS[table])
+            db.conn.executemany(f"DELETE FROM {table} WHERE {condition}", keys)
 
 
 def rows_of(db: Database, ids: Sequence[str]) -> dict[str, list[Key]]:

@@ -1,19 +1,20 @@
 """Items in the database."""
 
 import json
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sqlite_utils import Database
 
 from mollia_cli.domain.digest import digest_text
 from mollia_cli.domain.errors import NotFoundError
-from mollia_cli.domain.items import Item
-from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.items import Gold, Item
 from mollia_cli.domain.observations import IntArray
-from mollia_cli.domain.questions import NO, YES, Question
+from mollia_cli.domain.similarity import fold
 from mollia_cli.store.journal import Journal
+from mollia_cli.store.label_column import LabelColumn
 from mollia_cli.store.writing import now
 
 _CHUNK = 500
@@ -23,51 +24,82 @@ _IN_USE = "id NOT IN (SELECT item FROM standing_decisions WHERE act = 'ignore')"
 # The pool, and what people have decided on, wherever it stands now.
 _IMPORTED = "(split = 'pool' OR id IN (SELECT item FROM decisions WHERE undone_at IS NULL))"
 
+# A field's value as text, and the kinds of columns by the types that SQLite finds in them.
+_FIELD = "CASE f.type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST(f.value AS TEXT) END"
+_KINDS = {
+    **{"text": "text", "integer": "integer", "real": "real", "integer,real": "real"},
+    **{"true": "boolean", "false": "boolean", "false,true": "boolean"},
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """A stored item that stands in a new one's way: the same id, or the same text."""
+    """A stored item that stands in a new one's way: the same id, or the same text; ``gold`` as ``Item.gold``."""
 
     id: str
     same_text: bool
     split: str
-    label: int | None
-    labels: tuple[int, ...] | None
+    gold: Gold | None
 
 
 class ItemStore:
-    """Reading and adding items; labels are stored by name.
+    """Reading and adding items; ``column``: how their labels are stored."""
 
-    several: an item's known labels are a JSON array of names. asked: of these projects, the label that the items are
-    seen by: their ``label`` is then YES or NO.
-    """
-
-    def __init__(self, db: Database, labels: LabelSet, several: bool = False, asked: Question | None = None) -> None:
+    def __init__(self, db: Database, column: LabelColumn) -> None:
         self._db = db
-        self._labels = labels
-        self._several = several
-        self._asked = asked
+        self._column = column
         self._journal = Journal(db)
 
     def clash(self, item_id: str, text: str) -> Clash | None:
-        """The stored item with this id or this text, if there is one."""
+        """The stored item with this text, else with this id, if there is one."""
         digest = digest_text(text)
-        row = self._db.execute(
+        rows = self._db.execute(
             "SELECT id, text_digest, split, label FROM items WHERE id = ? OR text_digest = ?", [item_id, digest]
-        ).fetchone()
-        return None if row is None else Clash(row[0], row[1] == digest, row[2], *self._known(row[3]))
+        ).fetchall()
+        found = []
+        for own, of, split, stored in rows:
+            label, labels = self._column.read(stored)
+            found.append(Clash(own, of == digest, split, label if labels is None else labels))
+        return max(found, key=lambda clash: clash.same_text, default=None)
 
-    def add(self, items: Iterable[Item], source: str) -> int:
+    def add(self, items: Iterable[Item], source: str, import_id: int | None = None) -> int:
         """Insert items (their ids and texts must be new); the caller holds the transaction."""
         stamp = now()
-        rows = [(i.id, i.text, digest_text(i.text), i.split, self._written(i)) for i in items]
+        rows = [
+            (
+                i.id,
+                i.text,
+                digest_text(i.text),
+                fold(i.text),
+                i.split,
+                self._column.written(i),
+                _written(i.fields),
+            )
+            for i in items
+        ]
         with self._journal.entry("import", {"items": [(row[0],) for row in rows]}):
             self._db.conn.executemany(
-                "INSERT INTO items (id, text, text_digest, split, label, source, imported_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                ((*row, source, stamp) for row in rows),
+                "INSERT INTO items"
+                " (id, text, text_digest, folded, split, label, fields, source, imported_at, import_id)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                ((*row, source, stamp, import_id) for row in rows),
             )
         return len(rows)
+
+    def near_duplicates(self, across: bool = False) -> list[list[Item]]:
+        """Groups of items whose texts are the same but for markup, punctuation, case and white space.
+
+        across: only groups that stand in several splits. Groups and their items in the order of import.
+        """
+        of = "DISTINCT split" if across else "*"
+        # who was set aside is left out afterwards: the index alone finds the groups, among a million texts in a second
+        alike = f"SELECT folded FROM items GROUP BY folded HAVING count({of}) > 1"
+        where = f"folded IN ({alike}) AND {_IN_USE} ORDER BY position"
+        rows = self._db.execute(f"SELECT folded, id, text, split, label FROM items WHERE {where}")
+        groups: dict[str, list[Item]] = {}
+        for folded, item_id, text, split, label in rows:
+            groups.setdefault(folded, []).append(Item(item_id, text, split, *self._column.read(label)))
+        return [group for group in groups.values() if len({i.split for i in group} if across else group) > 1]
 
     def ids(self, split: str, labelled: bool | None = None, limit: int = 0) -> list[str]:
         """Ids of a split in the order of import; ``labelled`` keeps those with or without a known label.
@@ -103,7 +135,7 @@ class ItemStore:
         for chunk in chunks(ids):
             marks = ",".join("?" * len(chunk))
             query = f"SELECT id, label FROM items WHERE label IS NOT NULL AND id IN ({marks})"
-            known = ((item_id, self._known(stored)[0]) for item_id, stored in self._db.execute(query, chunk))
+            known = ((item_id, self._column.read(stored)[0]) for item_id, stored in self._db.execute(query, chunk))
             found |= {item_id: label for item_id, label in known if label is not None}
         return found
 
@@ -122,7 +154,7 @@ class ItemStore:
         found: dict[str, Item] = {}
         for chunk in chunks(ids):
             marks = ",".join("?" * len(chunk))
-            for item in self._read(f"SELECT id, text, split, label FROM items WHERE id IN ({marks})", chunk):
+            for item in self._read(f"SELECT id, text, split, label, fields FROM items WHERE id IN ({marks})", chunk):
                 found[item.id] = item
         _found_all(ids, found)
         return [found[item_id] for item_id in ids]
@@ -130,7 +162,7 @@ class ItemStore:
     def in_split(self, split: str, labelled: bool | None = None) -> list[Item]:
         """Items of a split in the order of import; ``labelled`` keeps those with or without a known label."""
         condition = f"split = ?{_LABELLED[labelled]} AND {_IN_USE}"
-        query = f"SELECT id, text, split, label FROM items WHERE {condition} ORDER BY position"
+        query = f"SELECT id, text, split, label, fields FROM items WHERE {condition} ORDER BY position"
         return list(self._read(query, [split]))
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -153,6 +185,31 @@ class ItemStore:
         """How many items were imported after a time."""
         return int(self._db.execute("SELECT count(*) FROM items WHERE imported_at > ?", [at]).fetchone()[0])
 
+    def fields(self) -> dict[str, str]:
+        """The columns that items have beside the text, and what each holds.
+
+        integer, real, boolean or text; where it is several of them, or a list or object, json.
+        """
+        query = (
+            "SELECT f.key, group_concat(DISTINCT f.type) FROM items i, json_each(i.fields) f"
+            " GROUP BY f.key ORDER BY min(i.position), min(f.id)"
+        )
+        return {name: _KINDS.get(",".join(sorted(types.split(","))), "json") for name, types in self._db.execute(query)}
+
+    def where(self, name: str, value: str) -> set[str]:
+        """The ids of the items whose column ``name`` holds ``value`` (as JSON writes it; "" for none)."""
+        query = (
+            f"SELECT i.id FROM items i LEFT JOIN json_each(i.fields) f ON f.key = ? WHERE coalesce({_FIELD}, '') = ?"
+        )
+        return {row[0] for row in self._db.execute(query, [name, value])}
+
+    def values(self, name: str, limit: int) -> list[str]:
+        """The values of a column that most items have, at most so many of them."""
+        query = (
+            f"SELECT {_FIELD} FROM items i, json_each(i.fields) f WHERE f.key = ? GROUP BY 1 ORDER BY count(*) DESC, 1"
+        )
+        return [row[0] for row in self._db.execute(f"{query} LIMIT ?", [name, limit])]
+
     def find(self, words: str) -> list[str]:
         """Ids of the pool items, and of those that people have decided on, whose text holds ``words`` in any case."""
         self._db.conn.create_function("casefold", 1, str.casefold, deterministic=True)
@@ -163,23 +220,12 @@ class ItemStore:
         return [row[0] for row in self._db.execute(query, [words.casefold()])]
 
     def _read(self, query: str, parameters: Sequence[str]) -> Iterator[Item]:
-        for item_id, text, split, label in self._db.execute(query, list(parameters)):
-            yield Item(item_id, text, split, *self._known(label))
+        for item_id, text, split, label, fields in self._db.execute(query, list(parameters)):
+            yield Item(item_id, text, split, *self._column.read(label), json.loads(fields))
 
-    def _known(self, stored: str | None) -> tuple[int | None, tuple[int, ...] | None]:
-        """``label`` and ``labels`` of an item."""
-        if stored is None:
-            return None, None
-        if not self._several:
-            return self._labels.index(stored), None
-        labels = tuple(sorted(map(self._labels.index, json.loads(stored))))
-        return None if self._asked is None else YES if self._asked.place in labels else NO, labels
 
-    def _written(self, item: Item) -> str | None:
-        names = self._labels.names
-        if self._several and item.labels is not None:
-            return json.dumps([names[k] for k in item.labels], ensure_ascii=False)
-        return None if item.label is None else names[item.label]
+def _written(fields: Mapping[str, Any]) -> str:
+    return json.dumps(dict(fields), ensure_ascii=False) if fields else "{}"
 
 
 def _found_all(ids: Sequence[str], found: Container[str]) -> None:

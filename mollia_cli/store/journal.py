@@ -24,6 +24,8 @@ Change = tuple[str, Key, str, str]  # table, key, digest before, digest after
 KEYS: dict[str, tuple[str, ...]] = {
     "label_sets": ("digest", "position"),
     "items": ("id",),
+    "imports": ("id",),
+    "item_changes": ("id",),
     "annotators": ("key",),
     "observations": ("annotator", "item"),
     "fits": ("digest",),

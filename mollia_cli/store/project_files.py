@@ -2,18 +2,22 @@
 
 import os
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from textwrap import wrap
+from types import MappingProxyType
 from typing import Any
 
 import tomlkit
+from tomlkit.items import InlineTable, Table
 
+from mollia_cli.domain.declared import Key, keys
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.files import write_private
+from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.members import MemberSpec
-from mollia_cli.domain.settings import SECTIONS, SETTINGS_FILE, Key, PanelSettings, Settings, keys, parse_settings
+from mollia_cli.domain.settings import SECTIONS, SETTINGS_FILE, PanelSettings, Settings, parse_settings
 
 PROJECT_VARIABLE = "MOLLIA_PROJECT"
 _WIDTH = 110  # of comments
@@ -45,6 +49,14 @@ def read_settings(path: Path) -> Settings:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 (byte {error.start})", "save it as UTF-8") from error
     return parse_settings(data, str(path))
+
+
+def written_keys(path: Path) -> set[str]:
+    """The keys that a settings file has, those of a section with its name and a full stop before them."""
+    found = set()
+    for name, value in tomllib.loads(path.read_text(encoding="utf-8")).items():
+        found |= {f"{name}.{key}" for key in value} if name in SECTIONS else {name}
+    return found
 
 
 def write_settings(path: Path, settings: Settings, members: Callable[[Key], Iterable[str]] = lambda key: ()) -> None:
@@ -79,7 +91,38 @@ def write_panel(path: Path, members: Sequence[MemberSpec]) -> None:
     write_private(path, tomlkit.dumps(document))
 
 
-def write_setting(path: Path, section: str, key: str, value: int, remark: str) -> None:
+def write_labels(path: Path, labels: LabelSet, renamed: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Set ``[labels]`` in an existing settings file; comments in it and everything else stay as they stand.
+
+    ``renamed``: the new name of a label by its old one; its place and its description stay.
+    """
+    document = tomlkit.parse(path.read_text(encoding="utf-8"))
+    before = document["labels"]
+    after: Any = tomlkit.inline_table() if isinstance(before, InlineTable) else tomlkit.table()
+    if isinstance(before, Table):
+        after.trivia.comment, after.trivia.comment_ws = before.trivia.comment, before.trivia.comment_ws
+    if isinstance(before, Table | InlineTable):
+        body = list(before.value.body)
+    else:  # keys with dots, which may stand anywhere
+        body = []
+        document.remove("labels")
+    end = 1 + max((place for place, (key, _) in enumerate(body) if key is not None), default=-1)
+    names = [None if key is None else renamed.get(key.key, key.key) for key, _ in body]
+    for name, (_, item) in zip(names[:end], body[:end], strict=True):
+        if name is None:
+            after.add(item)
+        elif name in labels.names:
+            after.add(name, item)
+    for name, description in zip(labels.names, labels.descriptions, strict=True):
+        if name not in names:
+            after.add(name, description)
+    for _, item in body[end:]:  # blank lines and comments that the next section begins with
+        after.add(item)
+    document["labels"] = after
+    write_private(path, tomlkit.dumps(document))
+
+
+def write_setting(path: Path, section: str, key: str, value: int | bool, remark: str) -> None:
     """Set one key in an existing settings file, with a remark behind it, leaving everything else as it stands."""
     document = tomlkit.parse(path.read_text(encoding="utf-8"))
     document.setdefault(section, tomlkit.table())[key] = tomlkit.item(value).comment(remark)

@@ -11,23 +11,30 @@ CREATE VIEW labelled_items (
     label, -- the label's name; in a project with several labels a JSON array of all that apply
     confidence, -- 0 to 1; 1 for gold and human labels; of several labels that of the least certain one
     source, -- `gold`, `human` or the aggregator's name
-    negatives -- JSON array: names of the labels that it is not (Eq. 5); empty with several labels
+    who, -- the people whose label it is, with commas; empty where it was imported or is a verdict
+    negatives, -- JSON array: names of the labels that it is not (Eq. 5); empty with several labels
+    fields -- `items.fields`: each is a column of its own in `mollia export labels`
 ) AS
-SELECT i.id, i.text, i.label, 1.0, CASE WHEN d.id IS NULL THEN 'gold' ELSE 'human' END, '[]'
+SELECT
+    i.id, i.text, i.label, 1.0, CASE WHEN d.id IS NULL THEN 'gold' ELSE 'human' END, coalesce(d.who, ''), '[]',
+    i.fields
 FROM items i LEFT JOIN standing_decisions d ON d.item = i.id
 WHERE i.split = 'seed' AND i.label IS NOT NULL AND coalesce(d.act, 'label') = 'label'
 UNION ALL
 SELECT
     i.id, i.text, coalesce(d.label, v.label), CASE WHEN d.label IS NULL THEN v.confidence ELSE 1.0 END,
     CASE WHEN d.label IS NULL THEN v.aggregator ELSE 'human' END,
-    CASE WHEN d.label IS NULL THEN v.negatives ELSE '[]' END
+    CASE WHEN d.label IS NULL THEN '' ELSE d.who END,
+    CASE WHEN d.label IS NULL THEN v.negatives ELSE '[]' END,
+    i.fields
 FROM items i
 LEFT JOIN standing_decisions d ON d.item = i.id
 LEFT JOIN current_verdicts v ON v.item = i.id AND v.question = ''
 WHERE i.split = 'pool' AND coalesce(d.label, v.label) IS NOT NULL AND coalesce(d.act, 'label') = 'label'
 UNION ALL
 SELECT
-    i.id, i.text, json_group_array(v.question) FILTER (WHERE v.label = 'yes'), min(v.confidence), v.aggregator, '[]'
+    i.id, i.text, json_group_array(v.question) FILTER (WHERE v.label = 'yes'), min(v.confidence), v.aggregator, '', '[]',
+    i.fields
 FROM current_verdicts v JOIN items i ON i.id = v.item
 WHERE v.question <> '' AND i.split = 'pool' AND i.id NOT IN (SELECT item FROM standing_decisions)
 GROUP BY i.id HAVING count(*) = (SELECT count(DISTINCT question) FROM fits);
@@ -119,11 +126,33 @@ SELECT
     (SELECT sum(value) FROM json_each(r.seconds)), r.memory, r.model, r.started_at, r.finished_at
 FROM rounds r JOIN runs s ON s.name = r.run;
 
--- Of each item that people have decided on, the decision that holds.
-CREATE VIEW standing_decisions (
+-- What each person has decided on each item: the person's last label or ignoring that was not taken back. An
+-- adjudication is not among them, so that they are independent of each other.
+CREATE VIEW own_decisions (
     id, -- `decisions.id`
     item, -- `items.id`
-    act, -- `label`, `ignore` or `note`
+    who, -- the person's name
+    act, -- `label` or `ignore`
+    label, -- the label given, or null
+    agreeing, -- people who have decided the same on the item, this one included
+    most -- people behind the decision that most have made on the item
+) AS
+SELECT id, item, who, act, label, agreeing, max(agreeing) OVER (PARTITION BY item)
+FROM (
+    SELECT id, item, who, act, label, count(*) OVER (PARTITION BY item, act, label) AS agreeing
+    FROM decisions
+    WHERE id IN (
+        SELECT max(id) FROM decisions WHERE act <> 'note' AND adjudicates = 0 AND undone_at IS NULL GROUP BY item, who
+    )
+);
+
+-- Of each item that people have decided on, the decision that holds: the last adjudication; without one, what more
+-- people have decided than anything else (of one person: the last decision). Where neither is there, people disagree:
+-- nothing holds, and the item is in `disagreements`.
+CREATE VIEW standing_decisions (
+    id, -- `decisions.id`: of those who have decided so, the last one's
+    item, -- `items.id`
+    act, -- `label` or `ignore`
     label, -- the label given, or null
     note, -- the note, or empty
     seed, -- 1 if it made the item a seed item
@@ -132,14 +161,35 @@ CREATE VIEW standing_decisions (
     verdict, -- that verdict's label
     confidence, -- that verdict's confidence
     known, -- the label that the item came with, or null
-    who, -- the person's name
+    who, -- whose it is: the adjudicator, or all who have decided so, with commas
+    adjudicates, -- 1 if it settles what people disagree on
     made_at, -- UTC, ISO 8601
     undone_at -- when it was taken back, or null
 ) AS
 SELECT
-    id, item, act, label, note, seed, chosen, fit, verdict, confidence, known, who, made_at, undone_at
-FROM decisions
-WHERE id IN (SELECT max(id) FROM decisions WHERE act <> 'note' AND undone_at IS NULL GROUP BY item);
+    d.id, d.item, d.act, d.label, d.note, d.seed, d.chosen, d.fit, d.verdict, d.confidence, d.known, s.who,
+    d.adjudicates, d.made_at, d.undone_at
+FROM (
+    SELECT max(id) AS id, who FROM decisions WHERE adjudicates = 1 AND undone_at IS NULL GROUP BY item
+    UNION ALL
+    SELECT max(id), group_concat(who, ', ') FROM (SELECT * FROM own_decisions ORDER BY id)
+    WHERE agreeing = most
+        AND item NOT IN (SELECT item FROM decisions WHERE adjudicates = 1 AND undone_at IS NULL)
+    GROUP BY item HAVING count(*) = max(agreeing)
+) s JOIN decisions d ON d.id = s.id;
+
+-- The items that people disagree on and nobody has adjudicated (`mollia review --disagreements`): a row for each person.
+CREATE VIEW disagreements (
+    item, -- `items.id`
+    text, -- the text
+    who, -- the person's name
+    act, -- `label` or `ignore`
+    label, -- the label given, or null
+    id -- `decisions.id`
+) AS
+SELECT o.item, i.text, o.who, o.act, o.label, o.id
+FROM own_decisions o JOIN items i ON i.id = o.item
+WHERE o.item NOT IN (SELECT item FROM standing_decisions);
 
 -- What each annotator has done so far.
 CREATE VIEW annotator_costs (
@@ -166,16 +216,45 @@ CREATE TABLE items (
     id TEXT NOT NULL UNIQUE, -- your own id, or 16 digits of the text's SHA-256
     text TEXT NOT NULL, -- the text
     text_digest TEXT NOT NULL UNIQUE, -- SHA-256 of the text
+    folded TEXT NOT NULL,
+    -- 16 digits of the SHA-256 of the text without markup, punctuation, case and white space: near-duplicates share it
     split TEXT NOT NULL CHECK (split IN ('pool', 'seed', 'validation', 'test')),
     -- `pool`, `seed`, `validation` or `test`
     label TEXT,
     -- the known (gold) label's name, in a project with several labels a JSON array of all that apply, or null; of pool
     -- items for evaluation only
     source TEXT NOT NULL, -- the file that it came from
-    imported_at TEXT NOT NULL -- UTC, ISO 8601
+    fields TEXT NOT NULL DEFAULT '{}', -- JSON object: the other columns of its row in that file, those that are not empty
+    imported_at TEXT NOT NULL, -- UTC, ISO 8601
+    import_id INTEGER REFERENCES imports (id) -- `imports.id`; null where a script has added it
 );
 
 CREATE INDEX items_by_split ON items (split, position);
+
+CREATE INDEX items_by_folded ON items (folded, split);
+
+CREATE INDEX items_by_import ON items (import_id) WHERE import_id IS NOT NULL;
+
+-- The imports that have added or changed items (`mollia imports`).
+CREATE TABLE imports (
+    id INTEGER PRIMARY KEY, -- number, in their order
+    name TEXT NOT NULL, -- the file
+    split TEXT NOT NULL, -- the split that it was imported as
+    imported_at TEXT NOT NULL, -- UTC, ISO 8601
+    undone_at TEXT -- when it was taken back, or null
+);
+
+-- What items were before an import of the same texts or `mollia move` gave them another split or a label.
+CREATE TABLE item_changes (
+    id INTEGER PRIMARY KEY, -- number, in their order
+    item TEXT NOT NULL REFERENCES items (id), -- `items.id`
+    import_id INTEGER REFERENCES imports (id), -- `imports.id`; null where it was `mollia move`
+    split TEXT NOT NULL, -- `items.split` before
+    label TEXT, -- `items.label` before
+    changed_at TEXT NOT NULL -- UTC, ISO 8601
+);
+
+CREATE INDEX item_changes_by_item ON item_changes (item, id);
 
 -- The label sets that the project has had; JSON arrays elsewhere follow their order.
 CREATE TABLE label_sets (
@@ -183,6 +262,7 @@ CREATE TABLE label_sets (
     position INTEGER NOT NULL, -- 0, 1, ...
     name TEXT NOT NULL, -- the label
     description TEXT NOT NULL, -- what it means, as in mollia.toml
+    is_current INTEGER NOT NULL, -- 1 in the set that items, decisions, current verdicts and runs are of, else 0
     PRIMARY KEY (digest, position)
 ) WITHOUT ROWID;
 
@@ -279,6 +359,7 @@ CREATE TABLE decisions (
     confidence REAL, -- that verdict's confidence
     known TEXT, -- the label that the item came with, or null
     who TEXT NOT NULL, -- the person's name
+    adjudicates INTEGER NOT NULL, -- 1 if it settles what people disagree on
     made_at TEXT NOT NULL, -- UTC, ISO 8601
     undone_at TEXT -- when it was taken back, or null
 );

@@ -9,12 +9,16 @@ from typing import Self
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.questions import ANSWERS, Question
+from mollia_cli.domain.settings import SETTINGS_FILE
 from mollia_cli.store.database import DATABASE_FILE, Say, create_database, open_database
 from mollia_cli.store.decisions import DecisionStore
 from mollia_cli.store.errors import LockedError
 from mollia_cli.store.forget import forget, rows_of
+from mollia_cli.store.imports import ImportStore
 from mollia_cli.store.items import ItemStore
 from mollia_cli.store.journal import Journal
+from mollia_cli.store.label_column import LabelColumn
+from mollia_cli.store.label_sets import LabelSets
 from mollia_cli.store.observations import ObservationStore
 from mollia_cli.store.runs import RunStore
 from mollia_cli.store.scratch import copy_without_runs
@@ -29,7 +33,9 @@ _IMPORT_CACHE = 64 << 10  # KiB, taken as they are needed
 class Store:
     """The open database of a project, one attribute for each group of tables; see ``open_database`` for ``say``.
 
-    several: an item may have several of the labels. Whatever SQLite cannot do is a MolliaError; see store/errors.py.
+    Whatever SQLite cannot do is a MolliaError; see store/errors.py. Labels that are not those of what is stored are an
+    InputError, unless ``changing`` them is what the store is opened for: then the stored ones hold. several: an item
+    may have several of the labels.
     """
 
     def __init__(
@@ -38,6 +44,7 @@ class Store:
         labels: LabelSet,
         create: bool = False,
         say: Say = lambda remark: None,
+        changing: bool = False,
         several: bool = False,
     ) -> None:
         self.path = root / DATABASE_FILE
@@ -45,23 +52,32 @@ class Store:
             raise NotFoundError(f"{self.path} is missing", "restore it, or make a new project with `mollia init`")
         self._db = create_database(self.path) if create else open_database(self.path, say)
         self.journal = Journal(self._db)
-        self.items = ItemStore(self._db, labels, several)
+        self.label_sets = LabelSets(self._db, several)
+        if changing:
+            labels = self.label_sets.current() or labels
+        else:
+            self.label_sets.check(labels, str(root / SETTINGS_FILE))
+        column = LabelColumn(labels, several)
+        self.items = ItemStore(self._db, column)
+        self.imports = ImportStore(self._db, column)
         self.observations = ObservationStore(self._db)
         self.verdicts = VerdictStore(self._db, labels)
         self.runs = RunStore(self._db, labels)
         self.synthetic = SyntheticStore(self._db, labels)
         self.decisions = DecisionStore(self._db, labels)
         self._labels = labels
-        self._record_labels(labels)
+        if not self._db.read_only:
+            self.label_sets.record(labels)
 
     def asking(self, question: Question) -> Self:
         """The same database as one label's yes/no question sees it, whose label set are the answers."""
         seen = copy(self)
-        seen.items = ItemStore(self._db, self._labels, several=True, asked=question)
+        seen.items = ItemStore(self._db, LabelColumn(self._labels, several=True, asked=question))
         seen.observations = ObservationStore(self._db, question.label)
         seen.verdicts = VerdictStore(self._db, ANSWERS, question.label)
         seen.decisions = DecisionStore(self._db, ANSWERS)
-        self._record_labels(ANSWERS)
+        if not self._db.read_only:
+            self.label_sets.keep(ANSWERS)
         return seen
 
     @contextmanager
@@ -85,7 +101,7 @@ class Store:
         """What SQLite finds wrong with the file and with references between its rows; reads all of it."""
         found = [str(line) for (line,) in self._db.execute("PRAGMA integrity_check(5)") if line != "ok"]
         broken = self._db.execute('SELECT "table", count(*) FROM pragma_foreign_key_check GROUP BY 1').fetchall()
-        return found + [f"{count} rows of {table} refer to rows that are missing" for table, count in broken]
+        return found + [f"{table}: rows with a reference to one that is missing: {count}" for table, count in broken]
 
     def verify(self, head: str = "") -> Verification:
         """Compare the tables with the journal; ``head``: a hash that was noted, and that the journal must hold."""
@@ -125,15 +141,3 @@ class Store:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
-
-    def _record_labels(self, labels: LabelSet) -> None:
-        """Arrays in the database follow the label set's order: it is written down for whoever reads them by SQL."""
-        digest = labels.digest
-        if self._db.read_only or self._db.execute("SELECT 1 FROM label_sets WHERE digest = ?", [digest]).fetchone():
-            return
-        described = enumerate(zip(labels.names, labels.descriptions, strict=True))
-        rows = [(digest, position, name, meaning) for position, (name, meaning) in described]
-        with self.journal.entry("label set", {"label_sets": [row[:2] for row in rows]}):
-            self._db.conn.executemany(
-                "INSERT OR IGNORE INTO label_sets (digest, position, name, description) VALUES (?, ?, ?, ?)", rows
-            )

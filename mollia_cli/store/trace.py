@@ -29,7 +29,7 @@ _SELECTIONS = """
     WHERE s.item = ? ORDER BY o.started_at, s.run
 """
 _DECISIONS = """
-    SELECT id, act, label, note, seed, fit, verdict, confidence, who, made_at AS at, undone_at
+    SELECT id, act, label, note, seed, fit, verdict, confidence, who, adjudicates, made_at AS at, undone_at
     FROM decisions WHERE item = ? ORDER BY id
 """
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.observations import FloatArray, IntArray
+from mollia_cli.domain.printable import count
 
 PROBABILITIES = "probabilities"
 EMBEDDINGS = "embeddings"
@@ -56,7 +57,7 @@ class Signals:
         item_axis = 1 if name == DROPOUT else 0
         if values.ndim != _DIMENSIONS[name] or values.shape[item_axis] != len(self.ids):
             raise InputError(
-                f"the signal {name!r} has shape {values.shape} for {len(self.ids)} items",
+                f"the signal {name!r} has shape {values.shape} for {count(len(self.ids), 'item')}",
                 f"it needs {_DIMENSIONS[name]} dimensions, items along axis {item_axis}",
             )
         check_finite(values, name)

@@ -12,8 +12,10 @@ WRITERS = Registry(
         "parquet": Entry("write", "Apache Parquet (needs the parquet extra)"),
         "argilla": Entry("write", "Argilla 2 records, labels as suggestions: one JSON array"),
         "prodigy": Entry("write", "Prodigy tasks for its choice interface: one JSON object a line"),
+        "label_studio": Entry("write", "Label Studio tasks, verdicts as predictions: one JSON array"),
+        "spacy": Entry("write", "a spaCy DocBin with the labels as cats (needs the spacy extra)"),
     },
 )
-BINARY = frozenset({"parquet"})
+BINARY = frozenset({"parquet", "spacy"})
 
 __all__ = ["BINARY", "WRITERS", "Row", "Target", "Writer"]

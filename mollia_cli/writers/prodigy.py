@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from mollia_cli.writers.base import Row, Target
+from mollia_cli.writers.base import Row, Target, fields_of
 
 _CERTAIN = ("gold", "human")
 
@@ -31,5 +31,8 @@ def _task(row: Row, options: list[dict[str, str]]) -> dict[str, Any]:
         **({"answer": "accept"} if row["source"] in _CERTAIN else {}),
         "config": {"choice_style": "single"},
         "_view_id": "choice",
-        "meta": {"id": row["id"], "source": row["source"], "confidence": row["confidence"]},
+        "meta": {
+            **{name: row[name] for name in ("id", "source", "who", "confidence") if row[name] != ""},
+            **fields_of(row),
+        },
     }

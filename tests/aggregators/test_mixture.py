@@ -47,15 +47,30 @@ def right(probabilities: FloatArray, truth: IntArray) -> float:
     return float((probabilities.argmax(axis=1) == truth).mean())
 
 
+def test_llms_that_are_right_are_not_outvoted_by_an_encoder_that_tells_little() -> None:
+    """With what no LLM has read, the head learns mostly its own verdicts, and was ever surer of them."""
+    rng = np.random.default_rng(5)
+    truth = rng.integers(0, 2, 900)
+    rows = rng.normal(size=(900, 40))
+    rows[:, 0] += 0.8 * (2.0 * truth - 1.0)  # right on some .79
+    rows /= np.sqrt(np.square(rows).sum(axis=1).mean())
+    observed = np.where(one_hot(truth, 2) > 0, 0.9, 0.1)
+    wrong = rng.random(900) < 0.05
+    observed[wrong] = observed[wrong][:, ::-1]
+    observed[450:] = np.nan
+    mixed = Mixture().mix(rows, truth[:50], 2, observed)
+    assert right(mixed.pool[:400], truth[50:450]) >= right(observed[50:450], truth[50:450]) - 0.01
+
+
 def test_leaving_one_out_is_what_refitting_without_the_row_gives() -> None:
     view, truth = embedded(40, 3)
     targets, weights = one_hot(truth, 3), np.linspace(0.5, 2.0, 40)
     design = np.concatenate([view, np.ones((40, 1))], axis=1)
     weights[7] = 0.0
-    predicted, head = _left_out(Solver.of(design, weights, 1.0), targets)
+    predicted, head = _left_out(Solver.of(design, weights, 1.0), targets, targets, weights)
     for row in (0, 7, 39):
         rest = np.delete(np.arange(40), row)
-        _, without = _left_out(Solver.of(design[rest], weights[rest], 1.0), targets[rest])
+        _, without = _left_out(Solver.of(design[rest], weights[rest], 1.0), targets[rest], targets[rest], weights[rest])
         expected = design[row] @ without.coefficients
         logits = np.log(predicted[row]) / head.sharpness
         np.testing.assert_allclose(logits - logits.mean(), expected - expected.mean(), atol=1e-4)

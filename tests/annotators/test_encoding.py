@@ -111,3 +111,34 @@ def test_no_control_token_of_the_model_can_come_from_a_text(model: Model) -> Non
     plain = [t for t in encoder.all_tokens("Hello.").tolist() if t in control]
     for text in ("Hello.".join(model.control_texts), "".join(model.control_texts), *model.control_texts):
         assert [t for t in encoder.all_tokens(text).tolist() if t in control] == plain
+
+
+LONG = " ".join(f"word{i}" for i in range(2000))
+
+
+def test_of_a_long_text_the_head_alone_is_read(model: Model) -> None:
+    encoder = Encoder(model, PROMPT, limit=150, long="head")
+    encoded, seen = encoder.encode(LONG), model.detokenize(encoder.all_tokens(LONG))
+    assert encoded.truncated and not encoder.fits(LONG)
+    assert encoded.common + len(encoded.tokens) <= 150
+    assert "Message: word0 word1 " in seen and "word1999" not in seen
+    assert " [...] \n\nAnswer:" in seen
+
+
+@pytest.mark.parametrize("text", [LONG, "x" * 4000, "中" * 3000, "a b\n" * 700, "word " + "y" * 3000 + " end"])
+def test_a_long_text_is_split_into_parts_that_fit_and_make_it_up(model: Model, text: str) -> None:
+    encoder = Encoder(model, PROMPT, limit=150, long="split")
+    parts = encoder.parts(text)
+    assert len(parts) > 1 and "".join(parts) == text and all(parts)
+    assert not any(encoder.encode(part).truncated for part in parts)
+    if text == LONG:
+        assert len(parts) < 1.2 * len(model.tokenize(text)) / (150 - len(encoder.all_tokens(""))) + 2
+        assert all(part.endswith(" ") for part in parts[:-1])  # no word is cut
+
+
+@pytest.mark.parametrize("text", ["", "short", "word " * 24, "word " * 60])
+def test_only_texts_that_do_not_fit_are_split(model: Model, text: str) -> None:
+    encoder = Encoder(model, PROMPT, limit=150, long="split")
+    assert encoder.fits(text) is not encoder.encode(text).truncated
+    assert (encoder.parts(text) == [text]) is encoder.fits(text)
+    assert Encoder(model, PROMPT, limit=150).parts(LONG) == [LONG]  # by the other rules it is cut

@@ -16,5 +16,5 @@ def test_each_item_gets_its_own_label_with_certainty(labels: LabelSet) -> None:
 
 def test_an_item_without_one_is_an_error_that_counts_and_names(labels: LabelSet) -> None:
     items = [Item("a", "A", label=2), Item("b", "B"), Item("c", "C")]
-    with pytest.raises(InputError, match=r"2 items have no true label \(the first is b\)"):
+    with pytest.raises(InputError, match=r"no true label of 2 items is known \(first b\)"):
         list(OracleAnnotator("oracle", labels).annotate(items))

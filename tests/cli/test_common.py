@@ -54,3 +54,20 @@ def test_remarks_go_to_stderr_and_are_silent_with_quiet(
 
 def test_names_with_commas() -> None:
     assert common.split_names(" a, b ,,c ") == ["a", "b", "c"]
+
+
+def test_many_records_are_summed_up_for_people_and_whole_in_a_pipe(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [{"id": str(n), "label": "ab"[n % 3 == 0], "confidence": 0.9 if n % 3 == 0 else 0.5} for n in range(300)]
+    common.emit_stream(iter(records), ["id", "label", "confidence"], summary=common.by_label)
+    assert capsys.readouterr().out.count("\n") == 300
+    monkeypatch.setattr(common.sys.stdout, "isatty", lambda: True)
+    common.emit_stream(iter(records), ["id", "label", "confidence"], summary=common.by_label)
+    said = capsys.readouterr()
+    assert [line.split() for line in said.out.splitlines() if line.strip()][-3:] == [
+        *(["a", "200", "66.7%", "0.500"], ["b", "100", "33.3%", "0.900"], ["all", "300", "0.633"]),
+    ]
+    assert "--json" in said.err
+    common.emit_stream(iter(records[:20]), ["id", "label", "confidence"], summary=common.by_label)
+    assert "19" in capsys.readouterr().out.split()

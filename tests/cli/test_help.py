@@ -23,7 +23,9 @@ HEAVY |= {"numpy.random", "textual", "importlib.metadata"}
 COMMANDS = [
     *(["init"], ["import"], ["annotate"], ["aggregate"], ["select"], ["train"], ["round"], ["run"], ["status"]),
     *(["label"], ["review"], ["rerun"], ["verify"], ["explain"], ["forget"]),
-    *(["estimate"], ["generate"], ["evaluate"], ["compare"], ["predict"], ["demo"], ["doctor"], ["bench", "annotate"]),
+    *(["estimate"], ["generate"], ["evaluate"], ["compare"], ["config"], ["predict"], ["demo"], ["doctor"]),
+    *(["bench", "annotate"], ["imports", "list"], ["imports", "undo"], ["move"], ["duplicates"]),
+    *(["labels", name] for name in ("list", "add", "rename", "merge", "remove")),
     *(["choices"], ["runs", "list"], ["runs", "delete"], ["sql"], ["bundle"], ["unbundle"]),
     *(
         ["models", "list"],

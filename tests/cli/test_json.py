@@ -19,7 +19,12 @@ OBJECT, ARRAY, LINES = "Print one JSON object.", "Print a JSON array of objects.
 # Every command, as it is called here, in this order: what comes later needs what comes before.
 CALLS = {
     "import": "in.jsonl",
+    "imports list": "",
+    "move": "ids.txt --split pool",
+    "duplicates": "",
     "status": "",
+    "config": "",
+    "labels list": "",
     "panel list": "",
     "prompt show": "",
     "choices": "",
@@ -43,6 +48,11 @@ CALLS = {
     "rerun": "main",
     "runs delete": "main --yes",
     "forget": "new-1 --yes",
+    "imports undo": "5 --yes",
+    "labels add": "other --yes",
+    "labels rename": "other rest --yes",
+    "labels merge": "rest billing --yes",
+    "labels remove": "complaint --yes",
     "models pull": "tiny",
     "models list": "",
     "models check": "",
@@ -75,7 +85,10 @@ def test_every_command_prints_what_its_help_says(
     (tmp_path / "some.gguf").write_bytes(GGUF)
     entry = ENTRY.format(sha256=hashlib.sha256(GGUF).hexdigest(), path=tmp_path / "some.gguf")
     (home / "models.toml").write_text(entry)
-    (tmp_path / "in.jsonl").write_text('{"id": "new-1", "text": "Is my scan back already?"}\n')
+    new = ("Is my scan back already?", "is my SCAN back already")
+    lines = [json.dumps({"id": f"new-{number}", "text": text}) for number, text in enumerate(new, 1)]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines))
+    (tmp_path / "ids.txt").write_text("new-2\n")
     monkeypatch.setenv("MOLLIA_HOME", str(home))
     monkeypatch.chdir(tmp_path)
     for name, more in CALLS.items():

@@ -57,6 +57,15 @@ def test_pull_check_remove(gguf: Path) -> None:
     assert run("check", "--json").strip() == "[]"
 
 
+def test_the_list_says_what_a_pull_downloads_and_compares(gguf: Path) -> None:
+    before = CliRunner().invoke(app, ["models", "list"])
+    assert {row["name"]: row["download"] for row in json.loads(before.stdout)}["tiny"] == 32
+    assert "compares its SHA-256 with the catalogue's" in before.stderr
+    run("pull", "tiny")
+    rows = {row["name"]: row for row in json.loads(run("list"))}
+    assert (rows["tiny"]["download"], rows["tiny"]["size"]) == (0, 32)
+
+
 def test_add_and_list(gguf: Path) -> None:
     added = json.loads(run("add", str(gguf), "--json"))
     assert added["name"] == "tiny"

@@ -93,7 +93,7 @@ def test_notes_search_and_names_are_typed_below(observed: Project) -> None:
         assert "'gr' is no label" in screen(app)
         await pilot.press("slash", *text, "enter")
         assert text in screen(app)
-        assert "come next" in screen(app)
+        assert "next: " in screen(app)
         await pilot.press("slash", *"nowhere", "enter")
         assert "no text of the pool has 'nowhere'" in screen(app)
 

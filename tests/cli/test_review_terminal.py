@@ -128,7 +128,7 @@ def test_a_decision_survives_kill_9_and_the_same_command_goes_on(newcomer: Path,
     second.wait_for("That was the last text.")
     second.press("q")
     assert second.end() == 0
-    assert "stored: 2 labels, 0 ignored, 1 notes, by anna" in second.output
+    assert "stored: 2 labels, 0 ignored, 1 note, by anna" in second.output
     assert "\x1b[?1049l" in second.output  # the screen from before is back
     with Project.open(newcomer) as project:
         assert sorted(project.store.decisions.labels().values()) == [0, 0, 1]

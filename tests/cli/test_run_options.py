@@ -7,8 +7,9 @@ import typer
 
 from mollia_cli import Project
 from mollia_cli.cli.main import app
+from mollia_cli.domain.declared import keys
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.settings import ENDS, RunConfig, keys
+from mollia_cli.domain.settings import ENDS, RunConfig
 
 OPTIONS = {name for name, key in keys(RunConfig).items() if key.description}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mollia_cli.cli.common import duration, time_left
+from mollia_cli.cli.progress import duration, time_left
 from mollia_cli.cli.rounds import summary_of_run
 from mollia_cli.store.runs import Round
 
@@ -27,5 +27,6 @@ def test_a_run_says_what_is_left_at_the_pace_of_its_rounds() -> None:
         return Round("main", number, None, seconds=seconds, metrics={"of_rounds": 3})  # type: ignore[call-arg]
 
     assert "left" not in summary_of_run(done(0))
-    assert summary_of_run(done(1)).endswith("; 2 rounds left, about 2 min")
+    assert summary_of_run(done(1)).endswith("; 2 rounds left")  # it reads what the aggregator learns from, too
+    assert summary_of_run(done(2)).endswith("; 1 round left, about 60 s")
     assert "left" not in summary_of_run(done(3))

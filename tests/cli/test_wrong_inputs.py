@@ -114,12 +114,12 @@ def test_a_template_without_the_texts_placeholder(mollia: Mollia, project: Path)
 @pytest.mark.proof
 def test_a_text_longer_than_the_context(mollia: Mollia, project: Path, tmp_path: Path) -> None:
     settings = project / "mollia.toml"
-    settings.write_text(settings.read_text().replace("context = 0", "context = 512"))
+    settings.write_text(settings.read_text().replace("context = 0", "context = 512").replace("shots = -1", "shots = 0"))
     (tmp_path / "long.jsonl").write_text(json.dumps({"id": "long", "text": "my tablets are finished " * 1000}))
     mollia("import", "-p", project, "long.jsonl", code=0)
     done = mollia("annotate", "-", "-p", project, stdin="long\n", code=0)
     assert json.loads(done.stdout)["truncated"] is True
-    assert "1 texts were longer than the context and were cut" in done.stderr
+    assert ": 1 of 1 texts are longer than its context has room for: the middle of each is left out" in done.stderr
 
 
 def test_a_typing_error_in_the_settings(mollia: Mollia, project: Path) -> None:

@@ -6,24 +6,26 @@ from typing import Any
 
 import pytest
 
+from mollia_cli.domain.declared import keys
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.labels import LabelSet
-from mollia_cli.domain.settings import SECTIONS, LearnerSettings, RunConfig, Settings, checked, keys, parse_settings
+from mollia_cli.domain.settings import SECTIONS, LearnerSettings, RunConfig, Settings, checked, parse_settings
 from mollia_cli.store.store import Store
 
-_ABOVE_0 = ([1e-9, 1e9], [0.0, -1e-9, math.nan, math.inf])
-_COUNT = ([1, 10**6], [0, -1])
-_NATURAL = ([0, 1, 10**6], [-1])
+_COUNT = ([1, 10**6, 10**12], [0, -1, 10**12 + 1])
+_NATURAL = ([0, 1, 10**6, 10**12], [-1, 10**12 + 1])
+_THREADS = ([0, 1, 1024], [-1, 1025])
 _SHARE = ([0.0, 1.0], [-1e-9, 1.0 + 1e-9, math.nan])
 _WITHIN = ([1e-9, 1.0 - 1e-9], [0.0, 1.0, -1e-9, 1.0 + 1e-9, math.nan])
-_NOT_NEGATIVE = ([0.0, 1e9], [-1e-9, math.nan, math.inf])
+_NOT_NEGATIVE = ([0.0, 1e9], [-1e-9, 1e13, math.nan, math.inf])
 
 # section.key -> (what is taken, what is not)
 LIMITS: dict[str, tuple[list[Any], list[Any]]] = {
     "annotate.shots": ([-1, 0, 1, 10**6], [-2]),
+    "annotate.long": (["head-tail", "head", "split"], ["tail", ""]),
     "annotate.votes": (["sampled", "exact"], ["both", ""]),
-    "annotate.samples": _COUNT,
-    "annotate.temperature": _ABOVE_0,
+    "annotate.samples": ([1, 10_000], [0, -1, 10_001]),
+    "annotate.temperature": ([1e-9, 100.0], [0.0, -1e-9, 100.1, math.nan, math.inf]),
     "annotate.top_p": ([1e-9, 1.0], [0.0, 1.0 + 1e-9, math.nan]),
     "annotate.context": _NATURAL,
     "annotate.threads": _NATURAL,
@@ -31,15 +33,15 @@ LIMITS: dict[str, tuple[list[Any], list[Any]]] = {
     "aggregate.embedded": _NATURAL,
     "aggregate.delta": _SHARE,
     "aggregate.false_negatives": _WITHIN,
-    "learner.max_tokens": ([8, 512], [7, 0]),
-    "learner.learning_rate": _ABOVE_0,
+    "learner.max_tokens": ([8, 512, 100_000], [7, 0, 100_001]),
+    "learner.learning_rate": ([1e-9, 1.0], [0.0, -1e-9, 1.1, math.nan, math.inf]),
     "learner.batch_size": _COUNT,
     "learner.steps": _COUNT,
-    "learner.epochs": _COUNT,
+    "learner.epochs": ([1, 100_000], [0, -1, 100_001]),
     "learner.patience": _COUNT,
     "learner.validation": ([0.0, 1.0 - 1e-9], [-1e-9, 1.0, math.nan]),
     "learner.validation_cap": _COUNT,
-    "learner.threads": _NATURAL,
+    "learner.threads": _THREADS,
     "run.method": (["distil", "mollia"], ["mollia2", ""]),
     "run.batch": _COUNT,
     "run.rounds": _NATURAL,
@@ -114,3 +116,12 @@ def test_what_a_run_is_survives_its_database(tmp_path: Path) -> None:
     assert store.runs.config("main") == config
     assert store.runs.config("other") is None
     store.close()
+
+
+def test_guidelines_are_on_off_or_chosen() -> None:
+    for value in (True, False, "auto"):
+        assert parsed("annotate.guidelines", value).annotate.guidelines is value or value == "auto"
+    for value in ("yes", 1, 0.0):
+        with pytest.raises(InputError) as caught:
+            parsed("annotate.guidelines", value)
+        assert caught.value.hint == 'it must be true, false or "auto"'

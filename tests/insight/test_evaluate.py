@@ -87,7 +87,7 @@ def test_the_verdicts_are_compared_and_not_the_classifier(
     items = {item.text: item.label for item in observed.store.items.in_split("test")}
 
     class Perfect:
-        def predict_proba(self, texts: Sequence[str]) -> Any:
+        def predict_proba(self, texts: Sequence[str], progress: Any = None) -> Any:
             return np.eye(4)[[items[text] for text in texts]]
 
     monkeypatch.setattr(evaluate, "finished_rounds", lambda project, run: [Round("main", 0)])
@@ -124,6 +124,7 @@ def mixed(observed: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[[Calla
     return embed
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("telling", [True, False])
 def test_a_mixture_is_compared_with_itself_without_llms(
     mixed: Callable[[Callable[[Item], Any]], Project], linear: type[Remembering], telling: bool

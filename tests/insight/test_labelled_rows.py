@@ -1,5 +1,6 @@
 """What `mollia export labels` writes of each item, and what it leaves behind when it fails."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ import pytest
 
 from mollia_cli.domain.decisions import IGNORE, LABEL, Decision
 from mollia_cli.insight import forget
-from mollia_cli.insight.export import labelled_rows, write_rows
+from mollia_cli.insight.corrections import promised_from
+from mollia_cli.insight.export import export_labels, labelled_rows, write_rows
 from mollia_cli.loop.aggregate import aggregate
 from mollia_cli.project.context import Project
 
@@ -59,3 +61,31 @@ def test_a_text_that_stands_across_two_blocks_is_found(tmp_path: Path, shift: in
     path.write_bytes(b"." * (64 + shift) + b"secret" + b"." * 100)
     assert forget._holds(path, [b"secret", b"none"])
     assert not forget._holds(path, [b"secrets"])
+
+
+def test_only_confident_labels_or_only_those_that_nothing_is_promised_of(observed: Project, tmp_path: Path) -> None:
+    said: list[str] = []
+    observed.say = said.append
+    pool = observed.store.items.ids("pool")
+    aggregate(observed, ids=pool[:80])
+    for who, label in (("anna", 0), ("ben", 1)):
+        observed.store.decisions.add(Decision(pool[0], LABEL, who, label))
+    observed.store.decisions.add(Decision(pool[1], LABEL, "anna", 1))
+    everything = list(labelled_rows(observed))
+    fit = observed.store.verdicts.latest_fit()
+    assert fit is not None
+    bound = promised_from(fit, 0.8)
+    assert bound is not None and bound > 0
+
+    def ids(**wanted: Any) -> set[str]:
+        out = tmp_path / "labels.jsonl"
+        export_labels(observed, out, **wanted)
+        return {json.loads(line)["id"] for line in out.read_text().splitlines()}
+
+    assert ids(least=0.9) == {row["id"] for row in everything if row["confidence"] >= 0.9}
+    doubtful = {row["id"] for row in everything if row["confidence"] < bound}
+    assert doubtful and len(doubtful) < 79
+    assert ids(unpromised=0.8) == doubtful | {pool[0]}  # what people disagree on, however confident the verdict
+    assert said[-1] == f"a precision of 0.8 is promised from confidence {bound:.3f} on"
+    assert ids(unpromised=0.9999) == {*pool[:80]} - {pool[1]}
+    assert said[-1] == "the seeds promise no precision of 0.9999: every verdict needs review"

@@ -109,5 +109,5 @@ def test_no_llm_is_asked_unless_that_is_wanted(observed: Project) -> None:
         observed.store.items.add([Item("new", "never read")], "more.csv")
     observed.may_ask = False
     annotate(observed, ["i000", "i100"])
-    with pytest.raises(RefusedError, match="ada would have to be asked about 1 texts"):
+    with pytest.raises(RefusedError, match="ada would have to be asked about 1 text"):
         annotate(observed, ["i100", "new"])

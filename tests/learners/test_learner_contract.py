@@ -67,6 +67,19 @@ def test_it_learns_and_its_signals_have_the_contracts_shapes(trained: Learner) -
     np.testing.assert_allclose(trained.predict_proba(test.texts), found["probabilities"])
 
 
+def test_a_saved_folder_can_call_its_labels_otherwise(trained: Learner, kind: type[Learner], tmp_path: Path) -> None:
+    trained.save(tmp_path / "saved")
+    encoder_before = (tmp_path / "saved" / "model.safetensors").read_bytes()
+    others = LabelSet(("red", "grass", "blue"))
+    kind.rename(tmp_path / "saved", others)
+    with pytest.raises(RefusedError, match="was trained on the labels red, grass, blue"):
+        kind.load(tmp_path / "saved", labels=LABELS)
+    texts = colour_examples(20, 9).texts
+    found = kind.load(tmp_path / "saved", labels=others)
+    np.testing.assert_allclose(found.predict_proba(texts), trained.predict_proba(texts), atol=1e-6)
+    assert (tmp_path / "saved" / "model.safetensors").read_bytes() == encoder_before
+
+
 def test_no_texts_no_rows_and_no_needs_no_signals(trained: Learner) -> None:
     shapes = {name: values.shape for name, values in trained.signals([], SIGNALS, 0).items()}
     assert shapes == {"probabilities": (0, 3), "embeddings": (0, 32), "dropout": (10, 0, 3), "perturbed": (0, 90)}

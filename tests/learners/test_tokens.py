@@ -107,3 +107,10 @@ def test_no_rows_no_batches():
 
 def test_a_text_longer_than_the_budget_goes_alone():
     assert [batch.tolist() for batch in plan_batches(np.array([3, 900, 4]), 10)] == [[1], [2, 0]]
+
+
+def test_texts_that_are_cut_are_counted(tokenizer):
+    store = TokenStore(tokenizer, 4)
+    assert store.longer(["w1", "w1 w2", "w1 w2 w3", "w3 w2 w1 w2 w3", "w1 w2"]) == 2  # two tokens stand around each
+    assert store.longer([]) == 0
+    assert store.encode(["w1 w2 w3"]).lengths.tolist() == [4]

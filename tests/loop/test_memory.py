@@ -106,6 +106,8 @@ def test_llms_that_stay_loaded_are_no_part_of_a_training(
 class Greedy:
     """A learner that takes so many MB while it trains."""
 
+    frozen = False
+
     def __init__(self, size: int) -> None:
         self._size = size
 
@@ -113,7 +115,10 @@ class Greedy:
         touched(self._size).close()
         return FitReport(1, 1, False, 0.0)
 
-    def predict_proba(self, texts: Sequence[str]) -> Any:
+    def longer(self, texts: list[str]) -> int:
+        return 0
+
+    def predict_proba(self, texts: Sequence[str], *_: Any) -> Any:
         return np.ones((len(texts), 6))
 
 

@@ -51,7 +51,7 @@ LEARNER = {
     "validation": 0.0,
     "validation_cap": 29_672,
 }
-ASKING = {"shots": 0, "votes": "sampled", "samples": 10, "temperature": 0.7, "top_p": 0.9}
+ASKING = {"shots": 0, "guidelines": False, "votes": "sampled", "samples": 10, "temperature": 0.7, "top_p": 0.9}
 OTHERWISE = {
     "annotate": {"shots": 6, "votes": "exact", "temperature": 1.0},
     "aggregate": {"aggregator": "vote", "delta": 0.5},
@@ -75,7 +75,7 @@ def test_the_papers_values_are_settings_within_their_limits() -> None:
     assert {name: dict(checked(values, SECTIONS[name], "paper")) for name, values in PAPER.items()} == PAPER
     # what the paper says nothing of: names, threads, where files are, and what has no effect in its loop
     unsaid = {
-        "annotate": {"template", "context", "threads"},
+        "annotate": {"template", "long", "context", "threads"},
         "aggregate": {"embedded", "false_negatives"},
         "learner": {"threads"},
         "run": {"threshold"},

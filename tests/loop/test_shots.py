@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from doubles import FakeLLM, fake_file
+from doubles import FakeLLM, answers, fake_file, heard
 from typer.testing import CliRunner
 
 from mollia_cli import api
@@ -21,7 +21,7 @@ from mollia_cli.loop.needed import fit_seeds, needed_for_fit, next_items
 from mollia_cli.loop.round import advance
 from mollia_cli.loop.run import run_repeats, run_rounds
 from mollia_cli.loop.setup import open_run
-from mollia_cli.loop.shots import Tried, fewest, settle_shots, try_shots
+from mollia_cli.loop.shots import Tried, readings, settle_prompt, simplest, try_prompts
 from mollia_cli.project.context import Project
 from mollia_cli.project.observe import annotate
 from mollia_cli.project.panel import change_panel
@@ -40,24 +40,10 @@ def undecided(make_project: MakeProject) -> Project:
     return project
 
 
-def answers(project: Project, right: int) -> list[str]:
-    """An answer to each seed: its label for the first so many, else another one."""
-    names = project.labels.names
-    seeds = [item.label for item in fit_seeds(project) if item.label is not None]
-    return [names[label if row < right else (label + 1) % len(names)] for row, label in enumerate(seeds)]
-
-
 def add_seeds(project: Project, count: int) -> None:
     items = [Item(f"new{n}", f"a new text {n}", "seed", n % len(project.labels)) for n in range(count)]
     with project.store.transaction():
         project.store.items.add(items, "more")
-
-
-def heard(project: Project) -> list[str]:
-    """What the project says from now on."""
-    said: list[str] = []
-    project.say = said.append
-    return said
 
 
 def shots_of(project: Project, run: str) -> int:
@@ -73,18 +59,18 @@ def tried(shots: int, right: Sequence[float]) -> Tried:
 
 def test_the_number_is_the_fewest_within_noise_of_the_best() -> None:
     half, most = [1, 0] * 25, [1, 1, 1, 1, 0] * 10
-    assert fewest([tried(0, half), tried(6, most)]) == 6
-    assert fewest([tried(0, most), tried(6, half)]) == 0
-    assert fewest([tried(0, half), tried(6, half)]) == 0
-    assert fewest([tried(0, half), tried(6, [0, 1, 0, 1, *half[4:-1], 1])]) == 0  # three gained, two lost: noise
-    assert fewest([tried(0, half), tried(6, [1, 1, *half[2:]])]) == 0  # one seed alone
-    assert fewest([tried(0, half), tried(6, [1, 1, 1, 1, 1, 1, *half[6:]])]) == 6
-    assert fewest([tried(0, half), tried(6, most), tried(12, [0, *most[1:4], 1, *most[5:]])]) == 6
+    assert simplest([tried(0, half), tried(6, most)]).shots == 6
+    assert simplest([tried(0, most), tried(6, half)]).shots == 0
+    assert simplest([tried(0, half), tried(6, half)]).shots == 0
+    assert simplest([tried(0, half), tried(6, [0, 1, 0, 1, *half[4:-1], 1])]).shots == 0  # three to two: noise
+    assert simplest([tried(0, half), tried(6, [1, 1, *half[2:]])]).shots == 0  # one seed alone
+    assert simplest([tried(0, half), tried(6, [1, 1, 1, 1, 1, 1, *half[6:]])]).shots == 6
+    assert simplest([tried(0, half), tried(6, most), tried(12, [0, *most[1:4], 1, *most[5:]])]).shots == 6
 
 
 def test_every_seed_is_tried_and_read_with_as_many_examples(undecided: Project, fake_llm: type[FakeLLM]) -> None:
     fake_llm.queue.extend([*answers(undecided, 5), *answers(undecided, 16)])
-    assert [(one.shots, one.right.sum()) for one in try_shots(undecided)] == [(0, 5), (6, 16)]
+    assert [(one.shots, one.right.sum()) for one in try_prompts(undecided)] == [(0, 5), (6, 16)]
     assert undecided.settings.annotate.shots == AUTO
     assert len(fake_llm.asked) == 2 * 18
     for item in fit_seeds(undecided):
@@ -98,7 +84,7 @@ def test_the_choice_is_written_down_once(
     said: list[str] = []
     undecided.say = said.append
     fake_llm.queue.extend(answer for count in right for answer in answers(undecided, count))
-    settle_shots(undecided)
+    settle_prompt(undecided)
     path = undecided.root / "mollia.toml"
     assert f"\nshots = {chosen} # chosen on the seeds\n" in path.read_text()
     assert undecided.settings == read_settings(path) and undecided.settings.annotate.shots == chosen
@@ -107,7 +93,7 @@ def test_the_choice_is_written_down_once(
     assert remark.startswith(f"annotate.shots = {chosen}, chosen on 18 seeds")
     assert f"{right[0] / 18:.3f} with 0, {right[1] / 18:.3f} with 6" in remark
     asked = len(fake_llm.asked)
-    settle_shots(undecided)
+    settle_prompt(undecided)
     annotate(undecided, [item.id for item in fit_seeds(undecided)])  # read already, when it was chosen
     assert len(fake_llm.asked) == asked and len(said) == 2
 
@@ -115,17 +101,17 @@ def test_the_choice_is_written_down_once(
 def test_more_are_not_tried_where_some_did_not_help(undecided: Project, fake_llm: type[FakeLLM]) -> None:
     add_seeds(undecided, 12)
     fake_llm.queue.extend([*answers(undecided, 15), *answers(undecided, 16)])
-    assert [one.shots for one in try_shots(undecided)] == [0, 6]
+    assert [one.shots for one in try_prompts(undecided)] == [0, 6]
     assert len(fake_llm.asked) == 2 * 30
 
 
 def test_twice_as_many_are_tried_where_some_helped(undecided: Project, fake_llm: type[FakeLLM]) -> None:
     add_seeds(undecided, 12)
     fake_llm.queue.extend([*answers(undecided, 5), *answers(undecided, 16), *answers(undecided, 25)])
-    assert [one.shots for one in try_shots(undecided)] == [0, 6, 12]
+    assert [one.shots for one in try_prompts(undecided)] == [0, 6, 12]
     assert len(fake_llm.asked) == 3 * 30
     said = heard(undecided)
-    settle_shots(undecided)
+    settle_prompt(undecided)
     assert undecided.settings.annotate.shots == 12 and len(fake_llm.asked) == 3 * 30
     assert "0.167 with 0, 0.533 with 6, 0.833 with 12" in said[-1]
 
@@ -210,10 +196,10 @@ def test_too_few_seeds_are_read_without_and_it_is_said(undecided: Project, fake_
     run_rounds(undecided, *open_run(undecided, "a", rounds=2), 2)
     assert {*fake_llm.read.values()} == {()}  # the run goes on as it began
     fake_llm.queue.extend(answers(undecided, 20))  # without any the seeds were read in the run
-    settle_shots(undecided)
+    settle_prompt(undecided)
     assert undecided.settings.annotate.shots == 6
     read = len({*fake_llm.asked}.intersection(undecided.store.items.ids("pool")))
-    assert read >= before and f"; {read} texts of the pool were read without, and are read again" in said[-1]
+    assert read >= before and f"; {read} texts of the pool, read without, will be read again" in said[-1]
     open_run(undecided, "a")
     assert said[-2] == "run a was opened with annotate.shots 0, not 6: its next rounds will differ from those it has"
 
@@ -276,7 +262,7 @@ def test_a_round_that_has_its_verdicts_asks_nobody(undecided: Project, fake_llm:
 def test_without_seeds_nothing_is_chosen_yet(undecided: Project, fake_llm: type[FakeLLM]) -> None:
     undecided.store._db.execute("UPDATE items SET split = 'test' WHERE split = 'seed'")
     said = heard(undecided)
-    settle_shots(undecided)
+    settle_prompt(undecided)
     assert undecided.settings.annotate.shots == AUTO and not fake_llm.asked
     annotate(undecided, undecided.store.items.ids("pool")[:1])
     assert list(fake_llm.read.values()) == [()]
@@ -293,3 +279,22 @@ def test_on_the_command_line(undecided: Project, fake_llm: type[FakeLLM], tmp_pa
     assert "annotate.shots = 6, chosen on 18 seeds" in result.stderr
     assert all(len(fake_llm.read[item_id]) == 6 for item_id in undecided.store.items.ids("pool")[:3])
     assert len(fake_llm.asked) == 2 * 18 + 3
+
+
+def test_guidelines_are_tried_beside_the_chosen_number(undecided: Project, fake_llm: type[FakeLLM]) -> None:
+    (undecided.root / "guidelines.md").write_text("Red is for stop.\n")
+    fake_llm.queue.extend([*answers(undecided, 2), *answers(undecided, 10), *answers(undecided, 17)])
+    said = heard(undecided)
+    settle_prompt(undecided)
+    assert (undecided.settings.annotate.shots, undecided.settings.annotate.guidelines) == (6, True)
+    assert len(fake_llm.asked) == 3 * 18 and len(said) == 3
+    assert {len(fake_llm.read[item.id]) for item in fit_seeds(undecided)} == {6}
+
+
+def test_an_estimate_knows_how_often_the_seeds_are_read(undecided: Project) -> None:
+    assert readings(undecided, []) == (0, 0)
+    assert readings(undecided, ["shots"]) == readings(undecided, ["guidelines"]) == (2, 2)
+    assert readings(undecided, ["shots", "guidelines"]) == (3, 3)
+    add_seeds(undecided, 12)
+    assert readings(undecided, ["shots", "guidelines"]) == (3, 4)
+    assert readings(undecided, ["shots"]) == (2, 3)

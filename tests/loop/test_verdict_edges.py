@@ -76,7 +76,7 @@ def test_an_item_counts_against_the_first_verdict_that_a_person_met(observed: Pr
     assert (found.labels, found.reviewed, found.contradicted) == (1, 1, 1)
 
 
-def test_of_two_labels_the_last_counts(observed: Project) -> None:
+def test_a_label_counts_against_the_verdict_once_people_agree_on_it(observed: Project) -> None:
     pool = observed.store.items.ids("pool")
     aggregate(observed, ids=pool[:5])
     fit = observed.store.verdicts.latest_fit()
@@ -84,4 +84,9 @@ def test_of_two_labels_the_last_counts(observed: Project) -> None:
     for who, label in (("anna", 1), ("bert", 2)):
         observed.store.decisions.add(Decision(pool[0], LABEL, who, label, fit=fit.id, verdict=2, confidence=0.6))
     found = corrections(observed)
-    assert (found.by, found.reviewed, found.contradicted) == ({"bert": 1}, 1, 0)
+    assert (found.labels, found.by, found.reviewed, found.disagreements) == (0, {"anna": 1, "bert": 1}, 0, 1)
+    settled = Decision(pool[0], LABEL, "cleo", 2, fit=fit.id, verdict=2, confidence=0.6, adjudicates=True)
+    observed.store.decisions.add(settled)
+    found = corrections(observed)
+    assert (found.labels, found.reviewed, found.contradicted, found.disagreements) == (1, 1, 0, 0)
+    assert found.adjudicated == {"cleo": 1}

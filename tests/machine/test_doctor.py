@@ -67,7 +67,7 @@ def test_a_sound_project_and_a_damaged_one(make_real_project: Callable[..., Proj
     connection = sqlite3.connect(database)
     connection.execute("INSERT INTO verdicts VALUES (99, 'nobody', 'x', 1.0, '[]', '[]')")
     connection.commit()
-    assert "rows of verdicts refer to rows that are missing" in doctor(*at, code=1)["problems"][0]
+    assert "verdicts: rows with a reference to one that is missing" in doctor(*at, code=1)["problems"][0]
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     raw = bytearray(database.read_bytes())

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import mollia_cli
-from mollia_cli.domain.network import LIBRARIES
+from mollia_cli.domain.network import LIBRARIES, place
 from mollia_cli.machine.demo import LABELS, demo_messages
 from mollia_cli.models import home
 
@@ -115,6 +115,37 @@ def test_what_the_guard_lets_through() -> None:
     program = "import asyncio; asyncio.run(asyncio.sleep(0)); a, b = socket.socketpair(); a.send(b'x'); b.recv(1)\n"
     program += "with allowed(): print(socket.socket().connect_ex(('127.0.0.1', 9)) != 0, end='')"
     assert python(GUARDED + program).stdout == "True"
+
+
+def test_one_listener_on_the_loopback_and_nothing_else() -> None:
+    """What `mollia review --web` needs: the very address, once, and only within."""
+    program = "from mollia_cli.domain.network import listening\nfrom contextlib import suppress\n"
+    program += "def bound(*address):\n    with suppress(Exception): socket.socket().bind(address); return True\n"
+    program += "with listening(0): print(bound('0.0.0.0', 0), bound('127.0.0.2', 0), bound('127.0.0.1', 7), end=' ')\n"
+    program += "with listening(0): print(bound('127.0.0.1', 0), bound('127.0.0.1', 0), end=' ')\n"
+    program += "with listening(0): pass\nprint(bound('127.0.0.1', 0))\n"
+    assert python(GUARDED + program).stdout.split() == ["None", "None", "None", "True", "None", "None"]
+
+
+def test_a_named_address_is_reached_and_no_other() -> None:
+    """What a panel member's server and an engine's scheduler need: the very address, and only within."""
+    program = "from mollia_cli.domain.network import reaching\nfrom contextlib import suppress\n"
+    program += "with allowed(): there = socket.create_server(('127.0.0.1', 0)); port = there.getsockname()[1]\n"
+    program += "def reached(host, port):\n"
+    program += "    with suppress(Exception): socket.create_connection((host, port)).sendmsg([b'x']); return True\n"
+    program += "with reaching('localhost', port): print(reached('127.0.0.1', port), reached('127.0.0.1', 9), end=' ')\n"
+    program += (
+        "with reaching('127.0.0.1', port): print(reached('localhost', port), reached('192.0.2.1', port), end=' ')\n"
+    )
+    program += "with reaching('127.0.0.1'): print(reached('127.0.0.1', port), end=' ')\n"
+    program += "print(reached('127.0.0.1', port), refused()[-1] == f'127.0.0.1')"
+    assert python(GUARDED + program).stdout.split() == ["True", "None", "None", "None", "True", "None", "True"]
+
+
+def test_where_an_address_is() -> None:
+    places = {"127.0.0.3": "loopback", "::1": "loopback", "192.168.1.9": "private", "fe80::1%eth0": "private"}
+    assert {number: place(number) for number in places} == places
+    assert place("8.8.8.8") == place("2001:4860:4860::8888") == "public"
 
 
 def test_an_attempt_that_a_library_hides_is_told() -> None:

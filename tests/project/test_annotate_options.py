@@ -74,7 +74,7 @@ def test_what_is_new_and_what_people_have_labelled_elsewhere_is_said(make_projec
     work.annotate(project, [second])
     assert said("--split", "seed") == [
         "18 items annotated by fake-llm (nothing new: all was observed before)",
-        "1 items that people have labelled are in the pool and not among them; an aggregation learns from those, too:"
+        "not among them: 1 item of the pool that people have labelled; an aggregation learns from those, too:"
         " mollia annotate (without --split)",
     ]
     with pytest.raises(NotFoundError, match="1 of 20 labelled items were not annotated"):

@@ -36,7 +36,7 @@ def imported(tmp_path: Path) -> Callable[..., tuple[Project, ImportReport]]:
     """A project with these labels, and what became of these rows of a JSONL file."""
 
     def make(labels: tuple[str, ...], rows: list[dict[str, str]]) -> tuple[Project, ImportReport]:
-        create(tmp_path / "p", new_settings(LabelSet(labels), "text", "", [], "none"))
+        create(tmp_path / "p", new_settings(LabelSet(labels), "text", "", [], "all-minilm-l6-v2"))
         source = tmp_path / "in.jsonl"
         source.write_text("\n".join(map(json.dumps, rows)))
         project = Project.open(tmp_path / "p")

@@ -8,6 +8,7 @@ import pytest
 
 from mollia_cli.domain.errors import InputError, NotFoundError
 from mollia_cli.domain.settings import PanelSettings
+from mollia_cli.insight.status import next_step, status
 from mollia_cli.loop.run import run_rounds
 from mollia_cli.loop.setup import open_run
 from mollia_cli.loop.train import train_learner
@@ -42,7 +43,7 @@ def test_an_unknown_name_is_refused_when_the_file_is_read(
     assert f"did you mean '{near}'?" in caught.value.hint
 
 
-def test_a_model_that_is_not_here_is_said_and_refused_where_it_is_needed_before_a_training(
+def test_a_model_that_is_not_here_is_refused_where_it_is_needed_before_a_training(
     make_project: MakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = make_project()
@@ -50,7 +51,7 @@ def test_a_model_that_is_not_here_is_said_and_refused_where_it_is_needed_before_
     edit(project.root, "fake-llm.gguf", gone.name)
     said: list[str] = []
     with Project.open(project.root, said.append) as opened:
-        assert said == [f"not on this machine: {gone} (what needs it will say so)"]
+        assert not said and next_step(status(opened)).startswith(f"mend mollia.toml: there is no model {str(gone)!r}")
         run, config = open_run(opened, rounds=1)
         monkeypatch.setattr("mollia_cli.loop.round.train_learner", lambda *_: pytest.fail("trained"))
         with pytest.raises(NotFoundError, match=r"gone\.gguf"):

@@ -189,7 +189,7 @@ def test_an_encoder_of_the_panel_and_of_the_classifier_is_listed_once(make_proje
         *llms, mini = status(both).models
         assert [llm.kind for llm in llms] == ["llama"]
         assert (mini.name, mini.kind, mini.classifier, mini.installed) == ("mini", "encoder", True, True)
-        shown = CliRunner().invoke(app, ["status", "-p", str(both.root)]).output
+        shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["status", "-p", str(both.root)]).output
     rows = [line.split() for line in shown.splitlines()]
     assert [row for row in rows if row[1:2] in (["encoder"], ["encoder,"])] == [
         ["mini", "encoder,", "classifier", "yes"]

@@ -9,9 +9,10 @@ from typer.testing import CliRunner
 from mollia_cli.cli.main import app
 from mollia_cli.domain.decisions import LABEL, Decision
 from mollia_cli.domain.items import Item
+from mollia_cli.domain.printable import count
 from mollia_cli.project.context import Project
 from mollia_cli.project.observe import annotate, members
-from mollia_cli.project.panel import worked_examples
+from mollia_cli.project.panel import say_few_examples, worked_examples
 
 MakeProject = Callable[..., Project]
 
@@ -77,11 +78,13 @@ def test_too_few_seeds_make_fewer_examples(observed: Project, labels: list[int],
     observed.store._db.execute("UPDATE items SET split = 'test' WHERE split = 'seed'")
     add_seeds(observed, labels)
     said = with_shots(observed, 4)
+    members(observed)
+    assert [len(half) for half in worked_examples(observed)] == [size, size]
+    assert not said  # nothing is read
     for _ in range(2):
-        members(observed)
-        assert [len(half) for half in worked_examples(observed)] == [size, size]
+        say_few_examples(observed)
     assert said == [
-        f"{size or 'no'} worked examples in the prompt instead of 4: each half of the items is read with seeds of the"
+        f"{count(size, 'worked example')} in the prompt instead of 4: each half of the items is read with seeds of the"
         " other half, and there are no more of them (label some: mollia label --seed 50)"
     ]
 

@@ -4,7 +4,7 @@ import io
 import json
 import re
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -57,7 +57,6 @@ GOOD = {
     "lines": ("lines", "a, b\n c \nd", [record("a, b"), record(" c ", line=2), record("d", line=3)]),
     "lines keeps other separators": ("lines", "a\u2028b\x0bc\x85d\n", [record("a\u2028b\x0bc\x85d")]),
     "lines after a mark": ("lines", b"\xef\xbb\xbfa\n", [record("a")]),
-    "empty lines file": ("lines", "", []),
 }
 
 
@@ -126,6 +125,10 @@ REFUSED = {
     "wrong JSON column": ("jsonl", '{"text": "a"}\n', {"text_column": "txt"}, ["-: ", "'txt'", "'text'"]),
     "column twice": ("csv", "text,text\n1,2\n", {}, ["'text'", "more than once"]),
     "no header": ("csv", "", {}, ["no header"]),
+    "nothing": ("lines", "", {}, ["- is empty"]),
+    "nothing, and no format": (None, "", {}, ["- is empty"]),
+    "a header alone": ("csv", "text,label\n", {}, ["-, read as csv", "no row below its header"]),
+    "a header alone, and no format": (None, "text,label\n\n", {}, ["-, read as csv", "no row below its header"]),
     "JSON array": ("jsonl", '\n [{"text": "a"}]\n', {}, ["one JSON array"]),
     "columns of plain lines": ("lines", "a\n", {"text_column": "text"}, ["plain lines", "'text'"]),
     "unknown format": ("cvs", "text\na\n", {}, ["no format is called 'cvs'"]),
@@ -208,6 +211,64 @@ def test_the_first_bytes_tell_the_format(head: bytes, format: str) -> None:
     assert sniff(head, "-") == format
 
 
+PROSE = {
+    "a comma behind a column's name": "text, with comma\n",
+    "a sentence behind one": "Message, received and noted. Thanks\nfor that\n",
+    "as many commas in every line": "Hello, I need help\nYes, please\nNo, thanks\n",
+    "known words, one to a line": "text about, my review\ncomment on, it\n",
+    "a bracket": "[Music] Hello\n",
+    "a footnote": "[1] as shown before\n",
+    "a brace": "{name} is not here\n",
+    "a quotation": '"Hello," he wrote, "I am here"\n',
+    "a full stop": "text,label.\n",
+}
+TABLES = {
+    "two known names": ("question, topic\nWhere is it, please,b\n", "csv"),
+    "a known name among others": ("date,message,from\n", "csv"),
+    "unknown names, rows that agree": ("kopf,quelle\na,b\nc,d\n", "csv"),
+    "semicolons": ("nr;satz\n1;so, und so\n2;oder so\n", "csv"),
+    "tabs": ("nr\tsatz\n1\tso, und so\n2\toder so\n", "tsv"),
+    "a name over several lines": ('kopf,quelle\n"a\nb, c",b\nc,d\n', "csv"),
+    "longer than a block": ("kopf,quelle\n" + "a,b\n" * 50_000, "csv"),
+    "rows of half a block": ("kopf,quelle\n" + f"{'a' * 30_000},b\n" * 4, "csv"),
+    "a beginning of JSON": ('{\n"text": 1}', "jsonl"),
+    "an array": (' [\n  {"text": "a"}]', "jsonl"),
+}
+
+
+@pytest.mark.parametrize("case", PROSE)
+def test_prose_is_lines(case: str) -> None:
+    told: list[str] = []
+    found = list(read(io.BytesIO(PROSE[case].encode()), name="-", say=told.append))
+    assert [row.text for row in found if isinstance(row, Record)] == PROSE[case].splitlines()
+    assert told == ["- is read as lines of text; --format csv reads a table"]
+
+
+@pytest.mark.parametrize("case", TABLES)
+def test_a_plain_table_is_one(case: str) -> None:
+    data, format = TABLES[case]
+    assert sniff(data.encode()[: 1 << 16], "-") == format
+
+
+def test_a_column_that_is_asked_for_makes_a_table() -> None:
+    told: list[str] = []
+    data = io.BytesIO(b"kopf,rumpf\na b,c d\n")
+    assert list(read(data, name="-", text_column="rumpf", say=told.append)) == [
+        Record("c d", None, None, 2, {"kopf": "a b"})
+    ]
+    assert told == [
+        "- is read as a table (csv); --format lines takes each line as a text",
+        "-: text = column 'rumpf'; other columns: 'kopf'",
+    ]
+
+
+def test_a_format_that_is_given_or_named_by_the_file_is_not_said(write: Callable[[str, str], Path]) -> None:
+    told: list[str] = []
+    list(read(io.BytesIO(b"a, b\n"), "lines", name="-", say=told.append))
+    list(read(write("a.txt", "text\n"), say=told.append))
+    assert told == []
+
+
 @pytest.mark.parametrize(
     ("suffix", "data", "text"),
     [
@@ -228,9 +289,11 @@ def test_columns_given_and_guessed() -> None:
     told: list[str] = []
     data = b"text,body,kind,class,uid\n1,a,b,c,d\n"
     got = list(read(io.BytesIO(data), "csv", name="x.csv", text_column="body", label_column="kind", say=told.append))
-    assert got == [Record("a", "b", "d", 2)]
-    assert told == ["x.csv: text = column 'body', label = column 'kind', id = column 'uid'"]
-    assert rows(data, "csv") == [Record("1", "c", "d", 2)]
+    assert got == [Record("a", "b", "d", 2, {"text": "1", "class": "c"})]
+    assert told == [
+        "x.csv: text = column 'body', label = column 'kind', id = column 'uid'; other columns: 'text', 'class'"
+    ]
+    assert rows(data, "csv") == [Record("1", "c", "d", 2, {"body": "a", "kind": "b"})]
     told.clear()
     list(read(io.BytesIO(b"text\na\n"), "csv", name="x", text_column="text", say=told.append))
     assert told == []

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
+from mollia_cli.domain.people import Corrections
 from mollia_cli.domain.report import (
     LLM,
     Agreement,
-    Corrections,
     Cost,
     Curve,
     DataCard,
@@ -34,7 +34,13 @@ SCRIPT = "<script>alert(1)</script><img src=http://evil.example/x.png onerror=al
 STEERING = "\x1b[31mred\x00 \u202egnirts\u2066 \ud800 & \"quoted\" 'too' ]]> --> {{ 7 * 7 }}"
 LABELS = ("</text><script>x", "a & b", "\u202ecba")
 PEOPLE = Corrections(
-    labels=1, by={SCRIPT: 1}, seed=0, ignored=0, notes=2, reviewed=1, contradicted=1, threshold=None, accuracy=None
+    **{"labels": 1, "by": {SCRIPT: 1}, "seed": 0, "ignored": 0, "notes": 2, "disagreements": 0},
+    agreement=None,
+    adjudicated={},
+    reviewed=1,
+    contradicted=1,
+    threshold=None,
+    accuracy=None,
 )
 NOTHING = Missing("nothing is here yet", "mollia import texts.csv --split pool")
 
@@ -82,8 +88,9 @@ def measurement(kind: str, labels: tuple[str, ...] = LABELS) -> Measurement:
 
 
 def curve(name: str, annotator: str, repeats: int, *means: float) -> Curve:
-    points = tuple(Point(n, 50 + 50 * n, (mean,) * repeats, mean, 0.02, 0.7) for n, mean in enumerate(means))
-    return Curve(name, "mollia", "coreset", "molam", annotator, repeats, "test_micro_f1", points)
+    spread = 0.02 if repeats > 1 else None
+    points = tuple(Point(n, 50 + 50 * n, (mean,) * repeats, mean, spread, 0.7) for n, mean in enumerate(means))
+    return Curve(name, "mollia", "coreset", "molam", annotator, repeats, "test_micro_f1", 500, points)
 
 
 def full_report(labels: tuple[str, ...] = LABELS) -> Report:

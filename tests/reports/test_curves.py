@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from mollia_cli.reports.curves import LEFT, Line, curves_svg, ticks
+from mollia_cli.reports.curves import BOTTOM, LEFT, PLOT, TOP, Line, curves_chart, curves_svg, ticks
 from mollia_cli.reports.svg import COLOURS
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -47,3 +47,29 @@ def test_names_are_escaped_and_empty_curves_left_out() -> None:
     assert "&lt;b&gt; &amp; co" in text
     assert "empty" not in text
     ET.fromstring(curves_svg([], "t", "x", "y"))
+
+
+def heights(line: Line) -> list[float]:
+    """Where the curve's points stand, as shares of the axis."""
+    picture = ET.fromstring(curves_svg([line], "t", "x", "y"))
+    curve = next(drawn for drawn in picture.iter(f"{SVG}polyline") if drawn.get("stroke") == COLOURS[0])
+    ys = [float(point.split(",")[1]) for point in (curve.get("points") or "").split()]
+    return [(PLOT - BOTTOM - y) / (PLOT - BOTTOM - TOP) for y in ys]
+
+
+def test_four_items_of_a_test_set_do_not_look_steep() -> None:
+    """160 items leave an interval of 13 points; four of them are 2.5."""
+    low, high = heights(Line("a", [(50, 0.8, None), (100, 0.825, None)], 160))
+    assert 0 < high - low < 0.25
+    low, high = heights(Line("a", [(50, 0.8, None), (100, 0.825, None)], 100_000))
+    assert high - low > 0.25
+
+
+def test_where_nobody_knows_how_many_were_measured_the_axis_starts_at_nothing() -> None:
+    low, high = heights(Line("a", [(50, 0.8, None), (100, 0.825, None)]))
+    assert low == pytest.approx(0.8 / 1.0, abs=0.12) and high - low < 0.05
+
+
+def test_the_table_of_a_single_run_has_no_deviation() -> None:
+    table = curves_chart([Line("a", [(50, 0.8, None)])], "t", "x", "y").table
+    assert table is not None and table.rows == [["a", 50, 0.8, None]]

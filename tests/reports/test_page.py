@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 import pytest
 
 from mollia_cli.domain.report import Report
-from mollia_cli.reports.page import cell, page, sentence
+from mollia_cli.reports.blocks import Table
+from mollia_cli.reports.page import cell, is_wide, page, sentence
 from mollia_cli.reports.sections import charts, sections
 
 from .samples import full_report, new_report
@@ -148,3 +149,20 @@ def test_cells(value: object, shown: str) -> None:
 
 def test_messages_become_sentences() -> None:
     assert [sentence(text) for text in ("no texts yet", "Next:", "Done.")] == ["No texts yet.", "Next:", "Done."]
+
+
+def test_what_is_too_wide_for_a_phone_is_known_by_its_longest_words() -> None:
+    heads = ("label", "items", "given", "precision", "recall")
+    assert not is_wide(Table("", heads, [("appointment", 27, 25, 0.96, 0.889)]))
+    assert not is_wide(Table("", heads, [("an appointment or not", 27, 25, 0.96, 0.889)]))
+    assert is_wide(Table("", heads, [("appointment-or-not", 27, 25, 0.96, 0.889)]))
+    assert is_wide(Table("", (*heads, "another"), [("appointment", 27, 25, 0.96, 0.889, None)]))
+    assert not is_wide(Table("", ("of", "digest"), [("label set", "ab" * 32)]))
+
+
+def test_every_cell_of_a_record_has_its_columns_name() -> None:
+    tables = page(full_report()).split('<div class="table')[1:]
+    assert len(tables) > 10
+    for table in tables:
+        cells = read(f'<div class="table{table.partition("</table>")[0]}</table></div>').all("td")
+        assert {"data-label" in attributes for attributes in cells} == {table.startswith(" records")}, table[:200]

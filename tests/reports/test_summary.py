@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.report import LabelsAlone, LLMsAdd, Measurement
 from mollia_cli.reports.sections.summary import sentences
-from mollia_cli.reports.words import count, duration, percent
+from mollia_cli.reports.words import duration, percent
 
 from .samples import curve, full_report, new_report
 
@@ -25,7 +26,7 @@ def test_what_is_known_is_said() -> None:
         "After 1 round and 100 labelled items, test micro-F1 is 0.700: 0.100 more than the 0.600 of the 50 seeds alone."
     )
     assert found[-3] == "The LLMs have read 2,800 tokens in 25 s, on this machine alone."
-    assert found[-2].startswith("People: 1 labels (") and found[-2].endswith("), 0 ignored, 2 notes.")
+    assert found[-2].startswith("People: 1 label (") and found[-2].endswith("), 0 ignored, 2 notes.")
     assert found[-1] == "1 of 1 labels contradicted the verdict (100%)."
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mollia_cli.reports.words import count, duration, interval, percent, share
+from mollia_cli.domain.printable import count
+from mollia_cli.reports.words import duration, interval, percent, share
 
 
 @pytest.mark.parametrize(

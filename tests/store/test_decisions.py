@@ -89,6 +89,66 @@ def test_the_last_note_counts_and_decides_nothing(store: Store) -> None:
     assert store.decisions.note("b") == ""
 
 
+def by(store: Store, who: str, label: int | None, item_id: str = "b", **more: object) -> Decision:
+    return store.decisions.add(Decision(item_id, IGNORE if label is None else LABEL, who, label, **more))  # type: ignore[arg-type]
+
+
+def test_of_one_person_the_last_label_holds_and_of_several_the_majoritys(store: Store) -> None:
+    by(store, "anna", 0)
+    by(store, "anna", 1)
+    assert store.decisions.labels() == {"b": 1}
+    by(store, "ben", 0)
+    assert store.decisions.labels() == {}
+    assert store.decisions.standing("b") is None
+    assert store.decisions.disagreements() == ["b"]
+    assert [(d.who, d.label) for d in store.decisions.own("b")] == [("anna", 1), ("ben", 0)]
+    third = by(store, "cleo", 0)
+    assert store.decisions.labels() == {"b": 0} and store.decisions.whose() == {"b": "ben, cleo"}
+    assert not store.decisions.disagreements()
+    by(store, "anna", 0)  # she has come round
+    store.decisions.take_back(third)
+    assert store.decisions.whose() == {"b": "ben, anna"}
+
+
+def test_whether_to_leave_an_item_out_can_be_disagreed_on_too(store: Store) -> None:
+    by(store, "anna", None)
+    assert store.decisions.ignored() == {"b"}
+    by(store, "ben", 1)
+    assert not store.decisions.ignored() and not store.decisions.labels()
+    assert store.items.ids("pool") == ["a", "b", "c"]
+    by(store, "cleo", None)
+    assert store.decisions.ignored() == {"b"}
+
+
+def test_an_adjudication_holds_until_it_is_taken_back(store: Store) -> None:
+    for who, label in (("anna", 0), ("ben", 1)):
+        by(store, who, label)
+    made = by(store, "anna", 1, adjudicates=True)
+    assert store.decisions.labels() == {"b": 1} and store.decisions.whose() == {"b": "anna"}
+    assert [(d.who, d.label) for d in store.decisions.own()] == [("anna", 0), ("ben", 1)]  # her own was another
+    by(store, "cleo", 0)
+    assert store.decisions.standing("b") == made  # although two of three say otherwise
+    store.decisions.take_back(made)
+    assert store.decisions.labels() == {"b": 0}
+
+
+def test_a_seed_item_that_people_disagree_on_waits_in_the_pool(store: Store) -> None:
+    by(store, "anna", 0, "a", seed=True)
+    by(store, "ben", 1, "a", seed=True)
+    assert store.items.get(["a"])[0] == Item("a", "one", "pool", 2)
+    by(store, "cleo", 1, "a", seed=True, adjudicates=True)
+    assert store.items.get(["a"])[0] == Item("a", "one", "seed", 1)
+
+
+def test_the_views_say_whose_a_label_is_and_who_disagrees(store: Store) -> None:
+    by(store, "anna", 0)
+    by(store, "ben", 1)
+    by(store, "ben", 2, "a")
+    rows = store._db.execute("SELECT item, who, label FROM disagreements ORDER BY id").fetchall()
+    assert rows == [("b", "anna", "billing"), ("b", "ben", "results")]
+    assert store._db.execute("SELECT id, source, who FROM labelled_items").fetchall() == [("a", "human", "ben")]
+
+
 def test_texts_are_found_in_any_case(store: Store) -> None:
     assert store.items.find("STRASSE") == ["b"]
     assert store.items.find("T") == ["b", "c"]

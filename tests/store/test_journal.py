@@ -31,7 +31,9 @@ def store(tmp_path: Path, labels: LabelSet) -> Iterator[Store]:
     """A row in every table, two in most."""
     made = Store(tmp_path, labels, create=True)
     with made.transaction():
-        made.items.add([Item("a", "one", "seed", 0), Item("b", "two"), Item("c", "three", "pool", 2)], "file.csv")
+        number = made.imports.open("file.csv", "pool")
+        made.items.add([Item("a", "one", "seed", 0), Item("b", "two"), Item("c", "three")], "file.csv", number)
+        made.imports.change([Item("c", "three", "pool", 2)], "import", number)
     key = made.observations.register("llm", {"model": "x"})
     made.observations.add(key, [seen(i) for i in "abc"], 2.0)
     fit = made.verdicts.add_fit("digest", "vote", [key], (1, 2), {})
@@ -97,6 +99,8 @@ def test_the_journal_covers_every_table(store: Store) -> None:
 ALTERATIONS = {
     "label_sets": "UPDATE label_sets SET description = 'other' WHERE position = 1",
     "items": "UPDATE items SET text = 'forged' WHERE id = 'c'",
+    "imports": "UPDATE imports SET name = 'other.csv'",
+    "item_changes": "UPDATE item_changes SET label = 'billing'",
     "annotators": "UPDATE annotators SET identity = '{}'",
     "observations": "UPDATE observations SET votes = '[0, 0, 1]' WHERE item = 'b'",
     "fits": "UPDATE fits SET state = '[]'",

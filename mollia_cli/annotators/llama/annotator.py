@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from time import perf_counter
@@ -15,14 +15,14 @@ from mollia_cli.annotators.llama.answers.trie import TRIE_RULE
 from mollia_cli.annotators.llama.binding.llama import Context, Model, log_to
 from mollia_cli.annotators.llama.binding.memory import check_cache_fits, check_fits
 from mollia_cli.annotators.llama.binding.threads import ThreadChoice
-from mollia_cli.annotators.llama.decode.encoding import CUT_RULE, Encoder
+from mollia_cli.annotators.llama.decode.encoding import CUT_RULES, HEAD_TAIL, Encoder
 from mollia_cli.annotators.llama.decode.engine import Engine, Tally
 from mollia_cli.annotators.llama.decode.reader import FLOOR, Reader
 from mollia_cli.annotators.llama.guard.build import Kernels, engine_build
 from mollia_cli.domain.errors import MolliaError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
-from mollia_cli.domain.observations import Observation
+from mollia_cli.domain.observations import Observation, joined
 from mollia_cli.domain.prompting import Decoding, Prompt
 
 BATCH = 512  # tokens of one llama_decode
@@ -58,6 +58,7 @@ class GgufAnnotator(Annotator):
     """One GGUF model with one prompt (of one or two halves), label set and decoding.
 
     ``context``: tokens that a prompt may have (0: the model's own limit, at most AUTO_CONTEXT).
+    ``long``: what is read of a text for which they are too few, one of CUT_RULES.
     ``show_invalid``: per text, so many generations that are no label are decoded to their end.
     ``kernels`` says what computes the file here. It is called before the file is opened, and may raise.
     Raises NotFoundError or RefusedError, from the first call that needs the model, if it cannot be used.
@@ -76,6 +77,7 @@ class GgufAnnotator(Annotator):
         model_digest: str,
         threads: int = 0,
         context: int = 0,
+        long: str = HEAD_TAIL,
         log_path: Path | None = None,
         gpu_layers: int = -1,
         show_invalid: int = 0,
@@ -89,6 +91,7 @@ class GgufAnnotator(Annotator):
         self._digest = model_digest
         self._threads = ThreadChoice(threads)
         self._context = context
+        self._long = long
         self._log_path = log_path
         self._gpu_layers = gpu_layers
         self._show_invalid = show_invalid
@@ -115,6 +118,7 @@ class GgufAnnotator(Annotator):
                 model_digest=file.sha256,
                 threads=context.threads,
                 context=context.tokens,
+                long=context.long,
                 log_path=context.log_path,
                 show_invalid=context.show_invalid,
                 kernels=file.kernels,
@@ -154,7 +158,7 @@ class GgufAnnotator(Annotator):
             "together": self._together,
             "cache": "unified, flash attention, f16",
             "context": self._context or AUTO_CONTEXT,
-            "cut": CUT_RULE,
+            "cut": CUT_RULES[self._long],
             "trie": TRIE_RULE,
             "floor": FLOOR,
             "completion": COMPLETION_RULE,
@@ -193,7 +197,7 @@ class GgufAnnotator(Annotator):
     def load(self) -> Model:
         """The model, loaded now if it is not yet."""
         if self._model is None:
-            self._load()
+            self._load()  # which learns, too, how answers are read
         assert self._model is not None
         return self._model
 
@@ -216,7 +220,7 @@ class GgufAnnotator(Annotator):
             reader = self._readers.get(half) or self._learn(engine, half)
             begin = perf_counter()
             for texts in _batches(together, self._together):
-                batch = engine.read(texts, reader.plant)
+                batch = self._whole(texts, engine.read(self._parts(half, texts), reader.plant))
                 self._texts += len(batch)
                 self._truncated += sum(observation.truncated for observation in batch)
                 self._failed += sum(observation.tokens == 0 for observation in batch)
@@ -228,12 +232,39 @@ class GgufAnnotator(Annotator):
         """Which half of the prompt an item is read with; see ``Prompt.half_of``."""
         return self._prompt.half_of(item, self._decoding.seed)
 
+    def longer(self, items: Sequence[Item]) -> int:
+        """How many items do not fit into the context with the prompt. Loads the model."""
+        if not items:
+            return 0
+        _ = self._engine or self._load()
+        return sum(not self._encoders[self.half_of(item)].fits(item.text) for item in items)
+
+    def _parts(self, half: int, texts: Sequence[Item]) -> list[Item]:
+        """What the engine reads: the texts, or the parts of those that are split; the first part has the item's id."""
+        parts = [(item, self._encoders[half].parts(item.text)) for item in texts]
+        return [
+            replace(item, id=_part_id(item.id, n), text=text)
+            for item, several in parts
+            for n, text in enumerate(several)
+        ]
+
+    def _whole(self, texts: Sequence[Item], read: Sequence[Observation]) -> list[Observation]:
+        """The observations of the texts, of those that were split joined from their parts'."""
+        found = {seen.item_id: seen for seen in read}
+        whole = []
+        for item in texts:
+            parts = [found[item.id]]
+            while (part := found.get(_part_id(item.id, len(parts)))) is not None:
+                parts.append(part)
+            whole.append(joined(parts))
+        return whole
+
     def preview(self, item: Item) -> str:
         """Exactly what the model sees for an item, control tokens shown. Loads the vocabulary only."""
         log_to(self._log_path)
         self._settle()
         with Model(self._path, vocab_only=True) as model:
-            encoder = Encoder(model, self._prompt.halves[self.half_of(item)], limit=self._limit(model))
+            encoder = Encoder(model, self._prompt.halves[self.half_of(item)], limit=self._limit(model), long=self._long)
             return model.detokenize(encoder.all_tokens(item.text))
 
     def _settle(self) -> Kernels:
@@ -275,13 +306,20 @@ class GgufAnnotator(Annotator):
         return reader
 
     def _make_engine(self, model: Model) -> Engine:
-        self._encoders = [Encoder(model, half, limit=self._limit(model)) for half in self._prompt.halves]
+        self._encoders = [
+            Encoder(model, half, limit=self._limit(model), long=self._long) for half in self._prompt.halves
+        ]
 
         def make_context(cells: int) -> Context:
             check_cache_fits(self._path, cells=cells, batch=BATCH)
             return Context(model, cells=cells, sequences=SEQUENCES, batch=BATCH, threads=self._threads.current)
 
         return Engine(make_context, self._encoders[0], self._threads, classes=len(self._labels), batch=BATCH)
+
+
+def _part_id(item_id: str, part: int) -> str:
+    """What a part of an item is called while it is read; no item's id has a null character."""
+    return f"{item_id}\0{part}" if part else item_id
 
 
 def _batches(items: Iterable[Item], characters: int) -> Iterator[list[Item]]:

@@ -29,6 +29,7 @@ from mollia_cli.domain.errors import MolliaError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.prompting import Decoding, Prompt
 
 _ROUNDS = 3  # each candidate is measured in each round, so that a busy moment meets them all
@@ -233,6 +234,6 @@ def _check(tuned: Tuned) -> None:
     if tuned.keeps_values and change is not None and change.mean > _MOST_CHANGE:
         raise MolliaError(
             f"{tuned.best.path.name} gives other label probabilities than the original: they differ by"
-            f" {change.mean:.3f} on average on {change.texts} texts",
+            f" {change.mean:.3f} on average on {count(change.texts, 'text')}",
             "keep using the original; please report this",
         )

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from mollia_cli import __version__
 from mollia_cli.domain.errors import NotFoundError
+from mollia_cli.domain.progress import step
 from mollia_cli.domain.report import Curve, Missing, Overview, Report
 from mollia_cli.insight.compare import compare
 from mollia_cli.insight.corrections import corrections
@@ -30,6 +31,7 @@ from mollia_cli.project.observe import Member
 
 T = TypeVar("T")
 __all__ = ["panel_report", "report"]
+_SLOW_PARTS = 6
 
 
 def report(project: Project, name: str = "", texts: bool = True) -> Report:
@@ -44,24 +46,39 @@ def report(project: Project, name: str = "", texts: bool = True) -> Report:
     project = as_recorded(project, run)
     aggregator = run_config(project, run).aggregator
     panel = or_missing(lambda: run_panel(project, run))
-    test = or_missing(lambda: classifier_on_test(project, run))
-    return Report(
+
+    parts = iter(range(_SLOW_PARTS))
+
+    def of_project(what: str, gather: Callable[[], T]) -> T | Missing:
+        """A part that takes its time, because it asks or fits classifiers or aggregators."""
+        project.progress("report (parts)", next(parts), _SLOW_PARTS)
+        with step(project.progress, what):
+            return or_missing(gather)
+
+    def of_panel(what: str, gather: Callable[[tuple[Member, ...]], T]) -> T | Missing:
+        """What is gathered of the panel, where there is one."""
+        return of_project(what, lambda: gather(panel)) if not isinstance(panel, Missing) else panel
+
+    test = of_project("the classifier on the test items", lambda: classifier_on_test(project, run))
+    found = Report(
         overview=_overview(project, run, aggregator, next_to_type),
         curves=or_missing(lambda: _curves(project)),
-        panel=_of_panel(panel, lambda members: panel_quality(project, members, aggregator)),
+        panel=of_panel("the panel's quality", lambda members: panel_quality(project, members, aggregator)),
         measurements=(
-            _of_panel(panel, lambda members: verdicts_on_seeds(project, members, aggregator)),
+            of_panel("the verdicts on the seeds", lambda members: verdicts_on_seeds(project, members, aggregator)),
             or_missing(lambda: verdicts_on_pool(project, run)),
             test if isinstance(test, Missing) else test[0],
         ),
-        labels_alone=or_missing(lambda: measured_alone(project, not isinstance(test, Missing))),
-        llms_add=_of_panel(panel, lambda members: what_llms_add(project, members, aggregator)),
-        examples=or_missing(lambda: examples(project, run, texts)),
+        labels_alone=of_project("the labels alone", lambda: measured_alone(project, not isinstance(test, Missing))),
+        llms_add=of_panel("what the LLMs add", lambda members: what_llms_add(project, members, aggregator)),
+        examples=of_project("examples", lambda: examples(project, run, texts)),
         cost=or_missing(lambda: cost(project, run)),
         provenance=provenance(project, run),
         data=or_missing(lambda: data_card(project, run)),
         model=or_missing(lambda: model_card(project, run)),
     )
+    project.progress("report (parts)", _SLOW_PARTS, _SLOW_PARTS)
+    return found
 
 
 def _overview(project: Project, run: str, aggregator: str, next_to_type: str) -> Overview:
@@ -90,8 +107,3 @@ def _curves(project: Project) -> tuple[Curve, ...]:
     if not drawn:
         raise NotFoundError("no classifier has been measured yet", "mollia run --rounds 10")
     return drawn
-
-
-def _of_panel(panel: tuple[Member, ...] | Missing, gather: Callable[[tuple[Member, ...]], T]) -> T | Missing:
-    """What is gathered of a panel, where there is one."""
-    return panel if isinstance(panel, Missing) else or_missing(lambda: gather(panel))

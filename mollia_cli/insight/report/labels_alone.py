@@ -8,6 +8,7 @@ from mollia_cli.aggregators.quality import difference, interval
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import IntArray
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.report import LabelsAlone, LLMsAdd
 from mollia_cli.domain.rng import stream, stream_seed
 from mollia_cli.insight.report.measurements import without_llms
@@ -65,7 +66,7 @@ def measured_alone(project: Project, classifier: bool) -> LabelsAlone:
     items = project.store.items.in_split("test", labelled=True) if classifier else _random_seeds(project)
     right = np.asarray(labels_alone(project, items) == gold_labels(items), dtype=np.bool_)
     lower, upper = interval(int(right.sum()), len(right))
-    on = f"{len(items)} test items" if classifier else f"{len(items)} seed items, cross-fitted"
+    on = count(len(items), "test item") if classifier else f"{count(len(items), 'seed item')}, cross-fitted"
     return LabelsAlone(baseline_name(project), on, len(items), float(right.mean()), lower, upper)
 
 
@@ -81,7 +82,7 @@ def what_llms_add(project: Project, panel: Sequence[Member], aggregator: str) ->
     items = _random_seeds(project)
     than, others = beside_verdicts(project, panel, aggregator, pool, items)
     found = difference(fitted.calibration.right, others == gold_labels(items))
-    return LLMsAdd(verdicts_of(aggregator), than, f"{len(items)} seed items, cross-fitted", *found)
+    return LLMsAdd(verdicts_of(aggregator), than, f"{count(len(items), 'seed item')}, cross-fitted", *found)
 
 
 def beside_verdicts(

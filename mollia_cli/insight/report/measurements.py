@@ -12,6 +12,7 @@ from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.metrics import confusion, macro_f1
 from mollia_cli.domain.observations import FloatArray, IntArray, Panel
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.report import Measurement, PerLabel
 from mollia_cli.domain.rng import stream_seed
 from mollia_cli.insight.report.subject import classifier_round, run_verdicts
@@ -40,7 +41,7 @@ def verdicts_on_seeds(project: Project, panel: Sequence[Member], name: str) -> M
     rows = at_random(project, seed.ids)
     if not len(rows):
         raise NotFoundError(
-            f"none of the {len(seed)} seed items was drawn at random, so that nothing can be measured on them",
+            f"none of the {count(len(seed), 'seed item')} was drawn at random, so that nothing can be measured on them",
             f"mollia label --seed {len(seed) + 50}",
         )
     pool = observed_by_all(project, panel, project.store.items.ids("pool"))
@@ -109,7 +110,7 @@ def verdicts_on_pool(project: Project, run: str) -> Measurement:
         )
     rows = [row for row, item_id in enumerate(found.ids) if item_id in known]
     gold = np.array([known[found.ids[row]] for row in rows], dtype=np.int64)
-    on = f"{len(rows)} pool items whose true label is known"
+    on = f"{count(len(rows), 'pool item')} whose true label is known"
     return measured(project.labels, POOL, found.fit.aggregator, on, found.labels[rows], found.confidence[rows], gold)
 
 
@@ -126,7 +127,7 @@ def classifier_on_test(project: Project, run: str) -> tuple[Measurement, IntArra
         )
     record = classifier_round(project, run)
     given = trained_learner(project, record).predict_proba([item.text for item in items], project.progress)
-    who, on = f"classifier of run {run}, round {record.number}", f"{len(items)} test items"
+    who, on = f"classifier of run {run}, round {record.number}", count(len(items), "test item")
     labels = given.argmax(axis=1)
     return measured(project.labels, TEST, who, on, labels, given.max(axis=1), gold_labels(items)), labels
 

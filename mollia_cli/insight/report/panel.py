@@ -18,10 +18,12 @@ from mollia_cli.aggregators.quality import (
 )
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.observations import IntArray, Panel
+from mollia_cli.domain.people import Corrections
+from mollia_cli.domain.printable import count
+from mollia_cli.domain.progress import step
 from mollia_cli.domain.report import (
     LLM,
     Agreement,
-    Corrections,
     EncoderValue,
     Measurement,
     Missing,
@@ -69,7 +71,7 @@ def panel_quality(project: Project, panel: Sequence[Member], aggregator: str) ->
     values = _values(project, panel, aggregator, seed, gold, pool, rows)
     return PanelQuality(
         aggregator,
-        sample_words(project, seed.ids) if len(rows) else f"{len(pool)} pool items",
+        sample_words(project, seed.ids) if len(rows) else count(len(pool), "pool item"),
         _llms(project, panel, measured, gold[rows], pool, values),
         tuple(EncoderValue(spec.name, *values.get(spec.name, _UNKNOWN)) for spec in encoder_specs(project)),
         Agreement(
@@ -122,10 +124,9 @@ def _values(
     if (len(panel) < 2 and not reads) or len(set(gold.tolist())) < 2 or not len(rows):
         return {}
     pool = with_unread(project, kind, panel, pool, seed)
-    project.progress("leaving out each member", 0, 1)
-    values = marginal_values(kind, seed, gold, pool, stream_seed(project.settings.random_seed, "aggregate", name), rows)
-    project.progress("leaving out each member", 1, 1)
-    return values
+    random_seed = stream_seed(project.settings.random_seed, "aggregate", name)
+    with step(project.progress, "leaving out each member"):
+        return marginal_values(kind, seed, gold, pool, random_seed, rows)
 
 
 def _known(value: Any) -> Any:

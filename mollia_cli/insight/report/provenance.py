@@ -47,8 +47,8 @@ def _settings(record: dict[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 def _digests(project: Project, run: str, record: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = [("label set", project.labels.digest)]
-    if record.get("template"):
-        found.append(("prompt template", digest_text(record["template"])))
+    named = {"template": "prompt template", "guidelines": "guidelines"}
+    found += [(name, digest_text(record[key])) for key, name in named.items() if record.get(key)]
     found += [(f"encoder: {name}", digest) for name, digest in record.get("encoder", {}).items()]
     fit = run_fit(project, run)
     for key in fit.panel if fit is not None else ():

@@ -1,9 +1,10 @@
 """The data card and the model card."""
 
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.report import DataCard, Measurement, Missing, ModelCard, Report
 from mollia_cli.reports.blocks import Advice, Block, Chart, Section, Table, Words
 from mollia_cli.reports.dots import Dot, DotRow, dots_chart
-from mollia_cli.reports.words import count, interval, share
+from mollia_cli.reports.words import interval, share
 
 
 def data_card(report: Report) -> Section:
@@ -63,11 +64,11 @@ def model_card(report: Report) -> Section:
     about = report.overview
     number, _, how = card.validation.partition(" ")
     if card.epochs is None:
-        kind = f"a {card.learner} head on {card.encoder}, fitted for {len(about.labels)} labels"
+        kind = f"a {card.learner} head on {card.encoder}, fitted for {count(len(about.labels), 'label')}"
         chosen = ["regularised by", "cross-validation on the labels of people"]
     else:
-        kind = f"{card.encoder}, trained for {len(about.labels)} labels"
-        chosen = ["stopped by", f"{number} validation items ({how}), after {count(card.epochs, 'epoch')}"]
+        kind = f"{card.encoder}, trained for {count(len(about.labels), 'label')}"
+        chosen = ["stopped by", f"{count(int(number), 'validation item')} ({how}), after {count(card.epochs, 'epoch')}"]
     rows = [
         ["classifier", kind],
         ["run", f"{card.run}, round {card.round}: strategy {about.strategy}, method {about.method}"],

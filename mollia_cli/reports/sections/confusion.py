@@ -1,5 +1,6 @@
 """What is taken for what."""
 
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.report import Measurement, Report
 from mollia_cli.reports.blocks import Advice, Block, Chart, Gallery, Section, Table, Words
 from mollia_cli.reports.heatmap import Cell, Matrix, heatmap
@@ -36,7 +37,7 @@ def confusion_chart(labels: tuple[str, ...], found: Measurement) -> Chart:
         ((n, i, j) for i, row in enumerate(found.counts) for j, n in enumerate(row) if n and i != j),
         key=lambda pair: -pair[0],
     )
-    listed = "; ".join(f"{labels[i]} taken for {labels[j]} {n} times" for n, i, j in pairs[:3])
+    listed = "; ".join(f"{labels[i]} taken for {labels[j]} {count(n, 'time')}" for n, i, j in pairs[:3])
     title = f"Confusions: {found.who}, {found.on}"
     if len(labels) < _LARGE:
         table = Table(title, ["true label", *labels], [[n, *row] for n, row in zip(labels, found.counts, strict=True)])

@@ -1,10 +1,11 @@
 """What the labels cost."""
 
 from mollia_cli.domain.memory import megabytes
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.report import Cost, Missing, Report
 from mollia_cli.reports.bars import bars_chart
 from mollia_cli.reports.blocks import Advice, Block, Chart, Section, Table, Words
-from mollia_cli.reports.words import count, duration
+from mollia_cli.reports.words import duration
 
 
 def cost(report: Report) -> Section:
@@ -35,7 +36,7 @@ _MEMORY = (
 def _explained(found: Cost) -> str:
     return (
         f"Seeds and the unlabelled sample, {count(found.base_items, 'item')}, were read once for all rounds"
-        f" ({found.base_tokens:,} tokens of the panel's). An answer is stored under everything it depends on:"
+        f" ({count(found.base_tokens, 'token')} of the panel's). An answer is stored under everything it depends on:"
         " an LLM that stands here twice was asked with different settings. Seconds are of this machine, as busy as it"
         " was."
     )

@@ -1,5 +1,6 @@
 """Verdicts to review."""
 
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.report import Missing, Report
 from mollia_cli.reports.blocks import Advice, Block, Cards, Section, Table, Words
 
@@ -11,8 +12,8 @@ def examples(report: Report) -> Section:
         return Section("examples", "Verdicts to review", [Advice(found.message, found.hint)])
     blocks: list[Block] = [
         Words(
-            f"From {found.verdicts:,} verdicts. A verdict stands with its confidence and the next most probable label;"
-            " an LLM with its most frequent answer, and that answer's share of its votes."
+            f"From {count(found.verdicts, 'verdict')}. A verdict stands with its confidence and the next most probable"
+            " label; an LLM with its most frequent answer, and that answer's share of its votes."
         )
     ]
     if found.contradictions:

@@ -1,9 +1,9 @@
 """Learning curves."""
 
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.report import Curve, Missing, Report
 from mollia_cli.reports.blocks import Advice, Block, Section, Table, Words
 from mollia_cli.reports.curves import Line, curves_chart
-from mollia_cli.reports.words import count
 
 METRICS = {"test_micro_f1": "test micro-F1", "validation_f1": "validation micro-F1"}
 
@@ -14,7 +14,9 @@ def learning(report: Report) -> Section:
     if isinstance(report.curves, Missing):
         return Section("learning", title, [Advice(report.curves.message, report.curves.hint)])
     metrics = sorted({METRICS.get(curve.metric, curve.metric) for curve in report.curves})
-    lines = [Line(_name(curve), [(p.labelled, p.mean, p.std) for p in curve.points]) for curve in report.curves]
+    lines = [
+        Line(_name(curve), [(p.labelled, p.mean, p.std) for p in curve.points], curve.items) for curve in report.curves
+    ]
     blocks: list[Block] = [
         Words(_explained(report.curves)),
         curves_chart(lines, "Learning curves", "labelled items", ", ".join(metrics)),
@@ -36,7 +38,11 @@ def _name(curve: Curve) -> str:
 
 def _explained(curves: tuple[Curve, ...]) -> str:
     most = max(curve.repeats for curve in curves)
-    words = "A point is a classifier, trained from its pretrained weights on the labels so far."
+    words = (
+        "A point is a classifier, trained from its pretrained weights on the labels so far. The upright axis spans"
+        " at least the 95% interval that the number of test items leaves (from 0 where there are none), so that"
+        " what may be chance looks small."
+    )
     if most > 1:
         words += f" The line is the mean over up to {most} repeats of a run, the band one standard deviation each way."
         words += " Repeats share the seed set: what other seeds would change is not in the band."
@@ -60,7 +66,7 @@ def _runs(curves: tuple[Curve, ...]) -> Table:
             curve.repeats,
             curve.points[-1].labelled,
             curve.points[-1].mean,
-            curve.points[-1].std if curve.repeats > 1 else None,
+            curve.points[-1].std,
             curve.points[-1].verdicts,
         ]
         for curve in curves

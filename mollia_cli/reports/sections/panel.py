@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.report import LLM, Measurement, Missing, PanelQuality, Report
 from mollia_cli.reports.blocks import Advice, Block, Chart, Section, Table, Words
 from mollia_cli.reports.dots import Dot, DotRow, dots_chart
 from mollia_cli.reports.heatmap import Cell, Matrix, heatmap
-from mollia_cli.reports.words import count, ends, interval, share
+from mollia_cli.reports.people import agreement_lines
+from mollia_cli.reports.words import AGREEMENT_EXPLAINED, ends, interval, share
 
 ANSWERS = {
     "annotator": "LLM",
@@ -33,6 +35,7 @@ def panel(report: Report) -> Section:
     blocks.append(Table("What each LLM answers, and its cost", list(ANSWERS.values()), rows))
     if len(found.llms) > 1:
         blocks += [Words(_agreement(found)), kappa_chart(found)]
+    blocks += [Words(f"{line}.") for line in agreement_lines(report.overview.people.agreement)]
     return Section("panel", "The panel", blocks)
 
 
@@ -76,7 +79,7 @@ def _accuracy(report: Report, known: list[LLM]) -> Chart:
     if seeds is not None:
         rows.append(DotRow(f"{seeds.who} (all)", [Dot(1, seeds.accuracy, ends(seeds.lower, seeds.upper))]))
         table.append((f"{seeds.who} (all of them)", seeds.accuracy, seeds.lower, seeds.upper))
-    title = f"Accuracy on {known[0].items} seeds, with 95% intervals"
+    title = f"Accuracy on {count(known[0].items, 'seed')}, with 95% intervals"
     listed = "; ".join(f"{row[0]} {share(row[1])}" for row in table)
     columns = ["who", "accuracy", "95% from", "95% to"]
     return dots_chart("accuracy", title, f"{listed}.", rows, "accuracy", ["accuracy"], Table(title, columns, table))
@@ -86,7 +89,7 @@ def _agreement(found: PanelQuality) -> str:
     alpha = found.agreement.krippendorff_alpha
     return (
         f"Agreement beyond chance on {count(found.agreement.items, 'item')}: Krippendorff's alpha of all is"
-        f" {'undefined' if alpha is None else share(alpha)}, 1 for full agreement, 0 for none but by chance. Agreement"
+        f" {'undefined' if alpha is None else share(alpha)}. {AGREEMENT_EXPLAINED} Agreement"
         " is no merit in itself: LLMs that err alike agree."
     )
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from mollia_cli.aggregators.quality import no_better
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.report import Curve, Measurement, Missing, Report
 from mollia_cli.reports.blocks import Advice, Block, Section, Words
 from mollia_cli.reports.people import people_lines
-from mollia_cli.reports.words import count, duration, percent, share
+from mollia_cli.reports.words import duration, percent, share
 
 
 def summary(report: Report) -> Section:
@@ -32,11 +33,11 @@ def _data(report: Report) -> str:
     about = report.overview
     names = ", ".join(about.labels)
     if isinstance(report.data, Missing):
-        return f"The project has {len(about.labels)} labels ({names}). It holds no texts yet."
+        return f"The project has {count(len(about.labels), 'label')} ({names}). It holds no texts yet."
     sizes = {split.split: split for split in report.data.splits}
     parts = [f"{count(split.items, about.noun)} in the {name} set" for name, split in sizes.items() if name != "pool"]
     pool = f"{count(sizes['pool'].items, about.noun)} in the pool" if "pool" in sizes else "no pool yet"
-    return f"The project has {len(about.labels)} labels ({names}). It holds {', '.join([pool, *parts])}."
+    return f"The project has {count(len(about.labels), 'label')} ({names}). It holds {', '.join([pool, *parts])}."
 
 
 def _panel(report: Report) -> Iterator[str]:
@@ -107,7 +108,7 @@ def _progress(curve: Curve) -> str:
     what = f"{'more' if change > 0 else 'less'} than" if round(change, 3) else "different from"
     words = (
         f"After {count(last.round, 'round')} and {last.labelled:,} labelled items, test micro-F1 is {share(last.mean)}:"
-        f" {abs(change):.3f} {what} the {share(first.mean)} of the {first.labelled} seeds alone."
+        f" {abs(change):.3f} {what} the {share(first.mean)} of the {count(first.labelled, 'seed')} alone."
     )
     if curve.repeats == 1:
         words += " One run was made, so that chance alone may explain such a difference."
@@ -120,7 +121,7 @@ def _cost(report: Report) -> Iterator[str]:
         return
     timed = [llm.seconds for llm in cost.llms if llm.seconds is not None]
     took = f" in {duration(sum(timed))}" if timed else ""
-    yield f"The LLMs have read {sum(llm.tokens for llm in cost.llms):,} tokens{took}, on this machine alone."
+    yield f"The LLMs have read {count(sum(llm.tokens for llm in cost.llms), 'token')}{took}, on this machine alone."
 
 
 def _between(lower: float | None, upper: float | None, title: str = "") -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mollia_cli.annotators.llama.binding.header import Header, read_header
 from mollia_cli.domain.errors import MolliaError
+from mollia_cli.domain.printable import count
 
 _KV_BYTES = {"f16": 2, "f32": 4}
 _FLOAT = 4
@@ -50,7 +51,7 @@ def check_fits(path: Path, *, cells: int, batch: int, kv_type: str = "f16") -> P
     if free is not None and need.total > free:
         raise MolliaError(
             f"{path.name} needs about {_mb(need.total)} of memory (weights {_mb(need.weights)}, "
-            f"cache {_mb(need.cache)} for {cells:,} tokens, batches {_mb(need.compute)}), {_mb(free)} are free",
+            f"cache {_mb(need.cache)} for {count(cells, 'token')}, batches {_mb(need.compute)}), {_mb(free)} are free",
             "use a smaller model, lower annotate.context in mollia.toml, or close other programs",
         )
     return need
@@ -61,7 +62,7 @@ def check_cache_fits(path: Path, *, cells: int, batch: int, kv_type: str = "f16"
     need, free = predict(path, cells=cells, batch=batch, kv_type=kv_type), available()
     if free is not None and need.cache + need.compute > free:
         raise MolliaError(
-            f"{path.name} needs {_mb(need.cache)} of memory for a cache of {cells:,} tokens, {_mb(free)} are free",
+            f"{path.name} needs {_mb(need.cache)} of memory to cache {count(cells, 'token')}, {_mb(free)} are free",
             "cut long texts (annotate.context in mollia.toml), use a smaller model, or close other programs",
         )
 

@@ -12,12 +12,16 @@ import numpy as np
 from mollia_cli.annotators.llama.binding.llama import Model, TokenArray
 from mollia_cli.annotators.llama.decode.templates import around_text
 from mollia_cli.domain.errors import InputError
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.prompting import Prompt
 
-# The rule for texts longer than the context: its first and last half of what fits, this mark between.
-CUT_RULE = "head-tail/1"
+# The rules for texts longer than the context: the first and last half of what fits with this mark between, the
+# beginning with the mark behind it, or parts of like length that fit, each read as a text of its own.
+HEAD_TAIL, HEAD, SPLIT = "head-tail", "head", "split"
+CUT_RULES = {HEAD_TAIL: "head-tail/1", HEAD: "head/1", SPLIT: "split/1"}
 _CUT_MARK = " [...] "
 _LEAST_TEXT = 32  # tokens of a text that must fit
+_JOINTS = 8  # tokens, at most, that a text may add where it meets the prompt
 _CHARACTERS_PER_TOKEN = 64  # no vocabulary has many tokens longer than this
 
 # First characters that merge with what stands before them in different ways.
@@ -34,11 +38,15 @@ class Encoded:
 
 
 class Encoder:
-    """Tokenises texts within one prompt. ``limit``: tokens that prompt and answer may have in all."""
+    """Tokenises texts within one prompt.
 
-    def __init__(self, model: Model, prompt: Prompt, *, limit: int) -> None:
+    ``limit``: tokens that prompt and answer may have in all; ``long``: the rule for a text that has more.
+    """
+
+    def __init__(self, model: Model, prompt: Prompt, *, limit: int, long: str = HEAD_TAIL) -> None:
         self._model = model
         self._limit = limit
+        self._long = long
         before, after = around_text(prompt, model.chat_template, bos=model.bos, eos=model.eos)
         if model.adds_bos and model.bos and before.startswith(model.bos):
             before = before[len(model.bos) :]  # the tokenizer puts it there itself
@@ -52,8 +60,27 @@ class Encoder:
         self._fixed_size = self._check_limit()
         self.shared = self._shared_prefix()
 
+    def fits(self, text: str) -> bool:
+        """Whether a text is read as a whole."""
+        most = self._limit - self._fixed_size  # tokens, of which each has a byte or more; joints may add a few
+        if len(text.encode(errors="surrogatepass")) <= most - _JOINTS:
+            return True
+        if len(text) > _CHARACTERS_PER_TOKEN * self._limit:
+            return False
+        return len(self._tokens(self._joint + text + self._plain_after)) <= self._limit
+
+    def parts(self, text: str) -> list[str]:
+        """The text, or by the rule ``SPLIT`` as few parts of like length as fit, cut at white space if there is any."""
+        if self._long != SPLIT or self.fits(text):
+            return [text]
+        body = len(self._model.tokenize(text))
+        count = max(2, -(-body // (self._limit - self._fixed_size)))
+        while not all(map(self.fits, pieces := _pieces(text, count))):
+            count += 1 + count // 16
+        return pieces
+
     def encode(self, text: str) -> Encoded:
-        """The tokens of one text; cut by CUT_RULE where they do not fit."""
+        """The tokens of one text; cut by the rule where they do not fit."""
         reach = _CHARACTERS_PER_TOKEN * self._limit
         if len(text) > 2 * reach:
             text = text[:reach] + text[-reach:]  # cut anyway; this only saves tokenising it all
@@ -79,7 +106,7 @@ class Encoder:
         joint, after, mark = tokenize(self._joint), tokenize(self._plain_after), tokenize(_CUT_MARK)
         body = tokenize(text)
         keep = self._limit - self._fixed_size - len(mark)
-        first = (keep + 1) // 2
+        first = keep if self._long == HEAD else (keep + 1) // 2
         last = body[len(body) - (keep - first) :]
         return np.concatenate([self._head, joint, body[:first], mark, last, after, self._tail])
 
@@ -89,7 +116,7 @@ class Encoder:
         fixed = sum(len(part) for part in (self._head, joint, after, self._tail))
         if fixed + _LEAST_TEXT > self._limit:
             raise InputError(
-                f"the prompt alone has {fixed} tokens, which leaves no room for a text within the context",
+                f"the prompt alone has {count(fixed, 'token')}, which leaves no room for a text within the context",
                 f"shorten the prompt or the number of shots, or set a context of {fixed + 4 * _LEAST_TEXT} or more",
             )
         return fixed
@@ -120,6 +147,19 @@ class Encoder:
             differs = np.flatnonzero(tokens[:width] != first[:width])
             common = int(differs[0]) if len(differs) else width
         return first[:common]
+
+
+def _pieces(text: str, count: int) -> list[str]:
+    """A text in so many pieces of about the same length; each ends behind white space, where it has some."""
+    pieces, begin = [], 0
+    for n in range(1, count):
+        end = aim = max(begin + 1, n * len(text) // count)
+        while end > begin and not text[end - 1].isspace():
+            end -= 1
+        end = end if end > begin else aim
+        pieces.append(text[begin:end])
+        begin = end
+    return [*pieces, text[begin:]]
 
 
 def _after_last(text: str, marks: tuple[str, ...]) -> int:

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from mollia_cli.annotators.llama.guard.child import ChildError, call
 from mollia_cli.domain.errors import MolliaError, RefusedError
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.prompting import Prompt
 
 # Stands for the text while a template runs: private-use characters, which no template treats specially.
@@ -53,7 +54,7 @@ def around_text(prompt: Prompt, template: str | None, *, bos: str, eos: str) -> 
     before, found, after = rendered.partition(SENTINEL)
     if not found or SENTINEL in after:
         raise RefusedError(
-            f"the model's chat template prints the text {rendered.count(SENTINEL)} times instead of once",
+            f"the model's chat template prints the text {count(rendered.count(SENTINEL), 'time')} instead of once",
             "use another model, or tell its publisher",
         )
     return before, after
@@ -73,7 +74,7 @@ def render(template: str, messages: Sequence[dict[str, str]], *, bos: str, eos: 
     """Run a chat template in a process of its own; RefusedError where it fails or takes too much of anything."""
     if len(template) > MAX_TEMPLATE:
         raise RefusedError(
-            f"the model's chat template has {len(template):,} characters, at most {MAX_TEMPLATE:,} are run",
+            f"the model's chat template has {count(len(template), 'character')}, at most {MAX_TEMPLATE:,} are run",
             "use another model",
         )
     request = json.dumps({"template": template, "messages": list(messages), "bos": bos, "eos": eos})
