@@ -188,7 +188,7 @@ def _settle(
     labels, moves = there.gold is None and item.gold is not None, there.split == "pool" != item.split
     if known is not None and item.gold not in (None, known) and (moves or there.gold != item.gold):
         where = f"item {there.id} in {there.split}" if there.line is None else f"that of line {there.line}"
-        has, here = (", ".join(map(repr, _names(project, gold))) or "with none" for gold in (known, item.gold))
+        has, here = (", ".join(map(repr, _names(project, gold))) or "with none of them" for gold in (known, item.gold))
         report.problems.append(Problem(line, f"the text is {where}, labelled {has}, here {here}; it is left as it is"))
         return
     if labels or moves:

@@ -105,8 +105,8 @@ def test_a_seed_needs_its_labels_and_another_set_is_named(several: Project, tmp_
     assert report.added == 0
     assert [problem.message for problem in report.problems] == [
         "no label (rows imported as seed need one; [] says that none of the labels applies)",
-        "the text is item i004 in seed, labelled 'billing', 'delivery', here 'praise'",
-        "the text is item i000 in seed, labelled with none of the labels, here 'praise'",
+        "the text is item i004 in seed, labelled 'billing', 'delivery', here 'praise'; it is left as it is",
+        "the text is item i000 in seed, labelled with none of them, here 'praise'; it is left as it is",
     ]
 
 
