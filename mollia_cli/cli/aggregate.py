@@ -1,5 +1,6 @@
 """``mollia aggregate``."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ from mollia_cli.cli.common import (
     open_project,
     read_ids,
     split_names,
+    table,
     talk,
 )
 from mollia_cli.cli.run_options import AggregatorOption, CascadeOption, ThresholdOption
@@ -104,12 +106,27 @@ def _sets(project: "Project", aggregator: str, ids: list[str] | None, as_json: b
     found, fits = aggregate_sets(project, aggregator, ids)
     names = project.labels.names
     records = ({"id": item_id, **set_record(names, found, row)} for row, item_id in enumerate(found.ids))
-    emit_stream(records, ["id", "labels", "probabilities", "confidence"], as_json)
+    emit_stream(records, ["id", "labels", "probabilities", "confidence"], as_json, _by_applying)
     fit, each = fits[0].fit, found.labels.sum() / max(1, len(found.ids))
     talk(
-        f"verdicts on {len(found.ids)} texts by {fit.aggregator} ({fit.seed_items} seed items, {fit.pool_items}"
-        f" unlabelled ones): {each:.2f} of {len(names)} labels a text"
+        f"verdicts on {count(len(found.ids), 'text')} by {fit.aggregator} ({count(fit.seed_items, 'seed item')},"
+        f" {fit.pool_items} unlabelled): {each:.2f} of {len(names)} labels a text"
     )
+
+
+def _by_applying(records: Iterable[Mapping[str, Any]]) -> None:
+    """A summary of many sets of labels: to how many texts each applies, and how probable it is there."""
+    given: dict[str, list[float]] = {}
+    texts = none = 0
+    for record in records:
+        texts, none = texts + 1, none + (not record["labels"])
+        for name, probability in record["probabilities"].items():
+            given.setdefault(name, []).extend([probability] * (name in record["labels"]))
+    rows = [
+        [name, len(seen), f"{len(seen) / texts:.1%}", sum(seen) / len(seen) if seen else None]
+        for name, seen in given.items()
+    ]
+    table(["label", "texts", "share", "mean probability"], [*rows, ["(none)", none, f"{none / texts:.1%}", None]])
 
 
 def _check(

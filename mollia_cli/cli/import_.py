@@ -92,8 +92,8 @@ def import_(
         talk(line)
     if split == "pool" and report.by_label:
         talk("labels of pool texts are for evaluation alone; to learn from them, import the file with --split seed")
-    if split == "test" and (without := report.added - report.by_label.total()):
-        talk(f"{without} of them have no label: nothing is measured on those")
+    if split == "test" and report.unlabelled:
+        talk(f"{report.unlabelled} of them have no label: nothing is measured on those")
     if as_json:
         emit_json(
             {

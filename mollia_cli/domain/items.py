@@ -1,6 +1,6 @@
 """Items: the texts of a project."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,6 +33,12 @@ class Item:
     def gold(self) -> Gold | None:
         """What is known: ``labels`` where a text may have several, else ``label``."""
         return self.label if self.labels is None else self.labels
+
+    def gold_names(self, names: Sequence[str]) -> str | list[str] | None:
+        """What is known by name: one, or those of all that apply."""
+        if self.labels is not None:
+            return [names[k] for k in self.labels]
+        return None if self.label is None else names[self.label]
 
     def with_gold(self, gold: Gold | None) -> "Item":
         """The same text with another known label, or others."""

@@ -22,10 +22,11 @@ _BATCH = 2000
 class ImportReport:
     """What an import did: items added, items that were there and changed, rows skipped, and why.
 
-    number: the import's, None where it did nothing. labelled: items that had no label and have one now. moved: ids of
-    those that left the pool for ``split``. duplicates: texts that are there and were left as they are; stayed: those of
-    them in another split than ``split``, by split. near: (split, other, how many items of the first are in the other,
-    too, but for case, white space, punctuation or markup), of the whole project.
+    number: the import's, None where it did nothing. unlabelled: items that it added without a label. labelled: items
+    that had none and have one now. moved: ids of those that left the pool for ``split``. duplicates: texts that are
+    there and were left as they are; stayed: those of them in another split than ``split``, by split. near: (split,
+    other, how many items of the first are in the other, too, but for case, white space, punctuation or markup), of the
+    whole project.
     """
 
     source: str
@@ -37,6 +38,7 @@ class ImportReport:
     duplicates: int = 0
     problems: list[Problem] = field(default_factory=list)
     by_label: Counter[str] = field(default_factory=Counter)
+    unlabelled: int = 0
     stayed: Counter[str] = field(default_factory=Counter)
     near: list[tuple[str, str, int]] = field(default_factory=list)
 
@@ -162,6 +164,7 @@ def _new_items(
                 lines[item.id] = record.line
                 seen[digest] = _There(item.id, item.split, item.gold, record.line)
                 report.by_label.update(_names(project, item.gold))
+                report.unlabelled += item.gold is None
                 yield item
                 continue
             if not clash.same_text:

@@ -31,7 +31,5 @@ class LabelColumn:
 
     def written(self, item: Item) -> str | None:
         """What an item's labels are stored as."""
-        names = self.labels.names
-        if self.several and item.labels is not None:
-            return json.dumps([names[k] for k in item.labels], ensure_ascii=False)
-        return None if item.label is None else names[item.label]
+        names = item.gold_names(self.labels.names)
+        return json.dumps(names, ensure_ascii=False) if isinstance(names, list) else names

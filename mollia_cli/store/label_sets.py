@@ -93,29 +93,23 @@ class LabelSets:
                 "put it back, or make a project of the other kind: mollia init NEW --multilabel",
             )
 
-    def record(self, labels: LabelSet) -> None:
-        """Make a label set the current one, and write it down for whoever reads the arrays by SQL."""
+    def record(self, labels: LabelSet, current: bool = True) -> None:
+        """Write a label set down for whoever reads the arrays by SQL, and make it the current one."""
         digest = labels.digest
-        if self._db.execute("SELECT 1 FROM label_sets WHERE digest = ? AND is_current", [digest]).fetchone():
-            return
-        self.keep(labels)
-        touched = self._keys("label_sets", "is_current OR digest = ?", [digest])
-        with self._journal.entry("label set", {"label_sets": touched}):
-            self._db.execute("UPDATE label_sets SET is_current = (digest = ?)", [digest])
-
-    def keep(self, labels: LabelSet) -> None:
-        """Write a label set down that arrays are of, without making it the current one."""
-        digest = labels.digest
-        if self._db.execute("SELECT 1 FROM label_sets WHERE digest = ?", [digest]).fetchone():
+        known = "SELECT 1 FROM label_sets WHERE digest = ? AND is_current >= ?"
+        if self._db.execute(known, [digest, current]).fetchone():
             return
         described = enumerate(zip(labels.names, labels.descriptions, strict=True))
         rows = [(digest, position, name, meaning) for position, (name, meaning) in described]
-        with self._journal.entry("label set", {"label_sets": [row[:2] for row in rows]}):
+        before = self._keys("label_sets", "is_current", [])
+        with self._journal.entry("label set", {"label_sets": [*before, *(row[:2] for row in rows)]}):
             self._db.conn.executemany(
                 "INSERT OR IGNORE INTO label_sets (digest, position, name, description, is_current)"
                 " VALUES (?, ?, ?, ?, 0)",
                 rows,
             )
+            if current:
+                self._db.execute("UPDATE label_sets SET is_current = (digest = ?)", [digest])
 
     def uses(self) -> dict[str, Uses]:
         """What names each label of the current set."""

@@ -77,7 +77,7 @@ class Store:
         seen.verdicts = VerdictStore(self._db, ANSWERS, question.label)
         seen.decisions = DecisionStore(self._db, ANSWERS)
         if not self._db.read_only:
-            self.label_sets.keep(ANSWERS)
+            self.label_sets.record(ANSWERS, current=False)
         return seen
 
     @contextmanager

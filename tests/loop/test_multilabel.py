@@ -91,6 +91,7 @@ def test_labels_are_imported_as_lists_or_with_semicolons(several: Project, tmp_p
     report = ingest(several, source, "pool", name="more.csv")
     assert report.added == 4
     assert report.by_label == {"billing": 1, "praise": 2}
+    assert report.unlabelled == 1
     found = {item.text: item.labels for item in several.store.items.in_split("pool")}
     assert [found[text] for text in "abcd"] == [(0, 2), (), (2,), None]
     unknown, broken = (problem.message for problem in report.problems)
