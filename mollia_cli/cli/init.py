@@ -74,6 +74,8 @@ def init(
     settings = new_settings(label_set, noun, task, split_names(panel), encoder, random_seed, paper, multilabel)
     created = create(folder, settings, paper, told)
     talk(f"made a project in {created.root} with {len(label_set)} labels: {', '.join(label_set.names)}")
+    if multilabel and guidelines:
+        talk("the guidelines are for people; for the LLMs, too: annotate.guidelines = true in mollia.toml")
     names = ", ".join(member.name for member in settings.panel.members)
     talk(f"panel: {names or 'empty: no LLM is installed yet (mollia models list, then mollia panel add NAME)'}")
     talk(f"encoder: {created.settings.learner.encoder}")
