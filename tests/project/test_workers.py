@@ -269,8 +269,8 @@ class TestHowMany:
         ("how", "expected"),
         [
             ({}, 4),
-            ({"threads": 2}, 2),
-            ({"threads": 4}, 0),
+            ({"threads": 2}, 0),
+            ({"threads": 1, "workers": 2}, 2),
             ({"workers": 3}, 3),
             ({"workers": 1}, 0),
             ({"threads": 4, "workers": 7}, 7),
