@@ -1,9 +1,10 @@
 """Which engine an annotator reads on, and the batches that its workers have read."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from math import ceil
 
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.annotators.llama.binding.doctor import uses_gpu
@@ -23,7 +24,10 @@ from mollia_cli.store.items import chunks
 LOCAL = "local"
 AT_ONCE = 20_000  # items whose texts or observations are in memory together
 CERTIFICATES = "certificates"
-_LEAST = 2  # batches for each process, below which starting it and loading the model costs more than it gives
+# Batches for each process, below which starting it and loading the model costs more than it gives; of more batches for
+# each than the most, it does not matter any more how many are left for the last turn.
+_LEAST, _MOST = 2, 16
+_THREADS = 0.87  # c threads of one process are as fast as c ** .87 processes: 1.83 of two (benchmarks/engines.py)
 _OF_MACHINES = {"engine", "system", "extra_buffers", "gpu_layers"}  # facts that ``annotate.mixed`` leaves out
 _NAMED = 5  # items of a lost batch
 
@@ -38,9 +42,9 @@ def threads_of(project: Project) -> int:
 def workers_of(project: Project, annotator: Annotator, panel: Sequence[Annotator], ids: Sequence[str]) -> int:
     """How many workers read: as the settings say, else by this machine and the texts; 0: this process alone.
 
-    Processes of one thread, one a core, are quicker than one of all cores' threads (benchmarks/engines.py), where the
-    panel's largest file fits so often into half of the free memory and there are batches enough. Whoever sets the
-    number of threads alone means this process.
+    Processes of one thread, one a core, are quicker than one of all cores' threads, where the panel's largest file fits
+    so often into half of the free memory and there are batches enough, of which few are left for the last turn.
+    Whoever sets the number of threads alone means this process.
     """
     settings = project.settings.annotate
     if annotator.recipe() is None:
@@ -51,8 +55,9 @@ def workers_of(project: Project, annotator: Annotator, panel: Sequence[Annotator
         return settings.workers if settings.workers > 1 else 0
     free, largest = available(), max(member.size for member in panel)
     most = cores() if free is None else min(cores(), free // 2 // largest)
-    enough = _count(_batches(project, annotator, ids), _LEAST * most) // _LEAST if most > 1 else 0
-    return enough if enough > 1 else 0
+    batches = sum(1 for _ in islice(_batches(project, annotator, ids), _MOST * most)) if most > 1 else 0
+    most = min(most, batches // _LEAST)
+    return most if most > 1 and batches / ceil(batches / most) > cores() ** _THREADS else 0
 
 
 def engine_for(project: Project, annotator: Annotator, panel: Sequence[Annotator], ids: Sequence[str]) -> Engine | None:
@@ -151,11 +156,6 @@ def _tasks(project: Project, annotator: Annotator, ids: Sequence[str], given: di
 def _batches(project: Project, annotator: Annotator, ids: Sequence[str]) -> Iterator[list[Item]]:
     for part in map(project.store.items.get, chunks(ids, AT_ONCE)):
         yield from annotator.batches(part)
-
-
-def _count(found: Iterable[object], most: int) -> int:
-    """How many there are, or ``most`` if they are more."""
-    return sum(1 for _ in islice(found, most))
 
 
 def _end(project: Project) -> None:
