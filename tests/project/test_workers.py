@@ -263,6 +263,7 @@ class TestHowMany:
         monkeypatch.setattr(workers, "cores", lambda: 4)
         monkeypatch.setattr(workers, "available", lambda: 64 << 30)
         monkeypatch.setattr(workers, "uses_gpu", lambda: False)
+        project.use_annotation(threads=0)
         return project
 
     @pytest.mark.parametrize(
@@ -306,6 +307,18 @@ class TestHowMany:
 
     def test_batches_are_counted_as_they_are_read(self, large: Project) -> None:
         assert self.number(large, all_ids(large)[:8]) == 0
+
+    @pytest.mark.parametrize(
+        ("how", "expected"),
+        [({}, 1.0), ({"workers": 2}, 0.5), ({"workers": 2, "threads": 1}, 2.0), ({"workers": 6}, 1.0)],
+    )
+    def test_how_much_quicker_an_estimate_takes_them_for(
+        self, large: Project, how: dict[str, int], expected: float
+    ) -> None:
+        large.use_annotation(**{"threads": 0, **how})
+        panel = panel_annotators(large)
+        assert workers.speed_up(large, panel[0], panel, all_ids(large)) == expected
+        assert not children()
 
     def number(self, project: Project, ids: Sequence[str] = ()) -> int:
         panel = panel_annotators(project)
