@@ -16,7 +16,7 @@ import pytest
 import mollia_cli
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.annotators.llama import annotator as llama
-from mollia_cli.domain.errors import NotFoundError, RefusedError
+from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.domain.members import MemberSpec
 from mollia_cli.domain.observations import Observation
 from mollia_cli.engines import local
@@ -331,3 +331,11 @@ def test_who_has_no_recipe_reads_here(make_project: MakeProject) -> None:
     panel = panel_annotators(project)
     assert panel[0].recipe() is None
     assert not workers.workers_of(project, panel[0], panel, all_ids(project))
+
+
+def test_an_address_of_no_engine_is_refused(make_project: MakeProject) -> None:
+    project = make_project()
+    project.use_annotation(address="tcp://10.0.0.1:8786")
+    with pytest.raises(InputError, match="the engine local has no address"):
+        annotation.annotate(project, all_ids(project))
+    assert not project.store.observations.count() and not children()
