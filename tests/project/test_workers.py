@@ -24,6 +24,7 @@ from mollia_cli.project import observe as annotation
 from mollia_cli.project import workers
 from mollia_cli.project.context import Project
 from mollia_cli.project.panel import panel_annotators
+from mollia_cli.project.record import settings_record
 from mollia_cli.store.project_files import read_settings, write_panel
 
 # A few texts a batch, as if there were more of them; that is a part of what observations are known by.
@@ -339,3 +340,16 @@ def test_an_address_of_no_engine_is_refused(make_project: MakeProject) -> None:
     with pytest.raises(InputError, match="the engine local has no address"):
         annotation.annotate(project, all_ids(project))
     assert not project.store.observations.count() and not children()
+
+
+def test_an_engine_that_there_is_not(make_project: MakeProject) -> None:
+    with pytest.raises(InputError, match="annotate: engine: no engine is called 'locla'") as error:
+        make_project().use_annotation(engine="locla")
+    assert "did you mean 'local'?" in error.value.hint
+
+
+def test_where_it_was_read_is_no_part_of_a_run(make_project: MakeProject) -> None:
+    project = make_project()
+    project.use_annotation(workers=2, mixed=True)
+    recorded = settings_record(project.settings)["annotate"]
+    assert not {"engine", "address", "workers"} & recorded.keys() and recorded["mixed"] is True
