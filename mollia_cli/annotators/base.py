@@ -102,6 +102,13 @@ class Annotator(ABC):
         (``invalid == 1``), never left out.
         """
 
+    def batches(self, items: Sequence[Item]) -> Iterator[list[Item]]:
+        """The items in the batches that they are read in: an observation depends on nothing outside its batch.
+
+        Less any number of whole batches, items are in the same batches.
+        """
+        yield from ([item] for item in items)
+
     def half_of(self, item: Item) -> int:
         """Which of its prompts an item is read with, from 0; items of one prompt are read together."""
         return 0

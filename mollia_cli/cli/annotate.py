@@ -33,6 +33,9 @@ def annotate(
     split: SplitOption = "",
     limit: Annotated[int, limit_option("At most so many items; 0 for all.")] = 0,
     model: ModelOption = "",
+    part: Annotated[
+        str, typer.Option(metavar="N/OF", help="Of the work one of so many parts, in a copy of the project: 3/8.")
+    ] = "",
     votes: VotesOption = None,
     shots: ShotsOption = None,
     long: LongOption = None,
@@ -55,6 +58,8 @@ def annotate(
     their log-probabilities, weighted by their tokens.
     With --cascade, each LLM reads the seed items, and of the others those that the LLMs before it leave
     in doubt; `mollia aggregate --cascade` with the same LLMs makes verdicts on all of them.
+    --part 1/3, 2/3 and 3/3 in three copies of a project read each text once; `mollia merge` brings what they have
+    observed home (docs/parts.md).
 
     Example: mollia select -n 50 | mollia annotate - | mollia aggregate -
     """
@@ -63,13 +68,17 @@ def annotate(
         excluded("--cascade", "--model", "a cascade names the LLMs that it asks")
     if cascade and show_invalid:
         excluded("--cascade", "--show-invalid", "the LLMs of a cascade read once")
+    if cascade and part:
+        excluded("--cascade", "--part", "what the second LLM is asked follows from what the first says of all items")
     if ids and split:
         excluded("--split", f"the ids of {ids}", "each says which items are annotated")
     from mollia_cli.loop.needed import next_items
     from mollia_cli.loop.shots import settle_prompt
     from mollia_cli.project import observe as work
     from mollia_cli.project.labels import labelled_by_people
+    from mollia_cli.project.parts import Part
 
+    share = Part.parse(part) if part else None
     with open_project(project, threads) as opened:
         opened.use_annotation(votes=votes, shots=shots, long=long)
         if split:
@@ -91,7 +100,7 @@ def annotate(
             members = check_order(opened, order)
             talk(stages_remark(done))
         else:
-            members = work.annotate(opened, wanted, only, show_invalid)
+            members = work.annotate(opened, wanted, only, show_invalid, share)
         names = opened.labels.names
 
         def record(member: work.Member, seen: Any) -> dict[str, Any]:
@@ -111,8 +120,9 @@ def annotate(
         emit_stream(records, columns, as_json, None if show_invalid else _by_llm)
         new = opened.store.observations.count() - before
         which = count(new, "new observation") if new else "nothing new: all was observed before"
-        talk(f"{count(len(wanted), 'item')} annotated by {', '.join(member.name for member in members)} ({which})")
-        reviewed = [item.id for item in labelled_by_people(opened)] if split == "seed" else []
+        what = f"part {part} of {count(len(wanted), 'item')}" if part else count(len(wanted), "item")
+        talk(f"{what} annotated by {', '.join(member.name for member in members)} ({which})")
+        reviewed = [item.id for item in labelled_by_people(opened)] if split == "seed" and not part else []
         if unread := len(reviewed) - len(work.observed_by_all(opened, members, reviewed)):
             talk(
                 f"not among them: {count(unread, 'item')} of the pool that people have labelled; an aggregation learns"

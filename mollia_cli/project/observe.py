@@ -20,6 +20,7 @@ from mollia_cli.project.context import Project
 from mollia_cli.project.encoders import panel_texts
 from mollia_cli.project.labels import KnownLabels
 from mollia_cli.project.panel import fit_together, panel_annotators, say_few_examples, worked_examples
+from mollia_cli.project.parts import Part
 from mollia_cli.store.items import chunks
 
 LITTLE_MASS = 0.5
@@ -45,9 +46,12 @@ class Answers(Protocol):
     ) -> None: ...
 
 
-def annotate(project: Project, ids: Sequence[str], only: Sequence[str] = (), show_invalid: int = 0) -> list[Member]:
+def annotate(
+    project: Project, ids: Sequence[str], only: Sequence[str] = (), show_invalid: int = 0, part: Part | None = None
+) -> list[Member]:
     """Have every panel member observe the items it has not observed yet, one model after the other.
 
+    part: of each member's work only this one.
     Stored batch by batch: a stop in between loses at most the batch in flight. With ``show_invalid``, what is stored
     without the words of its invalid answers is asked again for them alone.
     Raises InputError if there are no such answers, because votes are exact.
@@ -56,7 +60,7 @@ def annotate(project: Project, ids: Sequence[str], only: Sequence[str] = (), sho
         raise InputError("exact votes draw no answers, so there are none to show", "--votes sampled")
     panel, store = _weighed(panel_annotators(project, only, show_invalid)), project.store.observations
     again = partial(_wordless, project, ids=ids) if show_invalid else None
-    return observe(project, panel, ids, store, again, partial(_warn, project))
+    return observe(project, panel, ids, store, again, partial(_warn, project), part)
 
 
 def known_labels(project: Project, ids: Sequence[str]) -> IntArray:
@@ -74,10 +78,12 @@ def observe(
     store: Answers,
     again: Callable[[str], Iterable[str]] | None = None,
     after: Callable[[Member, Sequence[str]], None] = lambda member, ids: None,
+    part: Part | None = None,
 ) -> list[Member]:
     """The observation loop: of each member in turn the items that ``store`` lacks are asked, and kept there.
 
-    again: the items that it is asked of all the same, by its key; after: hears of each member and what it was asked.
+    again: the items that it is asked of all the same, by its key; after: hears of each member and what it was asked;
+    part: of the items, those that a member is asked of.
     """
     project.store.items.check(ids)
     members, asked = [], False
@@ -85,7 +91,8 @@ def observe(
         member = Member(annotator.name, store.register(annotator.name, annotator.identity))
         members.append(member)
         wanted = {*store.missing(member.key, ids), *(again(member.key) if again else ())}
-        todo = [item_id for item_id in ids if item_id in wanted]
+        mine = ids if part is None else part.ids(project, annotator, ids, _AT_ONCE)
+        todo = [item_id for item_id in mine if item_id in wanted]
         if not todo:
             continue
         if annotator.size and not asked and (remark := unused_gpu()):

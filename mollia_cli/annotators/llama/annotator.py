@@ -211,15 +211,12 @@ class GgufAnnotator(Annotator):
             return
         engine = self._engine or self._load()
         ready = self._encoders.index(engine.encoder)  # the half whose prefix is decoded comes first
-
-        def order(item: Item) -> tuple[bool, int, str]:
-            return self.half_of(item) != ready, len(item.text), item.id
-
-        for half, together in groupby(sorted(items, key=order), self.half_of):
+        batches = sorted(self.batches(items), key=lambda texts: self.half_of(texts[0]) != ready)
+        for half, together in groupby(batches, lambda texts: self.half_of(texts[0])):
             engine.encoder = self._encoders[half]
             reader = self._readers.get(half) or self._learn(engine, half)
             begin = perf_counter()
-            for texts in _batches(together, self._together):
+            for texts in together:
                 batch = self._whole(texts, engine.read(self._parts(half, texts), reader.plant))
                 self._texts += len(batch)
                 self._truncated += sum(observation.truncated for observation in batch)
@@ -227,6 +224,15 @@ class GgufAnnotator(Annotator):
                 self._seconds += perf_counter() - begin
                 yield batch
                 begin = perf_counter()
+
+    def batches(self, items: Sequence[Item]) -> Iterator[list[Item]]:
+        """Of each half of the prompt, short texts first, so many characters together."""
+
+        def order(item: Item) -> tuple[int, int, str]:
+            return self.half_of(item), len(item.text), item.id
+
+        for _, together in groupby(sorted(items, key=order), self.half_of):
+            yield from _batches(together, self._together)
 
     def half_of(self, item: Item) -> int:
         """Which half of the prompt an item is read with; see ``Prompt.half_of``."""

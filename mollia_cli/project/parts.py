@@ -1,0 +1,40 @@
+"""``mollia annotate --part 3/8``: the share of a panel's work that one of several copies of a project does."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from mollia_cli.annotators.base import Annotator
+from mollia_cli.domain.errors import InputError
+from mollia_cli.project.context import Project
+from mollia_cli.store.items import chunks
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The ``number``-th of ``of`` parts, from 1."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, written: str) -> "Part":
+        """Of "3/8"; InputError for anything else, and for a part that is not there."""
+        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", written, re.ASCII)
+        number, of = map(int, found.groups()) if found else (0, 0)
+        if not 1 <= number <= of:
+            raise InputError(f"--part {written!r} is no part of a whole", "give two numbers from 1 on: --part 3/8")
+        return cls(number, of)
+
+    def ids(self, project: Project, annotator: Annotator, ids: Sequence[str], at_once: int) -> Iterator[str]:
+        """Those of ``ids`` that are this part's: every ``of``-th of the batches that all of them are read in.
+
+        It depends on the items alone and not on what is observed of them already: a part that was stopped goes on with
+        the same items, and whatever the copies have done, no item is in two parts or in none. As batches stay whole,
+        their observations are bit for bit those of one process that reads everything. ``at_once``: items that are
+        batched together.
+        """
+        batches = (batch for some in chunks(ids, at_once) for batch in annotator.batches(project.store.items.get(some)))
+        mine = {item.id for batch in islice(batches, self.number - 1, None, self.of) for item in batch}
+        return (item_id for item_id in ids if item_id in mine)
