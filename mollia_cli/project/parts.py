@@ -8,7 +8,7 @@ from itertools import islice
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.domain.errors import InputError
 from mollia_cli.project.context import Project
-from mollia_cli.store.items import chunks
+from mollia_cli.project.workers import batches_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,13 @@ class Part:
             raise InputError(f"--part {written!r} is no part of a whole", "give two numbers from 1 on: --part 3/8")
         return cls(number, of)
 
-    def ids(self, project: Project, annotator: Annotator, ids: Sequence[str], at_once: int) -> Iterator[str]:
+    def ids(self, project: Project, annotator: Annotator, ids: Sequence[str]) -> Iterator[str]:
         """Those of ``ids`` that are this part's: every ``of``-th of the batches that all of them are read in.
 
         It depends on the items alone and not on what is observed of them already: a part that was stopped goes on with
         the same items, and whatever the copies have done, no item is in two parts or in none. As batches stay whole,
-        their observations are bit for bit those of one process that reads everything. ``at_once``: items that are
-        batched together.
+        their observations are bit for bit those of one process that reads everything.
         """
-        batches = (batch for some in chunks(ids, at_once) for batch in annotator.batches(project.store.items.get(some)))
-        mine = {item.id for batch in islice(batches, self.number - 1, None, self.of) for item in batch}
-        return (item_id for item_id in ids if item_id in mine)
+        mine = islice(batches_of(project, annotator, ids), self.number - 1, None, self.of)
+        wanted = {item.id for batch in mine for item in batch}
+        return (item_id for item_id in ids if item_id in wanted)

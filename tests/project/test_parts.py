@@ -16,6 +16,7 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.prompting import Decoding, Prompt
 from mollia_cli.project import observe as work
+from mollia_cli.project import workers
 from mollia_cli.project.context import Project
 from mollia_cli.project.parts import Part
 
@@ -51,7 +52,7 @@ def test_parts_are_whole_batches_nothing_twice_and_nothing_left(
     assert sorted(in_threes.asked) == sorted(ids)
     (annotator,) = work.panel_annotators(project)
     batches = [{item.id for item in batch} for batch in annotator.batches(project.store.items.get(ids))]
-    parts = [set(Part(number, of).ids(project, annotator, ids, 20_000)) for number in range(1, of + 1)]
+    parts = [set(Part(number, of).ids(project, annotator, ids)) for number in range(1, of + 1)]
     assert all(sum(batch <= part for part in parts) == 1 for batch in batches)
     assert max(map(len, parts)) - min(map(len, parts)) <= 3
 
@@ -60,26 +61,27 @@ def test_parts_do_not_depend_on_what_is_stored(make_project: Callable[..., Proje
     project = make_project()
     ids = project.store.items.ids("pool")
     (annotator,) = work.panel_annotators(project)
-    before = list(Part(2, 3).ids(project, annotator, ids, 20_000))
+    before = list(Part(2, 3).ids(project, annotator, ids))
     in_threes.queue.extend(["ok"] * 4 + [KeyboardInterrupt()])
     with pytest.raises(KeyboardInterrupt):
         work.annotate(project, ids, part=Part(2, 3))
     in_threes.asked.clear()
     work.annotate(project, ids[7:20])  # and other items of other parts
-    assert list(Part(2, 3).ids(project, annotator, ids, 20_000)) == before
+    assert list(Part(2, 3).ids(project, annotator, ids)) == before
     work.annotate(project, ids, part=Part(2, 3))
     assert set(before) | set(ids[7:20]) == set(next(iter(observed(project).values())))
 
 
 def test_items_that_are_batched_apart_stay_apart(
-    make_project: Callable[..., Project], in_threes: type[FakeLLM]
+    make_project: Callable[..., Project], in_threes: type[FakeLLM], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(workers, "AT_ONCE", 10)
     project = make_project()
     ids = project.store.items.ids("pool")[:20]
     (annotator,) = work.panel_annotators(project)
     tens = [list(annotator.batches(project.store.items.get(some))) for some in (ids[:10], ids[10:])]
     first = {item.id for batches in tens for item in batches[0]}
-    assert first & set(Part(1, 4).ids(project, annotator, ids, 10)) == first  # 4 batches in each ten
+    assert first & set(Part(1, 4).ids(project, annotator, ids)) == first  # 4 batches in each ten
 
 
 @pytest.mark.parametrize(
