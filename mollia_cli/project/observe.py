@@ -12,6 +12,7 @@ import numpy as np
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.annotators.llama.binding.doctor import unused_gpu
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
+from mollia_cli.domain.items import Item
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.observations import IntArray, Observation, Panel
 from mollia_cli.domain.printable import count
@@ -22,7 +23,7 @@ from mollia_cli.project.encoders import panel_texts
 from mollia_cli.project.labels import KnownLabels
 from mollia_cli.project.panel import fit_together, panel_annotators, say_few_examples, worked_examples
 from mollia_cli.project.parts import Part
-from mollia_cli.project.workers import AT_ONCE, Read, engine_for, engine_kept, read_on
+from mollia_cli.project.workers import AT_ONCE, Read, engine_for, engine_kept, read_on, together
 from mollia_cli.store.items import chunks
 
 LITTLE_MASS = 0.5
@@ -102,13 +103,19 @@ def observe(
             if annotator.size and not asked:
                 say_few_examples(project)
             asked = asked or annotator.size > 0
-            _ask(project, annotator, panel, member.key, todo, store)
+            _ask(project, annotator, panel, member.key, todo, store, ids)
             after(member, todo)
     return members
 
 
 def _ask(
-    project: Project, annotator: Annotator, panel: Sequence[Annotator], key: str, ids: Sequence[str], store: Answers
+    project: Project,
+    annotator: Annotator,
+    panel: Sequence[Annotator],
+    key: str,
+    ids: Sequence[str],
+    store: Answers,
+    among: Sequence[str],
 ) -> None:
     """One member of a panel, left loaded where all of the panel may be; of the items, one part is in memory."""
     if not project.may_ask and not annotator.recorded:
@@ -120,7 +127,7 @@ def _ask(
     annotator, peak = (project.loaded or {}).pop(key, (annotator, Peak()))
     try:
         with peak:
-            read(project, annotator, key, ids, store, peak, engine_for(project, annotator, panel, ids))
+            read(project, annotator, key, ids, store, peak, engine_for(project, annotator, panel, ids), among)
     finally:
         if project.loaded is not None and fit_together(panel):
             project.loaded[key] = annotator, peak
@@ -136,27 +143,30 @@ def read(
     store: Answers,
     peak: Peak | None = None,
     engine: Engine | None = None,
+    among: Sequence[str] = (),
 ) -> None:
     """The loop's inside: batch by batch what one annotator says of items is kept; it stays loaded.
 
-    engine: whose workers read, instead of this process.
+    engine: whose workers read, instead of this process; among: all items that the command names, see ``together``.
     """
     begin = perf_counter()
     if engine is None:
         with step(project.progress, f"loading {annotator.name}"):
             annotator.load()
     work = _Reading(project, annotator, ids)
-    reads = read_on(engine, project, annotator, ids) if engine else _read_here(project, annotator, ids, peak, begin)
+    reads = (
+        read_on(engine, project, annotator, ids, among)
+        if engine
+        else _read_here(annotator, together(project, ids, among), peak, begin)
+    )
     for batch, seconds, memory in reads:
         store.add(key, batch, seconds, memory)
         work.heard(batch)
 
 
-def _read_here(
-    project: Project, annotator: Annotator, ids: Sequence[str], peak: Peak | None, begin: float
-) -> Iterator[Read]:
+def _read_here(annotator: Annotator, parts: Iterable[list[Item]], peak: Peak | None, begin: float) -> Iterator[Read]:
     """What this process reads; the first batch's seconds count from ``begin``, with the loading."""
-    for part in map(project.store.items.get, chunks(ids, AT_ONCE)):
+    for part in parts:
         for batch in annotator.annotate(part):
             yield batch, perf_counter() - begin, peak.added if peak and annotator.size else None
             begin = perf_counter()

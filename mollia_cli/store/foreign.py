@@ -30,6 +30,7 @@ _NUMBER = 32  # characters of a number in an array
 _WORDS = 1 << 16  # characters of an observation's answers
 _SHOWN = 60  # characters of a name in a message
 _ROUNDED = 1e-6  # what a stored number may be off
+_SQLITE_ERRORS = (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError)  # the last where its message quotes the file
 _MIGRATIONS = "_sqlite_migrations"
 _OWN = "name LIKE 'sqlite\\_%' ESCAPE '\\' AND type IN ('table', 'index')"  # what SQLite itself makes
 _GIVE = "give the folder of a copy of this project, or its mollia.db"
@@ -178,7 +179,7 @@ class Foreign:
     def _ask(self, query: str, *parameters: str | int) -> sqlite3.Cursor:
         try:
             return self._connection.execute(query, parameters)
-        except (sqlite3.Error, sqlite3.Warning) as error:
+        except _SQLITE_ERRORS as error:
             raise self._unreadable(error) from error
 
     def _rows(self, query: str, *parameters: str | int) -> Iterator[tuple[Any, ...]]:
@@ -186,7 +187,7 @@ class Foreign:
         while True:
             try:
                 row = cursor.fetchone()
-            except (sqlite3.Error, sqlite3.Warning) as error:
+            except _SQLITE_ERRORS as error:
                 raise self._unreadable(error) from error
             if row is None:
                 return

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from mollia_cli.cli.main import app
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.observations import Observation
 from mollia_cli.domain.prompting import Decoding, Prompt
 from mollia_cli.project import observe as work
 from mollia_cli.project import workers
@@ -75,13 +77,28 @@ def test_parts_do_not_depend_on_what_is_stored(make_project: Callable[..., Proje
 def test_items_that_are_batched_apart_stay_apart(
     make_project: Callable[..., Project], in_threes: type[FakeLLM], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """More than are in memory at once: parts, and what is left of a command that was stopped, are the same batches."""
     monkeypatch.setattr(workers, "AT_ONCE", 10)
     project = make_project()
-    ids = project.store.items.ids("pool")[:20]
+    ids = project.store.items.ids("pool")[:30]
     (annotator,) = work.panel_annotators(project)
-    tens = [list(annotator.batches(project.store.items.get(some))) for some in (ids[:10], ids[10:])]
-    first = {item.id for batches in tens for item in batches[0]}
-    assert first & set(Part(1, 4).ids(project, annotator, ids)) == first  # 4 batches in each ten
+    whole = {tuple(item.id for item in batch) for batch in workers.batches_of(project, annotator, ids)}
+    assert len(whole) == 12  # of each ten 3, 3, 3 and 1
+    read: list[tuple[str, ...]] = []
+    annotate = in_threes.annotate
+
+    def noted(self: FakeLLM, items: Sequence[Item]) -> Iterator[list[Observation]]:
+        for batch in annotate(self, items):
+            yield batch
+            read.append(tuple(seen.item_id for seen in batch))
+            if len(read) in (2, 5):
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(in_threes, "annotate", noted)
+    for part in [None, Part(2, 3), *[Part(number, 3) for number in (1, 2, 3)]]:
+        with suppress(KeyboardInterrupt):
+            work.annotate(project, ids, part=part)
+    assert sorted(read) == sorted(whole)
 
 
 @pytest.mark.parametrize(

@@ -202,7 +202,10 @@ ALTERED = {
     ),
     "an identity that is not its key's": (identified('{"model":"y"}'), "not the digest"),
     "an identity that is no object": (identified("[]", "4f53cda18c2baa0c0354bb5f9a3ecbe5"), "not the digest"),
-    "an identity written otherwise": (identified('{"model": "x"}'), "not the digest"),
+    "an identity written otherwise": (
+        identified('{"model": "x"}', "8392916ad2b77d344823f42bbbd49ea4"),
+        "not the digest",
+    ),
     "an identity with nan": (identified('{"a":NaN}'), "not the digest"),
     "an identity as deep as a well": (identified("[" * 200_000 + "]" * 200_000), "not the digest"),
     "a nameless annotator": (("UPDATE annotators SET name = ''",), "name is none"),
@@ -237,6 +240,19 @@ ALTERED = {
     ),
     "an older mollia": (("DELETE FROM _sqlite_migrations",), "another version of mollia"),
     "no table of texts": (("DROP TABLE items",), "no project's database"),
+    "a schema that is no text": (
+        (
+            "UPDATE sqlite_master SET sql = CAST(x'435245415445205441424c45206974656d732028ff80' AS TEXT) WHERE name = 'items'",
+        ),
+        "cannot be read",
+    ),
+    "an index of another index's rows": (
+        (
+            "UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master WHERE name = 'items_by_split')"
+            " WHERE name = 'items_by_folded'",
+        ),
+        "is damaged",
+    ),
     "two tables on one page": (
         (
             "UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master WHERE name = 'items')"
