@@ -241,15 +241,14 @@ ALTERED = {
     "an older mollia": (("DELETE FROM _sqlite_migrations",), "another version of mollia"),
     "no table of texts": (("DROP TABLE items",), "no project's database"),
     "a schema that is no text": (
-        (
-            "UPDATE sqlite_master SET sql = CAST(x'435245415445205441424c45206974656d732028ff80' AS TEXT) WHERE name = 'items'",
-        ),
+        ("UPDATE sqlite_master SET sql = CAST(x'435245415445205441424c452062ff80' AS TEXT) WHERE name = 'merges'",),
         "cannot be read",
     ),
-    "an index of another index's rows": (
+    "two indexes that are each other's": (
         (
-            "UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master WHERE name = 'items_by_split')"
-            " WHERE name = 'items_by_folded'",
+            "UPDATE sqlite_master SET rootpage = (SELECT sum(rootpage) FROM sqlite_master"
+            " WHERE name IN ('items_by_split', 'items_by_folded')) - rootpage"
+            " WHERE name IN ('items_by_split', 'items_by_folded')",
         ),
         "is damaged",
     ),
