@@ -1,7 +1,7 @@
 """Which engine an annotator reads on, and the batches that its workers have read."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from math import ceil
