@@ -241,7 +241,9 @@ ALTERED = {
     "an older mollia": (("DELETE FROM _sqlite_migrations",), "another version of mollia"),
     "no table of texts": (("DROP TABLE items",), "no project's database"),
     "a schema that is no text": (
-        ("UPDATE sqlite_master SET sql = CAST(x'435245415445205441424c452062ff80' AS TEXT) WHERE name = 'merges'",),
+        (
+            "UPDATE sqlite_master SET sql = CAST(x'435245415445205441424c45206d2028612920ff' AS TEXT) WHERE name = 'merges'",
+        ),
         "cannot be read",
     ),
     "two indexes that are each other's": (
