@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.domain.errors import InputError
@@ -34,6 +33,13 @@ class Part:
         the same items, and whatever the copies have done, no item is in two parts or in none. As batches stay whole,
         their observations are bit for bit those of one process that reads everything.
         """
-        mine = islice(batches_of(project, annotator, ids), self.number - 1, None, self.of)
-        wanted = {item.id for batch in mine for item in batch}
-        return (item_id for item_id in ids if item_id in wanted)
+        mine, batches = set[str](), 0
+        for batches, batch in enumerate(batches_of(project, annotator, ids), 1):
+            if batches % self.of == self.number % self.of:
+                mine.update(item.id for item in batch)
+        if batches < self.of:
+            project.say_once(
+                f"{annotator.name}: only the first {batches} of {self.of} parts have anything to read: it reads so many"
+                " characters together that the items are few (docs/parts.md)"
+            )
+        return (item_id for item_id in ids if item_id in mine)

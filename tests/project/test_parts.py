@@ -116,8 +116,12 @@ def test_by_command(make_project: Callable[..., Project], in_threes: type[FakeLL
         done = CliRunner().invoke(app, ["annotate", "--split", "pool", "--part", f"{number}/2", "-p", str(root)])
         assert done.exit_code == 0, done.output
         said += done.stderr
+    assert "parts have anything to read" not in said
     assert "part 1/2 of 40 items annotated by fake-llm (21 new observations)" in said
     assert "part 2/2 of 40 items annotated by fake-llm (19 new observations)" in said
+    few = CliRunner().invoke(app, ["annotate", "--split", "seed", "--part", "7/20", "-p", str(root)])
+    assert few.exit_code == 0
+    assert "fake-llm: only the first 6 of 20 parts have anything to read" in few.stderr
     refused = CliRunner().invoke(app, ["annotate", "--cascade", "a,b", "--part", "1/2", "-p", str(root)])
     assert isinstance(refused.exception, InputError) and "--part" in str(refused.exception)
 

@@ -242,7 +242,8 @@ ALTERED = {
     "no table of texts": (("DROP TABLE items",), "no project's database"),
     "a schema that is no text": (
         (
-            "UPDATE sqlite_master SET sql = CAST(x'435245415445205441424c45206d2028612920ff' AS TEXT) WHERE name = 'merges'",
+            "UPDATE sqlite_master SET sql = CAST(x'435245415445205441424c45206d2028612920ff' AS TEXT)"
+            " WHERE name = 'merges'",
         ),
         "cannot be read",
     ),
