@@ -10,6 +10,7 @@ import pytest
 from doubles import FakeLLM
 from typer.testing import CliRunner
 
+from mollia_cli.annotators.llama import annotator
 from mollia_cli.annotators.llama.annotator import GgufAnnotator
 from mollia_cli.cli.main import app
 from mollia_cli.domain.errors import InputError
@@ -17,6 +18,7 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
 from mollia_cli.domain.prompting import Decoding, Prompt
+from mollia_cli.insight.merge import merge
 from mollia_cli.project import observe as work
 from mollia_cli.project import workers
 from mollia_cli.project.context import Project
@@ -38,8 +40,8 @@ def in_threes(fake_llm: type[FakeLLM], monkeypatch: pytest.MonkeyPatch) -> type[
 def observed(project: Project) -> dict[str, list[str]]:
     rows = project.store._db.execute("SELECT annotator, item FROM observations ORDER BY item")
     found: dict[str, list[str]] = {}
-    for annotator, item in rows:
-        found.setdefault(annotator, []).append(item)
+    for key, item in rows:
+        found.setdefault(key, []).append(item)
     return found
 
 
@@ -52,9 +54,9 @@ def test_parts_are_whole_batches_nothing_twice_and_nothing_left(
     for number in range(1, of + 1):
         work.annotate(project, ids, part=Part(number, of))
     assert sorted(in_threes.asked) == sorted(ids)
-    (annotator,) = work.panel_annotators(project)
-    batches = [{item.id for item in batch} for batch in annotator.batches(project.store.items.get(ids))]
-    parts = [set(Part(number, of).ids(project, annotator, ids)) for number in range(1, of + 1)]
+    (member,) = work.panel_annotators(project)
+    batches = [{item.id for item in batch} for batch in member.batches(project.store.items.get(ids))]
+    parts = [set(Part(number, of).ids(project, member, ids)) for number in range(1, of + 1)]
     assert all(sum(batch <= part for part in parts) == 1 for batch in batches)
     assert max(map(len, parts)) - min(map(len, parts)) <= 3
 
@@ -62,14 +64,14 @@ def test_parts_are_whole_batches_nothing_twice_and_nothing_left(
 def test_parts_do_not_depend_on_what_is_stored(make_project: Callable[..., Project], in_threes: type[FakeLLM]) -> None:
     project = make_project()
     ids = project.store.items.ids("pool")
-    (annotator,) = work.panel_annotators(project)
-    before = list(Part(2, 3).ids(project, annotator, ids))
+    (member,) = work.panel_annotators(project)
+    before = list(Part(2, 3).ids(project, member, ids))
     in_threes.queue.extend(["ok"] * 4 + [KeyboardInterrupt()])
     with pytest.raises(KeyboardInterrupt):
         work.annotate(project, ids, part=Part(2, 3))
     in_threes.asked.clear()
     work.annotate(project, ids[7:20])  # and other items of other parts
-    assert list(Part(2, 3).ids(project, annotator, ids)) == before
+    assert list(Part(2, 3).ids(project, member, ids)) == before
     work.annotate(project, ids, part=Part(2, 3))
     assert set(before) | set(ids[7:20]) == set(next(iter(observed(project).values())))
 
@@ -81,8 +83,8 @@ def test_items_that_are_batched_apart_stay_apart(
     monkeypatch.setattr(workers, "AT_ONCE", 10)
     project = make_project()
     ids = project.store.items.ids("pool")[:30]
-    (annotator,) = work.panel_annotators(project)
-    whole = {tuple(item.id for item in batch) for batch in workers.batches_of(project, annotator, ids)}
+    (member,) = work.panel_annotators(project)
+    whole = {tuple(item.id for item in batch) for batch in workers.batches_of(project, member, ids)}
     assert len(whole) == 12  # of each ten 3, 3, 3 and 1
     read: list[tuple[str, ...]] = []
     annotate = in_threes.annotate
@@ -142,19 +144,28 @@ def test_whole_batches_of_an_llm_are_the_same_batches(tmp_path: Path) -> None:
 
 
 @pytest.mark.proof
-def test_a_real_llm_reads_in_parts_as_in_one_process(make_real_project: Callable[..., Project]) -> None:
+def test_a_real_llm_reads_in_parts_as_in_one_process(
+    make_real_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(annotator, "_TOGETHER", 600)  # characters: or so few texts were one batch
     whole = make_real_project()
+    whole.store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     whole.use_threads(1)
-    copy = whole.root.parent / "copy"
-    shutil.copytree(whole.root, copy)
+    home, copies = whole.root.parent / "home", [whole.root.parent / f"part-{number}" for number in (1, 2, 3)]
     ids = whole.store.items.ids("pool")
+    counts = []
+    for number, copy in enumerate([home, *copies]):
+        shutil.copytree(whole.root, copy)
+        if number:
+            with Project.open(copy) as part:
+                part.use_threads(1)
+                work.annotate(part, ids, part=Part(number, 3))
+                counts.append(part.store.observations.count())
+    assert sum(counts) == len(ids) and min(counts) >= 5
     work.annotate(whole, ids)
-    with Project.open(copy) as other:
-        other.use_threads(1)
-        for number in (3, 1, 2):
-            work.annotate(other, ids, part=Part(number, 3))
-        columns = "annotator, item, log_probs, votes, mass, invalid, slack, tokens"
-        query = f"SELECT {columns} FROM observations ORDER BY annotator, item"
-        rows = other.store._db.execute(query).fetchall()
-    assert len(rows) == len(ids)
-    assert rows == whole.store._db.execute(query).fetchall()
+    columns = "annotator, item, log_probs, votes, mass, invalid, slack, answers, tokens, truncated"
+    query = f"SELECT {columns} FROM observations ORDER BY annotator, item"
+    with Project.open(home) as project:
+        merge(project, copies)
+        assert project.store._db.execute(query).fetchall() == whole.store._db.execute(query).fetchall()
+        assert not project.store.verify().findings
