@@ -26,7 +26,7 @@ def merge(
     """
     from mollia_cli.insight.merge import merge as work
 
-    with open_project(project) as opened:
+    with open_project(project, several=True) as opened:
         done = work(opened, files, dry_run)
     new = sum(annotator.new for file in done for annotator in file.annotators)
     if as_json:

@@ -9,6 +9,7 @@ from mollia_cli.domain.files import check_local
 from mollia_cli.domain.printable import count
 from mollia_cli.project.context import Project
 from mollia_cli.project.panel import panel_annotators
+from mollia_cli.project.questions import by_question
 from mollia_cli.store.database import DATABASE_FILE
 from mollia_cli.store.merge import Merged
 
@@ -43,13 +44,14 @@ def _is_own(project: Project, path: Path) -> bool:
 def _say_unused(project: Project, merged: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
     """Say which identities are not the panel's: what they have observed is kept, and no aggregation looks at it."""
     try:
-        panel = {annotator.name: annotator.identity for annotator in panel_annotators(project)}
+        panel = [(one.name, one.identity) for seen in by_question(project) for one in panel_annotators(seen)]
     except MolliaError:
         return  # a model is not here: whoever asks the panel hears of it
     for name, identity in merged.values():
-        if identity in panel.values():
+        if identity in [own for _, own in panel]:
             continue
-        own = panel.get(name, {})
-        differs = sorted(key for key in {*identity, *own} if identity.get(key) != own.get(key))
-        why = f"its {', '.join(differs)} there are not those of here" if own else "the panel here has no such member"
+        own = [other for called, other in panel if called == name]
+        differing = [sorted(key for key in {*identity, *one} if identity.get(key) != one.get(key)) for one in own]
+        differs = ", ".join(min(differing, key=len, default=()))
+        why = f"its {differs} there are not those of here" if differs else "the panel here has no such member"
         project.say(f"{name}: what it has observed is kept and not used, as {why}")
