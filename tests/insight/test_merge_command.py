@@ -4,18 +4,24 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from doubles import FakeLLM, heard
+from doubles import FakeLLM, fake_file, heard, of_llms
 from typer.testing import CliRunner
 
 from mollia_cli import Project as Api
 from mollia_cli.cli.main import app
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
+from mollia_cli.domain.labels import LabelSet
 from mollia_cli.insight.merge import merge
 from mollia_cli.project import observe as work
 from mollia_cli.project.context import Project
+from mollia_cli.project.create import create, new_settings
+from mollia_cli.project.ingest import ingest
+from mollia_cli.project.parts import Part
+from mollia_cli.project.questions import by_question
 
 
 def run(*arguments: str) -> tuple[str, str]:
@@ -105,3 +111,20 @@ def test_mistakes(parts: tuple[Project, list[Path]], tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="a link"):
         merge(home, [copies[0], link])
     assert home.store.observations.count() == 0
+
+
+def test_what_was_asked_of_each_label_comes_home(tmp_path: Path, fake_llm: type[FakeLLM]) -> None:
+    labels, llm = LabelSet(("billing", "delivery", "praise")), str(fake_file(tmp_path, "fake-llm"))
+    settings = new_settings(labels, panel=[llm], encoder="all-minilm-l6-v2", multilabel=True)
+    create(tmp_path / "home", of_llms(replace(settings, annotate=replace(settings.annotate, shots=0))))
+    (tmp_path / "pool.txt").write_text("\n".join(f"text number {n}" for n in range(20)))
+    with Project.open_any(tmp_path / "home") as home:
+        ingest(home, tmp_path / "pool.txt", "pool", name="pool.txt")
+    for number in (1, 2):
+        shutil.copytree(tmp_path / "home", tmp_path / f"part-{number}")
+        with Project.open_any(tmp_path / f"part-{number}") as copy:
+            for seen in by_question(copy):
+                work.annotate(seen, copy.store.items.ids("pool"), part=Part(number, 2))
+    out, said = run("merge", str(tmp_path / "part-1"), str(tmp_path / "part-2"), "-p", str(tmp_path / "home"))
+    assert re.findall(r"fake-llm +(\d+) +0 +0", out) == ["12"] * 3 + ["8"] * 3
+    assert said == "60 new observations added from 2 files\n"
