@@ -1,11 +1,9 @@
 """``mollia merge``: what copies of the project have observed comes home."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mollia_cli.domain.digest import canonical_json
 from mollia_cli.domain.errors import MolliaError
 from mollia_cli.domain.files import check_local
 from mollia_cli.domain.printable import count
@@ -46,8 +44,11 @@ def _is_own(project: Project, path: Path) -> bool:
 def _say_unused(project: Project, merged: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
     """Say which identities are not the panel's: what they have observed is kept, and no aggregation looks at it."""
     try:
-        members = [one for seen in by_question(project) for one in panel_annotators(seen)]
-        panel = [(one.name, json.loads(canonical_json(one.identity))) for one in members]  # as it is stored
+        panel = [
+            (one.name, seen.store.observations.stored(one.identity))
+            for seen in by_question(project)
+            for one in panel_annotators(seen)
+        ]
     except MolliaError:
         return  # a model is not here: whoever asks the panel hears of it
     for name, identity in merged.values():

@@ -40,9 +40,14 @@ class ObservationStore:
         """The key of an annotator identity."""
         return digest_of(identity)[:32]
 
+    def stored(self, identity: Mapping[str, Any]) -> dict[str, Any]:
+        """An annotator identity as it is stored and read again: with the question, without tuples."""
+        whole = {**identity, **({"question": self._question} if self._question else {})}
+        return dict(json.loads(canonical_json(whole)))
+
     def register(self, name: str, identity: Mapping[str, Any]) -> str:
         """The key of an annotator identity, recorded at its first use."""
-        identity = {**identity, **({"question": self._question} if self._question else {})}
+        identity = self.stored(identity)
         key = self.key(identity)
         if self._db.execute("SELECT 1 FROM annotators WHERE key = ?", [key]).fetchone():
             return key  # without a transaction: others may be writing, or nobody may
