@@ -54,8 +54,11 @@ def _say_unused(project: Project, merged: Mapping[str, tuple[str, Mapping[str, A
     for name, identity in merged.values():
         if identity in [own for _, own in panel]:
             continue
-        own = [other for called, other in panel if called == name]
-        differing = [sorted(key for key in {*identity, *one} if identity.get(key) != one.get(key)) for one in own]
-        differs = ", ".join(min(differing, key=len, default=()))
-        why = f"its {differs} there are not those of here" if differs else "the panel here has no such member"
+        differs = [
+            sorted(key for key in {*identity, *own} if identity.get(key) != own.get(key))
+            for called, own in panel
+            if called == name
+        ]
+        words = ", ".join(min(differs, key=len)) if differs else ""
+        why = f"its {words} there are not those of here" if words else "the panel here has no such member"
         project.say(f"{name}: what it has observed is kept and not used, as {why}")

@@ -22,6 +22,7 @@ from mollia_cli.insight.merge import merge
 from mollia_cli.project import observe as work
 from mollia_cli.project import workers
 from mollia_cli.project.context import Project
+from mollia_cli.project.panel import panel_annotators
 from mollia_cli.project.parts import Part
 
 
@@ -54,7 +55,7 @@ def test_parts_are_whole_batches_nothing_twice_and_nothing_left(
     for number in range(1, of + 1):
         work.annotate(project, ids, part=Part(number, of))
     assert sorted(in_threes.asked) == sorted(ids)
-    (member,) = work.panel_annotators(project)
+    (member,) = panel_annotators(project)
     batches = [{item.id for item in batch} for batch in member.batches(project.store.items.get(ids))]
     parts = [set(Part(number, of).ids(project, member, ids)) for number in range(1, of + 1)]
     assert all(sum(batch <= part for part in parts) == 1 for batch in batches)
@@ -64,7 +65,7 @@ def test_parts_are_whole_batches_nothing_twice_and_nothing_left(
 def test_parts_do_not_depend_on_what_is_stored(make_project: Callable[..., Project], in_threes: type[FakeLLM]) -> None:
     project = make_project()
     ids = project.store.items.ids("pool")
-    (member,) = work.panel_annotators(project)
+    (member,) = panel_annotators(project)
     before = list(Part(2, 3).ids(project, member, ids))
     in_threes.queue.extend(["ok"] * 4 + [KeyboardInterrupt()])
     with pytest.raises(KeyboardInterrupt):
@@ -83,7 +84,7 @@ def test_items_that_are_batched_apart_stay_apart(
     monkeypatch.setattr(workers, "AT_ONCE", 10)
     project = make_project()
     ids = project.store.items.ids("pool")[:30]
-    (member,) = work.panel_annotators(project)
+    (member,) = panel_annotators(project)
     whole = {tuple(item.id for item in batch) for batch in workers.batches_of(project, member, ids)}
     assert len(whole) == 12  # of each ten 3, 3, 3 and 1
     read: list[tuple[str, ...]] = []

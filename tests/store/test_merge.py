@@ -328,7 +328,7 @@ def another_database(file: Path) -> None:
         other.commit()
 
 
-MADE = {
+MADE: dict[Callable[[Path], None], str] = {
     cut: "cannot be read|damaged",
     scribbled: "cannot be read|damaged",
     linked: "a link",
