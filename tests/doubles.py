@@ -123,8 +123,12 @@ class FakeLLM(Annotator):
         }
 
     def annotate(self, items: Sequence[Item]) -> Iterator[list[Observation]]:
+        for batch in self.batches(items):
+            yield [self._observation(item) for item in batch]
+
+    def batches(self, items: Sequence[Item]) -> Iterator[list[Item]]:
         for start in range(0, len(items), self.batch):
-            yield [self._observation(item) for item in items[start : start + self.batch]]
+            yield list(items[start : start + self.batch])
 
     half_of = GgufAnnotator.half_of
 
