@@ -116,11 +116,11 @@ def test_threads_are_measured(shallow_llm: Path) -> None:
 
 
 @pytest.mark.proof
-def test_bench_numbers(test_llm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bench_numbers(quick_llm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mollia_cli.annotators.llama.bench._CEILING_SHARE", 0.0)
     stored: list[Observation] = []
     items = [Item(f"{i}", item.text) for i, item in enumerate(ITEMS)]
-    with GgufAnnotator("x", test_llm, LABELS, PROMPT, Decoding(), model_digest="", threads=1) as annotator:
+    with GgufAnnotator("x", quick_llm, LABELS, PROMPT, Decoding(), model_digest="", threads=1) as annotator:
         found = bench_annotate(annotator, items, stored.extend)
     assert len(stored) == len(items) == found.texts
     assert found.tokens_per_s == pytest.approx(found.texts_per_s * found.new_tokens_per_text)

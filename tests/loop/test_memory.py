@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mollia_cli.annotators.llama.binding.formats import reencode
 from mollia_cli.domain.members import MemberSpec
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.report import Cost
@@ -38,19 +39,19 @@ def memory_of(project: Project) -> dict[str, int]:
 
 
 @pytest.fixture
-def panel_of_two(make_real_project: MakeProject, test_llm: Path, shallow_llm: Path, tmp_path: Path) -> Project:
+def panel_of_two(make_real_project: MakeProject, quick_llm: Path, tmp_path: Path) -> Project:
     """The test LLM, and after it one with a few of its layers."""
     shallow = tmp_path / "shallow.gguf"
-    shallow.hardlink_to(shallow_llm)
+    reencode(quick_llm, shallow, "", threads=1, layers=4)
     project = make_real_project()
     project.settings = replace(
-        project.settings, panel=PanelSettings((MemberSpec(str(test_llm)), MemberSpec(str(shallow))))
+        project.settings, panel=PanelSettings((MemberSpec(str(quick_llm)), MemberSpec(str(shallow))))
     )
     return project
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_each_llm_has_its_own_peak(panel_of_two: Project, kept: bool, test_llm: Path, shallow_llm: Path) -> None:
+def test_each_llm_has_its_own_peak(panel_of_two: Project, kept: bool, quick_llm: Path, tmp_path: Path) -> None:
     project, ids = panel_of_two, panel_of_two.store.items.ids("pool")
     if kept:
         with models_kept(project):
@@ -59,8 +60,9 @@ def test_each_llm_has_its_own_peak(panel_of_two: Project, kept: bool, test_llm: 
     else:
         annotate(project, ids)
     whole, shallow = memory_of(project).values()
-    assert whole > test_llm.stat().st_size and shallow > shallow_llm.stat().st_size  # mapped weights are resident
-    files = test_llm.stat().st_size - shallow_llm.stat().st_size
+    sizes = [path.stat().st_size for path in (quick_llm, tmp_path / "shallow.gguf")]
+    assert whole > sizes[0] and shallow > sizes[1]  # mapped weights are resident
+    files = sizes[0] - sizes[1]
     # The first one's peak, or its weights, are not the second's. What they share (Python's own objects, buffers that
     # the allocator has not given back) is the one's or the other's: less than 1 MB either way was seen.
     assert files - 4 * MB < whole - shallow < files + 100 * MB

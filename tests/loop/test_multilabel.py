@@ -244,11 +244,11 @@ def test_the_commands_from_annotate_to_export(several: Project) -> None:
 
 
 @pytest.mark.proof
-def test_the_example_with_a_real_llm(tmp_path: Path, test_llm: Path, test_encoder: Path) -> None:
+def test_the_example_with_a_real_llm(tmp_path: Path, quick_llm: Path, test_encoder: Path) -> None:
     member = {"name": "sentences", "kind": "encoder", "model": str(test_encoder)}
     labels = LabelSet(("billing", "delivery", "account", "refund", "praise"))
     settings = new_settings(
-        labels, "message", panel=[str(test_llm), member], encoder=str(test_encoder), multilabel=True
+        labels, "message", panel=[str(quick_llm), member], encoder=str(test_encoder), multilabel=True
     )
     create(tmp_path / "shop", settings)
     with Project.open_any(tmp_path / "shop") as project:
@@ -261,7 +261,7 @@ def test_the_example_with_a_real_llm(tmp_path: Path, test_llm: Path, test_encode
         print(json.dumps({name: [score.micro_f1, score.macro_f1, score.exact] for name, score in scores.items()}))
         aggregate_sets(project)
         assert len(list(labelled_sets(project))) == 40
-    assert scores["mixture"].micro_f1 > scores[test_llm.stem].micro_f1
+    assert scores["mixture"].micro_f1 > scores[quick_llm.stem].micro_f1
 
 
 OTHERS = (
