@@ -196,6 +196,7 @@ def small_settings(root: Path) -> None:
     for old, new in (
         ("shots = -1", "shots = 0"),
         ("epochs = 40", "epochs = 2"),
+        ("steps = 10", "steps = 2"),
         ("unlabelled = 500", "unlabelled = 10"),
         ("batch = 50", "batch = 5"),
         ("rounds = 5", "rounds = 10"),

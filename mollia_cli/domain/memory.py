@@ -5,6 +5,7 @@ Resident are the pages of this process that are in RAM: what it has allocated an
 """
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -72,6 +73,9 @@ def megabytes(size: int | None) -> int | None:
 
 def _mark() -> int:
     """The high-water mark in bytes; 0 where there is none."""
+    with suppress(OSError, StopIteration):  # Linux, where getrusage has the mark of the process that started this one
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) * 1024
     try:
         import resource
     except ImportError:  # Windows

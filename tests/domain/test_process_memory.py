@@ -1,11 +1,14 @@
 """The peak of one piece of work, though the kernel's mark is a process's."""
 
 import mmap
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import mollia_cli
 from mollia_cli.domain import memory
 from mollia_cli.domain.memory import Peak, megabytes, peak_rss, resident
 
@@ -66,6 +69,20 @@ def test_a_mapped_file_counts_as_far_as_it_was_read(tmp_path: Path) -> None:
         before = peak.added
         assert sum(weights[page] for page in range(0, 50 * MB, mmap.PAGESIZE))
         assert 45 < (peak.added - before) / MB < 75  # the kernel maps some pages around those that are read
+
+
+@linux
+def test_a_process_has_not_the_mark_of_the_one_that_started_it() -> None:
+    """getrusage's mark outlives exec: a worker of a large process seemed to take no memory at all."""
+    program = (
+        "import mmap; from mollia_cli.domain.memory import Peak\nwith Peak() as peak:\n"
+        f"    made = mmap.mmap(-1, {50 * MB}); made.write(bytes({50 * MB}))\n    print(peak.added)"
+    )
+    large = touched(300)
+    tree = {**os.environ, "PYTHONPATH": str(Path(mollia_cli.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=tree)
+    large.close()
+    assert 45 < int(done.stdout) / MB < 65
 
 
 def test_where_the_mark_cannot_be_set_back_only_a_higher_one_counts(
