@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import transformers.models.bert.modeling_bert  # noqa: F401  the test encoder's: 5 s of importing
+
 import mollia_cli.loop.run  # noqa: F401
 from mollia_cli.cli.main import main
 from mollia_cli.learners import transformer
