@@ -1,7 +1,7 @@
 """Ollama as an annotator: votes alone, because it takes texts and no token ids.
 
-Its interface: https://docs.ollama.com/api (/api/version, /api/tags, /api/show, /api/chat), as documented: it was not run
-against one. Ollama renders the conversation itself and reads control tokens in texts, too.
+Its interface: https://docs.ollama.com/api (/api/version, /api/tags, /api/show, /api/chat), as documented: it was not
+run against one. Ollama renders the conversation itself and reads control tokens in texts, too.
 """
 
 from collections.abc import Mapping

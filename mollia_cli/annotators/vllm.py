@@ -21,6 +21,7 @@ from mollia_cli.domain.prompting import Prompt
 
 _AT_ONCE = 4096  # tokens whose texts are asked for together
 _MOST = 1 << 19  # tokens that a vocabulary may have
+_MARK = "THE-TEXT-IS-PUT-HERE"  # plain letters: any vocabulary gives them back
 _PARTIAL = "\ufffd"  # stands in a text for bytes that are no whole character
 _LIKE_CONTROL = re.compile(r"<[|\uff5c]?[^<>\s]+[|\uff5c]?>|\[/?[A-Z_]+\]")  # rather one too many
 
@@ -47,7 +48,7 @@ class Vllm(WalkingServer):
         try:
             self._context_length = int(listed[self._model]["max_model_len"])
             self._tokens = self._read_vocabulary()
-            example = self._render([{"role": "user", "content": SENTINEL}])
+            example = self._render([{"role": "user", "content": _MARK}])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self.malformed(error) from error
         return {
@@ -118,8 +119,9 @@ class Vllm(WalkingServer):
         return self._text_of(self.link.post("/tokenize", question)["tokens"])
 
     def _around(self, prompt: Prompt) -> tuple[str, str]:
-        before, found, after = self._render(conversation(prompt)).partition(SENTINEL)
-        if not found or SENTINEL in after:
+        turns = [turn | {"content": turn["content"].replace(SENTINEL, _MARK)} for turn in conversation(prompt)]
+        before, found, after = self._render(turns).partition(_MARK)
+        if not found or _MARK in after:
             raise self._unusable("its chat template does not print the text once")
         return before, after
 

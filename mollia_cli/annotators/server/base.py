@@ -19,7 +19,9 @@ from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation
 
 _TURNS = 8  # texts for each place at the server that are stored together
-SAME = 0.03  # a probability that is stated at another time may differ by so much: rounding depends on what is read beside
+SAME = (
+    0.03  # a probability that is stated at another time may differ by so much: rounding depends on what is read beside
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +196,9 @@ class ServerAnnotator(Annotator):
             raise self.malformed(error) from error
 
     def malformed(self, error: Exception) -> ServerError:
-        """What is said of an answer that is none."""
+        """The error for an answer that is none."""
         return self.link.error(f"gave an answer that is none: {type(error).__name__}: {error}")
 
     def close(self) -> None:
-        """Forget what the server said; the next annotation asks again."""
+        """The next annotation asks the server again what it is."""
         self._loaded = False

@@ -57,7 +57,9 @@ def parse_address(member: str, url: str) -> Address:
         raise InputError(f"{member}: url holds a user name or a password", 'key_file = "FILE" names a file with a key')
     if parts.query or parts.fragment:
         raise InputError(f"{member}: url has a query or a fragment", hint)
-    return Address(parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80), parts.path.rstrip("/"))
+    return Address(
+        parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80), parts.path.rstrip("/")
+    )
 
 
 def read_key(member: str, file: Path) -> str:

@@ -46,7 +46,7 @@ class Row:
 def make_row(tokens: list[Any], log_probs: list[Any], followed: Any, n_vocab: int) -> Row:
     """A row as it was received; MalformedError where it cannot be one."""
     ids, values = np.array(tokens), np.array(log_probs, dtype=np.float64)
-    if ids.dtype.kind != "i" or type(followed) is not int or ids.shape != values.shape or not 0 < len(ids):
+    if ids.dtype.kind != "i" or type(followed) is not int or ids.shape != values.shape or not len(ids):
         raise MalformedError("its log-probabilities are not by token")
     if ids.min() < 0 or max(int(ids.max()), followed) >= n_vocab or len(np.unique(ids)) < len(ids):
         raise MalformedError("it states tokens twice, or ones that its vocabulary has not")

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mollia_cli.annotators.llama.answers.completion import COMPLETION_RULE, LEARNING_TEXTS
+from mollia_cli.annotators.llama.answers.completion import COMPLETION_RULE
 from mollia_cli.annotators.llama.answers.sampling import SAMPLING_RULE
 from mollia_cli.annotators.llama.answers.tree import AnswerTree, Node
 from mollia_cli.annotators.llama.answers.trie import TRIE_RULE
@@ -23,7 +23,7 @@ from mollia_cli.annotators.llama.binding.llama import TokenArray
 from mollia_cli.annotators.llama.decode.encoding import CUT_RULES, Encoder, Vocabulary
 from mollia_cli.annotators.llama.decode.reader import FLOOR, Reader
 from mollia_cli.annotators.server.base import ServerAnnotator
-from mollia_cli.annotators.server.rows import TOP, Row
+from mollia_cli.annotators.server.rows import TOP, MalformedError, Row
 from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation, joined
@@ -43,14 +43,13 @@ class WalkingServer(ServerAnnotator):
     """A server that takes token ids and states raw log-probabilities."""
 
     scores: ClassVar[str] = "log-probabilities"
+
     @abstractmethod
     def _vocabulary(self) -> Vocabulary:
         """The model's tokens, as the server states them."""
 
     @abstractmethod
-    def _rows(
-        self, prefixes: Sequence[Sequence[int]], steps: int, temperature: float = 0.0
-    ) -> list[list[Row]]:
+    def _rows(self, prefixes: Sequence[Sequence[int]], steps: int, temperature: float = 0.0) -> list[list[Row]]:
         """Of each prefix the rows of at most so many steps, the first one of what follows the prefix itself."""
 
     @property
@@ -144,6 +143,8 @@ class WalkingServer(ServerAnnotator):
                 depth = min(len(path) for path in asked)
                 answers = self._rows([[*tokens, *path] for path in asked], max(1, self._steps - depth))
                 for path, found in zip(asked, answers, strict=True):
+                    if not found:
+                        raise MalformedError("no row of a prompt")
                     for row in found:
                         rows[path] = row
                         path = (*path, row.followed)
@@ -166,7 +167,7 @@ class WalkingServer(ServerAnnotator):
         return missing, unstated
 
     def _probe(self, vocabulary: Vocabulary) -> list[list[Any]]:
-        """The probabilities of a fixed prompt's next tokens; RefusedError where they are not raw, whole and the same."""
+        """The probabilities of a fixed prompt's next tokens; RefusedError unless raw, whole and always the same."""
         tokens = vocabulary.tokenize(_PROBE, add_special=True).tolist()
         first, again, warm = (self._rows([tokens], 2, temperature)[0] for temperature in (0.0, 0.0, 1.7))
         pairs = ((again[0], "the same when they are asked for again"), (warm[0], "raw, but follow the temperature"))

@@ -54,6 +54,8 @@ def _digests(project: Project, run: str, record: Mapping[str, Any]) -> list[tupl
     for key in fit.panel if fit is not None else ():
         name, identity = project.store.observations.annotator(key)
         found += [(f"{name}: {what}", identity[what]) for what in ("model", "file", "engine") if what in identity]
+        if identity.get("annotator") == "server":
+            found.append((f"{name}: unproven", "model and engine are what its server says of itself"))
         found.append((f"{name}: observations", key))
     return found
 
