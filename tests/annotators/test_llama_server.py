@@ -17,12 +17,12 @@ from mollia_cli.annotators.server import link
 from mollia_cli.annotators.server.base import ServerOptions
 from mollia_cli.annotators.server.link import ServerError
 from mollia_cli.domain.items import Item
-from mollia_cli.domain.network import guard
 from mollia_cli.domain.prompting import Decoding
 
 from .oracle import LABELS, PROMPT, TEXTS
 
 pytestmark = [
+    pytest.mark.usefixtures("guarded"),
     pytest.mark.proof,
     pytest.mark.skipif(importlib.util.find_spec("xllamacpp") is None, reason="pip install xllamacpp: a real server"),
 ]
@@ -77,12 +77,11 @@ def test_a_real_server_gives_what_the_model_gives_in_process(
     precise_llm: Path, make: Callable[..., GgufAnnotator], tmp_path: Path
 ) -> None:
     """Equal within .005 for F32: the server states the 128 most probable tokens of 49,152."""
-    guard()
-    with serving(precise_llm) as (url, process):
+    with serving(precise_llm) as (url, _):
         behind = server(url, tmp_path)
         seen = {one.item_id: one for batch in behind.annotate(ITEMS) for one in batch}
         before = behind.link.requests
-        again = {one.item_id: one for batch in behind.annotate(ITEMS * 1) for one in batch}
+        again = {one.item_id: one for batch in behind.annotate(ITEMS) for one in batch}
         requests = (behind.link.requests - before - 1) / len(ITEMS)
         inside = make(model_digest=behind.digest)
         expected = {one.item_id: one for batch in inside.annotate(ITEMS) for one in batch}
@@ -102,7 +101,6 @@ def test_a_real_server_gives_what_the_model_gives_in_process(
 def test_a_server_that_dies_stops_the_reading(
     shallow_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    guard()
     monkeypatch.setattr(link, "WAITS", (0.0, 0.1))
     with serving(shallow_llm) as (url, process):
         behind = server(url, tmp_path)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fake_servers import FakeServer, Toy, tokenize
 
 from mollia_cli.annotators.base import PanelContext
 from mollia_cli.annotators.llama.answers.tree import AnswerTree
@@ -22,11 +23,9 @@ from mollia_cli.domain import network
 from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError, RefusedError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
-from mollia_cli.domain.network import guard, place, refused
+from mollia_cli.domain.network import place, refused
 from mollia_cli.domain.observations import Observation
 from mollia_cli.domain.prompting import Decoding, Prompt
-
-from fake_servers import FakeServer, Toy, tokenize
 
 LABELS = LabelSet(("good", "bad"))
 PROMPT = Prompt("Is it good or bad?\n\n", "\nAnswer:")
@@ -37,11 +36,12 @@ KINDS: list[type[ServerAnnotator]] = [*WALKING, Ollama]
 Make = Callable[..., ServerAnnotator]
 
 
+pytestmark = pytest.mark.usefixtures("guarded")
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The guard is active, as in every command; nobody waits for long."""
-    guard()
-    refused()
+    """Nobody waits for long."""
     monkeypatch.setattr(link, "WAITS", (0.0, 0.01, 0.01, 0.01, 0.01))
 
 
@@ -308,7 +308,6 @@ def test_the_guard_lets_nothing_else_through(make: Make, fake: FakeServer, monke
     with socket.socket() as one, pytest.raises(RefusedError):
         one.connect(("127.0.0.1", port))
     assert network._GUARD.reachable == frozenset()
-    refused()
 
 
 def test_a_key_goes_to_the_server_and_nowhere_else(make: Make, fake: FakeServer, tmp_path: Path) -> None:
