@@ -17,6 +17,7 @@ from mollia_cli.domain.digest import digest_of, digest_text
 from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation
+from mollia_cli.domain.printable import count
 
 _ALL = 1 << 20  # more tokens than any vocabulary has
 _BREAK = "\n"  # stands between tokens whose texts are asked for together
@@ -41,18 +42,18 @@ class LlamaServer(WalkingServer):
         try:
             self._slots = max(1, int(props["total_slots"]))
             self._slot_context = int(props["default_generation_settings"]["n_ctx"])
-            [about, *others] = self.link.get("/v1/models")["data"]
+            listed = self.link.get("/v1/models")["data"]
             self._free = queue.SimpleQueue[int]()
             for slot in range(self._slots):
                 self._free.put(slot)
             self._seat = threading.local()
             self._tokens = self._read_vocabulary(props)
-            facts = about.get("meta") or {}
+            facts = listed[0].get("meta") or {}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self.malformed(error) from error
-        if others:
+        if len(listed) > 1:
             raise RefusedError(
-                f"{self.name} ({self.link.address.written}) holds {1 + len(others)} models and changes between them",
+                f"{self.name} ({self.link.address.written}) changes between several models",
                 "start a llama-server with one model: -m FILE.gguf",
             )
         return {
@@ -129,7 +130,7 @@ class LlamaServer(WalkingServer):
         found = self.link.post("/completion", question | _PLAIN | {"id_slot": getattr(self._seat, "slot", 0)})
         found = sorted(found, key=lambda one: int(one["index"])) if isinstance(found, list) else [found]
         if len(found) != len(prefixes):
-            raise MalformedError(f"{len(found)} answers to {len(prefixes)} prompts")
+            raise MalformedError(f"{count(len(found), 'answer')} to {count(len(prefixes), 'prompt')}")
         return [[self._row(step) for step in one["completion_probabilities"]] for one in found]
 
     def _row(self, step: dict[str, Any]) -> Row:

@@ -17,6 +17,7 @@ from mollia_cli.annotators.server.rows import TOP, MalformedError, Row, make_row
 from mollia_cli.annotators.server.walk import END_TEXTS, StatedVocabulary, WalkingServer
 from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import RefusedError
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.prompting import Prompt
 
 _AT_ONCE = 4096  # tokens whose texts are asked for together
@@ -137,7 +138,7 @@ class Vllm(WalkingServer):
         }
         found = sorted(self.link.post("/v1/completions", question)["choices"], key=lambda one: int(one["index"]))
         if len(found) != len(prefixes):
-            raise MalformedError(f"{len(found)} answers to {len(prefixes)} prompts")
+            raise MalformedError(f"{count(len(found), 'answer')} to {count(len(prefixes), 'prompt')}")
         return [self._steps_of(one["logprobs"]) for one in found]
 
     def _steps_of(self, stated: dict[str, Any]) -> list[Row]:
@@ -156,11 +157,11 @@ def _number(token: str) -> int:
     return int(number)
 
 
-def _between(whole: str, apart: str, count: int, own: int) -> list[str]:
+def _between(whole: str, apart: str, number: int, own: int) -> list[str]:
     """The texts that stand before each separator; ``own``: the place of the separator itself among them, if it is."""
     texts = whole.split(apart)
-    if 0 <= own < count:
+    if 0 <= own < number:
         texts[own : own + 2] = [apart]
-    if len(texts) != count + 1:
-        raise MalformedError(f"{len(texts) - 1} texts of {count} tokens")
-    return texts[:count]
+    if len(texts) != number + 1:
+        raise MalformedError(f"{count(len(texts) - 1, 'text')} of {count(number, 'token')}")
+    return texts[:number]

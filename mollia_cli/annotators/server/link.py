@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError, RefusedError
 from mollia_cli.domain.network import place, reaching
+from mollia_cli.domain.printable import count
 
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 300.0
 WAITS = (0.0, 0.5, 1.0, 2.0, 4.0)  # seconds before each further attempt; the first: a kept connection may be stale
@@ -169,7 +170,8 @@ class Link:
             if wait is not None:
                 self._ended.wait(wait)
         raise self.error(
-            f"{trouble}, {len(WAITS) + 1} times in {sum(WAITS):g} s", "start it, then type the same command again"
+            f"{trouble}, {count(len(WAITS) + 1, 'time')} in {sum(WAITS):g} s",
+            "start it, then type the same command again",
         )
 
     def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:

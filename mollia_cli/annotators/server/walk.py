@@ -27,6 +27,7 @@ from mollia_cli.annotators.server.rows import TOP, MalformedError, Row
 from mollia_cli.domain.errors import RefusedError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation, joined
+from mollia_cli.domain.printable import count
 from mollia_cli.domain.prompting import Prompt
 
 WALK_RULE = f"top-{TOP}, greedy rows/1"
@@ -175,7 +176,9 @@ class WalkingServer(ServerAnnotator):
             if (gap := difference(first[0], other)) > _ROUNDS:
                 raise self._unusable(f"its probabilities are not {what}: one differs by {gap:.3f}")
         if (whole := 1.0 - first[0].tail) < _ENOUGH or len(first[0].tokens) < min(TOP, vocabulary.n_vocab):
-            raise self._unusable(f"it states {len(first[0].tokens)} tokens with {whole:.2f} of the probability")
+            raise self._unusable(
+                f"it states {count(len(first[0].tokens), 'token')} with {whole:.2f} of the probability"
+            )
         if len(first) > 1 and difference(self._rows([[*tokens, first[0].followed]], 1)[0][0], first[1]) > _ROUNDS:
             raise self._unusable("a greedy continuation is not what the same tokens as a prompt give")
         top = np.argsort(-first[0].log_probs, kind="stable")[:_SHOWN]
