@@ -11,7 +11,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, ClassVar
 
 from mollia_cli.annotators.llama.decode.encoding import Vocabulary
-from mollia_cli.annotators.server.rows import TOP, MalformedError, Row, make_row
+from mollia_cli.annotators.server.rows import TOP, MalformedError, Row, make_row, token_ids
 from mollia_cli.annotators.server.walk import StatedVocabulary, WalkingServer
 from mollia_cli.domain.digest import digest_of, digest_text
 from mollia_cli.domain.errors import RefusedError
@@ -38,19 +38,16 @@ class LlamaServer(WalkingServer):
         return self._slot_context
 
     def _ask_itself(self) -> dict[str, Any]:
-        props = self._props()
-        try:
-            self._slots = max(1, int(props["total_slots"]))
-            self._slot_context = int(props["default_generation_settings"]["n_ctx"])
-            listed = self.link.get("/v1/models")["data"]
-            self._free = queue.SimpleQueue[int]()
-            for slot in range(self._slots):
-                self._free.put(slot)
-            self._seat = threading.local()
-            self._tokens = self._read_vocabulary(props)
-            facts = listed[0].get("meta") or {}
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self.malformed(error) from error
+        props = self.link.get("/props")
+        self._slots = max(1, int(props["total_slots"]))
+        self._slot_context = int(props["default_generation_settings"]["n_ctx"])
+        self._seat = threading.local()
+        self._free = queue.SimpleQueue[int]()
+        for slot in range(self._slots):
+            self._free.put(slot)
+        self._tokens = self._read_vocabulary(props)
+        listed = self.link.get("/v1/models")["data"]
+        facts = listed[0].get("meta") or {}
         if len(listed) > 1:
             raise RefusedError(
                 f"{self.name} ({self.link.address.written}) changes between several models",
@@ -58,7 +55,7 @@ class LlamaServer(WalkingServer):
             )
         return {
             "model": self._model_name(props),
-            "engine": f"llama.cpp {props.get('build_info', 'of no stated build')}",
+            "engine": f"llama.cpp {props['build_info']}",
             "type": facts.get("ftype") or props.get("model_ftype"),
             "parameters": facts.get("n_params"),
             "bytes": facts.get("size"),
@@ -68,24 +65,21 @@ class LlamaServer(WalkingServer):
             "probe": self._probe(self._tokens),
         }
 
-    def _props(self) -> dict[str, Any]:
-        props = self.link.get("/props")
-        if not isinstance(props, dict):
-            raise self.malformed(MalformedError("its properties are none"))
-        return props
-
     def _lora(self) -> list[Any]:
         """The adapters that are applied."""
-        return [each for each in self.link.get("/lora-adapters") if each.get("scale")]
+        found = self.link.get("/lora-adapters")
+        if not isinstance(found, list):
+            raise MalformedError("its adapters are no list")
+        return [each for each in found if each["scale"]]
 
     def _model_name(self, props: dict[str, Any]) -> str:
         """The file's name; where it lies is the server's own matter."""
-        path = str(props.get("model_path") or props["model_alias"])
+        path = str(props["model_path"])
         return PureWindowsPath(path).name if "\\" in path else PurePosixPath(path).name
 
     def _still(self) -> str:
-        props = self._props()
-        return f"{props.get('model_path')}, {props.get('build_info')}"
+        props = self.link.get("/props")
+        return f"{props['model_path']}, {props['build_info']}"
 
     def _vocabulary(self) -> Vocabulary:
         return self._tokens
@@ -113,7 +107,7 @@ class LlamaServer(WalkingServer):
 
     def _tokenize(self, text: str, add_special: bool, parse_special: bool) -> list[int]:
         question = {"content": text, "add_special": add_special, "parse_special": parse_special}
-        return [int(token) for token in self.link.post("/tokenize", question)["tokens"]]
+        return token_ids(self.link.post("/tokenize", question)["tokens"])
 
     def _text_of(self, tokens: list[int]) -> str:
         return str(self.link.post("/detokenize", {"tokens": tokens})["content"])

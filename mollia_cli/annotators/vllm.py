@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from mollia_cli.annotators.llama.decode.encoding import Vocabulary
 from mollia_cli.annotators.llama.decode.templates import SENTINEL, conversation
 from mollia_cli.annotators.server.link import ServerError
-from mollia_cli.annotators.server.rows import TOP, MalformedError, Row, make_row
+from mollia_cli.annotators.server.rows import TOP, MalformedError, Row, make_row, token_ids
 from mollia_cli.annotators.server.walk import END_TEXTS, StatedVocabulary, WalkingServer
 from mollia_cli.domain.digest import digest_of
 from mollia_cli.domain.errors import RefusedError
@@ -46,12 +46,9 @@ class Vllm(WalkingServer):
                 f"{self.name} ({self.link.address.written}) has no model {self._model!r}",
                 f"it has: {', '.join(listed)}",
             )
-        try:
-            self._context_length = int(listed[self._model]["max_model_len"])
-            self._tokens = self._read_vocabulary()
-            example = self._render([{"role": "user", "content": _MARK}])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self.malformed(error) from error
+        self._context_length = int(listed[self._model]["max_model_len"])
+        self._tokens = self._read_vocabulary()
+        example = self._render([{"role": "user", "content": _MARK}])
         return {
             "model": self._model,
             "engine": f"vLLM {version}",
@@ -77,8 +74,8 @@ class Vllm(WalkingServer):
             tokens = range(begin, begin + _AT_ONCE)
             try:
                 whole = self._text_of([one for token in tokens for one in (token, apart[0])])
-            except ServerError:
-                if not begin:
+            except ServerError as error:
+                if not begin or not error.status:
                     raise
                 break  # behind the last token
             texts = _between(whole, apart[1], len(tokens), apart[0] - begin)
@@ -102,7 +99,7 @@ class Vllm(WalkingServer):
 
     def _tokenize_as(self, text: str, add_special: bool) -> list[int]:
         question = {"model": self._model, "prompt": text, "add_special_tokens": add_special}
-        return [int(token) for token in self.link.post("/tokenize", question)["tokens"]]
+        return token_ids(self.link.post("/tokenize", question)["tokens"])
 
     def _tokenize(self, text: str, add_special: bool, parse_special: bool) -> list[int]:
         """vLLM reads control tokens in any text, so what looks like one is cut after its first character."""
@@ -117,7 +114,7 @@ class Vllm(WalkingServer):
 
     def _render(self, turns: list[dict[str, str]]) -> str:
         question = {"model": self._model, "messages": turns, "add_generation_prompt": True}
-        return self._text_of(self.link.post("/tokenize", question)["tokens"])
+        return self._text_of(token_ids(self.link.post("/tokenize", question)["tokens"]))
 
     def _around(self, prompt: Prompt) -> tuple[str, str]:
         turns = [turn | {"content": turn["content"].replace(SENTINEL, _MARK)} for turn in conversation(prompt)]

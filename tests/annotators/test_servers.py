@@ -1,5 +1,6 @@
 """Servers as panel members, with fake servers of a toy LLM; what vLLM and Ollama answer is from their documentation."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -223,8 +224,6 @@ def test_what_may_be_over_soon_is_attempted_again(trouble: int | str, make: Make
 
 
 def deque_of(trouble: int | str | bytes, times: int) -> Any:
-    from collections import deque
-
     return deque([trouble] * times)
 
 
@@ -254,6 +253,23 @@ def test_malformed_answers_stop_the_command(trouble: int | bytes, why: str, make
         observed(annotator)
     assert len(fake.asked) - asked <= 2 * len(ITEMS) + 2  # each text at most once: nothing of it is busy
     assert not refused()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_is_malformed_at_the_start_is_an_error_of_the_server(
+    kind: type[ServerAnnotator], make: Make, fake: FakeServer
+) -> None:
+    """At each question in turn: no traceback, nothing that hangs."""
+    make(kind).load()
+    questions = len(fake.asked)
+    for number in range(questions):
+        for answer in (b"{}", b"[]", b"null", b'"x"', b'{"data": 3, "models": 3, "tokens": [-1]}'):
+            if fake.paths[number] == "/lora-adapters" and answer == b"[]":
+                continue  # none: what it answers by itself
+            fake.troubles = deque([*[None] * number, answer])
+            with pytest.raises(MolliaError):
+                make(kind).load()
+            fake.troubles.clear()
 
 
 def test_an_answer_without_end_is_not_read_to_its_end(

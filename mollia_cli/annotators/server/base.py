@@ -7,6 +7,7 @@ and again whenever it is loaded; one that states something else, or answers a fi
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, ClassVar, Self
@@ -138,7 +139,7 @@ class ServerAnnotator(Annotator):
         """Ask the server what it is. RefusedError for another one than before; ServerError for none."""
         if self._loaded:
             return
-        with self.link.open():
+        with self.link.open(), self._well_formed():
             now, before = self._ask_itself(), self._known()
             if before:
                 self._compare(before, now)
@@ -180,7 +181,9 @@ class ServerAnnotator(Annotator):
                 except BaseException:
                     self.link.end()
                     raise
-                if (now := self._still()) != self._begun:
+                with self._well_formed():
+                    now = self._still()
+                if now != self._begun:
                     raise ServerError(
                         f"{self.name} ({self.link.address.written}) changed while it read: {now!r}, before"
                         f" {self._begun!r}; this batch was not stored",
@@ -189,15 +192,16 @@ class ServerAnnotator(Annotator):
                 yield read
 
     def _guarded(self, item: Item) -> Observation:
-        """Malformed answers are errors of the server's, whatever they trip over."""
-        try:
+        with self._well_formed():
             return self._observe(item)
-        except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-            raise self.malformed(error) from error
 
-    def malformed(self, error: Exception) -> ServerError:
-        """The error for an answer that is none."""
-        return self.link.error(f"gave an answer that is none: {type(error).__name__}: {error}")
+    @contextmanager
+    def _well_formed(self) -> Iterator[None]:
+        """Within, whatever a malformed answer trips over is an error of the server's."""
+        try:
+            yield
+        except (LookupError, TypeError, AttributeError, ValueError, OverflowError, StopIteration) as error:
+            raise self.link.error(f"gave an answer that is none: {type(error).__name__}: {error}") from error
 
     def close(self) -> None:
         """The next annotation asks the server again what it is."""

@@ -25,7 +25,11 @@ _REDIRECTS = range(300, 400)
 
 
 class ServerError(MolliaError):
-    """A server that the panel names cannot be used; what was stored before stays."""
+    """A server that the panel names cannot be used; what was stored before stays. ``status``: its answer's, if bad."""
+
+    def __init__(self, message: str, hint: str, status: int = 0) -> None:
+        super().__init__(message, hint)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +149,9 @@ class Link:
         """The JSON that answers a question in JSON."""
         return self._ask("POST", path, json.dumps(question).encode())
 
-    def error(self, what: str, hint: str = "see the server's log; docs/servers.md") -> ServerError:
+    def error(self, what: str, hint: str = "see the server's log; docs/servers.md", status: int = 0) -> ServerError:
         """An error of this server."""
-        return ServerError(f"{self._member} ({self.address.written}) {what}", hint)
+        return ServerError(f"{self._member} ({self.address.written}) {what}", hint, status)
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Any:
         """One answer; what may be over soon (not reached, busy) is attempted again, a few times."""
@@ -240,7 +244,7 @@ class Link:
             raise self.error(f"wants a key (status {status})", 'key_file = "FILE" names a file with it')
         if status == 200:
             raise self.error(f"answers {path} with what is no JSON")
-        raise self.error(f"answers {path} with status {status}: {_message(answer)}")
+        raise self.error(f"answers {path} with status {status}: {_message(answer)}", status=status)
 
 
 def _no_number(name: str) -> float:

@@ -43,6 +43,13 @@ class Row:
         return row
 
 
+def token_ids(stated: Any) -> list[int]:
+    """Tokens as they were received; MalformedError for what are none."""
+    if not isinstance(stated, list) or not all(type(token) is int and token >= 0 for token in stated):
+        raise MalformedError("its tokens are no numbers")
+    return stated
+
+
 def make_row(tokens: list[Any], log_probs: list[Any], followed: Any, n_vocab: int) -> Row:
     """A row as it was received; MalformedError where it cannot be one."""
     ids, values = np.array(tokens), np.array(log_probs, dtype=np.float64)

@@ -225,7 +225,10 @@ class StatedVocabulary:
 
     def tokenize(self, text: str, *, add_special: bool = False, parse_special: bool = False) -> TokenArray:
         """Token ids of a text; with ``parse_special`` control tokens are recognised in it."""
-        return np.array(self._ask(text, add_special, parse_special) if text else [], dtype=np.int32)
+        tokens = self._ask(text, add_special, parse_special) if text else []
+        if max(tokens, default=0) >= self.n_vocab:
+            raise MalformedError("it reads a text as tokens that it has not")
+        return np.array(tokens, dtype=np.int32)
 
 
 # Control tokens that end a turn or a text, in the vocabularies that there are; llama.cpp knows them by name, too.
