@@ -7,6 +7,7 @@ Ollama are written down from their documentation (docs.vllm.ai, docs.ollama.com,
 import json
 import re
 import socket
+import ssl
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -195,8 +196,8 @@ class FakeServer:
         return {"message": {"role": "assistant", "content": said}} | done
 
     @contextmanager
-    def running(self) -> Iterator["FakeServer"]:
-        """Listens on a free port of this machine until the end."""
+    def running(self, secured: ssl.SSLContext | None = None) -> Iterator["FakeServer"]:
+        """Listens on a free port of this machine until the end; ``secured``: by TLS."""
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -245,7 +246,9 @@ class FakeServer:
 
         with allowed():
             server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{server.server_port}"
+        if secured is not None:
+            server.socket = secured.wrap_socket(server.socket, server_side=True)
+        self.url = f"http{'s' if secured else ''}://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:

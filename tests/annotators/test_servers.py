@@ -1,5 +1,8 @@
 """Servers as panel members, with fake servers of a toy LLM; what vLLM and Ollama answer is from their documentation."""
 
+import shutil
+import ssl
+import subprocess
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -336,6 +339,22 @@ def test_a_key_goes_to_the_server_and_nowhere_else(make: Make, fake: FakeServer,
         make(LlamaServer, key_file="key", url="http://10.255.255.1:9").load()
     with pytest.raises(NotFoundError, match="key file"):
         make(LlamaServer, key_file="none").load()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl makes a certificate here")
+def test_a_certificate_is_verified(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=toy"
+    named = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(["openssl", *words.split(), *named], check=True, capture_output=True)
+    secured = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    secured.load_cert_chain(certificate, key)
+    with FakeServer().running(secured) as fake:
+        with pytest.raises(ServerError, match="a certificate that is not to be trusted"):
+            make(LlamaServer, url=fake.url).load()
+        assert not fake.asked
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert len(observed(make(LlamaServer, url=fake.url))) == len(ITEMS)
 
 
 def test_long_texts_are_cut_or_split_as_in_process(make: Make) -> None:
