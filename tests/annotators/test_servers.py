@@ -326,7 +326,7 @@ def test_the_guard_lets_nothing_else_through(make: Make, fake: FakeServer, monke
     read.close()  # type: ignore[attr-defined]
     with socket.socket() as one, pytest.raises(RefusedError):
         one.connect(("127.0.0.1", port))
-    assert network._GUARD.reachable == frozenset()
+    assert network._GUARD.reachable == frozenset() and not annotator.link._made
 
 
 def test_a_key_goes_to_the_server_and_nowhere_else(make: Make, fake: FakeServer, tmp_path: Path) -> None:

@@ -57,6 +57,6 @@ def make_row(tokens: list[Any], log_probs: list[Any], followed: Any, n_vocab: in
         raise MalformedError("its log-probabilities are not by token")
     if ids.min() < 0 or max(int(ids.max()), followed) >= n_vocab or len(np.unique(ids)) < len(ids):
         raise MalformedError("it states tokens twice, or ones that its vocabulary has not")
-    if not np.isfinite(values).all() or values.max() > _ROUNDING or np.exp(values).sum() > 1.0 + _ROUNDING:
+    if not np.isfinite(values).all() or np.exp(values).sum() > 1.0 + _ROUNDING:
         raise MalformedError("its log-probabilities are none")
     return Row(ids.astype(np.int64), np.clip(values, _LEAST, 0.0), followed)

@@ -197,7 +197,7 @@ _ROUNDS = 0.02  # by which rounding may change a probability, depending on what 
 def difference(one: Row, other: Row) -> float:
     """The largest difference of a token's probability; of a token that one row has not, its probability."""
     first, second = (dict(zip(row.tokens.tolist(), np.exp(row.log_probs), strict=True)) for row in (one, other))
-    return max(abs(first.get(token, 0.0) - second.get(token, 0.0)) for token in {**first, **second})
+    return float(max(abs(first.get(token, 0.0) - second.get(token, 0.0)) for token in {**first, **second}))
 
 
 class StatedVocabulary:
