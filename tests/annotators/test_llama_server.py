@@ -51,8 +51,7 @@ def serving(path: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     )
     try:
         assert process.stdout is not None
-        [address] = [line.split()[1] for line in process.stdout if line.startswith("at ")][:1] or [""]
-        yield address, process
+        yield next(line.split()[1] for line in process.stdout if line.startswith("at ")), process
     finally:
         process.kill()
         process.communicate()

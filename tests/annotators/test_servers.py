@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from fake_servers import FakeServer, Toy, tokenize
 
+from mollia_cli.annotators import llama_server
 from mollia_cli.annotators.base import PanelContext
 from mollia_cli.annotators.llama.answers.tree import AnswerTree
 from mollia_cli.annotators.llama.decode.reader import Reader
 from mollia_cli.annotators.llama_server import LlamaServer
 from mollia_cli.annotators.ollama import Ollama
-from mollia_cli.annotators.server import link
+from mollia_cli.annotators.server import link, walk
 from mollia_cli.annotators.server.base import ServerAnnotator, ServerOptions
 from mollia_cli.annotators.server.link import ServerError
 from mollia_cli.annotators.server.walk import WalkingServer
@@ -116,6 +117,16 @@ def test_the_walk_reads_what_the_reader_in_process_reads(kind: type[WalkingServe
         assert seen[item.id].slack == pytest.approx(expected.slack, abs=1e-4) and seen[item.id].tokens > 0
         assert 0.1 < seen[item.id].mass < 1.0
     assert sum(one.votes.sum() for one in seen.values()) > 0
+
+
+def test_what_no_row_states_is_bounded_by_the_slack(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (walk, llama_server):
+        monkeypatch.setattr(module, "TOP", 30)
+    annotator = make(LlamaServer)
+    for item_id, seen in observed(annotator).items():
+        expected = in_process(annotator, ITEMS[int(item_id)])  # type: ignore[arg-type]
+        wrong = np.abs(np.exp(seen.log_probs) - np.exp(expected.log_probs)).sum()
+        assert 0.0 < wrong < seen.slack - expected.slack < 0.02, seen.slack - expected.slack
 
 
 @pytest.mark.parametrize("kind", WALKING)

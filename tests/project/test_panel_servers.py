@@ -12,6 +12,8 @@ from typer.testing import CliRunner, Result
 from mollia_cli.annotators.server import link
 from mollia_cli.cli.main import app
 from mollia_cli.domain.errors import EXIT_FAILURE, EXIT_REFUSED, EXIT_USAGE
+from mollia_cli.insight.report.provenance import provenance
+from mollia_cli.project.context import Project
 
 pytestmark = pytest.mark.usefixtures("guarded")
 TEXTS = [f"the day was fine {n}" for n in range(40)]
@@ -69,6 +71,20 @@ def test_a_server_is_added_asked_and_named_as_unproven(typed: Typed, fake: FakeS
     assert f"let through while it reads: big: {fake.url}" in typed("doctor", "--offline").stderr
     assert json.loads(typed("doctor", "--offline", "--json").stdout)["named"] == [f"big: {fake.url}"]
     assert "127.0.0.1" not in typed("sql", "SELECT identity FROM annotators", "--json").stdout
+
+
+def test_the_report_says_unproven_and_not_where_the_server_is(typed: Typed, fake: FakeServer, tmp_path: Path) -> None:
+    seeds = tmp_path / "seeds.jsonl"
+    rows = [{"text": f"seed {n}", "label": ["good", "bad"][n % 2]} for n in range(12)]
+    seeds.write_text("\n".join(map(json.dumps, rows)))
+    typed("import", str(seeds), "--split", "seed")
+    typed("panel", "add", "big", "--url", fake.url, "--kind", "llama-server")
+    typed("annotate", "--split", "seed")
+    typed("aggregate", "--aggregator", "vote")
+    with Project.open() as project:
+        found = provenance(project, "")
+    assert ("big: unproven", "model and engine are what its server says of itself") in found.digests
+    assert "llama-server" in str(found) and "127.0.0.1" not in str(found)
 
 
 def test_what_was_read_before_a_failure_stays_and_nothing_invalid_comes(typed: Typed, fake: FakeServer) -> None:
