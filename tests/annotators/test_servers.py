@@ -368,6 +368,12 @@ def test_a_certificate_is_verified(make: Make, tmp_path: Path, monkeypatch: pyte
         assert len(observed(make(LlamaServer, url=fake.url))) == len(ITEMS)
 
 
+def test_parts_of_the_work_are_a_few_texts_each(make: Make) -> None:
+    items = [Item(str(n), "x") for n in range(20)]
+    parts = [*make(LlamaServer).batches(items)]
+    assert [len(part) for part in parts] == [8, 8, 4] and [item for part in parts for item in part] == items
+
+
 def test_long_texts_are_cut_or_split_as_in_process(make: Make) -> None:
     long = [Item("long", "a b " * 400)]
     cut = make(LlamaServer, tokens=300)

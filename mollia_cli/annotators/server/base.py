@@ -135,6 +135,12 @@ class ServerAnnotator(Annotator):
         """Which half of the prompt an item is read with; see ``Prompt.half_of``."""
         return self._context.prompt().half_of(item, self._context.decoding.seed)
 
+    def batches(self, items: Sequence[Item]) -> Iterator[list[Item]]:
+        """A few items at a time: what is read of one does not depend on the others, but for rounding."""
+        rest = iter(items)
+        while batch := [*islice(rest, _TURNS)]:
+            yield batch
+
     def load(self) -> None:
         """Ask the server what it is. RefusedError for another one than before; ServerError for none."""
         if self._loaded:
