@@ -115,7 +115,7 @@ class FakeServer:
     def _tokenize(self, question: dict[str, Any]) -> Any:
         if "messages" in question:
             return {"tokens": tokenize(self.render(question["messages"]), True)}
-        text = question.get("content", question.get("prompt"))
+        text = str(question.get("content", question.get("prompt")))
         return {"tokens": tokenize(text, question.get("parse_special", True))}
 
     def render(self, messages: list[dict[str, str]]) -> str:

@@ -37,16 +37,16 @@ def list_(project: ProjectOption = None, as_json: JsonListOption = False) -> Non
 def add(
     names: Names,
     url: Annotated[str, typer.Option(help="Address of a server that has the LLM: http://127.0.0.1:8080.")] = "",
-    kind: Annotated[str, typer.Option(help="What the server is: llama-server, vllm or ollama.")] = "",
-    model: Annotated[str, typer.Option(help="Which of the server's models.")] = "",
+    server: Annotated[str, typer.Option(help="What the server is: llama-server, vllm or ollama.")] = "",
+    served_model: Annotated[str, typer.Option(help="Which of the server's models.")] = "",
     project: ProjectOption = None,
 ) -> None:
     """Add LLMs to the panel: models of this machine, or one behind a server under a name of your own.
 
     Example: mollia panel add qwen2.5-coder-1.5b-instruct
     """
-    if url or kind or model:
-        _add_server(names, {"url": url, "model": model}, kind, project)
+    if url or server or served_model:
+        _add_server(names, {"url": url, "model": served_model}, server, project)
     else:
         _change(add=names, remove=[], project=project)
 
@@ -63,8 +63,8 @@ def remove(names: Names, project: ProjectOption = None) -> None:
 def _add_server(names: list[str], given: dict[str, str], kind: str, project: ProjectOption) -> None:
     if len(names) != 1 or not given["url"] or not kind:
         raise InputError(
-            "a server's LLM has one name, --url and --kind",
-            "mollia panel add big --url http://127.0.0.1:8080 --kind llama-server",
+            "a server's LLM has one name, --url and --server",
+            "mollia panel add big --url http://127.0.0.1:8080 --server llama-server",
         )
     from mollia_cli.project.panel import add_server
 

@@ -4,7 +4,7 @@ import shutil
 import ssl
 import subprocess
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,11 @@ def in_process(annotator: WalkingServer, item: Item) -> Observation:
                 row[: len(exact)] = exact
                 due += tree.absorb(node, row)
 
-        reader.learn(lambda items, plant: [walk(item_encoder.all_tokens(i.text).tolist(), plant(i)) for i in items])
+        def read(items: Sequence[Item], plant: Callable[[Item], AnswerTree]) -> None:
+            for each in items:
+                walk(item_encoder.all_tokens(each.text).tolist(), plant(each))
+
+        reader.learn(read)
         tree, tokens = reader.plant(item), item_encoder.all_tokens(item.text).tolist()
         walk(tokens, tree)
     return tree.observation(item.id, prompt_tokens=len(tokens), truncated=False)

@@ -57,7 +57,7 @@ def stored(typed: Typed) -> list[dict[str, object]]:
 
 
 def test_a_server_is_added_asked_and_named_as_unproven(typed: Typed, fake: FakeServer) -> None:
-    done = typed("panel", "add", "big", "--url", fake.url, "--kind", "llama-server")
+    done = typed("panel", "add", "big", "--url", fake.url, "--server", "llama-server")
     assert done.stderr == "panel: big\n" and not fake.asked
     typed("annotate", "--split", "pool")
     rows = stored(typed)
@@ -78,7 +78,7 @@ def test_the_report_says_unproven_and_not_where_the_server_is(typed: Typed, fake
     rows = [{"text": f"seed {n}", "label": ["good", "bad"][n % 2]} for n in range(12)]
     seeds.write_text("\n".join(map(json.dumps, rows)))
     typed("import", str(seeds), "--split", "seed")
-    typed("panel", "add", "big", "--url", fake.url, "--kind", "llama-server")
+    typed("panel", "add", "big", "--url", fake.url, "--server", "llama-server")
     typed("annotate", "--split", "seed")
     typed("aggregate", "--aggregator", "vote")
     with Project.open() as project:
@@ -88,7 +88,7 @@ def test_the_report_says_unproven_and_not_where_the_server_is(typed: Typed, fake
 
 
 def test_what_was_read_before_a_failure_stays_and_nothing_invalid_comes(typed: Typed, fake: FakeServer) -> None:
-    typed("panel", "add", "big", "--url", fake.url, "--kind", "llama-server")
+    typed("panel", "add", "big", "--url", fake.url, "--server", "llama-server")
     fake.at, fake.troubles = "/completion", deque([None] * 100 + ["hang up"] * 1000)
     done = typed("annotate", "--split", "pool", status=EXIT_FAILURE)
     assert "cannot be reached" in str(done.exception) + done.output
@@ -102,7 +102,7 @@ def test_what_was_read_before_a_failure_stays_and_nothing_invalid_comes(typed: T
 
 
 def test_a_server_that_becomes_another_is_refused(typed: Typed, fake: FakeServer) -> None:
-    typed("panel", "add", "big", "--url", fake.url, "--kind", "vllm")
+    typed("panel", "add", "big", "--url", fake.url, "--server", "vllm")
     typed("annotate", "--split", "pool", "--limit", "5")
     fake.build = "0.99"
     done = typed("annotate", "--split", "pool", status=EXIT_REFUSED)
@@ -113,11 +113,11 @@ def test_a_server_that_becomes_another_is_refused(typed: Typed, fake: FakeServer
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["big", "--url", "127.0.0.1:80", "--kind", "vllm"], "no address"),
-        (["big", "--url", "http://127.0.0.1"], "one name, --url and --kind"),
-        (["big", "huge", "--url", "http://127.0.0.1", "--kind", "vllm"], "one name, --url and --kind"),
-        (["big", "--url", "http://127.0.0.1", "--kind", "llama"], "no option 'url'"),
-        (["big", "--url", "http://127.0.0.1", "--kind", "tgi"], "no annotator is called 'tgi'"),
+        (["big", "--url", "127.0.0.1:80", "--server", "vllm"], "no address"),
+        (["big", "--url", "http://127.0.0.1"], "one name, --url and --server"),
+        (["big", "huge", "--url", "http://127.0.0.1", "--server", "vllm"], "one name, --url and --server"),
+        (["big", "--url", "http://127.0.0.1", "--server", "llama"], "no option 'url'"),
+        (["big", "--url", "http://127.0.0.1", "--server", "tgi"], "no annotator is called 'tgi'"),
     ],
 )
 def test_a_server_that_cannot_be_one_is_not_written_down(words: list[str], why: str, typed: Typed) -> None:
