@@ -2,9 +2,10 @@
 
     python benchmarks/pool.py --texts 200000 --folder DIR      # the files stay; the same command goes on after a stop
 
-Short made-up texts, an LLM that reads the seeds and the aggregator's sample, an encoder that reads everything. Each line
-is the real command in a process of its own. `(files)` of a peak are pages of mapped files, which the system takes back
-when it needs memory; `anonymous` is what the process allocated. Which texts are selected says nothing: they mean nothing.
+Short made-up texts, an LLM that reads the seeds and the aggregator's sample, an encoder that reads everything. Each
+line is the real command in a process of its own. `anonymous` is what the process had allocated at most; what the peak
+has beyond that are pages of mapped files, which the system takes back when it needs memory. Which texts are selected
+says nothing: they mean nothing.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from load import LABELS, LLM, SEEDS, write_texts
+from load import LABELS, LLM, write_texts
 
 ENCODER, WORDS, MB = "all-minilm-l6-v2", 6, 1e6
 

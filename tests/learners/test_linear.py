@@ -101,6 +101,33 @@ def test_a_panels_encoder_and_the_learners_read_each_text_once(encoder: Path, tm
     assert len(list(keep.iterdir())) == 1
 
 
+def test_a_large_pool_is_looked_at_in_parts_and_found_the_same(
+    encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, needs = colour_examples(40, 0), frozenset({"probabilities", "embeddings", "perturbed"})
+    model = learner(encoder, tmp_path / "embeddings")
+    model.fit(data, take(data, []), 0.0, 1)
+    whole = model.signals(data.texts, needs, 3)
+    dropout = model.signals(data.texts, frozenset({"dropout"}), 3)["dropout"]
+    seen: list[int] = []
+    logits = Head.logits
+
+    def counted(head, features):
+        seen.append(len(features))
+        return logits(head, features)
+
+    monkeypatch.setattr(Head, "logits", counted)
+    monkeypatch.setattr(frozen, "AT_ONCE", 7)
+    parts = model.signals(data.texts, needs, 3)
+    assert max(seen) == 7
+    for name in needs:
+        np.testing.assert_allclose(parts[name], whole[name], atol=1e-12)
+    drawn = model.signals(data.texts, frozenset({"dropout"}), 3)["dropout"]
+    assert drawn.shape == dropout.shape
+    np.testing.assert_allclose(drawn[0, :7], dropout[0, :7], atol=1e-12)
+    np.testing.assert_allclose(drawn.mean(), dropout.mean(), atol=1e-6)
+
+
 def test_no_part_of_the_features_outweighs_another() -> None:
     parts = np.random.default_rng(0).normal(size=(50, 3, 4)) * [[1], [100], [0.01]] + [[5], [-300], [0]]
     scaling = Scaling.of(parts)
