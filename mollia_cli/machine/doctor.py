@@ -156,7 +156,7 @@ def _project(folder: Path | None, problems: list[str], warnings: list[str]) -> P
     if free < _LEAST_DISK:
         warnings.append(f"the disk of {root} has {_gib(free)} free: a round stores a classifier; free some space")
     try:
-        with Project.open(root, warnings.append) as project:
+        with Project.open_any(root, warnings.append) as project:
             damage = project.store.damage()
     except MolliaError as error:
         damage = [error.message]
