@@ -104,6 +104,7 @@ class EmbeddingStore:
             known = self._index()
             path = folder / f"{_VECTORS}.{shape}.{self._kind}"
             before = _whole(folder)
+            os.truncate(folder / _KEYS, before * KEY_BYTES)  # first: no key that is left over names what is written now
             _write(path, before * vectors[0].nbytes, vectors.tobytes())
             _write(folder / _KEYS, before * KEY_BYTES, b"".join(keys))
             known |= zip(keys, range(before, before + len(keys)), strict=True)
@@ -118,13 +119,13 @@ def forget_texts(folder: Path, texts: Iterable[str]) -> Iterator[Path]:
             keys = _keys(found)
             rows = [row for row, key in enumerate(keys) if key in gone]
             for row in rows:
-                _write(path, row * KEY_BYTES, _FORGOTTEN, cut=False)
+                _write(path, row * KEY_BYTES, _FORGOTTEN)
             # also of those whose keys were overwritten by what was killed then, and of what was never finished
             for vectors in found.glob(f"{_VECTORS}.*"):
                 size = _row_bytes(vectors)
                 os.truncate(vectors, _whole(found) * size)
                 for row in rows + [row for row, key in enumerate(keys[: _whole(found)]) if key == _FORGOTTEN]:
-                    _write(vectors, row * size, bytes(size), cut=False)
+                    _write(vectors, row * size, bytes(size))
             if rows:
                 yield path
 
@@ -140,13 +141,11 @@ def _locked(folder: Path) -> Iterator[Path]:
         os.close(handle)
 
 
-def _write(path: Path, at: int, data: bytes, cut: bool = True) -> None:
-    """Write there, and on the disk, before anything is written after it; ``cut``: the file ends with it."""
+def _write(path: Path, at: int, data: bytes) -> None:
+    """Write there, and on the disk, before anything is written after it."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     with os.fdopen(handle, "r+b") as file:
         file.seek(at)
-        if cut:
-            file.truncate()
         file.write(data)
         file.flush()
         os.fsync(handle)

@@ -92,8 +92,27 @@ def test_of_a_file_that_was_cut_the_rest_counts(tmp_path: Path, read, cut: str, 
     rows = min(left // (16 if cut == "keys" else 12), 4)
     store = EmbeddingStore(folder)
     assert len(store.missing(["dd", "c", "b", "a"])) == 4 - rows
+    np.testing.assert_array_equal(store.get(["other"], read), expected("other"))
     np.testing.assert_array_equal(store.get(["a", "b", "dd", "c"], read), expected("a", "b", "dd", "c"))
     np.testing.assert_array_equal(EmbeddingStore(folder).get(["c", "dd"], read), expected("c", "dd"))
+
+
+def test_a_key_that_is_left_over_names_no_other_vector(tmp_path: Path, read, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "one"
+    EmbeddingStore(folder).get(["dd", "c", "b"], read)
+    os.truncate(folder / "vectors.2x3.float16", 12)
+    write = embeddings._write
+
+    def killed(path: Path, at: int, data: bytes) -> None:
+        if path.name == "keys":
+            raise KeyboardInterrupt
+        write(path, at, data)
+
+    monkeypatch.setattr(embeddings, "_write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        EmbeddingStore(folder).get(["xxx", "yy"], read)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(EmbeddingStore(folder).get(["b", "c", "dd"], read), expected("b", "c", "dd"))
 
 
 def test_a_file_that_is_gone_is_made_again(tmp_path: Path, read) -> None:
