@@ -39,9 +39,9 @@ def text_key(text: str) -> bytes:
 class EmbeddingStore:
     """Vectors of texts in ``folder``; None keeps nothing.
 
-    keeps: which texts' vectors are added (None: all). kind: of the numbers. Half precision, the default, changes a
-    vector by less than an encoder that reads in bfloat16 differs between batches. A vector that is not kept is rounded
-    as well, so that it is the same.
+    keeps: which texts' vectors are added (None: all). kind: of the numbers. Half precision, the default, changes
+    probabilities by less than reading the same texts in another order does, in bfloat16 (benchmarks/README.md). A
+    vector that is not kept is rounded as well, so that it is the same.
     """
 
     def __init__(self, folder: Path | None, keeps: Keeps | None = None, kind: str = HALF) -> None:

@@ -22,6 +22,7 @@ from mollia_cli.loop.aggregate import aggregate, fit_aggregator, verdicts_on
 from mollia_cli.loop.needed import next_items
 from mollia_cli.loop.run import run_rounds
 from mollia_cli.loop.select import select
+from mollia_cli.learners.embeddings import EmbeddingStore
 from mollia_cli.project import observe as annotation
 from mollia_cli.project.context import Project
 
@@ -46,8 +47,9 @@ def test_from_texts_to_a_classifier(make_real_project: MakeProject, tmp_path: Pa
     assert fit is not None
     assert project.store.verdicts.get(fit, [s.item_id for s in selections]).ids == tuple(s.item_id for s in selections)
 
-    # texts are tokenised once for the project
-    assert (project.root / "tokens.safetensors").is_file()
+    # texts are read once for the project
+    [kept] = (project.root / "embeddings").glob("*/keys")
+    assert EmbeddingStore(kept.parent).missing([item.text for item in project.store.items.in_split("pool")]) == []
 
     # the kept model predicts what it predicted, and is exported whole
     texts = tmp_path / "new.txt"
