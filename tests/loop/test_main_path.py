@@ -17,12 +17,12 @@ from mollia_cli.insight.export import export_model, labelled_rows
 from mollia_cli.insight.predict import Prediction, choose_round, predict
 from mollia_cli.insight.report import report
 from mollia_cli.insight.status import next_step, status
+from mollia_cli.learners.embeddings import EmbeddingStore
 from mollia_cli.loop import round as rounds
 from mollia_cli.loop.aggregate import aggregate, fit_aggregator, verdicts_on
 from mollia_cli.loop.needed import next_items
 from mollia_cli.loop.run import run_rounds
 from mollia_cli.loop.select import select
-from mollia_cli.learners.embeddings import EmbeddingStore
 from mollia_cli.project import observe as annotation
 from mollia_cli.project.context import Project
 
