@@ -13,13 +13,21 @@ FAMILIES = {
     "writers",
     "prompts",
     "annotators",
+    "engines",
     "aggregators",
     "learners",
     "strategies",
     "stopping",
     "models",
 }
-LIGHT = {"aggregators", "strategies", "stopping", "models", "readers"}  # their registries: for help and completion
+LIGHT = {
+    "aggregators",
+    "engines",
+    "strategies",
+    "stopping",
+    "models",
+    "readers",
+}  # their registries: for help and completion
 HOUSE = ["machine", "insight", "loop", "project"]  # from the top: each may use those behind it
 LLAMA = "annotators/llama"
 ROOMS = [f"{LLAMA}/{room}" for room in ("decode", "answers", "guard", "binding")]
@@ -31,7 +39,7 @@ MAY_IMPORT = {
     "demo": set(),
     "cli": {"cli", *HOUSE, "reports", "domain", *LIGHT},
     "cli/complete.py": {"cli", "domain", "store", *LIGHT},
-    "api.py": {*HOUSE, "reports", "domain", "store/runs", "strategies/base"},  # what it gives back
+    "api.py": {*HOUSE, "reports", "domain", "store/merge", "store/runs", "strategies/base"},  # what it gives back
     "__main__.py": {"cli"},
     "__init__.py": {"api", "domain"},
     **{floor: {*HOUSE[number:], *FAMILIES, "store", "domain"} for number, floor in enumerate(HOUSE)},

@@ -5,13 +5,29 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
+from mollia_cli.domain.errors import RefusedError
+
+ENDS = 3  # workers that one task may end before it is given up
+
+
+class LostError(RefusedError):
+    """A task has ended ``ENDS`` workers; ``number``: the task's, as ``Engine.map`` counts them from 0."""
+
+    def __init__(self, number: int, how: str) -> None:
+        super().__init__(
+            f"task {number} has ended {ENDS} workers{how}",
+            "start fewer of them, which leaves each more memory: --workers",
+        )
+        self.number, self.how = number, how
+
 
 @dataclass(frozen=True, slots=True)
 class EngineContext:
     """What a command gives its engine to be made from.
 
     address: of a scheduler that runs already, "" for workers of this machine that end with the command. workers: how
-    many of those, 0 for what this machine has cores for. certificates: the folder of this project's TLS certificates.
+    many of those, 1 or more. threads: that each of them computes with. certificates: the folder of this project's TLS
+    certificates. say: hears remarks for people.
     """
 
     address: str
@@ -55,8 +71,8 @@ class Engine(ABC):
 
         A worker has one task at a time and keeps between tasks what ``common`` made it load. The task of a worker that
         died is given to another one; so that the iterator can be left at any time, tasks are drawn as workers become
-        free. Raises RefusedError when a task has ended three workers or no worker is left, and what ``function``
-        raised, as an error of mollia.
+        free. Raises LostError when a task has ended ``ENDS`` workers, RefusedError if no worker is left, and what
+        ``function`` raised, as an error of mollia (``calls.answer`` on the worker, ``calls.read`` here).
         """
 
     def __enter__(self) -> Self:

@@ -22,7 +22,7 @@ HEAVY = {"torch", "transformers", "llama_cpp", "xgboost", "pandas", "sklearn", "
 HEAVY |= {"numpy.random", "textual", "importlib.metadata"}
 COMMANDS = [
     *(["init"], ["import"], ["annotate"], ["aggregate"], ["select"], ["train"], ["round"], ["run"], ["status"]),
-    *(["label"], ["review"], ["rerun"], ["verify"], ["explain"], ["forget"]),
+    *(["label"], ["review"], ["rerun"], ["verify"], ["explain"], ["forget"], ["merge"]),
     *(["estimate"], ["generate"], ["evaluate"], ["compare"], ["config"], ["predict"], ["demo"], ["doctor"]),
     *(["bench", "annotate"], ["imports", "list"], ["imports", "undo"], ["move"], ["duplicates"]),
     *(["labels", name] for name in ("list", "add", "rename", "merge", "remove")),
@@ -102,7 +102,12 @@ def test_everything_that_can_be_chosen_is_listed() -> None:
     used = {record["family"]: record["name"] for record in listed if record["default"]}
     assert used == {
         **{"strategies": default.run.strategy, "aggregators": default.aggregate.aggregator},
-        **{"annotators": "llama", "learners": default.learner.name, "stopping": default.run.stop},
+        **{
+            "annotators": "llama",
+            "engines": default.annotate.engine,
+            "learners": default.learner.name,
+            "stopping": default.run.stop,
+        },
     }
     assert {record["name"] for record in listed if record["family"] == "readers"} == set(FORMATS)
     wrong = mollia("choices", "strategy")

@@ -1,0 +1,10 @@
+"""Engines: where the work runs that processes other than this one can do."""
+
+from mollia_cli.domain.registry import Entry, Registry
+
+ENGINES = Registry(
+    "engine",
+    __name__,
+    {"local": Entry("LocalEngine", "worker processes of this machine, one a core")},
+    contract="Engine",
+)
