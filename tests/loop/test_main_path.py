@@ -17,7 +17,6 @@ from mollia_cli.insight.export import export_model, labelled_rows
 from mollia_cli.insight.predict import Prediction, choose_round, predict
 from mollia_cli.insight.report import report
 from mollia_cli.insight.status import next_step, status
-from mollia_cli.learners.embeddings import EmbeddingStore
 from mollia_cli.loop import round as rounds
 from mollia_cli.loop.aggregate import aggregate, fit_aggregator, verdicts_on
 from mollia_cli.loop.needed import next_items
@@ -47,9 +46,8 @@ def test_from_texts_to_a_classifier(make_real_project: MakeProject, tmp_path: Pa
     assert fit is not None
     assert project.store.verdicts.get(fit, [s.item_id for s in selections]).ids == tuple(s.item_id for s in selections)
 
-    # texts are read once for the project
-    [kept] = (project.root / "embeddings").glob("*/keys")
-    assert EmbeddingStore(kept.parent).missing([item.text for item in project.store.items.in_split("pool")]) == []
+    # texts are tokenised once for the project
+    assert (project.root / "tokens.safetensors").is_file()
 
     # the kept model predicts what it predicted, and is exported whole
     texts = tmp_path / "new.txt"
