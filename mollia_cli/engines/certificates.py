@@ -13,7 +13,7 @@ from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.engines.address import Address
 
 ROLES = ("scheduler", "worker", "client")
-AUTHORITY = "ca.pem"
+AUTHORITY, TOKEN = "ca.pem", "token"
 DAYS = 365
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 _SECONDS = 10.0  # that a connection and a handshake may take

@@ -143,6 +143,7 @@ class DaskEngine(Engine):
         asked = {address: self._submit(ended, function, common, workers=[address]) for address in self._addresses()}
         found = []
         while asked:
+            self._look()
             with suppress(Empty):
                 future = ended.get(timeout=1.0)
                 found.append(self._result(future, 0))
@@ -194,9 +195,9 @@ class DaskEngine(Engine):
 
     def _look(self) -> None:
         """Now and then: are workers there, and does the scheduler answer? Our own workers that died are replaced."""
+        self._replace()
         if monotonic() - self._looked < _LOOK_SECONDS:
             return
-        self._replace()
         self._there = len(self._addresses())
         self._looked = monotonic()
         if self._there:

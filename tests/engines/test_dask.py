@@ -113,6 +113,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     logs.mkdir()
     there = Cluster(folder / "tls", logs)
     try:
+        assert until(lambda: "Register" in (logs / "scheduler.log").read_text())
         yield there
     finally:
         there.end()
