@@ -20,7 +20,14 @@ FAMILIES = {
     "stopping",
     "models",
 }
-LIGHT = {"aggregators", "engines", "strategies", "stopping", "models", "readers"}  # their registries: for help and completion
+LIGHT = {
+    "aggregators",
+    "engines",
+    "strategies",
+    "stopping",
+    "models",
+    "readers",
+}  # their registries: for help and completion
 HOUSE = ["machine", "insight", "loop", "project"]  # from the top: each may use those behind it
 LLAMA = "annotators/llama"
 ROOMS = [f"{LLAMA}/{room}" for room in ("decode", "answers", "guard", "binding")]

@@ -33,7 +33,7 @@ class PanelContext:
 
     folder: of the project, which relative paths in options are of. tokens: those that a prompt may have, 0 for the
     model's own limit. long: what is read of texts that are longer. show_invalid: of each text, so many answers that are
-    no label are decoded to their end.
+    no label are decoded to their end. mixed: what the machines that read do not share is no part of an identity.
     find_llm: an LLM's file by catalogue name or path. ask: puts a question to a person.
     """
 
@@ -48,6 +48,7 @@ class PanelContext:
     show_invalid: int
     find_llm: Callable[[str], ModelFile]
     ask: Callable[[str], str]
+    mixed: bool = False
 
     def path(self, written: str) -> Path:
         """A path in a member's options."""
@@ -101,6 +102,14 @@ class Annotator(ABC):
         An item that the model fails on is yielded as an observation without votes
         (``invalid == 1``), never left out.
         """
+
+    def batches(self, items: Sequence[Item]) -> Iterator[list[Item]]:
+        """The items in the batches that ``annotate`` yields: one of them read elsewhere gives the same numbers."""
+        yield list(items)
+
+    def recipe(self) -> Mapping[str, Any] | None:
+        """What another process needs to make it, JSON-ready, see project/reading.py; None: it cannot."""
+        return None
 
     def half_of(self, item: Item) -> int:
         """Which of its prompts an item is read with, from 0; items of one prompt are read together."""

@@ -23,12 +23,21 @@ from mollia_cli.cli.common import (
     table,
     talk,
 )
-from mollia_cli.cli.run_options import CascadeOption, LongOption, ShotsOption, ThresholdOption, VotesOption
+from mollia_cli.cli.run_options import (
+    CascadeOption,
+    LongOption,
+    ShotsOption,
+    ThresholdOption,
+    VotesOption,
+    with_engine_options,
+)
 from mollia_cli.domain.items import check_split
 from mollia_cli.domain.printable import count
 
 
+@with_engine_options
 def annotate(
+    *,
     ids: Annotated[str, typer.Argument(help="A file of ids, or - for standard input. Default: what comes next.")] = "",
     split: SplitOption = "",
     limit: Annotated[int, limit_option("At most so many items; 0 for all.")] = 0,
@@ -42,6 +51,7 @@ def annotate(
     cascade: CascadeOption = None,
     threshold: ThresholdOption = None,
     threads: ThreadsOption = None,
+    engine: dict[str, Any],
     project: ProjectOption = None,
     as_json: JsonLinesOption = False,
 ) -> None:
@@ -50,8 +60,9 @@ def annotate(
     Each gives the probability of every label, and repeated answers.
     What was observed before is read, not computed again. Without ids or a split: the seed set,
     the sample that the aggregator learns from, and what the current run has selected.
-    --votes, --shots and --long hold for this command; to keep them, set them in mollia.toml under [annotate],
-    where -1 becomes the number of shots that is chosen. Parts of a text (--long split) are joined by the mean of
+    --votes, --shots, --long and --mixed hold for this command; to keep them, set them in mollia.toml under
+    [annotate], where -1 becomes the number of shots that is chosen. With --on and --workers, the LLMs read in other
+    processes (docs/engines.md). Parts of a text (--long split) are joined by the mean of
     their log-probabilities, weighted by their tokens.
     With --cascade, each LLM reads the seed items, and of the others those that the LLMs before it leave
     in doubt; `mollia aggregate --cascade` with the same LLMs makes verdicts on all of them.
@@ -71,7 +82,7 @@ def annotate(
     from mollia_cli.project.labels import labelled_by_people
 
     with open_project(project, threads) as opened:
-        opened.use_annotation(votes=votes, shots=shots, long=long)
+        opened.use_annotation(votes=votes, shots=shots, long=long, **engine)
         if split:
             check_split(split)
             wanted = opened.store.items.ids(split, limit=limit)

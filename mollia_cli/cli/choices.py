@@ -21,7 +21,7 @@ def choices(
     ] = None,
     as_json: JsonListOption = False,
 ) -> None:
-    """List what can be chosen: strategies, aggregators, annotators, learners, stopping criteria, file formats.
+    """List what can be chosen: strategies, aggregators, annotators, engines, learners, stopping criteria, file formats.
 
     Each with what it is, the package that it comes from, and whether a new project uses it. Members of other
     packages that are installed are among them (docs/extending.md).

@@ -3,6 +3,7 @@
 from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.domain.errors import MolliaError
 from mollia_cli.domain.registry import Registry
+from mollia_cli.engines import ENGINES
 from mollia_cli.stopping import STOPPING
 from mollia_cli.strategies import STRATEGIES
 
@@ -20,6 +21,11 @@ def aggregators(incomplete: str) -> list[tuple[str, str]]:
 def criteria(incomplete: str) -> list[tuple[str, str]]:
     """Stopping criteria that start so."""
     return _starting(STOPPING, incomplete)
+
+
+def engines(incomplete: str) -> list[tuple[str, str]]:
+    """Engines that start so."""
+    return _starting(ENGINES, incomplete)
 
 
 def models(incomplete: str) -> list[str]:

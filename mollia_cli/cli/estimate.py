@@ -15,7 +15,7 @@ from mollia_cli.cli.common import (
     table,
     talk,
 )
-from mollia_cli.cli.run_options import with_run_options
+from mollia_cli.cli.run_options import with_engine_options, with_run_options
 from mollia_cli.domain.printable import count
 
 if TYPE_CHECKING:
@@ -26,12 +26,14 @@ _UNITS = ((3600.0, "h"), (60.0, "min"))
 
 
 @with_run_options()
+@with_engine_options
 def estimate(
     *,
     limit: Annotated[int, limit_option("At most so many texts are read by each LLM, to measure.", least=2)] = 12,
     options: dict[str, Any],
     run: RunOption = "",
     threads: ThreadsOption = None,
+    engine: dict[str, Any],
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -47,6 +49,7 @@ def estimate(
     from mollia_cli.loop.estimate import estimate as reckon
 
     with open_project(project, threads) as opened:
+        opened.use_annotation(**engine)
         found = reckon(opened, run, limit, **options)
     if as_json:
         total: dict[str, Any] = {"tokens": found.tokens, "seconds": found.seconds, "disk_bytes": found.disk}

@@ -16,7 +16,7 @@ from mollia_cli.cli.common import (
     talk,
 )
 from mollia_cli.cli.progress import duration
-from mollia_cli.cli.run_options import with_run_options
+from mollia_cli.cli.run_options import with_engine_options, with_run_options
 from mollia_cli.domain.printable import count
 from mollia_cli.reports.words import accuracy_words
 
@@ -47,11 +47,13 @@ def train(
 
 
 @with_run_options(ends=False)
+@with_engine_options
 def round_(
     *,
     options: dict[str, Any],
     run: RunOption = "",
     threads: ThreadsOption = None,
+    engine: dict[str, Any],
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -66,11 +68,13 @@ def round_(
     from mollia_cli.loop.setup import open_run
 
     with open_project(project, threads) as opened:
+        opened.use_annotation(**engine)
         record = advance(opened, *open_run(opened, run, **options))
     show_rounds([] if record is None else [record], as_json)
 
 
 @with_run_options()
+@with_engine_options
 def run_(
     *,
     repeats: Annotated[
@@ -84,6 +88,7 @@ def run_(
     options: dict[str, Any],
     run: RunOption = "",
     threads: ThreadsOption = None,
+    engine: dict[str, Any],
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -99,6 +104,7 @@ def run_(
     from mollia_cli.loop.run import run_repeats
 
     with open_project(project, threads) as opened:
+        opened.use_annotation(**engine)
         done = run_repeats(opened, run, repeats, lambda record: talk(summary_of_run(record)), **options)
     if as_json or repeats == 1:
         records = [record for finished in done.values() for record in finished.rounds]

@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
@@ -14,9 +15,14 @@ from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.settings import ENDS, AnnotateSettings, LearnerSettings, RunConfig
 from mollia_cli.project.names import members
 
-_PLACE = "options"
+_PLACE, _ENGINE = "options", "engine"  # parameters that decorators fill
 _NO_PANEL = ("human", "oracle")
-_COMPLETE = {"strategy": complete.strategies, "aggregator": complete.aggregators, "stop": complete.criteria}
+_COMPLETE = {
+    "strategy": complete.strategies,
+    "aggregator": complete.aggregators,
+    "stop": complete.criteria,
+    "engine": complete.engines,
+}
 _ABLATIONS = {
     "no_negatives": "Train without negative labels (ablation).",
     "no_discrepancy": "Train without discrepancy weights (ablation).",
@@ -73,20 +79,38 @@ def with_run_options(*, ends: bool = True) -> Callable[[Callable[..., None]], Ca
     own += [_parameter(name, bool, typer.Option(_flag(name), help=text)) for name, text in _ABLATIONS.items()]
     own += [_parameter("paper", *get_args(PaperOption))]
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        parameters: list[inspect.Parameter] = []
-        for parameter in inspect.signature(command).parameters.values():
-            parameters += own if parameter.name == _PLACE else [parameter]
+    return partial(_in_place, _PLACE, own, _changes)
 
-        @functools.wraps(command)
-        def wrapped(**given: Any) -> None:
-            command(**{_PLACE: _changes({one.name: given.pop(one.name) for one in own})}, **given)
 
-        wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        return wrapped
+def with_engine_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options that say where LLMs read, in the place of its parameter ``engine``.
 
-    return decorate
+    That becomes a mapping as ``Project.use_annotation`` takes it.
+    """
+    declared = keys(AnnotateSettings)
+    own = [
+        _parameter(_ENGINE, str | None, option(AnnotateSettings, "engine", "on")),
+        *(_parameter(name, _type(declared[name]), option(AnnotateSettings, name)) for name in ("address", "workers")),
+        _parameter("mixed", bool, option(AnnotateSettings, "mixed")),
+    ]
+    return _in_place(_ENGINE, own, lambda given: given | {"mixed": given["mixed"] or None}, command)
+
+
+def _in_place(
+    place: str, own: list[inspect.Parameter], made: Callable[[dict[str, Any]], Any], command: Callable[..., None]
+) -> Callable[..., None]:
+    """The command with options in the place of one parameter, which gets what is made of them."""
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        parameters += own if parameter.name == place else [parameter]
+
+    @functools.wraps(command)
+    def wrapped(**given: Any) -> None:
+        command(**{place: made({one.name: given.pop(one.name) for one in own})}, **given)
+
+    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return wrapped
 
 
 def _parameter(name: str, kind: Any, info: Any) -> inspect.Parameter:

@@ -67,6 +67,18 @@ class AnnotateSettings:
     ] = 0.9
     context: Annotated[int, Meta(ge=0, description="Tokens of a prompt; 0 for what the longest text needs.")] = 0
     threads: Annotated[int, Meta(ge=0, description="CPU threads of the LLMs; 0 measures which number is quickest.")] = 0
+    engine: Annotated[
+        str, Meta(description="Where the LLMs run: local is this machine.", extra={"family": "engine"})
+    ] = "local"
+    address: Annotated[
+        str, Meta(description="Of the engine's scheduler, where it runs already; empty for this machine alone.")
+    ] = ""
+    workers: Annotated[
+        int, Meta(ge=0, le=10_000, description="Worker processes of the engine; 0 for as many as are quickest.")
+    ] = 0
+    mixed: Annotated[
+        bool, Meta(description="Machines whose processor or llama.cpp build rounds otherwise count as the same LLM.")
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: RunConfig has two bases

@@ -9,7 +9,7 @@ from mollia_cli.domain.errors import InputError
 if TYPE_CHECKING:
     from mollia_cli.domain.registry import Registry
 
-FAMILIES = ("strategies", "aggregators", "annotators", "learners", "stopping", "readers", "writers")
+FAMILIES = ("strategies", "aggregators", "annotators", "engines", "learners", "stopping", "readers", "writers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ def _registries() -> "dict[str, tuple[Registry, str]]":
     # here, because completion and help read the names of the families alone
     from mollia_cli.aggregators import AGGREGATORS, DEFAULT
     from mollia_cli.annotators import ANNOTATORS
-    from mollia_cli.domain.settings import LearnerSettings, RunSettings
+    from mollia_cli.domain.settings import AnnotateSettings, LearnerSettings, RunSettings
+    from mollia_cli.engines import ENGINES
     from mollia_cli.learners import LEARNERS
     from mollia_cli.readers import FORMATS
     from mollia_cli.stopping import STOPPING
@@ -53,6 +54,7 @@ def _registries() -> "dict[str, tuple[Registry, str]]":
         "strategies": (STRATEGIES, run.strategy),
         "aggregators": (AGGREGATORS, DEFAULT),
         "annotators": (ANNOTATORS, "llama"),
+        "engines": (ENGINES, AnnotateSettings().engine),
         "learners": (LEARNERS, LearnerSettings().name),
         "stopping": (STOPPING, run.stop),
         "readers": (FORMATS, ""),

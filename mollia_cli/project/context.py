@@ -17,6 +17,7 @@ from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.observations import Texts
 from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.domain.settings import SETTINGS_FILE, AnnotateSettings, Settings, checked
+from mollia_cli.engines.base import Engine
 from mollia_cli.project.members import check_members
 from mollia_cli.project.names import check_settings, remarks_on
 from mollia_cli.store.database import Say
@@ -39,6 +40,7 @@ class Project(AbstractContextManager["Project"]):
         self.say: Say = _unheard
         self.progress: Progress = silent
         self.loaded: dict[str, tuple[Annotator, Peak]] | None = None  # by key, while models are kept loaded
+        self.engines: dict[tuple[str, str, int], Engine] | None = None  # at most one, see project/workers.py
         self.ask: Callable[[str], str] = _nobody
         self._said: set[str] = set()
         self.texts: dict[tuple[str | int, ...], Texts] = {}  # what the panel's encoders read, by who they are

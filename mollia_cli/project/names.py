@@ -10,6 +10,7 @@ from mollia_cli.domain.errors import InputError, MolliaError
 from mollia_cli.domain.members import ENCODER, LLAMA
 from mollia_cli.domain.registry import Registry
 from mollia_cli.domain.settings import SECTIONS, SETTINGS_FILE, Settings
+from mollia_cli.engines import ENGINES
 from mollia_cli.learners import LEARNERS
 from mollia_cli.stopping import STOPPING
 from mollia_cli.strategies import STRATEGIES
@@ -19,6 +20,7 @@ FAMILIES: dict[str, Registry] = {
     "strategy": STRATEGIES,
     "stop": STOPPING,
     "learner": LEARNERS,
+    "engine": ENGINES,
 }
 """By the word that a field declares (``domain/settings.py``)."""
 

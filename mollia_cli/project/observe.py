@@ -16,15 +16,16 @@ from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.observations import IntArray, Observation, Panel
 from mollia_cli.domain.printable import count
 from mollia_cli.domain.progress import step
+from mollia_cli.engines.base import Engine
 from mollia_cli.project.context import Project
 from mollia_cli.project.encoders import panel_texts
 from mollia_cli.project.labels import KnownLabels
 from mollia_cli.project.panel import fit_together, panel_annotators, say_few_examples, worked_examples
+from mollia_cli.project.workers import AT_ONCE, Read, engine_for, engine_kept, read_on
 from mollia_cli.store.items import chunks
 
 LITTLE_MASS = 0.5
 _ANSWER = 200  # characters of a text's question and answers: about as much work as so many of the text
-_AT_ONCE = 20_000  # items whose texts or observations are in memory together
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +82,21 @@ def observe(
     """
     project.store.items.check(ids)
     members, asked = [], False
-    for annotator in panel:
-        member = Member(annotator.name, store.register(annotator.name, annotator.identity))
-        members.append(member)
-        wanted = {*store.missing(member.key, ids), *(again(member.key) if again else ())}
-        todo = [item_id for item_id in ids if item_id in wanted]
-        if not todo:
-            continue
-        if annotator.size and not asked and (remark := unused_gpu()):
-            project.say(remark)
-        if annotator.size and not asked:
-            say_few_examples(project)
-        asked = asked or annotator.size > 0
-        _ask(project, annotator, panel, member.key, todo, store)
-        after(member, todo)
+    with engine_kept(project):
+        for annotator in panel:
+            member = Member(annotator.name, store.register(annotator.name, annotator.identity))
+            members.append(member)
+            wanted = {*store.missing(member.key, ids), *(again(member.key) if again else ())}
+            todo = [item_id for item_id in ids if item_id in wanted]
+            if not todo:
+                continue
+            if annotator.size and not asked and (remark := unused_gpu()):
+                project.say(remark)
+            if annotator.size and not asked:
+                say_few_examples(project)
+            asked = asked or annotator.size > 0
+            _ask(project, annotator, panel, member.key, todo, store)
+            after(member, todo)
     return members
 
 
@@ -111,7 +113,7 @@ def _ask(
     annotator, peak = (project.loaded or {}).pop(key, (annotator, Peak()))
     try:
         with peak:
-            read(project, annotator, key, ids, store, peak)
+            read(project, annotator, key, ids, store, peak, engine_for(project, annotator, panel, ids))
     finally:
         if project.loaded is not None and fit_together(panel):
             project.loaded[key] = annotator, peak
@@ -126,17 +128,31 @@ def read(
     ids: Sequence[str],
     store: Answers,
     peak: Peak | None = None,
+    engine: Engine | None = None,
 ) -> None:
-    """The loop's inside: batch by batch what one annotator says of items is kept; it stays loaded."""
+    """The loop's inside: batch by batch what one annotator says of items is kept; it stays loaded.
+
+    engine: whose workers read, instead of this process.
+    """
     begin = perf_counter()
-    with step(project.progress, f"loading {annotator.name}"):
-        annotator.load()
+    if engine is None:
+        with step(project.progress, f"loading {annotator.name}"):
+            annotator.load()
     work = _Reading(project, annotator, ids)
-    for part in map(project.store.items.get, chunks(ids, _AT_ONCE)):
+    reads = read_on(engine, project, annotator, ids) if engine else _read_here(project, annotator, ids, peak, begin)
+    for batch, seconds, memory in reads:
+        store.add(key, batch, seconds, memory)
+        work.heard(batch)
+
+
+def _read_here(
+    project: Project, annotator: Annotator, ids: Sequence[str], peak: Peak | None, begin: float
+) -> Iterator[Read]:
+    """What this process reads; the first batch's seconds count from ``begin``, with the loading."""
+    for part in map(project.store.items.get, chunks(ids, AT_ONCE)):
         for batch in annotator.annotate(part):
-            store.add(key, batch, perf_counter() - begin, peak.added if peak and annotator.size else None)
+            yield batch, perf_counter() - begin, peak.added if peak and annotator.size else None
             begin = perf_counter()
-            work.heard(batch)
 
 
 class _Reading:
@@ -150,7 +166,7 @@ class _Reading:
         if annotator.size:
             self._what += " (characters)"
         self._sizes, longer = dict[str, int](), 0
-        for part in map(project.store.items.get, chunks(ids, _AT_ONCE)):
+        for part in map(project.store.items.get, chunks(ids, AT_ONCE)):
             self._sizes |= {item.id: len(item.text) + _ANSWER if annotator.size else 1 for item in part}
             longer += annotator.longer(part)
         if longer:
@@ -193,7 +209,7 @@ def _weighed(panel: Sequence[Annotator]) -> Sequence[Annotator]:
 
 def _wordless(project: Project, key: str, ids: Sequence[str]) -> Iterator[str]:
     """Items with stored invalid votes of an LLM whose words were not decoded."""
-    for part in chunks(ids, _AT_ONCE):
+    for part in chunks(ids, AT_ONCE):
         for item_id, seen in project.store.observations.get(key, part).items():
             if seen.invalid > 0 and seen.tokens and not seen.answers:
                 yield item_id
@@ -204,7 +220,8 @@ def models_kept(project: Project) -> Iterator[None]:
     """Within, the panel's models stay loaded between annotations, if all fit into half of the free memory."""
     project.loaded = {}
     try:
-        yield
+        with engine_kept(project):
+            yield
     finally:
         for annotator, _ in project.loaded.values():
             annotator.close()
@@ -214,7 +231,7 @@ def models_kept(project: Project) -> Iterator[None]:
 def _warn(project: Project, member: Member, ids: Sequence[str]) -> None:
     """Say what a person should know of an LLM's fresh observations: that little of the mass is on the labels."""
     mass, tokens, name = 0.0, 0, member.name
-    for part in chunks(ids, _AT_ONCE):
+    for part in chunks(ids, AT_ONCE):
         for seen in project.store.observations.get(member.key, part).values():
             mass += seen.mass / len(ids)
             tokens += seen.tokens
@@ -237,7 +254,7 @@ def members(project: Project) -> list[Member]:
 
 def observations(project: Project, panel: Sequence[Member], ids: Sequence[str]) -> Iterator[tuple[Member, Observation]]:
     """Stored observations, item by item in the order of ``ids``."""
-    for part in chunks(ids, _AT_ONCE):
+    for part in chunks(ids, AT_ONCE):
         stored = {member.key: project.store.observations.get(member.key, part) for member in panel}
         for item_id in part:
             for member in panel:

@@ -163,6 +163,7 @@ def panel_context(project: Project, show_invalid: int = 0) -> PanelContext:
         show_invalid=show_invalid,
         find_llm=partial(_find_llm, project),
         ask=project.ask,
+        mixed=settings.mixed,
     )
 
 

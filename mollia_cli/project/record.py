@@ -20,6 +20,8 @@ from mollia_cli.project.panel import llm_file, read_template
 # The libraries that numbers come from.
 LIBRARIES = ("numpy", "scipy", "llama-cpp-python", "torch", "transformers", "xgboost-cpu")
 
+_WHERE = ("engine", "address", "workers")  # keys of [annotate] that say where it is computed, not what
+
 
 def run_record(project: Project) -> dict[str, Any]:
     """Settings, prompt template, guidelines, digests of the panel's files and of the encoder's, versions.
@@ -52,10 +54,11 @@ def installed_versions(names: Iterable[str]) -> dict[str, str]:
 
 
 def settings_record(settings: Settings) -> dict[str, Any]:
-    """Settings as ``recorded_settings`` reads them."""
+    """Settings as ``recorded_settings`` reads them, but where the LLMs ran: a rerun may read elsewhere."""
     labels = dict(zip(settings.labels.names, settings.labels.descriptions, strict=True))
     top = {"noun": settings.noun, "task": settings.task, "random_seed": settings.random_seed, "labels": labels}
     sections = {name: asdict(getattr(settings, name)) for name in SECTIONS}
+    sections["annotate"] = {key: value for key, value in sections["annotate"].items() if key not in _WHERE}
     sections["panel"] = {"members": [spec.written for spec in settings.panel.members]}
     return top | {
         name: {key: list(value) if isinstance(value, tuple) else value for key, value in section.items()}

@@ -102,7 +102,12 @@ def test_everything_that_can_be_chosen_is_listed() -> None:
     used = {record["family"]: record["name"] for record in listed if record["default"]}
     assert used == {
         **{"strategies": default.run.strategy, "aggregators": default.aggregate.aggregator},
-        **{"annotators": "llama", "learners": default.learner.name, "stopping": default.run.stop},
+        **{
+            "annotators": "llama",
+            "engines": default.annotate.engine,
+            "learners": default.learner.name,
+            "stopping": default.run.stop,
+        },
     }
     assert {record["name"] for record in listed if record["family"] == "readers"} == set(FORMATS)
     wrong = mollia("choices", "strategy")

@@ -61,6 +61,7 @@ class GgufAnnotator(Annotator):
     ``long``: what is read of a text for which they are too few, one of CUT_RULES.
     ``show_invalid``: per text, so many generations that are no label are decoded to their end.
     ``kernels`` says what computes the file here. It is called before the file is opened, and may raise.
+    ``mixed``: machines that round otherwise, by their build or processor, are one and the same annotator.
     Raises NotFoundError or RefusedError, from the first call that needs the model, if it cannot be used.
     """
 
@@ -82,6 +83,7 @@ class GgufAnnotator(Annotator):
         gpu_layers: int = -1,
         show_invalid: int = 0,
         kernels: Callable[[], Kernels] = Kernels,
+        mixed: bool = False,
     ) -> None:
         self.name = name
         self._path = path
@@ -96,6 +98,7 @@ class GgufAnnotator(Annotator):
         self._gpu_layers = gpu_layers
         self._show_invalid = show_invalid
         self._choose_kernels = kernels
+        self._mixed = mixed
         self._kernels: Kernels | None = None
         self._model: Model | None = None
         self._engine: Engine | None = None
@@ -122,6 +125,7 @@ class GgufAnnotator(Annotator):
                 log_path=context.log_path,
                 show_invalid=context.show_invalid,
                 kernels=file.kernels,
+                mixed=context.mixed,
             )
         ]
 
@@ -141,16 +145,10 @@ class GgufAnnotator(Annotator):
 
         A file that cannot be used at all has the identity of one that can: loading it raises.
         """
-        kernels = Kernels()
-        with suppress(MolliaError):
-            kernels = self._settle()
         return {
             "annotator": "gguf",
             "model": self._digest,
-            "engine": engine_build(),
-            "system": kernels.system,
-            "extra_buffers": kernels.extra_buffers,
-            "gpu_layers": self._gpu_layers,
+            **({"mixed": True} if self._mixed else self._machine()),
             "prompt": self._prompt.digest,
             "labels": self._labels.digest,
             "decoding": asdict(self._decoding),
@@ -163,6 +161,34 @@ class GgufAnnotator(Annotator):
             "floor": FLOOR,
             "completion": COMPLETION_RULE,
             "sampling": SAMPLING_RULE,
+        }
+
+    def _machine(self) -> Mapping[str, Any]:
+        """The part of the identity that depends on where it is read."""
+        kernels = Kernels()
+        with suppress(MolliaError):
+            kernels = self._settle()
+        return {
+            "engine": engine_build(),
+            "system": kernels.system,
+            "extra_buffers": kernels.extra_buffers,
+            "gpu_layers": self._gpu_layers,
+        }
+
+    def recipe(self) -> Mapping[str, Any]:
+        """The model by its digest, and where it is here; everything else as it is."""
+        return {
+            "kind": "llama",
+            "name": self.name,
+            "model": self._digest,
+            "path": str(self._path),
+            "labels": asdict(self._labels),
+            "prompt": asdict(self._prompt),
+            "decoding": asdict(self._decoding),
+            "tokens": self._context,
+            "long": self._long,
+            "show_invalid": self._show_invalid,
+            "mixed": self._mixed,
         }
 
     @property
@@ -211,33 +237,45 @@ class GgufAnnotator(Annotator):
             return
         engine = self._engine or self._load()
         ready = self._encoders.index(engine.encoder)  # the half whose prefix is decoded comes first
-
-        def order(item: Item) -> tuple[bool, int, str]:
-            return self.half_of(item) != ready, len(item.text), item.id
-
-        for half, together in groupby(sorted(items, key=order), self.half_of):
+        for texts in sorted(self.batches(items), key=lambda texts: self.half_of(texts[0]) != ready):
+            half = self.half_of(texts[0])
             engine.encoder = self._encoders[half]
             reader = self._readers.get(half) or self._learn(engine, half)
             begin = perf_counter()
-            for texts in _batches(together, self._together):
-                batch = self._whole(texts, engine.read(self._parts(half, texts), reader.plant))
-                self._texts += len(batch)
-                self._truncated += sum(observation.truncated for observation in batch)
-                self._failed += sum(observation.tokens == 0 for observation in batch)
-                self._seconds += perf_counter() - begin
-                yield batch
-                begin = perf_counter()
+            batch = self._whole(texts, engine.read(self._parts(half, texts), reader.plant))
+            self._texts += len(batch)
+            self._truncated += sum(observation.truncated for observation in batch)
+            self._failed += sum(observation.tokens == 0 for observation in batch)
+            self._seconds += perf_counter() - begin
+            yield batch
+
+    def batches(self, items: Sequence[Item]) -> Iterator[list[Item]]:
+        """Of each half of the prompt, short texts first, as many as are read together.
+
+        Less any whole batches, the items give the same batches again.
+        """
+
+        def order(item: Item) -> tuple[int, int, str]:
+            return self.half_of(item), len(item.text), item.id
+
+        for _, together in groupby(sorted(items, key=order), self.half_of):
+            yield from _batches(together, self._together)
 
     def half_of(self, item: Item) -> int:
         """Which half of the prompt an item is read with; see ``Prompt.half_of``."""
         return self._prompt.half_of(item, self._decoding.seed)
 
     def longer(self, items: Sequence[Item]) -> int:
-        """How many items do not fit into the context with the prompt. Loads the model."""
+        """How many items do not fit into the context with the prompt. Loads the vocabulary, if not the model."""
         if not items:
             return 0
-        _ = self._engine or self._load()
-        return sum(not self._encoders[self.half_of(item)].fits(item.text) for item in items)
+        if self._engine is not None:
+            return self._count_longer(items, self._encoders)
+        with self._vocabulary() as model:
+            return self._count_longer(items, self._make_encoders(model))
+
+    def _count_longer(self, items: Sequence[Item], encoders: Sequence[Encoder]) -> int:
+        return sum(not encoders[self.half_of(item)].fits(item.text) for item in items)
 
     def _parts(self, half: int, texts: Sequence[Item]) -> list[Item]:
         """What the engine reads: the texts, or the parts of those that are split; the first part has the item's id."""
@@ -261,11 +299,19 @@ class GgufAnnotator(Annotator):
 
     def preview(self, item: Item) -> str:
         """Exactly what the model sees for an item, control tokens shown. Loads the vocabulary only."""
+        with self._vocabulary() as model:
+            return model.detokenize(self._make_encoders(model)[self.half_of(item)].all_tokens(item.text))
+
+    def _vocabulary(self) -> Model:
+        """The model without its weights."""
         log_to(self._log_path)
         self._settle()
-        with Model(self._path, vocab_only=True) as model:
-            encoder = Encoder(model, self._prompt.halves[self.half_of(item)], limit=self._limit(model), long=self._long)
-            return model.detokenize(encoder.all_tokens(item.text))
+        return Model(self._path, vocab_only=True)
+
+    def _make_encoders(self, model: Model) -> list[Encoder]:
+        """One for each half of the prompt."""
+        limit = self._limit(model)
+        return [Encoder(model, half, limit=limit, long=self._long) for half in self._prompt.halves]
 
     def _settle(self) -> Kernels:
         """What computes the file; from the first answer on always the same, as the identity is."""
@@ -306,9 +352,7 @@ class GgufAnnotator(Annotator):
         return reader
 
     def _make_engine(self, model: Model) -> Engine:
-        self._encoders = [
-            Encoder(model, half, limit=self._limit(model), long=self._long) for half in self._prompt.halves
-        ]
+        self._encoders = self._make_encoders(model)
 
         def make_context(cells: int) -> Context:
             check_cache_fits(self._path, cells=cells, batch=BATCH)
@@ -323,10 +367,7 @@ def _part_id(item_id: str, part: int) -> str:
 
 
 def _batches(items: Iterable[Item], characters: int) -> Iterator[list[Item]]:
-    """Items in their order, so many characters together.
-
-    Less any number of whole batches at their start, they give the same batches.
-    """
+    """Items in their order, so many characters together."""
     batch: list[Item] = []
     size = 0
     for item in items:

@@ -69,9 +69,14 @@ def engine() -> Engine:
     )
 
 
+def uses_gpu() -> bool:
+    """Whether annotation runs on a GPU."""
+    return any(device.type in _OFFLOAD for device in devices())
+
+
 def unused_gpu() -> str:
     """One sentence if this machine's GPU, or a GPU build of llama.cpp, is not what annotation runs on; else ''."""
-    if any(device.type in _OFFLOAD for device in devices()):
+    if uses_gpu():
         return ""
     kind, flag = next((words for sign, words in _GPUS.items() if Path(sign).exists()), ("", ""))
     if lib().llama_supports_gpu_offload():

@@ -161,7 +161,8 @@ class Model:
             )
         self.vocab = api.llama_model_get_vocab(self.handle)
         self.n_vocab = int(api.llama_vocab_n_tokens(self.vocab))
-        self.context_train = int(api.llama_model_n_ctx_train(self.handle))
+        # llama.cpp does not read it with the vocabulary alone
+        self.context_train = int(api.llama_model_n_ctx_train(self.handle)) or header.setting("context_length", 0)
         self.keeps_partial_state = not (
             api.llama_model_is_recurrent(self.handle) or api.llama_model_is_hybrid(self.handle)
         )

@@ -1,0 +1,152 @@
+"""Which engine an annotator reads on, and the batches that its workers have read."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+
+from mollia_cli.annotators.base import Annotator
+from mollia_cli.annotators.llama.binding.doctor import uses_gpu
+from mollia_cli.annotators.llama.binding.memory import available
+from mollia_cli.annotators.llama.binding.threads import available as cores
+from mollia_cli.domain.digest import canonical_json, digest_of
+from mollia_cli.domain.errors import RefusedError
+from mollia_cli.domain.items import Item
+from mollia_cli.domain.observations import Observation
+from mollia_cli.domain.printable import count
+from mollia_cli.engines import ENGINES
+from mollia_cli.engines.base import ENDS, Engine, EngineContext, LostError
+from mollia_cli.project.context import Project
+from mollia_cli.project.reading import OBSERVE, PREPARE, common_of, facts_of, task_of, unpacked
+from mollia_cli.store.items import chunks
+
+LOCAL = "local"
+AT_ONCE = 20_000  # items whose texts or observations are in memory together
+CERTIFICATES = "certificates"
+_LEAST = 2  # batches for each process, below which starting it and loading the model costs more than it gives
+_OF_MACHINES = {"engine", "system", "extra_buffers", "gpu_layers"}  # facts that ``annotate.mixed`` leaves out
+_NAMED = 5  # items of a lost batch
+
+Read = tuple[list[Observation], float, int | None]  # a batch, its seconds, the bytes that the LLM has added
+
+
+def threads_of(project: Project) -> int:
+    """Threads of each worker."""
+    return project.settings.annotate.threads or 1
+
+
+def workers_of(project: Project, annotator: Annotator, panel: Sequence[Annotator], ids: Sequence[str]) -> int:
+    """How many workers read: as the settings say, else by this machine and the texts; 0: this process alone.
+
+    One process of one thread a core is quicker than one process of all cores' threads (benchmarks/engines.py), where
+    the panel's largest file fits so often into half of the free memory and there are batches enough.
+    """
+    settings = project.settings.annotate
+    if annotator.recipe() is None:
+        return 0
+    most = settings.workers or max(1, cores() // threads_of(project))
+    if settings.engine != LOCAL:
+        return most
+    if not settings.workers:
+        free = available()
+        largest = max(member.size for member in panel)
+        fits = 1 if free is None or uses_gpu() else free // 2 // max(largest, 1)
+        most = min(most, fits)
+        most = min(most, _batches(project, annotator, ids, _LEAST * most) // _LEAST) if most > 1 else 0
+    return most if most > 1 else 0
+
+
+def engine_for(project: Project, annotator: Annotator, panel: Sequence[Annotator], ids: Sequence[str]) -> Engine | None:
+    """The engine, started; None where this process reads. Within ``engine_kept``, which ends it."""
+    workers = workers_of(project, annotator, panel, ids)
+    if not workers:
+        return None
+    settings, threads = project.settings.annotate, threads_of(project)
+    assert project.engines is not None
+    name = (settings.engine, settings.address, threads)
+    running = project.engines.get(name)
+    if running is not None and (settings.engine != LOCAL or running.workers >= workers):
+        return running
+    _end(project)
+    context = EngineContext(settings.address, workers, threads, str(project.root / CERTIFICATES), project.say)
+    engine: Engine = ENGINES.load(settings.engine).from_context(context)
+    project.engines[name] = engine  # so that it is ended, however far it comes
+    engine.start()
+    return engine
+
+
+@contextmanager
+def engine_kept(project: Project) -> Iterator[None]:
+    """Within, an engine that was started stays up; the outermost of these ends it."""
+    if project.engines is not None:
+        yield
+        return
+    project.engines = {}
+    try:
+        yield
+    finally:
+        _end(project)
+        project.engines = None
+
+
+def read_on(engine: Engine, project: Project, annotator: Annotator, ids: Sequence[str]) -> Iterator[Read]:
+    """What the workers read, as they have read it. RefusedError where one of them is another annotator than ours."""
+    keep = 0 if project.loaded is None else engine.workers
+    common = common_of(annotator, threads_of(project), keep)
+    check_alike(engine, annotator, common)
+    facts, given = digest_of(facts_of(annotator)), dict[int, list[Item]]()
+    try:
+        for number, answer in engine.map(OBSERVE, common, _tasks(project, annotator, ids, given)):
+            found = json.loads(answer)
+            if found["facts"] != facts:  # a worker that came later
+                check_alike(engine, annotator, common)
+                raise RefusedError(f"{annotator.name} was another one on a worker", "the same command goes on")
+            del given[number]
+            yield [unpacked(seen) for seen in found["seen"]], found["seconds"], found["memory"]
+    except LostError as error:
+        lost = given[error.number]
+        more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+        raise RefusedError(
+            f"{count(len(lost), 'text')} that {annotator.name} reads together ended {ENDS} workers{error.how}:"
+            f" {', '.join(item.id for item in lost[:_NAMED])}{more}",
+            "give the workers more memory (fewer --workers), or read those texts alone: mollia annotate IDS",
+        ) from error
+
+
+def check_alike(engine: Engine, annotator: Annotator, common: str) -> None:
+    """RefusedError naming the first worker whose annotator is not this one, with what differs and what to do."""
+    ours = json.loads(canonical_json(facts_of(annotator)))
+    for answer in engine.everywhere(PREPARE, common):
+        found = json.loads(answer)
+        theirs = found["facts"]
+        different = [key for key in sorted({*ours, *theirs}) if ours.get(key) != theirs.get(key)]
+        if different:
+            pairs = "; ".join(f"{key} {theirs.get(key)!r}, here {ours.get(key)!r}" for key in different)
+            raise RefusedError(
+                f"the worker {found['worker']} is no copy of this machine: {pairs}",
+                "install the same versions on both, or accept that they round otherwise: --mixed"
+                if _OF_MACHINES.issuperset(different)
+                else "install the same version of mollia on both",
+            )
+
+
+def _tasks(project: Project, annotator: Annotator, ids: Sequence[str], given: dict[int, list[Item]]) -> Iterator[str]:
+    """The batches, by their number in ``given`` until they are read."""
+    for number, batch in enumerate(_all_batches(project, annotator, ids)):
+        given[number] = batch
+        yield task_of(batch)
+
+
+def _batches(project: Project, annotator: Annotator, ids: Sequence[str], most: int) -> int:
+    """How many batches there are, or ``most`` if they are more."""
+    return sum(1 for _ in islice(_all_batches(project, annotator, ids), most))
+
+
+def _all_batches(project: Project, annotator: Annotator, ids: Sequence[str]) -> Iterable[list[Item]]:
+    for part in map(project.store.items.get, chunks(ids, AT_ONCE)):
+        yield from annotator.batches(part)
+
+
+def _end(project: Project) -> None:
+    while project.engines:
+        project.engines.popitem()[1].close()
