@@ -20,7 +20,7 @@ from typing import Any, Self
 
 import mollia_cli
 from mollia_cli.domain.errors import InputError, RefusedError
-from mollia_cli.domain.network import reaching
+from mollia_cli.domain.network import guard, reaching
 from mollia_cli.domain.processes import sweep
 from mollia_cli.engines import calls, certificates
 from mollia_cli.engines.address import Address
@@ -37,10 +37,24 @@ _PRIVATE = {
     "RAY_enable_metrics_collection": "0",
     "RAY_event_stats": "0",
 }
+# A cluster of more than one machine is out of the question; without this, Ray listens on all interfaces.
+_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+# Its dashboard asks Azure's, Google's and Amazon's metadata servers where it is, also with statistics off: through a
+# proxy that nobody is.
+_NO_PROBE = {"http_proxy": f"http://{HERE}:9", "no_proxy": f"{HERE},::1,localhost"}
 
 
 class _Worker:
-    """What Ray calls an actor: a process that does one call at a time."""
+    """What Ray calls an actor: a process that does one call at a time; Python's sockets reach its own cluster only."""
+
+    def __init__(self) -> None:
+        import ray
+
+        guard()
+        self._reached = ExitStack()  # as long as the process
+        head = str(ray.get_runtime_context().gcs_address).rpartition(":")[0]
+        for host in {HERE, ray.util.get_node_ip_address(), head}:
+            self._reached.enter_context(reaching(host))
 
     def answer(self, function: str, *texts: str) -> str:
         """See ``calls.answer``."""
@@ -87,6 +101,9 @@ class RayEngine(Engine):
             settings = self._settings_here(stack) if self._address is None else self._settings_there(stack)
             import ray
 
+            from ray._private import worker as printer
+
+            printer.print_to_stdstream = _hear_nothing  # else it prints how workers ended where data goes
             stack.callback(ray.shutdown)
             try:
                 ray.init(configure_logging=False, log_to_driver=False, namespace="mollia", **settings)
@@ -109,8 +126,9 @@ class RayEngine(Engine):
         sweep(Path(gettempdir()), _FOLDER)
         folder = Path(mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-"))
         stack.callback(rmtree, folder, ignore_errors=True)
-        _setting(stack, {**_PRIVATE, "RAY_AUTH_TOKEN": token_hex(32)})
+        _setting(stack, {**_PRIVATE, **_NO_PROBE, **_LOOPBACK, "RAY_AUTH_TOKEN": token_hex(32)})
         stack.enter_context(reaching(HERE))
+        stack.enter_context(reaching("::1"))  # which Ray binds to find out whether there is IPv6
         program = [sys.executable, "-P", "-m", "mollia_cli.engines.ray_end", str(folder)]
         ending = subprocess.Popen(program, stdin=subprocess.PIPE, start_new_session=True)
         stack.callback(ending.wait)
@@ -122,7 +140,7 @@ class RayEngine(Engine):
             "num_gpus": 0,
             "include_dashboard": False,
             "object_store_memory": _STORE,
-            "_node_ip_address": os.environ.get("XX", HERE),
+            "_node_ip_address": HERE,
             "_temp_dir": str(folder),
         }
 
@@ -219,6 +237,10 @@ class RayEngine(Engine):
                 self._died = 0
                 self._idle.append(actor)
         return [each for each in ended if each in running]
+
+
+def _hear_nothing(*_: Any, **__: Any) -> None:
+    """How a worker ended is heard from the call."""
 
 
 def _setting(stack: ExitStack, values: dict[str, str]) -> None:
