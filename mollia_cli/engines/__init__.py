@@ -8,6 +8,7 @@ ENGINES = Registry(
     {
         "local": Entry("LocalEngine", "worker processes of this machine, one a core"),
         "dask": Entry("DaskEngine", "Dask's workers, here or on other machines (needs the dask extra)"),
+        "ray": Entry("RayEngine", "Ray's workers, here or on other machines (needs the ray extra)"),
     },
     contract="Engine",
 )

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
+from secrets import token_hex
 from shutil import which
 from tempfile import TemporaryDirectory
 
@@ -20,7 +21,7 @@ _SECONDS = 10.0  # that a connection and a handshake may take
 
 
 def make(folder: Path, hosts: Sequence[str] = (), days: int = DAYS) -> None:
-    """An authority, and a key and a certificate for every role, in a new folder (0700; files 0600).
+    """An authority, a key and a certificate for every role, and Ray's token, in a new folder (0700; files 0600).
 
     hosts: names and numbers of the machines, beside this one's own; Ray compares them, Dask does not. The authority's
     own key is not kept: for another machine the same files are copied, and nobody can make a certificate more.
@@ -39,21 +40,30 @@ def make(folder: Path, hosts: Sequence[str] = (), days: int = DAYS) -> None:
             _openssl(new, "req", "-new", *_KEY, "-subj", f"/CN={role}", "-keyout", f"{role}-key.pem", "-out", "asked")
             signed = ("-CA", AUTHORITY, "-CAkey", "ca-key", "-CAcreateserial", "-extfile", "names", "-days", str(days))
             _openssl(new, "x509", "-req", "-in", "asked", *signed, "-out", f"{role}.pem")
-        for name in (*(f"{role}{end}.pem" for role in ROLES for end in ("", "-key")), AUTHORITY):
+        (new / TOKEN).write_text(token_hex(32), encoding="ascii")
+        for name in (*(f"{role}{end}.pem" for role in ROLES for end in ("", "-key")), TOKEN, AUTHORITY):
             (new / name).chmod(0o600)
             (new / name).rename(folder / name)
 
 
 def files(folder: Path, role: str) -> tuple[str, str, str]:
     """Paths of the authority, the role's certificate and its key. NotFoundError where one is missing."""
-    paths = [folder / name for name in (AUTHORITY, f"{role}.pem", f"{role}-key.pem")]
-    for path in paths:
-        if not path.is_file():
-            raise NotFoundError(
-                f"a scheduler on another machine needs certificates, and there is no {path}",
-                f"mollia engine certificates {folder}",
-            )
-    return str(paths[0]), str(paths[1]), str(paths[2])
+    return _file(folder, AUTHORITY), _file(folder, f"{role}.pem"), _file(folder, f"{role}-key.pem")
+
+
+def token(folder: Path) -> str:
+    """Path of Ray's token. NotFoundError where it is missing."""
+    return _file(folder, TOKEN)
+
+
+def _file(folder: Path, name: str) -> str:
+    path = folder / name
+    if not path.is_file():
+        raise NotFoundError(
+            f"a scheduler on another machine needs certificates, and there is no {path}",
+            f"copy them there, or make them: mollia engine certificates {folder}",
+        )
+    return str(path)
 
 
 def check(address: Address, folder: Path) -> None:

@@ -98,6 +98,8 @@ class RayEngine(Engine):
     def start(self) -> None:
         """Start Ray here, or connect to it, and have the workers started."""
         with ExitStack() as stack:
+            for own in (HERE, "::1"):  # Ray binds to ::1 to find out whether there is IPv6
+                stack.enter_context(reaching(own))
             settings = self._settings_here(stack) if self._address is None else self._settings_there(stack)
             import ray
 
@@ -107,10 +109,12 @@ class RayEngine(Engine):
             stack.callback(ray.shutdown)
             try:
                 ray.init(configure_logging=False, log_to_driver=False, namespace="mollia", **settings)
-            except (ConnectionError, RuntimeError, ValueError) as error:
+            except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
                 raise RefusedError(
                     f"Ray does not start: {str(error).splitlines()[0]}",
-                    "on this machine: ray start --address=..., see `mollia engine certificates`" if self._address else "",
+                    "on this machine: ray start --address=..., see `mollia engine certificates`"
+                    if self._address
+                    else "",
                 ) from error
             for _ in range(self._wanted):
                 self._make()
@@ -127,8 +131,6 @@ class RayEngine(Engine):
         folder = Path(mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-"))
         stack.callback(rmtree, folder, ignore_errors=True)
         _setting(stack, {**_PRIVATE, **_NO_PROBE, **_LOOPBACK, "RAY_AUTH_TOKEN": token_hex(32)})
-        stack.enter_context(reaching(HERE))
-        stack.enter_context(reaching("::1"))  # which Ray binds to find out whether there is IPv6
         program = [sys.executable, "-P", "-m", "mollia_cli.engines.ray_end", str(folder)]
         ending = subprocess.Popen(program, stdin=subprocess.PIPE, start_new_session=True)
         stack.callback(ending.wait)
@@ -149,7 +151,7 @@ class RayEngine(Engine):
         assert self._address is not None
         stack.enter_context(self._address.reached())
         certificates.check(self._address, self._certificates)
-        tls = {"RAY_AUTH_TOKEN_PATH": str(self._certificates / certificates.TOKEN)}
+        tls = {"RAY_AUTH_TOKEN_PATH": certificates.token(self._certificates)}
         if self._address.scheme == "tls":
             authority, certificate, key = certificates.files(self._certificates, "client")
             tls |= {"RAY_USE_TLS": "1", "RAY_TLS_CA_CERT": authority}
@@ -231,7 +233,9 @@ class RayEngine(Engine):
             except ray.exceptions.RayActorError as error:
                 self._died += 1
                 if self._died > ENDS * self._wanted:
-                    raise RefusedError(f"Ray's workers end again and again: {str(error).splitlines()[0]}", "") from error
+                    raise RefusedError(
+                        f"Ray's workers end again and again: {str(error).splitlines()[0]}", ""
+                    ) from error
                 self._make()
             else:
                 self._died = 0

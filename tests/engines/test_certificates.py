@@ -23,7 +23,6 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, days in (("good", 1), ("other", 1), ("old", -1)):
         made[name] = tmp_path_factory.mktemp(name) / "tls"
         certificates.make(made[name], ["10.0.0.5", "box.lan"], days)
-    (made["old"] / "ca.pem").write_bytes((made["old"] / "ca.pem").read_bytes())
     return made
 
 
@@ -67,7 +66,7 @@ def said(address: Address, folder: Path) -> str:
 def test_files_are_for_their_owner_alone(folders: dict[str, Path]) -> None:
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folders["good"].iterdir()}
     roles = [f"{role}{end}.pem" for role in ("scheduler", "worker", "client") for end in ("", "-key")]
-    assert modes == dict.fromkeys(["ca.pem", *roles], 0o600)  # the authority's key is not among them
+    assert modes == dict.fromkeys(["ca.pem", "token", *roles], 0o600)  # the authority's key is not among them
     assert stat.S_IMODE(folders["good"].stat().st_mode) == 0o700
 
 
@@ -93,7 +92,7 @@ def test_a_pair_of_one_authority(folders: dict[str, Path]) -> None:
 def test_a_certificate_is_missing(folders: dict[str, Path], tmp_path: Path) -> None:
     with scheduler(folders["good"]) as address, pytest.raises(NotFoundError, match=r"no .*ca\.pem") as missing:
         certificates.check(address, tmp_path)
-    assert missing.value.hint == f"mollia engine certificates {tmp_path}"
+    assert missing.value.hint.endswith(f"mollia engine certificates {tmp_path}")
 
 
 def test_certificates_of_another_authority(folders: dict[str, Path]) -> None:

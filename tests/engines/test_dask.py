@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from engine_processes import PROGRAM, alive, family, until
+
 from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.network import LIBRARIES
 from mollia_cli.engines import ENGINES, certificates
@@ -24,50 +26,10 @@ pytest.importorskip("distributed", reason="Dask is not installed: pip install 'm
 pytestmark = pytest.mark.proof
 
 LOOPBACK = ("127.0.0.1", "::1")
-# a command that uses the engine with the guard, and prints what came; it is killed, too
-PROGRAM = """
-import json, sys
-from mollia_cli.domain.network import guard, refused
-guard()
-from mollia_cli.engines.base import EngineContext
-from mollia_cli.engines.dask import DaskEngine
-address, folder, function, common, tasks = sys.argv[1:]
-with DaskEngine.from_context(EngineContext(address, 2, 1, folder, print)) as engine:
-    for number, text in engine.map(f"mollia_cli.made:{function}", common, json.loads(tasks)):
-        print(number, text, flush=True)
-print("refused", refused())
-"""
 
 
 def engine(address: str = "", folder: Path = Path(), workers: int = 2) -> DaskEngine:
     return DaskEngine.from_context(EngineContext(address, workers, 1, str(folder), print))
-
-
-def children(pid: int) -> list[int]:
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
-                found.append(int(stat.parent.name))
-    return found
-
-
-def family(pid: int) -> list[int]:
-    own = children(pid)
-    return own + [each for child in own for each in family(child)]
-
-
-def alive(pid: int) -> bool:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
-
-
-def until(is_so: Callable[[], object], seconds: float = 30) -> bool:
-    end = time.monotonic() + seconds
-    while not is_so() and time.monotonic() < end:
-        time.sleep(0.05)
-    return bool(is_so())
 
 
 class Cluster:
@@ -120,7 +82,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
 
 
 def command(address: str, folder: Path, function: str, common: object, tasks: int) -> subprocess.Popen[str]:
-    typed = [address, str(folder), function, json.dumps(common), json.dumps([str(n) for n in range(tasks)])]
+    typed = ["dask", address, str(folder), function, json.dumps(common), json.dumps([str(n) for n in range(tasks)])]
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *typed],
         stdout=subprocess.PIPE,
@@ -264,7 +226,7 @@ def test_the_system_calls(made: str, tmp_path: Path) -> None:
     watch = ["strace", "-f", "-qq", "--seccomp-bpf", "-e", "trace=network", "-o", str(log)]
     if subprocess.run([*watch, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this system lets nobody watch system calls")
-    typed = ["", str(tmp_path), "double", "", json.dumps(["1", "2", "3"])]
+    typed = ["dask", "", str(tmp_path), "double", "", json.dumps(["1", "2", "3"])]
     done = subprocess.run(
         [*watch, sys.executable, "-c", PROGRAM, *typed], capture_output=True, text=True, check=True, timeout=120
     )
