@@ -29,6 +29,7 @@ from mollia_cli.engines.base import ENDS, Engine, EngineContext, LostError
 HERE = "127.0.0.1"
 START_SECONDS = 60.0  # that workers may take to be there, and to come back
 _FOLDER = "mollia-ray-"
+_TOKEN = token_hex(32)  # of this process: Ray reads it once
 _STORE = 80_000_000  # bytes of shared memory, Ray's least: nothing of ours is kept there
 _PRIVATE = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -102,7 +103,6 @@ class RayEngine(Engine):
                 stack.enter_context(reaching(own))
             settings = self._settings_here(stack) if self._address is None else self._settings_there(stack)
             import ray
-
             from ray._private import worker as printer
 
             printer.print_to_stdstream = _hear_nothing  # else it prints how workers ended where data goes
@@ -130,7 +130,7 @@ class RayEngine(Engine):
         sweep(Path(gettempdir()), _FOLDER)
         folder = Path(mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-"))
         stack.callback(rmtree, folder, ignore_errors=True)
-        _setting(stack, {**_PRIVATE, **_NO_PROBE, **_LOOPBACK, "RAY_AUTH_TOKEN": token_hex(32)})
+        _setting(stack, {**_PRIVATE, **_NO_PROBE, **_LOOPBACK, "RAY_AUTH_TOKEN": _TOKEN})
         program = [sys.executable, "-P", "-m", "mollia_cli.engines.ray_end", str(folder)]
         ending = subprocess.Popen(program, stdin=subprocess.PIPE, start_new_session=True)
         stack.callback(ending.wait)
@@ -143,7 +143,7 @@ class RayEngine(Engine):
             "include_dashboard": False,
             "object_store_memory": _STORE,
             "_node_ip_address": HERE,
-            "_temp_dir": str(folder),
+            "_temp_dir": str(folder / "r"),  # Ray opens it to everybody: within a folder that is not
         }
 
     def _settings_there(self, stack: ExitStack) -> dict[str, Any]:

@@ -54,8 +54,9 @@ def _ray(folder: Path, head: str, address: str) -> tuple[str, ...]:
         )
 
     port = address.rpartition(":")[2]
+    head_options = f'--node-ip-address {head} --port {port} --include-dashboard false --temp-dir "$(mktemp -d)"'
     return (
-        f'{settings("scheduler")} ray start --head --node-ip-address {head} --port {port} --include-dashboard false --temp-dir "$(mktemp -d)"',
+        f"{settings('scheduler')} ray start --head {head_options}",
         f"{settings('worker')} ray start --address {address}",
         f"mollia annotate --on ray --address tls://{address}",
     )

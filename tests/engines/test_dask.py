@@ -7,12 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-
 from engine_processes import PROGRAM, alive, family, until
 
 from mollia_cli.domain.errors import InputError, RefusedError
