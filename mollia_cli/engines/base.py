@@ -14,7 +14,10 @@ class LostError(RefusedError):
     """A task has ended ``ENDS`` workers; ``number``: the task's, as ``Engine.map`` counts them from 0."""
 
     def __init__(self, number: int, how: str) -> None:
-        super().__init__(f"task {number} has ended {ENDS} workers{how}", "see the log of the workers")
+        super().__init__(
+            f"task {number} has ended {ENDS} workers{how}",
+            "start fewer of them, which leaves each more memory: --workers",
+        )
         self.number, self.how = number, how
 
 

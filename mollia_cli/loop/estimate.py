@@ -31,6 +31,7 @@ from mollia_cli.project.encoders import panel_texts
 from mollia_cli.project.members import certain
 from mollia_cli.project.observe import read
 from mollia_cli.project.panel import fit_together, panel_annotators, undecided
+from mollia_cli.project.workers import speed_up
 
 TEXTS = 12  # that each LLM reads for the measurement
 _CROSS_FITS = 6  # the aggregator itself, and five parts for its calibration
@@ -127,6 +128,7 @@ def _llms(project: Project, plan: Plan, texts: int, times: tuple[int, int]) -> I
         wanted = Amount(certain, certain + doubtful / 2, certain + doubtful)
         amount = Amount(wanted.low * tokens.low, wanted.expected * tokens.expected, wanted.high * tokens.high)
         loading = Amount(load, load, load).times(loads + most if wanted.high else 0, SPEED)
+        rate *= speed_up(project, annotator, annotators, missing)
         yield Part(annotator.name, amount, amount.times(1 / rate if rate else 0.0, SPEED) + loading)
 
 

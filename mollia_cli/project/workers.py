@@ -1,9 +1,10 @@
 """Which engine an annotator reads on, and the batches that its workers have read."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from math import ceil
 
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.annotators.llama.binding.doctor import uses_gpu
@@ -23,7 +24,10 @@ from mollia_cli.store.items import chunks
 LOCAL = "local"
 AT_ONCE = 20_000  # items whose texts or observations are in memory together
 CERTIFICATES = "certificates"
-_LEAST = 2  # batches for each process, below which starting it and loading the model costs more than it gives
+# Batches for each process, below which starting it and loading the model costs more than it gives; of more batches for
+# each than the most, it does not matter any more how many are left for the last turn.
+_LEAST, _MOST = 2, 16
+_THREADS = 0.87  # c threads of one process are as fast as c ** .87 processes: 1.83 of two (benchmarks/engines.py)
 _OF_MACHINES = {"engine", "system", "extra_buffers", "gpu_layers"}  # facts that ``annotate.mixed`` leaves out
 _NAMED = 5  # items of a lost batch
 
@@ -38,22 +42,22 @@ def threads_of(project: Project) -> int:
 def workers_of(project: Project, annotator: Annotator, panel: Sequence[Annotator], ids: Sequence[str]) -> int:
     """How many workers read: as the settings say, else by this machine and the texts; 0: this process alone.
 
-    One process of one thread a core is quicker than one process of all cores' threads (benchmarks/engines.py), where
-    the panel's largest file fits so often into half of the free memory and there are batches enough.
+    Processes of one thread, one a core, are quicker than one of all cores' threads, where the panel's largest file fits
+    so often into half of the free memory and there are batches enough, of which few are left for the last turn.
+    Whoever sets the number of threads alone means this process.
     """
     settings = project.settings.annotate
     if annotator.recipe() is None:
         return 0
-    most = settings.workers or max(1, cores() // threads_of(project))
     if settings.engine != LOCAL:
-        return most
-    if not settings.workers:
-        free = available()
-        largest = max(member.size for member in panel)
-        fits = 1 if free is None or uses_gpu() else free // 2 // max(largest, 1)
-        most = min(most, fits)
-        most = min(most, _batches(project, annotator, ids, _LEAST * most) // _LEAST) if most > 1 else 0
-    return most if most > 1 else 0
+        return settings.workers or max(1, cores() // threads_of(project))
+    if settings.workers or settings.threads or uses_gpu():
+        return settings.workers if settings.workers > 1 else 0
+    free, largest = available(), max(member.size for member in panel)
+    most = cores() if free is None else min(cores(), free // 2 // largest)
+    batches = sum(1 for _ in islice(_batches(project, annotator, ids), _MOST * most)) if most > 1 else 0
+    most = min(most, batches // _LEAST)
+    return most if most > 1 and batches / ceil(batches / most) > cores() ** _THREADS else 0
 
 
 def engine_for(project: Project, annotator: Annotator, panel: Sequence[Annotator], ids: Sequence[str]) -> Engine | None:
@@ -73,6 +77,18 @@ def engine_for(project: Project, annotator: Annotator, panel: Sequence[Annotator
     project.engines[name] = engine  # so that it is ended, however far it comes
     engine.start()
     return engine
+
+
+def speed_up(project: Project, annotator: Annotator, panel: Sequence[Annotator], ids: Sequence[str]) -> float:
+    """How many times as fast an engine reads as this process, by the threads that both have; 1 where there is none."""
+    settings = project.settings.annotate
+    with engine_kept(project):
+        engine = engine_for(project, annotator, panel, ids)
+        if engine is None:
+            return 1.0
+        threads = engine.workers * threads_of(project)
+    here = settings.threads or cores()
+    return (min(threads, cores()) if settings.engine == LOCAL else threads) / here
 
 
 @contextmanager
@@ -132,17 +148,12 @@ def check_alike(engine: Engine, annotator: Annotator, common: str) -> None:
 
 def _tasks(project: Project, annotator: Annotator, ids: Sequence[str], given: dict[int, list[Item]]) -> Iterator[str]:
     """The batches, by their number in ``given`` until they are read."""
-    for number, batch in enumerate(_all_batches(project, annotator, ids)):
+    for number, batch in enumerate(_batches(project, annotator, ids)):
         given[number] = batch
         yield task_of(batch)
 
 
-def _batches(project: Project, annotator: Annotator, ids: Sequence[str], most: int) -> int:
-    """How many batches there are, or ``most`` if they are more."""
-    return sum(1 for _ in islice(_all_batches(project, annotator, ids), most))
-
-
-def _all_batches(project: Project, annotator: Annotator, ids: Sequence[str]) -> Iterable[list[Item]]:
+def _batches(project: Project, annotator: Annotator, ids: Sequence[str]) -> Iterator[list[Item]]:
     for part in map(project.store.items.get, chunks(ids, AT_ONCE)):
         yield from annotator.batches(part)
 

@@ -12,6 +12,7 @@ import pytest
 
 from mollia_cli.annotators.llama import GgufAnnotator, annotator
 from mollia_cli.annotators.llama.binding.llama import Context, DecodeError
+from mollia_cli.annotators.llama.guard.build import Kernels
 from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError, RefusedError
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
@@ -243,8 +244,29 @@ class TestIdentity:
     def test_it_does_not_change_with(self, make: Make, change: dict[str, object]) -> None:
         assert make(**change).identity == make().identity
 
+    def test_mixed_leaves_out_what_machines_do_not_share(self, make: Make) -> None:
+        here, there = (make(mixed=True, kernels=lambda s=s: Kernels(s, False)) for s in ("here", "there"))
+        assert here.identity == there.identity and here.identity["mixed"] is True
+        left = make(mixed=False).identity.keys() - here.identity.keys()
+        assert left == {"engine", "system", "extra_buffers", "gpu_layers"}
+
     def test_it_names_the_engine(self, make: Make) -> None:
         assert "llama-cpp-python" in str(make().identity["engine"])
+
+
+@pytest.mark.parametrize("prompt", [PROMPT, HALVES])
+def test_whichever_batches_are_done_the_others_stay(
+    make: Make, monkeypatch: pytest.MonkeyPatch, prompt: Prompt
+) -> None:
+    monkeypatch.setattr(annotator, "_TOGETHER", 200)
+    engine = make(prompt=prompt)
+    batches = list(engine.batches(ITEMS))
+    assert sorted(item.id for batch in batches for item in batch) == sorted(item.id for item in ITEMS)
+    assert len(batches) > 8
+    for left in (batches[3:], batches[::2], batches[1::3]):
+        again = [item for batch in reversed(left) for item in batch]
+        assert list(engine.batches(again)) == left
+    assert all(list(engine.batches(batch[::-1])) == [batch] for batch in batches)
 
 
 class TestRefusals:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mollia_cli.annotators.llama import GgufAnnotator
+from mollia_cli.annotators.llama.binding.llama import Model
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.observations import Observation, joined
 from mollia_cli.domain.prompting import Decoding
@@ -35,6 +36,16 @@ def test_a_long_text_is_read_in_parts(make: Make, shallow_llm: Path) -> None:
     np.testing.assert_allclose(np.exp(seen["long"].log_probs), np.exp(expected.log_probs), atol=0.01)
     assert seen["long"].tokens == pytest.approx(expected.tokens, rel=0.05)
     assert seen["long"].tokens > read(whole, LONG)["long"].tokens
+
+
+@pytest.mark.proof
+def test_what_is_longer_is_counted_without_the_weights(make: Make, shallow_llm: Path) -> None:
+    with Model(shallow_llm, vocab_only=True) as vocabulary, Model(shallow_llm) as model:
+        assert vocabulary.context_train == model.context_train > 0
+    annotator = make(Decoding("exact"), shallow_llm, context=256)
+    assert annotator.longer([SHORT, LONG]) == 1 and annotator._model is None
+    annotator.load()
+    assert annotator.longer([SHORT, LONG]) == 1
 
 
 def test_the_rule_is_a_part_of_who_an_annotator_is(make: Make, shallow_llm: Path) -> None:

@@ -29,6 +29,7 @@ LIMITS: dict[str, tuple[list[Any], list[Any]]] = {
     "annotate.top_p": ([1e-9, 1.0], [0.0, 1.0 + 1e-9, math.nan]),
     "annotate.context": _NATURAL,
     "annotate.threads": _NATURAL,
+    "annotate.workers": ([0, 10_000], [-1, 10_001]),
     "aggregate.unlabelled": _NATURAL,
     "aggregate.embedded": _NATURAL,
     "aggregate.delta": _SHARE,

@@ -269,8 +269,8 @@ class TestHowMany:
         ("how", "expected"),
         [
             ({}, 4),
-            ({"threads": 2}, 2),
-            ({"threads": 4}, 0),
+            ({"threads": 2}, 0),
+            ({"threads": 1, "workers": 2}, 2),
             ({"workers": 3}, 3),
             ({"workers": 1}, 0),
             ({"threads": 4, "workers": 7}, 7),
@@ -284,18 +284,28 @@ class TestHowMany:
         self, large: Project, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (member,) = panel_annotators(large)
-        monkeypatch.setattr(workers, "available", lambda: 6 * member.size)
-        assert self.number(large) == 3
-        monkeypatch.setattr(workers, "available", lambda: 3 * member.size)
-        assert self.number(large) == 0
+        monkeypatch.setattr(workers, "available", lambda: 8 * member.size)
+        assert self.number(large) == 4
+        monkeypatch.setattr(workers, "available", lambda: 8 * member.size - 1)
+        assert self.number(large) == 0  # three processes are slower than four threads
 
     def test_one_where_a_gpu_reads(self, large: Project, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(workers, "uses_gpu", lambda: True)
         assert self.number(large) == 0
 
-    @pytest.mark.parametrize(("texts", "expected"), [(70, 4), (28, 3), (8, 0)])
-    def test_two_batches_each_or_more(self, large: Project, texts: int, expected: int) -> None:
-        assert self.number(large, all_ids(large)[:texts]) == expected
+    @pytest.mark.parametrize(
+        ("cores", "batches", "expected"),
+        [(1, 1000, 0), (2, 2, 0), (2, 4, 2), (2, 5, 0), (2, 6, 2), (2, 1000, 2), (8, 16, 8), (8, 17, 0), (64, 100, 50)],
+    )
+    def test_batches_that_keep_all_of_them_busy(
+        self, large: Project, monkeypatch: pytest.MonkeyPatch, cores: int, batches: int, expected: int
+    ) -> None:
+        monkeypatch.setattr(workers, "cores", lambda: cores)
+        monkeypatch.setattr(workers, "_batches", lambda *_: iter(range(batches)))
+        assert self.number(large) == expected
+
+    def test_batches_are_counted_as_they_are_read(self, large: Project) -> None:
+        assert self.number(large, all_ids(large)[:8]) == 0
 
     def number(self, project: Project, ids: Sequence[str] = ()) -> int:
         panel = panel_annotators(project)
