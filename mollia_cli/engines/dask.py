@@ -67,7 +67,7 @@ class DaskEngine(Engine):
         if find_spec("distributed") is None:
             raise InputError("the engine dask needs Dask", "install it: pip install 'mollia[dask]'")
         address = Address.parse(context.address) if context.address else None
-        return cls(address, context.workers or os.cpu_count() or 1, Path(context.certificates))
+        return cls(address, context.workers, Path(context.certificates))
 
     def start(self) -> None:
         import dask

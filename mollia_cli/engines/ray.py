@@ -7,7 +7,7 @@ processes are native code, whose sockets the network guard cannot see: docs/trus
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -27,6 +27,7 @@ from mollia_cli.engines.address import Address
 from mollia_cli.engines.base import ENDS, Engine, EngineContext, LostError
 
 HERE = "127.0.0.1"
+UNGUARDED = "Ray's processes are native code, whose sockets the network guard cannot see (docs/trust.md)"
 START_SECONDS = 60.0  # that workers may take to be there, and to come back
 _FOLDER = "mollia-ray-"
 _TOKEN = token_hex(32)  # of this process: Ray reads it once
@@ -78,8 +79,9 @@ class _Task:
 class RayEngine(Engine):
     """So many actors, each with a processor of its own; one that ends is replaced."""
 
-    def __init__(self, address: Address | None, workers: int, folder: Path) -> None:
+    def __init__(self, address: Address | None, workers: int, folder: Path, say: Callable[[str], None]) -> None:
         self._address = address
+        self._say = say
         self._wanted = workers
         self._certificates = folder
         self._stack = ExitStack()
@@ -94,10 +96,11 @@ class RayEngine(Engine):
         if find_spec("ray") is None:
             raise InputError("the engine ray needs Ray", "install it: pip install 'mollia[ray]'")
         address = Address.parse(context.address) if context.address else None
-        return cls(address, context.workers or os.cpu_count() or 1, Path(context.certificates))
+        return cls(address, context.workers, Path(context.certificates), context.say)
 
     def start(self) -> None:
         """Start Ray here, or connect to it, and have the workers started."""
+        self._say(UNGUARDED)
         with ExitStack() as stack:
             for own in (HERE, "::1"):  # Ray binds to ::1 to find out whether there is IPv6
                 stack.enter_context(reaching(own))
@@ -116,6 +119,8 @@ class RayEngine(Engine):
                     if self._address
                     else "",
                 ) from error
+            if self._address is not None:  # all that the cluster has
+                self._wanted = int(ray.cluster_resources().get("CPU", 0)) or 1
             for _ in range(self._wanted):
                 self._make()
             begin = monotonic()

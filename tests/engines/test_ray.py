@@ -48,7 +48,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_work_on_this_machine(made: str, scratch: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Every task once; a worker killed, a task that ends them all, an error as itself; nothing left or printed."""
-    with RayEngine.from_context(EngineContext("", 2, 1, "", print)) as ray:
+    with RayEngine.from_context(EngineContext("", 2, 1, "", str)) as ray:
         (folder,) = scratch.glob("mollia-ray-*")
         assert folder.stat().st_mode & 0o777 == 0o700
         pids = ray.everywhere(f"{made}:where", "")
