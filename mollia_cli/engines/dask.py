@@ -190,6 +190,11 @@ class DaskEngine(Engine):
         except KilledWorker as error:
             raise LostError(number, f", the last one at {error.last_worker.address}") from error
         except Exception as error:  # Dask raises CancelledError, CommClosedError, TimeoutError and more
+            if future.status == "error":  # not of ours, which come as an answer
+                why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+                raise RefusedError(
+                    f"a worker cannot be given work: {why}", "install the same versions of mollia and Dask there"
+                ) from error
             raise self._lost(error) from error
         return calls.read(answered)
 
@@ -239,9 +244,10 @@ class DaskEngine(Engine):
         return sorted(threads)
 
     def _lost(self, error: Exception) -> RefusedError:
-        why = str(error) or type(error).__name__
+        late = isinstance(error, TimeoutError)
+        why = f"no answer came within {ANSWER_SECONDS:.0f} seconds" if late else "the connection broke"
         return RefusedError(
-            f"the scheduler {self._client.scheduler.address} does not answer any more: {why}",
+            f"the scheduler {self._client.scheduler.address} is lost: {why}",
             "what is stored stays; start it again, and the same command goes on",
         )
 

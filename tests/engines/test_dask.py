@@ -192,7 +192,7 @@ def test_a_scheduler_that_stops_answering(made: str, tmp_path: Path, monkeypatch
     with cluster(tmp_path) as there:
         begin = time.monotonic()
         with (
-            pytest.raises(RefusedError, match="does not answer") as refused,
+            pytest.raises(RefusedError, match="is lost: no answer came within 2 seconds") as refused,
             engine(there.address, there.folder) as dask,
         ):
             for _ in dask.map(f"{made}:slow", json.dumps([str(tmp_path), 0.2]), map(str, range(1000))):
@@ -202,6 +202,12 @@ def test_a_scheduler_that_stops_answering(made: str, tmp_path: Path, monkeypatch
         there.scheduler.send_signal(signal.SIGCONT)
         with engine(there.address, there.folder) as dask:
             assert list(dask.map(f"{made}:double", "", ["4"])) == [(0, "8")]
+        with (
+            pytest.raises(RefusedError, match="is lost: the connection broke"),
+            engine(there.address, there.folder) as dask,
+        ):
+            for _ in dask.map(f"{made}:slow", json.dumps([str(tmp_path), 0.2]), map(str, range(1000))):
+                there.scheduler.kill()
 
 
 def test_a_worker_of_several_threads(made: str, tmp_path: Path) -> None:
