@@ -19,7 +19,7 @@ from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.domain.settings import SETTINGS_FILE, AnnotateSettings, Settings, checked
 from mollia_cli.engines.base import Engine
 from mollia_cli.project.members import check_members
-from mollia_cli.project.names import check_settings, remarks_on
+from mollia_cli.project.names import check_choices, check_settings, remarks_on
 from mollia_cli.store.database import Say
 from mollia_cli.store.lock import locked
 from mollia_cli.store.project_files import find_root, read_settings
@@ -90,6 +90,7 @@ class Project(AbstractContextManager["Project"]):
         """
         given = {key: value for key, value in changes.items() if value is not None}
         asked = replace(self.settings.annotate, **checked(given, AnnotateSettings, "annotate"))
+        check_choices(asked, "annotate")
         self.settings = replace(self.settings, annotate=asked)
 
     def seen_by_run(self, settings: Settings, repeat: int) -> Self:

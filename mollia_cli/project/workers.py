@@ -62,10 +62,10 @@ def workers_of(project: Project, annotator: Annotator, panel: Sequence[Annotator
 
 def engine_for(project: Project, annotator: Annotator, panel: Sequence[Annotator], ids: Sequence[str]) -> Engine | None:
     """The engine, started; None where this process reads. Within ``engine_kept``, which ends it."""
-    workers = workers_of(project, annotator, panel, ids)
-    if not workers:
-        return None
     settings, threads = project.settings.annotate, threads_of(project)
+    workers = workers_of(project, annotator, panel, ids)
+    if not workers and not (settings.engine == LOCAL and settings.address):  # which that engine refuses
+        return None
     assert project.engines is not None
     name = (settings.engine, settings.address, threads)
     running = project.engines.get(name)

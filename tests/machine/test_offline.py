@@ -75,7 +75,7 @@ def test_the_whole_main_job_makes_no_use_of_a_network(tmp_path: Path, shallow_ll
     small = re.sub(r"(?m)^(epochs|steps|unlabelled|batch) = .*", r"\1 = 1", settings.read_text())
     settings.write_text(small)
     run(
-        ["annotate", "--split", "seed", "--threads", 1, "-p", root],
+        ["annotate", "--split", "seed", "--threads", 1, "--workers", 2, "-p", root],
         ["aggregate", "-p", root],
         ["run", "--rounds", 1, "--run", "one", "-p", root],
         ["predict", files["test"], "-p", root],

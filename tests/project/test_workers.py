@@ -16,7 +16,7 @@ import pytest
 import mollia_cli
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.annotators.llama import annotator as llama
-from mollia_cli.domain.errors import NotFoundError, RefusedError
+from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.domain.members import MemberSpec
 from mollia_cli.domain.observations import Observation
 from mollia_cli.engines import local
@@ -24,6 +24,7 @@ from mollia_cli.project import observe as annotation
 from mollia_cli.project import workers
 from mollia_cli.project.context import Project
 from mollia_cli.project.panel import panel_annotators
+from mollia_cli.project.record import settings_record
 from mollia_cli.store.project_files import read_settings, write_panel
 
 # A few texts a batch, as if there were more of them; that is a part of what observations are known by.
@@ -263,6 +264,7 @@ class TestHowMany:
         monkeypatch.setattr(workers, "cores", lambda: 4)
         monkeypatch.setattr(workers, "available", lambda: 64 << 30)
         monkeypatch.setattr(workers, "uses_gpu", lambda: False)
+        project.use_annotation(threads=0)
         return project
 
     @pytest.mark.parametrize(
@@ -307,6 +309,18 @@ class TestHowMany:
     def test_batches_are_counted_as_they_are_read(self, large: Project) -> None:
         assert self.number(large, all_ids(large)[:8]) == 0
 
+    @pytest.mark.parametrize(
+        ("how", "expected"),
+        [({}, 1.0), ({"workers": 2}, 0.5), ({"workers": 2, "threads": 1}, 2.0), ({"workers": 6}, 1.0)],
+    )
+    def test_how_much_quicker_an_estimate_takes_them_for(
+        self, large: Project, how: dict[str, int], expected: float
+    ) -> None:
+        large.use_annotation(**{"threads": 0, **how})
+        panel = panel_annotators(large)
+        assert workers.speed_up(large, panel[0], panel, all_ids(large)) == expected
+        assert not children()
+
     def number(self, project: Project, ids: Sequence[str] = ()) -> int:
         panel = panel_annotators(project)
         return workers.workers_of(project, panel[0], panel, ids or all_ids(project))
@@ -318,3 +332,24 @@ def test_who_has_no_recipe_reads_here(make_project: MakeProject) -> None:
     panel = panel_annotators(project)
     assert panel[0].recipe() is None
     assert not workers.workers_of(project, panel[0], panel, all_ids(project))
+
+
+def test_an_address_of_no_engine_is_refused(make_project: MakeProject) -> None:
+    project = make_project()
+    project.use_annotation(address="tcp://10.0.0.1:8786")
+    with pytest.raises(InputError, match="the engine local has no address"):
+        annotation.annotate(project, all_ids(project))
+    assert not project.store.observations.count() and not children()
+
+
+def test_an_engine_that_there_is_not(make_project: MakeProject) -> None:
+    with pytest.raises(InputError, match="annotate: engine: no engine is called 'locla'") as error:
+        make_project().use_annotation(engine="locla")
+    assert "did you mean 'local'?" in error.value.hint
+
+
+def test_where_it_was_read_is_no_part_of_a_run(make_project: MakeProject) -> None:
+    project = make_project()
+    project.use_annotation(workers=2, mixed=True)
+    recorded = settings_record(project.settings)["annotate"]
+    assert not {"engine", "address", "workers"} & recorded.keys() and recorded["mixed"] is True
