@@ -104,7 +104,7 @@ class Cluster:
         with socket.create_server(("127.0.0.1", 0)) as there:
             port = str(there.getsockname()[1])
         self.certificates = scratch / "certificates"
-        nodes = make_certificates(self.certificates, ["127.0.0.1"])
+        nodes = make_certificates(["127.0.0.1"], self.certificates)
         commands = [command.replace(str(DASK_PORT), port) for command in nodes.dask]
         self._commands = {
             role: shlex.split(command) for role, command in zip(("scheduler", "node"), commands, strict=False)

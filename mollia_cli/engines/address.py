@@ -60,5 +60,5 @@ class Address:
         if where != "loopback" and self.scheme != "tls":
             raise RefusedError(
                 f"{self} is another machine, and tcp:// would send texts unencrypted to whoever answers",
-                "mollia engine certificates DIR, then --address tls://...",
+                "mollia engine certificates --host HOST, then --address tls://HOST:PORT",
             )

@@ -61,7 +61,7 @@ def _file(folder: Path, name: str) -> str:
     if not path.is_file():
         raise NotFoundError(
             f"a scheduler on another machine needs certificates, and there is no {path}",
-            f"copy them there, or make them: mollia engine certificates {folder}",
+            f"copy them there, or make them: mollia engine certificates --host HOST --out {folder}",
         )
     return str(path)
 

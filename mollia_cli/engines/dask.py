@@ -239,7 +239,7 @@ class DaskEngine(Engine):
             if number != 1:
                 raise RefusedError(
                     f"the worker {address} has {count(number, 'thread')}, so that it would get several tasks at once",
-                    "start it with --nthreads 1 (and --nworkers N for N of them)",
+                    "start it as `dask worker --nthreads 1` (and --nworkers N for N of them)",
                 )
         return sorted(threads)
 
@@ -263,7 +263,9 @@ class DaskEngine(Engine):
             raise RefusedError(
                 f"no worker has come within {START_SECONDS:.0f} seconds"
                 + (f": {self._last_words()}" if self._processes else ""),
-                "" if self._processes else "start workers on your machines: mollia engine certificates DIR says how",
+                ""
+                if self._processes
+                else "start workers on your machines: mollia engine certificates --host HOST says how",
             )
         self._there = there
 

@@ -7,6 +7,8 @@ from shlex import quote
 
 from mollia_cli.engines import certificates
 from mollia_cli.engines.address import Address
+from mollia_cli.project.workers import CERTIFICATES
+from mollia_cli.store.project_files import find_root
 
 DASK_PORT, RAY_PORT = 8786, 6379
 
@@ -20,8 +22,9 @@ class Nodes:
     ray: tuple[str, ...]
 
 
-def make_certificates(folder: Path, hosts: Sequence[str]) -> Nodes:
-    """Make them for machines of these names or numbers, the scheduler's first."""
+def make_certificates(hosts: Sequence[str], folder: Path | None = None, project: Path | None = None) -> Nodes:
+    """Make them for machines of these names or numbers, the scheduler's first; without a folder, in the project's."""
+    folder = folder or find_root(project) / CERTIFICATES
     certificates.make(folder, hosts)
     path, head = folder.absolute(), hosts[0]
     dask, ray = (str(Address("tls", head, port, public=False)) for port in (DASK_PORT, RAY_PORT))

@@ -5,24 +5,20 @@ import shlex
 import stat
 from pathlib import Path
 
-import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
-from mollia_cli.cli.main import main
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr("sys.argv", ["mollia", "engine", "certificates", *words])
-    try:
-        main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
+from mollia_cli.cli.main import app
+from mollia_cli.domain.errors import InputError, NotFoundError
 
 
-def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, ["engine", "certificates", *words])
+
+
+def test_the_commands(tmp_path: Path) -> None:
     folder = tmp_path / "with space"
-    assert run(monkeypatch, str(folder), "--host", "10.0.0.5", "--host", "box.lan", "--json") == 0
-    found = json.loads(capsys.readouterr().out)
+    found = json.loads(run("-o", str(folder), "--host", "10.0.0.5", "--host", "box.lan", "--json").stdout)
     scheduler, worker, here = map(shlex.split, found["dask"])
     assert scheduler[:4] == ["dask", "scheduler", "--host", "tls://10.0.0.5"]
     assert worker[:3] == ["dask", "worker", "tls://10.0.0.5:8786"] and worker[worker.index("--nthreads") + 1] == "1"
@@ -40,8 +36,16 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
 def test_people_see_them_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, str(tmp_path / "c"), "--host", "10.0.0.5") == 0
-    said = capsys.readouterr()
-    assert said.out.splitlines()[1].startswith("dask scheduler ") and "copy it to every machine" in said.err
-    assert run(monkeypatch, str(tmp_path / "c"), "--host", "10.0.0.5") == 2
-    assert "has certificates already" in capsys.readouterr().err
+    done = run("-o", str(tmp_path / "c"), "--host", "10.0.0.5")
+    assert done.stdout.splitlines()[1].startswith("dask scheduler ") and "copy it to every machine" in done.stderr
+    again = run("-o", str(tmp_path / "c"), "--host", "10.0.0.5")
+    assert isinstance(again.exception, InputError) and "has certificates already" in again.exception.message
+
+
+def test_a_project_has_a_place_for_them(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    assert isinstance(run("--host", "10.0.0.5", "-p", str(tmp_path / "p")).exception, NotFoundError)
+    (tmp_path / "p" / "mollia.toml").touch()
+    (tmp_path / "p" / "mollia.db").touch()
+    assert run("--host", "10.0.0.5", "-p", str(tmp_path / "p")).exit_code == 0
+    assert (tmp_path / "p" / "certificates" / "client.pem").is_file()

@@ -11,6 +11,7 @@ from threading import Thread
 import pytest
 
 from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError, RefusedError
+from mollia_cli.domain.network import allowed, reaching
 from mollia_cli.engines import certificates
 from mollia_cli.engines.address import Address
 
@@ -35,7 +36,8 @@ def scheduler(folder: Path | None, authority: Path | None = None) -> Iterator[Ad
         context.load_cert_chain(folder / "scheduler.pem", folder / "scheduler-key.pem")
         context.load_verify_locations(authority or folder / "ca.pem")
         context.verify_mode = ssl.CERT_REQUIRED
-    listener = socket.create_server((HOST, 0))
+    with allowed():
+        listener = socket.create_server((HOST, 0))
 
     def serve() -> None:
         with suppress(OSError):
@@ -49,7 +51,8 @@ def scheduler(folder: Path | None, authority: Path | None = None) -> Iterator[Ad
     thread = Thread(target=serve, daemon=True)
     thread.start()
     try:
-        yield Address("tls", HOST, listener.getsockname()[1], public=False)
+        with reaching(HOST):
+            yield Address("tls", HOST, listener.getsockname()[1], public=False)
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
@@ -87,12 +90,13 @@ def test_without_openssl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_pair_of_one_authority(folders: dict[str, Path]) -> None:
     with scheduler(folders["good"]) as address:
         certificates.check(address, folders["good"])
+    assert address.scheme == "tls"
 
 
 def test_a_certificate_is_missing(folders: dict[str, Path], tmp_path: Path) -> None:
     with scheduler(folders["good"]) as address, pytest.raises(NotFoundError, match=r"no .*ca\.pem") as missing:
         certificates.check(address, tmp_path)
-    assert missing.value.hint.endswith(f"mollia engine certificates {tmp_path}")
+    assert missing.value.hint.endswith(f"mollia engine certificates --host HOST --out {tmp_path}")
 
 
 def test_certificates_of_another_authority(folders: dict[str, Path]) -> None:
@@ -124,7 +128,7 @@ def test_nobody_answers(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatc
         pass
     assert "refused" in said(address, folders["good"]).lower()
     monkeypatch.setattr(certificates, "_SECONDS", 0.2)
-    with socket.create_server((HOST, 0)) as silent:
+    with allowed(), socket.create_server((HOST, 0)) as silent:
         there = Address("tls", HOST, silent.getsockname()[1], public=False)
         assert "did not answer" in said(there, folders["good"])
 

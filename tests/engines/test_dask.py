@@ -15,7 +15,7 @@ import pytest
 from engine_processes import PROGRAM, alive, family, until
 
 from mollia_cli.domain.errors import InputError, RefusedError
-from mollia_cli.domain.network import LIBRARIES
+from mollia_cli.domain.network import LIBRARIES, allowed
 from mollia_cli.engines import ENGINES, certificates
 from mollia_cli.engines import dask as engine_file
 from mollia_cli.engines.base import EngineContext, LostError
@@ -63,7 +63,7 @@ class Cluster:
 def _free_port() -> int:
     import socket
 
-    with socket.create_server(("127.0.0.1", 0)) as there:
+    with allowed(), socket.create_server(("127.0.0.1", 0)) as there:
         return int(there.getsockname()[1])
 
 
