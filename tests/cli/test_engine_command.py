@@ -33,9 +33,7 @@ def test_the_commands(tmp_path: Path) -> None:
     assert head[head.index("--node-ip-address") + 1] == "10.0.0.5"
 
 
-def test_people_see_them_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_people_see_them_too(tmp_path: Path) -> None:
     done = run("-o", str(tmp_path / "c"), "--host", "10.0.0.5")
     assert done.stdout.splitlines()[1].startswith("dask scheduler ") and "copy it to every machine" in done.stderr
     again = run("-o", str(tmp_path / "c"), "--host", "10.0.0.5")
