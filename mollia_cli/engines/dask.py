@@ -239,7 +239,7 @@ class DaskEngine(Engine):
             if number != 1:
                 raise RefusedError(
                     f"the worker {address} has {count(number, 'thread')}, so that it would get several tasks at once",
-                    "start it as `dask worker --nthreads 1` (and --nworkers N for N of them)",
+                    "start it as `dask worker --nthreads 1 --nworkers N`, for N of them",
                 )
         return sorted(threads)
 
