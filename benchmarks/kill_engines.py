@@ -135,9 +135,8 @@ class Cluster:
 class Bench:
     """A project, what it holds when nothing disturbs, and trials in a scratch folder."""
 
-    def __init__(self, scratch: Path, llm: Path, seed: int) -> None:
-        self._scratch, self._seed = scratch, seed
-        self._durations: dict[str, float] = {}
+    def __init__(self, scratch: Path, llm: Path, seed: int, durations: dict[str, float]) -> None:
+        self._scratch, self._seed, self._durations = scratch, seed, durations
         self._cluster: Cluster | None = None
         project, texts = scratch / "project", scratch / "texts.jsonl"
         words = [message["text"] for message in demo_messages()]
@@ -285,12 +284,12 @@ def show(trials: list[Trial]) -> None:
 
 
 @contextmanager
-def bench(llm: Path, seed: int) -> Iterator[Bench]:
+def bench(llm: Path, seed: int, durations: dict[str, float]) -> Iterator[Bench]:
     """In a scratch folder, with the LLM's first layer: that its answers stay the same is what matters."""
     with tempfile.TemporaryDirectory(prefix="mollia-kill-") as scratch:
         shallow = Path(scratch) / "shallow.gguf"
         reencode(llm, shallow, "", threads=1, layers=1)
-        made = Bench(Path(scratch), shallow, seed)
+        made = Bench(Path(scratch), shallow, seed, durations)
         try:
             yield made
         finally:
@@ -316,7 +315,7 @@ def main() -> int:
 
     wanted: Callable[[], list[str]] = lambda: [kind for kind in options.only if len(done(kind)) < options.kills]  # noqa: E731
     tried = {kind: max((trial.number for trial in done(kind)), default=-1) for kind in options.only}
-    with bench(options.llm.absolute(), options.seed) as made:
+    with bench(options.llm.absolute(), options.seed, {trial.kind: trial.duration for trial in trials}) as made:
         while (kinds := wanted()) and time.monotonic() < end:
             kind = min(kinds, key=lambda kind: len(done(kind)))
             tried[kind] += 1
