@@ -76,7 +76,9 @@ def test_a_driver_is_killed(made: str, scratch: Path) -> None:
     processes = family(driver.pid)
     driver.kill()
     driver.communicate()
-    assert len(processes) > 5 and until(lambda: not any(map(alive, processes)), 15)
+    assert len(processes) > 5 and until(lambda: not any(map(alive, processes)), 15), [
+        Path(f"/proc/{p}/cmdline").read_text() for p in processes if alive(p)
+    ]
     assert until(lambda: not list(scratch.glob("mollia-ray-*")), 5)
 
 
