@@ -64,12 +64,14 @@ class DaskEngine(Engine):
 
     @classmethod
     def from_context(cls, context: EngineContext) -> Self:
+        """Nothing is started; InputError without Dask, or for what is no address."""
         if find_spec("distributed") is None:
             raise InputError("the engine dask needs Dask", "install it: pip install 'mollia[dask]'")
         address = Address.parse(context.address) if context.address else None
         return cls(address, context.workers, Path(context.certificates))
 
     def start(self) -> None:
+        """Start a scheduler and workers here, or connect to one; the first worker must be there, of our own all."""
         import dask
 
         with ExitStack() as stack:
@@ -131,14 +133,17 @@ class DaskEngine(Engine):
         self._processes = []
 
     def close(self) -> None:
+        """End what was started here; a scheduler of somewhere else, and its workers, stay."""
         self._stack.close()
         self._client = None
 
     @property
     def workers(self) -> int:
+        """How many there were at the last look."""
         return self._there
 
     def everywhere(self, function: str, common: str) -> list[str]:
+        """Each worker is asked once; one that ends meanwhile is left out."""
         ended: SimpleQueue[Any] = SimpleQueue()
         asked = {address: self._submit(ended, function, common, workers=[address]) for address in self._addresses()}
         found = []
@@ -153,6 +158,7 @@ class DaskEngine(Engine):
         return found
 
     def map(self, function: str, common: str, tasks: Iterable[str]) -> Iterator[tuple[int, str]]:
+        """One task a worker at a time, and the next one waiting for it."""
         numbered = enumerate(tasks)
         ended: SimpleQueue[Any] = SimpleQueue()
         running: dict[Any, int] = {}
@@ -185,8 +191,15 @@ class DaskEngine(Engine):
         """What a task that ended has left, or raised; LostError where it has ended too many workers."""
         from distributed import KilledWorker
 
+        answered = None
         try:
-            answered = str(future.result(timeout=ANSWER_SECONDS))
+            while answered is None:
+                try:
+                    answered = str(future.result(timeout=ANSWER_SECONDS))
+                except TimeoutError:  # the worker that had it has died, and another one does it again
+                    self._look()
+        except RefusedError:
+            raise
         except KilledWorker as error:
             raise LostError(number, f", the last one at {error.last_worker.address}") from error
         except Exception as error:  # Dask raises CancelledError, CommClosedError, TimeoutError and more

@@ -7,7 +7,7 @@ processes are native code, whose sockets the network guard cannot see: docs/trus
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -88,7 +88,7 @@ class RayEngine(Engine):
         self._idle: list[Any] = []
         self._starting: dict[Any, Any] = {}  # reference -> actor
         self._died = 0  # since one of them was ready
-        self._none_since: float | None = None
+        self._there_at = 0.0  # when a worker was last ready or at work
 
     @classmethod
     def from_context(cls, context: EngineContext) -> Self:
@@ -123,11 +123,9 @@ class RayEngine(Engine):
                 self._wanted = int(ray.cluster_resources().get("CPU", 0)) or 1
             for _ in range(self._wanted):
                 self._make()
-            begin = monotonic()
-            while self._starting and monotonic() - begin < START_SECONDS:
-                self._hear([], 1.0)
-            if not self._idle:
-                raise RefusedError(f"no worker of Ray has come within {START_SECONDS:.0f} seconds", "")
+            begin = self._there_at = monotonic()
+            while self._starting and not (self._idle and monotonic() - begin > START_SECONDS):
+                self._hear({}, 1.0)
             self._stack = stack.pop_all()
 
     def _settings_here(self, stack: ExitStack) -> dict[str, Any]:
@@ -226,10 +224,17 @@ class RayEngine(Engine):
         made = ray.remote(_Worker).options(num_cpus=1, max_restarts=0, runtime_env=environment).remote()
         self._starting[made.ready.remote()] = made
 
-    def _hear(self, running: Iterable[Any], seconds: float) -> list[Any]:
+    def _hear(self, running: Mapping[Any, Any], seconds: float) -> list[Any]:
         """The calls that ended; workers that are ready are idle from now on. RefusedError if none is left."""
         import ray
 
+        if self._idle or running:
+            self._there_at = monotonic()
+        elif monotonic() - self._there_at > START_SECONDS:
+            raise RefusedError(
+                f"no worker of Ray has been there for {START_SECONDS:.0f} seconds",
+                "what is stored stays, and the same command goes on",
+            )
         ended, _ = ray.wait([*running, *self._starting], num_returns=1, timeout=seconds)
         for reference in [each for each in ended if each in self._starting]:
             actor = self._starting.pop(reference)
