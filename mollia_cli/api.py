@@ -15,7 +15,7 @@ from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import FloatArray, Panel
 from mollia_cli.domain.report import Curve, Report
 from mollia_cli.domain.settings import RunConfig, by_paper, parse_settings
-from mollia_cli.insight import compare, evaluate, export, predict, report, status
+from mollia_cli.insight import compare, evaluate, export, imports, predict, report, status
 from mollia_cli.loop import aggregate as aggregation
 from mollia_cli.loop import estimate as estimation
 from mollia_cli.loop import round as rounds
@@ -144,6 +144,13 @@ class Project(core.Project):
         lines = "\n".join(json.dumps(dict(record), ensure_ascii=False) for record in source)
         return ingest(self, io.BytesIO(lines.encode()), split, name="records", **{"file_format": "jsonl"} | columns)
 
+    def move(self, ids: Sequence[str], split: str) -> imports.Moved:
+        """Put items into another split; seed and validation items need a label.
+
+        Classifiers that have learned from them, and scores that were measured with them, stay and are named.
+        """
+        return imports.move(self, ids, check_split(split))
+
     def annotate(
         self,
         ids: Sequence[str] | None = None,
@@ -180,10 +187,15 @@ class Project(core.Project):
         threshold = self.settings.run.threshold if threshold is None else threshold
         return aggregate_cascade(self, order, threshold, ids, name)
 
-    def select(self, strategy: str = "", n: int = 0, *, run: str = "", pool_sample: int = 0) -> list[Pick]:
-        """The items to annotate next; 0 items are the project's batch."""
+    def select(
+        self, strategy: str = "", n: int = 0, *, run: str = "", pool_sample: int = 0, where: Sequence[str] = ()
+    ) -> list[Pick]:
+        """The items to annotate next; 0 items are the project's batch.
+
+        where: conditions on the other columns that items were imported with, as ``mollia select --where`` has them.
+        """
         settings = self.settings.run
-        return select.select(self, strategy or settings.strategy, n or settings.batch, run, pool_sample)
+        return select.select(self, strategy or settings.strategy, n or settings.batch, run, pool_sample, where)
 
     def train(self, run: str = "") -> Round:
         """Train on the seed labels and the verdicts of the last aggregation."""

@@ -1,5 +1,6 @@
 """``mollia aggregate``."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,9 +14,11 @@ from mollia_cli.cli.common import (
     emit_json,
     emit_stream,
     excluded,
+    one_label_only,
     open_project,
     read_ids,
     split_names,
+    table,
     talk,
 )
 from mollia_cli.cli.run_options import AggregatorOption, CascadeOption, ThresholdOption
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from mollia_cli.aggregators.negatives import NegativeRule
     from mollia_cli.domain.verdicts import Verdict
     from mollia_cli.loop.aggregate import Aggregated
+    from mollia_cli.project.context import Project
 
 _COLUMNS = ["id", "label", "confidence", "negatives"]
 
@@ -61,6 +65,7 @@ def aggregate(
     A target precision is a promise about the pool that the seeds are a random sample of: at a confidence level of
     0.8, at most one seed set in five breaks it. Where the seeds are too few for it, that is an error that says how
     many more labels would do.
+    Where a text may have several labels, each record has those that apply, and every label's probability.
     With --cascade, a verdict is by the LLMs that have read the text; any that are still needed are asked.
 
     Example: mollia aggregate --target-precision 0.95 --json | jq -r 'select(.confident | not) | .id'
@@ -74,7 +79,12 @@ def aggregate(
         _cascade(project, split_names(cascade), threshold, wanted, aggregator, as_json)
         return
     level = LEVEL if confidence_level is None else confidence_level
-    with open_project(project) as opened:
+    with open_project(project, several=True) as opened:
+        if opened.settings.multilabel:
+            one_label_only("--target-precision", target_precision is not None)
+            one_label_only("--summary", summary)
+            _sets(opened, aggregator, wanted, as_json)
+            return
         done = aggregate_items(opened, aggregator, wanted, target_precision, level)
         names = opened.labels.names
     promised = done.threshold
@@ -87,6 +97,36 @@ def aggregate(
     else:
         emit_stream(records, [*_COLUMNS, *(["confident"] if promised else [])], as_json, by_label)
     _remark(done)
+
+
+def _sets(project: "Project", aggregator: str, ids: list[str] | None, as_json: bool) -> None:
+    from mollia_cli.insight.multilabel import set_record
+    from mollia_cli.loop.multilabel import aggregate_sets
+
+    found, fits = aggregate_sets(project, aggregator, ids)
+    names = project.labels.names
+    records = ({"id": item_id, **set_record(names, found, row)} for row, item_id in enumerate(found.ids))
+    emit_stream(records, ["id", "labels", "probabilities", "confidence"], as_json, _by_applying)
+    fit, each = fits[0].fit, found.labels.sum() / max(1, len(found.ids))
+    talk(
+        f"verdicts on {count(len(found.ids), 'text')} by {fit.aggregator} ({count(fit.seed_items, 'seed item')},"
+        f" {fit.pool_items} unlabelled): {each:.2f} of {len(names)} labels a text"
+    )
+
+
+def _by_applying(records: Iterable[Mapping[str, Any]]) -> None:
+    """A summary of many sets of labels: to how many texts each applies, and how probable it is there."""
+    given: dict[str, list[float]] = {}
+    texts = none = 0
+    for record in records:
+        texts, none = texts + 1, none + (not record["labels"])
+        for name, probability in record["probabilities"].items():
+            given.setdefault(name, []).extend([probability] * (name in record["labels"]))
+    rows = [
+        [name, len(seen), f"{len(seen) / texts:.1%}", sum(seen) / len(seen) if seen else None]
+        for name, seen in given.items()
+    ]
+    table(["label", "texts", "share", "mean probability"], [*rows, ["(none)", none, f"{none / texts:.1%}", None]])
 
 
 def _check(

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from math import exp
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from mollia_cli.cli.common import (
     emit_stream,
     excluded,
     limit_option,
+    one_label_only,
     open_project,
     read_ids,
     split_names,
@@ -33,6 +34,9 @@ from mollia_cli.cli.run_options import (
 )
 from mollia_cli.domain.items import check_split
 from mollia_cli.domain.printable import count
+
+if TYPE_CHECKING:
+    from mollia_cli.domain.questions import Question
 
 
 @with_engine_options
@@ -64,6 +68,7 @@ def annotate(
     [annotate], where -1 becomes the number of shots that is chosen. With --on and --workers, the LLMs read in other
     processes (docs/engines.md). Parts of a text (--long split) are joined by the mean of
     their log-probabilities, weighted by their tokens.
+    Where a text may have several labels, they are asked of each whether it applies.
     With --cascade, each LLM reads the seed items, and of the others those that the LLMs before it leave
     in doubt; `mollia aggregate --cascade` with the same LLMs makes verdicts on all of them.
 
@@ -76,13 +81,18 @@ def annotate(
         excluded("--cascade", "--show-invalid", "the LLMs of a cascade read once")
     if ids and split:
         excluded("--split", f"the ids of {ids}", "each says which items are annotated")
+    from mollia_cli.loop.multilabel import check_chosen
     from mollia_cli.loop.needed import next_items
     from mollia_cli.loop.shots import settle_prompt
     from mollia_cli.project import observe as work
     from mollia_cli.project.labels import labelled_by_people
+    from mollia_cli.project.questions import by_question
 
-    with open_project(project, threads) as opened:
+    with open_project(project, threads, several=True) as opened:
         opened.use_annotation(votes=votes, shots=shots, long=long, **engine)
+        if opened.settings.multilabel:
+            one_label_only("--cascade", bool(cascade))
+            check_chosen(opened)
         if split:
             check_split(split)
             wanted = opened.store.items.ids(split, limit=limit)
@@ -101,13 +111,16 @@ def annotate(
             done = ask(opened, order, opened.settings.run.threshold if threshold is None else threshold, wanted)
             members = check_order(opened, order)
             talk(stages_remark(done))
+            asked = [(opened, members)]
         else:
-            members = work.annotate(opened, wanted, only, show_invalid)
-        names = opened.labels.names
+            asked = [(seen, work.annotate(seen, wanted, only, show_invalid)) for seen in by_question(opened)]
+            members = asked[0][1]
+        names = asked[0][0].labels.names
 
-        def record(member: work.Member, seen: Any) -> dict[str, Any]:
+        def record(question: "Question | None", member: work.Member, seen: Any) -> dict[str, Any]:
             return {
                 "id": seen.item_id,
+                **({"question": question.label} if question else {}),
                 "model": member.name,
                 "log_probs": dict(zip(names, seen.log_probs.tolist(), strict=True)),
                 "votes": {name: round(v, 6) for name, v in zip(names, seen.votes.tolist(), strict=True)},
@@ -117,8 +130,13 @@ def annotate(
                 **({"truncated": True} if seen.truncated else {}),
             }
 
-        records = (record(member, seen) for member, seen in work.observations(opened, members, wanted))
-        columns = ["id", "model", "votes", "invalid", "mass", *(["answers"] if show_invalid else [])]
+        records = (
+            record(each.question, member, seen)
+            for each, them in asked
+            for member, seen in work.observations(each, them, wanted)
+        )
+        about = ["question"] if opened.settings.multilabel else []
+        columns = ["id", *about, "model", "votes", "invalid", "mass", *(["answers"] if show_invalid else [])]
         emit_stream(records, columns, as_json, None if show_invalid else _by_llm)
         new = opened.store.observations.count() - before
         which = count(new, "new observation") if new else "nothing new: all was observed before"
@@ -132,19 +150,20 @@ def annotate(
 
 
 def _by_llm(records: Iterable[Mapping[str, Any]]) -> None:
-    """A summary of many observations: of each LLM how many, how confident it was, and its labels."""
+    """A summary of many observations: of each LLM (and question) how many, how confident it was, and its labels."""
     labels: dict[str, Counter[str]] = {}
     sums: dict[str, list[float]] = {}
     for record in records:
         shares = {name: exp(value) for name, value in record["log_probs"].items()}
         best = max(shares, key=lambda name: shares[name])
         confidence = shares[best] / (sum(shares.values()) or 1.0)
-        labels.setdefault(record["model"], Counter())[best] += 1
-        before = sums.get(record["model"], [0.0] * 3)
+        who = f"{record['model']}: {record['question']}" if "question" in record else record["model"]
+        labels.setdefault(who, Counter())[best] += 1
+        before = sums.get(who, [0.0] * 3)
         now = (confidence, record["mass"], record["invalid"])
-        sums[record["model"]] = [old + new for old, new in zip(before, now, strict=True)]
+        sums[who] = [old + new for old, new in zip(before, now, strict=True)]
     rows = []
-    for model, counted in labels.items():
-        confidence, mass, invalid = (value / counted.total() for value in sums[model])
-        rows.append([model, counted.total(), confidence, mass, invalid, dict(counted.most_common())])
+    for who, counted in labels.items():
+        confidence, mass, invalid = (value / counted.total() for value in sums[who])
+        rows.append([who, counted.total(), confidence, mass, invalid, dict(counted.most_common())])
     table(["LLM", "items", "mean confidence", "mean mass", "invalid", "labels"], rows)

@@ -72,6 +72,12 @@ def excluded(one: str, other: str, why: str) -> NoReturn:
     raise InputError(f"{one} and {other} exclude each other: {why}", f"type it without {one}, or without {other}")
 
 
+def one_label_only(what: str, given: bool) -> None:
+    """RefusedError for an option that was given in a project whose texts may have several labels."""
+    if given:
+        raise RefusedError(f"{what} is not for projects with several labels yet", "do without it (docs/multilabel.md)")
+
+
 def check_cascade(cascade: bool, threshold: float | None) -> None:
     """InputError for a threshold of no cascade."""
     if threshold is not None and not cascade:
@@ -102,14 +108,17 @@ def talk(remark: str) -> None:
 
 
 @contextmanager
-def open_project(folder: Path | None, threads: int | None = None, changing_labels: bool = False) -> Iterator["Project"]:
+def open_project(
+    folder: Path | None, threads: int | None = None, changing_labels: bool = False, several: bool = False
+) -> Iterator["Project"]:
     """The project, with its remarks and progress going to stderr; ``threads`` overrides its settings.
 
-    changing_labels: see ``Project.open``.
+    several: the command knows of texts with several labels; changing_labels, several: see ``Project.open_any``.
     """
     from mollia_cli.project.context import Project
 
-    with Project.open(folder, talk, changing_labels) as project, progress_bar() as progress:
+    opened = Project.open_any if several else Project.open
+    with opened(folder, talk, changing_labels) as project, progress_bar() as progress:
         if threads is not None:
             project.use_threads(threads)
         project.progress = progress

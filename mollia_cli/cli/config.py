@@ -27,7 +27,7 @@ def config(
     from mollia_cli.insight.config import config as read
     from mollia_cli.insight.config import setting
 
-    with open_project(project) as opened:
+    with open_project(project, several=True) as opened:
         if key:
             one = setting(opened, key, run)
             if as_json:

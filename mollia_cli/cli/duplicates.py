@@ -16,7 +16,7 @@ def duplicates(project: ProjectOption = None, as_json: JsonListOption = False) -
     """
     from mollia_cli.insight.imports import near_duplicates
 
-    with open_project(project) as opened:
+    with open_project(project, several=True) as opened:
         names = opened.labels.names
         groups = near_duplicates(opened)
     if not groups:
@@ -24,7 +24,7 @@ def duplicates(project: ProjectOption = None, as_json: JsonListOption = False) -
     records = (
         {
             **{"group": number, "split": item.split, "id": item.id},
-            **{"label": None if item.label is None else names[item.label], "text": item.text},
+            **{"label": item.gold_names(names), "text": item.text},
         }
         for number, group in enumerate(groups, 1)
         for item in group

@@ -13,6 +13,7 @@ from mollia_cli.cli.common import (
     WhereOption,
     data_out,
     excluded,
+    one_label_only,
     open_project,
     out_option,
     stdout_reader,
@@ -70,6 +71,7 @@ def labels(
     With --needs-review the verdicts whose confidence is too low for the promise that `mollia aggregate
     --target-precision` makes, and those that people disagree on.
 
+    Where a text may have several labels: CSV or JSON lines with those that apply, and every label's probability.
     Other columns of the imported files follow; one that is called as a column of mollia's (source) is imported_source.
     In CSV, a cell that starts with = + - @ tab or CR gets an apostrophe in front, so that no
     spreadsheet runs it; `mollia import` takes it away again.
@@ -89,7 +91,10 @@ def labels(
     if target_precision is not None and not needs_review:
         raise InputError("--target-precision says what --needs-review is about", "add --needs-review")
     unpromised = (0.95 if target_precision is None else target_precision) if needs_review else None
-    with open_project(project) as opened:
+    with open_project(project, several=True) as opened:
+        if opened.settings.multilabel:
+            one_label_only("--needs-review", needs_review)
+            one_label_only("--synthetic", synthetic)
         if target is None:
             if is_binary(chosen) and sys.stdout.isatty():
                 raise RefusedError(f"{chosen} is no text for a terminal", f"mollia export labels -o labels.{chosen}")

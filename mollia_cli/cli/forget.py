@@ -45,7 +45,7 @@ def forget(
     if "-" in ids and not yes:
         raise InputError("ids that come from standard input leave nobody to ask", "add --yes")
     wanted = list(dict.fromkeys(one for given in ids for one in (read_ids("-") if given == "-" else [given])))
-    with open_project(project) as opened:
+    with open_project(project, several=True) as opened:
         if not yes:
             confirm(_question(consequences(opened, wanted)), yes)
         done = remove(opened, wanted)

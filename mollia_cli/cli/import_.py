@@ -55,6 +55,7 @@ def import_(
     A text that is there already is no new item. If it has no label, it takes the row's; with another label than
     the row's it is left as it is, and named. From the pool it moves to --split; out of seed, validation and
     test only `mollia move` takes it. `mollia imports undo` takes an import back.
+    Where a text may have several labels: name them with ; between, or as a list ["a", "b"]; [] for none.
     What is piped is lines of text, unless it is plainly a table or JSON lines.
 
     Example: mollia import questions.csv --split pool --text-column question
@@ -64,7 +65,7 @@ def import_(
 
     check_split(split)
     source, called = source_of(file)
-    with open_project(project) as opened:
+    with open_project(project, several=True) as opened:
         report = ingest(
             opened,
             source,
@@ -91,8 +92,8 @@ def import_(
         talk(line)
     if split == "pool" and report.by_label:
         talk("labels of pool texts are for evaluation alone; to learn from them, import the file with --split seed")
-    if split == "test" and (without := report.added - report.by_label.total()):
-        talk(f"{without} of them have no label: nothing is measured on those")
+    if split == "test" and report.unlabelled:
+        talk(f"{report.unlabelled} of them have no label: nothing is measured on those")
     if as_json:
         emit_json(
             {

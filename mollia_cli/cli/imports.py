@@ -31,7 +31,7 @@ def list_(project: ProjectOption = None, as_json: JsonListOption = False) -> Non
     """
     from mollia_cli.insight.imports import list_imports
 
-    with open_project(project) as opened:
+    with open_project(project, several=True) as opened:
         rows = [asdict(row) for row in list_imports(opened)]
     emit_list(rows, _COLUMNS, as_json)
 
@@ -54,7 +54,7 @@ def undo(
     """
     from mollia_cli.insight.imports import undo_import
 
-    with open_project(project) as opened:
+    with open_project(project, several=True) as opened:
         done = undo_import(opened, number, yes)
     removed = count(done.removed, "item")
     talk(f"took back import {number} ({done.name}): {removed} removed, {done.restored} as they were before")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mollia_cli.cli import complete
-from mollia_cli.cli.common import PaperOption, read_text, split_names, talk
+from mollia_cli.cli.common import PaperOption, excluded, read_text, split_names, talk
 from mollia_cli.cli.run_options import option
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.settings import Settings
@@ -43,6 +43,9 @@ def init(
     ] = "",
     random_seed: Annotated[int, option(Settings, "random_seed")] = 0,
     paper: PaperOption = False,
+    multilabel: Annotated[
+        bool, typer.Option("--multilabel", help="A text may have several of the labels, or none (docs/multilabel.md).")
+    ] = False,
 ) -> None:
     """Make a new project.
 
@@ -56,6 +59,8 @@ def init(
 
     if bool(labels) == bool(labels_from):
         raise InputError("give the labels once", "--labels a,b,c or --labels-from labels.csv")
+    if multilabel and paper:
+        excluded("--multilabel", "--paper", "in the paper a text has one label")
     label_set = (
         parse_label_file(read_text(labels_from), labels_from, talk)
         if labels_from
@@ -66,9 +71,11 @@ def init(
     told = read_text(guidelines) if guidelines else ""
     if guidelines and not told.strip():
         raise InputError(f"the guidelines {guidelines} are empty", "write in them how to label, or leave them away")
-    settings = new_settings(label_set, noun, task, split_names(panel), encoder, random_seed, paper)
+    settings = new_settings(label_set, noun, task, split_names(panel), encoder, random_seed, paper, multilabel)
     created = create(folder, settings, paper, told)
     talk(f"made a project in {created.root} with {len(label_set)} labels: {', '.join(label_set.names)}")
+    if multilabel and guidelines:
+        talk("the guidelines are for people; for the LLMs, too: annotate.guidelines = true in mollia.toml")
     names = ", ".join(member.name for member in settings.panel.members)
     talk(f"panel: {names or 'empty: no LLM is installed yet (mollia models list, then mollia panel add NAME)'}")
     talk(f"encoder: {created.settings.learner.encoder}")

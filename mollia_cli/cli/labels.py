@@ -36,7 +36,7 @@ def list_(project: ProjectOption = None, as_json: JsonListOption = False) -> Non
     """
     from mollia_cli.insight.labels import list_labels
 
-    with open_project(project) as opened:
+    with open_project(project, several=True) as opened:
         rows = [asdict(row) for row in list_labels(opened)]
     emit_list(rows, _COLUMNS, as_json)
 

@@ -48,7 +48,7 @@ def move(
         excluded("--from-import", f"the ids of {ids}", "each says which items are moved")
     if not ids and from_import is None:
         raise InputError("which items?", "give a file of ids, - for standard input, or --from-import NUMBER")
-    with open_project(project) as opened:
+    with open_project(project, several=True) as opened:
         if from_import is None:
             wanted = read_ids(ids)
         else:

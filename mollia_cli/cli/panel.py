@@ -20,7 +20,7 @@ def list_(project: ProjectOption = None, as_json: JsonListOption = False) -> Non
     """
     from mollia_cli.insight.status import status
 
-    with open_project(project) as opened:
+    with open_project(project, several=True) as opened:
         found = status(opened)
     rows = [
         {
@@ -53,6 +53,6 @@ def remove(names: Names, project: ProjectOption = None) -> None:
 def _change(add: list[str], remove: list[str], project: ProjectOption) -> None:
     from mollia_cli.project.panel import change_panel
 
-    with open_project(project) as opened:
+    with open_project(project, several=True) as opened:
         members = change_panel(opened, add, remove)
     talk(f"panel: {', '.join(member.name for member in members) or 'empty'}")

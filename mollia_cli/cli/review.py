@@ -84,7 +84,7 @@ def review(
     _check_form(plain, web, port)
     with open_project(project, threads) as opened:
         if disagreements:
-            sitting = open_disagreements(opened, run, who, where or ())
+            sitting = open_disagreements(opened, run, who, where or (), limit)
         else:
             sitting = open_review(opened, strategy, below, limit, run, who, where or (), overlap)
         _show(sitting, plain, web, port)

@@ -33,7 +33,7 @@ def sql(
         excluded("--csv", "--json", "the answer is printed once")
     from mollia_cli.insight.sql import ask, tables
 
-    with open_project(project) as opened:
+    with open_project(project, several=True) as opened:
         found = ask(opened, read_text("-") if query == "-" else query) if query else tables()
         if as_csv:
             emit_csv(found.rows)

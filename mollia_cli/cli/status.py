@@ -16,12 +16,13 @@ def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
     from mollia_cli.insight.status import next_step
     from mollia_cli.insight.status import status as read
 
-    with open_project(project) as opened:
+    with open_project(project, several=True) as opened:
         found = read(opened)
     if as_json:
         emit_json(asdict(found) | {"rounds": [round_row(record) for record in found.rounds]})
         return
-    emit(printable(f"{found.project}: {count(len(found.labels), 'label')} ({', '.join(found.labels)})"))
+    several = ", of which a text may have several" if found.multilabel else ""
+    emit(printable(f"{found.project}: {count(len(found.labels), 'label')} ({', '.join(found.labels)}){several}"))
     table(["split", "items", "with a true label"], [[s, c["items"], c["labelled"]] for s, c in found.items.items()])
     if found.synthetic:
         written = ", ".join(f"{label} {n}" for label, n in found.synthetic.items())
@@ -33,7 +34,10 @@ def status(project: ProjectOption = None, as_json: JsonOption = False) -> None:
     if found.annotators:
         table(
             ["annotator", "items", "mean label mass", "invalid rate", "tokens"],
-            [[a.name, a.items, a.mass, a.invalid, a.tokens] for a in found.annotators],
+            [
+                [f"{a.name}: {a.question}" if a.question else a.name, a.items, a.mass, a.invalid, a.tokens]
+                for a in found.annotators
+            ],
         )
     show_people(found.people)
     if found.rounds:

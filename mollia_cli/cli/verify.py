@@ -25,7 +25,7 @@ def verify(
     """
     from mollia_cli.insight.verify import verify as compare
 
-    with open_project(project) as opened:
+    with open_project(project, several=True) as opened:
         found = compare(opened, head)
     if as_json:
         emit_json(asdict(found))

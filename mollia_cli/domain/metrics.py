@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mollia_cli.domain.observations import IntArray
+from mollia_cli.domain.observations import BoolArray, FloatArray, IntArray
 
 
 def confusion(targets: IntArray, predictions: IntArray, classes: int) -> IntArray:
@@ -25,6 +25,20 @@ def macro_f1(targets: IntArray, predictions: IntArray, classes: int) -> float:
     support = counts.sum(axis=0) + counts.sum(axis=1)
     present = support > 0
     return float(np.mean(2.0 * np.diagonal(counts)[present] / support[present])) if present.any() else 0.0
+
+
+def set_f1(targets: BoolArray, predictions: BoolArray) -> FloatArray:
+    """[K] F1 of each label, from [n, K] which labels apply; nan for a label that no item has and none is given."""
+    both = (targets & predictions).sum(axis=0)
+    either = targets.sum(axis=0) + predictions.sum(axis=0)
+    f1: FloatArray = np.divide(2.0 * both, either, out=np.full(len(either), np.nan), where=either > 0)
+    return f1
+
+
+def micro_set_f1(targets: BoolArray, predictions: BoolArray) -> float:
+    """F1 over all n times K answers, from [n, K]; 0.0 where no label applies and none is given."""
+    either = int(targets.sum() + predictions.sum())
+    return float(2 * (targets & predictions).sum() / either) if either else 0.0
 
 
 def cohen_kappa(first: IntArray, second: IntArray, classes: int) -> float:

@@ -239,6 +239,9 @@ class Settings:
     aggregate: AggregateSettings = AggregateSettings()
     learner: LearnerSettings = LearnerSettings()
     run: RunSettings = RunSettings()
+    multilabel: Annotated[bool, Meta(description="Whether a text may have several labels (docs/multilabel.md).")] = (
+        False
+    )
 
     @property
     def task_sentence(self) -> str:

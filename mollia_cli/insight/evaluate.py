@@ -55,43 +55,37 @@ def evaluate_panel(
     what is missing. ``limit`` restricts it to the first so many items (0 = all). Of the seed items, those are measured
     on that are a random sample. Raises InputError where there are none.
     """
-    items = _sample(project) if split == "seed" else project.store.items.in_split(split, labelled=True)
-    items = items[:limit] if limit else items
-    if not items:
-        raise InputError(
-            f"no item of {split} can be measured on: it would need a known label"
-            f"{' and to be drawn at random' if split == 'seed' else ''}",
-            f"import some: mollia import FILE --split {split} --label-column NAME",
-        )
+    items = measured_on(project, split, limit)
     settle_prompt(project)
-    found = _answers(project, items, aggregators, ())
+    found = answers(project, items, aggregators)
     run = current_run(project)
     if split == "test" and finished_rounds(project, run):
         record = best_round(project, run)
         learner = trained_learner(project, record)
         predictions = learner.predict_proba([item.text for item in items], project.progress).argmax(axis=1)
         found["classifier", f"{run}, round {record.number}"] = predictions
-    found |= _without_llms(project, items, found)
-    return _scored(project, items, found)
+    made = baselines(project, items)
+    verdicts, gold = found.get(("aggregator", project.settings.aggregate.aggregator)), gold_labels(items)
+    if verdicts is not None and made:
+        (_, than), others = next(iter(made.items()))  # the nearest to the verdicts
+        right, without = (np.asarray(given == gold, dtype=np.bool_) for given in (verdicts, others))
+        who = verdicts_of(project.settings.aggregate.aggregator)
+        if words := no_better(who, than, *difference(right, without)):
+            project.say(words)
+    return _scored(project, items, found | made)
 
 
-def _without_llms(project: Project, items: Sequence[Item], found: Answers) -> Answers:
-    """What can be done without an LLM; a remark where the project's verdicts, if they are ``found``, are no better."""
+def baselines(project: Project, items: Sequence[Item]) -> Answers:
+    """What can be done without an LLM: the aggregator on the panel's encoders, and the gold labels alone."""
     made, aggregator = Answers(), project.settings.aggregate.aggregator
     encoders = without_llms(project, members(project), aggregator, (), [item.id for item in items])
     if encoders is not None:
         made["baseline", encoders_alone(aggregator)] = encoders
     alone = or_missing(lambda: labels_alone(project, items))
     if isinstance(alone, Missing):
-        project.say(f"{baseline_name(project)}: not measured, because {alone.message}")
+        project.say_once(f"{baseline_name(project)}: not measured, because {alone.message}")
     else:
         made["baseline", baseline_name(project)] = alone
-    verdicts, gold = found.get(("aggregator", aggregator)), gold_labels(items)
-    if verdicts is not None and made:
-        (_, than), others = next(iter(made.items()))  # the nearest to the verdicts
-        right, without = (np.asarray(given == gold, dtype=np.bool_) for given in (verdicts, others))
-        if words := no_better(verdicts_of(aggregator), than, *difference(right, without)):
-            project.say(words)
     return made
 
 
@@ -103,10 +97,12 @@ def score_panel(
     Where an aggregator learns from an item's label, its verdicts there are cross-fitted.
     ``unlabelled``: ids of more items whose observations (not labels) the aggregators learn from.
     """
-    return _scored(project, items, _answers(project, items, aggregators, unlabelled))
+    return _scored(project, items, answers(project, items, aggregators, unlabelled))
 
 
-def _answers(project: Project, items: Sequence[Item], aggregators: Sequence[str], unlabelled: Sequence[str]) -> Answers:
+def answers(
+    project: Project, items: Sequence[Item], aggregators: Sequence[str] = (), unlabelled: Sequence[str] = ()
+) -> Answers:
     """What ``score_panel`` measures."""
     ids = [item.id for item in items]
     members = annotate(project, list(dict.fromkeys([*needed_for_fit(project), *unlabelled, *ids])))
@@ -114,7 +110,7 @@ def _answers(project: Project, items: Sequence[Item], aggregators: Sequence[str]
     found = {("llm", member.name): panel.log_probs[:, column].argmax(axis=1) for column, member in enumerate(members)}
     learned = {item.id for item in fit_items(project)}.intersection(ids)
     if learned:
-        project.say(
+        project.say_once(
             f"aggregators that learn are cross-fitted on {len(learned)} of {len(ids)} items: they know the labels"
         )
     for name in aggregators or dict.fromkeys([*BASELINES, project.settings.aggregate.aggregator]):
@@ -127,11 +123,26 @@ def _answers(project: Project, items: Sequence[Item], aggregators: Sequence[str]
     return found
 
 
+def measured_on(project: Project, split: str, limit: int = 0) -> list[Item]:
+    """The labelled items of a split, of the seeds a random sample; the first ``limit`` of them (0: all).
+
+    Raises InputError where there are none.
+    """
+    items = _sample(project) if split == "seed" else project.store.items.in_split(split, labelled=True)
+    if not items:
+        raise InputError(
+            f"no item of {split} can be measured on: it would need a known label"
+            f"{' and to be drawn at random' if split == 'seed' else ''}",
+            f"import some: mollia import FILE --split {split} --label-column NAME",
+        )
+    return items[:limit] if limit else items
+
+
 def _sample(project: Project) -> list[Item]:
     """The seed items that can be measured on."""
     items = fit_seeds(project)
     ids = [item.id for item in items]
-    project.say(f"measured on {sample_words(project, ids)}")
+    project.say_once(f"measured on {sample_words(project, ids)}")
     return [items[row] for row in at_random(project, ids)]
 
 

@@ -12,6 +12,7 @@ from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.domain.files import new_file, new_folder
 from mollia_cli.domain.items import Item
 from mollia_cli.insight.corrections import promised_from
+from mollia_cli.insight.multilabel import OWN_OF_SETS, labelled_sets
 from mollia_cli.project.context import Project
 from mollia_cli.project.fields import where
 from mollia_cli.store.items import chunks
@@ -19,6 +20,8 @@ from mollia_cli.store.runs import Round
 from mollia_cli.writers import BINARY, WRITERS, Row, Target, Writer
 from mollia_cli.writers.base import OWN, as_typed
 from mollia_cli.writers.dataset_card import dataset_card
+
+_OF_SETS = ("csv", "jsonl")  # formats whose rows may have any columns
 
 
 def labelled_rows(
@@ -57,9 +60,10 @@ def labelled_rows(
 def _columns(project: Project) -> dict[str, str]:
     """The other columns of the imported files, and what each is called beside a row's own."""
     columns: dict[str, str] = {}
+    own = OWN_OF_SETS if project.settings.multilabel else OWN
     for name in project.store.items.fields():
         called = name
-        while called in OWN or called in columns.values():
+        while called in own or called in columns.values():
             called = f"imported_{called}"
         columns[name] = called
     return columns
@@ -138,7 +142,14 @@ def export_labels(
 
     least: only labels of that confidence or above. unpromised: only the verdicts that need a person for this precision
     (``needing_review``).
+    Where a text may have several labels: ``labelled_sets``; InputError for a format whose rows have one label.
     """
+    if project.settings.multilabel:
+        if (chosen := file_format or (format_of(out) if isinstance(out, Path) else "csv")) not in _OF_SETS:
+            raise InputError(f"the format {chosen} is not for several labels yet", f"use one of: {', '.join(_OF_SETS)}")
+        sets = labelled_sets(project, _columns(project), where(project, conditions))
+        kept = (row for row in sets if row["confidence"] >= least)
+        return write_rows(kept, out, file_format, target_of(project, raw))
     say_whose(project)
     rows: Iterable[Row] = (row for row in labelled_rows(project, synthetic, conditions) if row["confidence"] >= least)
     if unpromised is not None:

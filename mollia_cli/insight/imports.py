@@ -81,8 +81,8 @@ def move(project: Project, ids: Sequence[str], split: str) -> Moved:
     items = project.store.items.get(ids)
     given = project.store.decisions.labels() if split != "pool" else {}
     leaving = [item for item in items if item.split != split]
-    placed = [replace(item, split=split, label=given.get(item.id, item.label)) for item in leaving]
-    bare = [item.id for item in placed if item.label is None] if split in NEEDS_LABEL else []
+    placed = [replace(item, split=split).with_gold(given.get(item.id, item.gold)) for item in leaving]
+    bare = [item.id for item in placed if item.gold is None] if split in NEEDS_LABEL else []
     if bare:
         raise InputError(
             f"{len(bare)} of {len(ids)} items have no label, which {split} items need, the first {bare[0]!r}",
@@ -95,7 +95,7 @@ def move(project: Project, ids: Sequence[str], split: str) -> Moved:
 
 def used_for(project: Project, items: Sequence[Item]) -> Used:
     """What classifiers have learned from these items, and what was measured with them."""
-    tested = any(item.split == "test" and item.label is not None for item in items)
+    tested = any(item.split == "test" and item.gold is not None for item in items)
     runs = project.store.runs.names() if tested else []
     measured = [
         run for run in runs if any("test_micro_f1" in (round.metrics or {}) for round in finished_rounds(project, run))

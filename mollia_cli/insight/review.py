@@ -245,13 +245,15 @@ def open_review(
     return review
 
 
-def open_disagreements(project: Project, run_name: str = "", who: str = "", conditions: Sequence[str] = ()) -> Review:
+def open_disagreements(
+    project: Project, run_name: str = "", who: str = "", conditions: Sequence[str] = (), limit: int = 0
+) -> Review:
     """The items that people disagree on, with what each has decided; what is decided there holds.
 
-    conditions: only items that meet them, see project/fields.py.
+    conditions: only items that meet them, see project/fields.py. limit: at most so many, 0 for all.
     """
     disputed, wanted = project.store.decisions.disagreements(), where(project, conditions)
-    queue = [item_id for item_id in disputed if wanted is None or item_id in wanted]
+    queue = [item_id for item_id in disputed if wanted is None or item_id in wanted][: limit or None]
     review = Review(project, queue, who, DISAGREEMENTS, adjudicates=True)
     review.use_classifier(run_name)
     return review

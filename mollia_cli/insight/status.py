@@ -10,6 +10,7 @@ from mollia_cli.loop.answers import new_labels
 from mollia_cli.project.context import Project
 from mollia_cli.project.learner import current_run
 from mollia_cli.project.members import encoder_name, llm_name
+from mollia_cli.project.questions import by_question
 from mollia_cli.store.runs import Round
 
 
@@ -33,9 +34,13 @@ class ModelState:
 
 @dataclass(frozen=True, slots=True)
 class AnnotatorSummary:
-    """What one annotator has observed: items, mean label mass and invalid rate, tokens, texts cut, seconds, bytes."""
+    """What one annotator has observed: items, mean label mass and invalid rate, tokens, texts cut, seconds, bytes.
+
+    question: the label that it was asked about, in a project with several labels; else "".
+    """
 
     name: str
+    question: str
     key: str
     items: int
     mass: float | None
@@ -65,6 +70,7 @@ class Status:
 
     project: str
     labels: tuple[str, ...]
+    multilabel: bool
     items: dict[str, dict[str, int]]
     synthetic: dict[str, int]
     panel: tuple[ModelState, ...]
@@ -88,12 +94,14 @@ def status(project: Project) -> Status:
     """Splits, panel, annotators, fits and runs; loads no model."""
     store = project.store
     run = current_run(project)
-    fit = store.verdicts.latest_fit()
+    fits = [seen.store.verdicts.latest_fit() for seen in by_question(project)]
+    fit = fits[-1]  # of several labels, the last that is aggregated
     encoder = project.settings.learner.encoder
     rounds = tuple(store.runs.rounds(run))
     return Status(
         project=str(project.root),
         labels=project.labels.names,
+        multilabel=project.settings.multilabel,
         items=store.items.counts(),
         synthetic=store.synthetic.counts(),
         panel=tuple(_member(project, spec) for spec in project.panel),
@@ -114,6 +122,8 @@ def next_step(state: Status) -> str:
     if "pool" not in state.items:
         return "mollia import texts.csv --split pool"
     if not state.items.get("seed", {}).get("labelled"):
+        if state.multilabel:
+            return "mollia import labelled.csv --split seed (its labels with ; between)"
         return "mollia label --seed 50 (or: mollia import labelled.csv --split seed)"
     missing = [model for model in state.models if not model.installed]
     if unknown := [model.name for model in missing if not model.known]:
@@ -122,6 +132,9 @@ def next_step(state: Status) -> str:
         return f"mollia models pull {' '.join(model.name for model in missing)}"
     if not state.panel:
         return "mollia panel add NAME (mollia models list says which LLMs there are)"
+    if state.multilabel:
+        done = "mollia annotate, then mollia aggregate"
+        return done if state.aggregator is None else "mollia export labels -o labels.csv"
     if not state.rounds:
         return "mollia run --rounds 10"
     if state.rounds[-1].metrics is None:

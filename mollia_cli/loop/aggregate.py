@@ -103,6 +103,7 @@ def fit_aggregator(
         rule,
         {
             "panel": [member.key for member in panel],
+            **({"question": project.question.label} if project.question else {}),
             **({"encoders": encoder_digests(project), "embedded alone": unread} if kind.reads else {}),
             "seed": [[item.id, item.label] for item in seed],
             "pool": pool_ids,

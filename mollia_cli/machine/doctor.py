@@ -168,7 +168,7 @@ def _project(folder: Path | None, problems: list[str], warnings: list[str]) -> P
     if free < _LEAST_DISK:
         warnings.append(f"the disk of {root} has {_gib(free)} free: a round stores a classifier; free some space")
     try:
-        with Project.open(root, warnings.append) as project:
+        with Project.open_any(root, warnings.append) as project:
             damage = project.store.damage()
             if project.settings.annotate.engine == "ray":
                 warnings.append(f"the engine of {root} is ray: {UNGUARDED}; --on dask has no such processes")

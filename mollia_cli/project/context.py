@@ -16,6 +16,7 @@ from mollia_cli.domain.members import MemberSpec
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.observations import Texts
 from mollia_cli.domain.progress import Progress, silent
+from mollia_cli.domain.questions import ANSWERS, Question
 from mollia_cli.domain.settings import SETTINGS_FILE, AnnotateSettings, Settings, checked
 from mollia_cli.engines.base import Engine
 from mollia_cli.project.members import check_members
@@ -49,9 +50,22 @@ class Project(AbstractContextManager["Project"]):
         self.may_ask = True  # False: an LLM that would have to be asked is an error
         self._repeat = 1  # of the run that sees the project
         self._panel: tuple[MemberSpec, ...] | None = None  # that labels instead of the settings'
+        self.question: Question | None = None  # that the project is seen by, where its texts have several labels
 
     @classmethod
     def open(cls, folder: Path | None = None, say: Say | None = None, changing_labels: bool = False) -> Self:
+        """``open_any`` for who knows of texts with one label only: of several, RefusedError."""
+        project = cls.open_any(folder, say, changing_labels)
+        if project.settings.multilabel:
+            project.store.close()
+            raise RefusedError(
+                f"{project.root} is a project whose texts may have several labels, which this is not for yet",
+                "mollia annotate, aggregate, evaluate, export labels; docs/multilabel.md says what is still to come",
+            )
+        return project
+
+    @classmethod
+    def open_any(cls, folder: Path | None = None, say: Say | None = None, changing_labels: bool = False) -> Self:
         """The project in ``folder``, else of ``MOLLIA_PROJECT``, else in the nearest parent of here.
 
         A name in its settings that is no member of its family raises InputError, as do labels that are not those of
@@ -62,7 +76,9 @@ class Project(AbstractContextManager["Project"]):
         settings = read_settings(root / SETTINGS_FILE)
         check_settings(settings, str(root / SETTINGS_FILE))
         check_members(settings.panel.members, f"{root / SETTINGS_FILE}: panel.members")
-        project = cls(root, settings, Store(root, settings.labels, say=say or _unheard, changing=changing_labels))
+        several = settings.multilabel
+        store = Store(root, settings.labels, say=say or _unheard, changing=changing_labels, several=several)
+        project = cls(root, settings, store)
         project.say = say or _unheard
         for remark in remarks_on(settings, root):
             project.say(remark)
@@ -97,6 +113,13 @@ class Project(AbstractContextManager["Project"]):
         """The same open project with a run's settings, and the random streams of its repeat."""
         seen = copy(self)
         seen.settings, seen._repeat = settings, repeat
+        return seen
+
+    def asking(self, question: Question) -> Self:
+        """The same open project as the yes/no question of one of its labels sees it."""
+        seen = copy(self)
+        seen.question, seen.settings = question, replace(self.settings, labels=ANSWERS)
+        seen.store = self.store.asking(question)
         return seen
 
     def with_panel(self, members: tuple[MemberSpec, ...]) -> Self:

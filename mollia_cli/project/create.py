@@ -13,6 +13,7 @@ from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.files import write_private
 from mollia_cli.domain.labels import LabelSet, parse_labels
 from mollia_cli.domain.members import ENCODER, MemberSpec, parse_members
+from mollia_cli.domain.questions import ANSWERS
 from mollia_cli.domain.settings import SETTINGS_FILE, LearnerSettings, PanelSettings, Settings, by_paper
 from mollia_cli.project.guidelines import GUIDELINES_FILE
 from mollia_cli.project.members import check_members
@@ -47,6 +48,7 @@ def new_settings(
     encoder: str = "",
     random_seed: int = 0,
     paper: bool = False,
+    multilabel: bool = False,
 ) -> Settings:
     """Settings of a new project; ``panel`` holds catalogue names, paths of GGUF files, and tables of other kinds.
 
@@ -60,7 +62,11 @@ def new_settings(
     if not paper and not any(spec.kind == ENCODER for spec in members):
         members += installed_encoders()
     check_members(members, "panel")
-    settings = Settings(labels, noun, task, random_seed, PanelSettings(members))
+    if multilabel:
+        task = task or f"Determine whether the label applies to the {noun}."
+    settings = Settings(labels, noun, task, random_seed, PanelSettings(members), multilabel=multilabel)
+    if multilabel:  # nothing chooses these for several questions yet
+        settings = replace(settings, annotate=replace(settings.annotate, shots=0, guidelines=False))
     if paper:
         settings = by_paper(settings)
     if encoder and not models.looks_like_path(encoder) and not Path(encoder).is_dir():
@@ -85,8 +91,12 @@ def create(root: Path, settings: Settings, paper: bool = False, guidelines: str 
     if (root / SETTINGS_FILE).exists():
         raise RefusedError(f"{root} already holds a mollia project", f"see it with `mollia status -p {root}`")
     labels = settings.labels
-    template = builtin_template("described" if any(labels.descriptions) and not paper else "paper")
-    render(template, labels, settings.noun, settings.task_sentence)
+    if settings.multilabel:
+        template = builtin_template("question")
+        render(template, ANSWERS, settings.noun, settings.task_sentence, asked=labels.names[0])
+    else:
+        template = builtin_template("described" if any(labels.descriptions) and not paper else "paper")
+        render(template, labels, settings.noun, settings.task_sentence)
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     Store(root, labels, create=True).close()
     write_private(root / PROMPT_FILE, template)

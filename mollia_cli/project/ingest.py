@@ -1,5 +1,6 @@
 """``mollia import``: texts from a file into the project."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mollia_cli.domain.errors import InputError
-from mollia_cli.domain.items import NEEDS_LABEL, SPLITS, Item, content_id
+from mollia_cli.domain.items import NEEDS_LABEL, SPLITS, Gold, Item, content_id
 from mollia_cli.domain.printable import count
 from mollia_cli.domain.progress import UNKNOWN
 from mollia_cli.project.context import Project
@@ -21,10 +22,11 @@ _BATCH = 2000
 class ImportReport:
     """What an import did: items added, items that were there and changed, rows skipped, and why.
 
-    number: the import's, None where it did nothing. labelled: items that had no label and have one now. moved: ids of
-    those that left the pool for ``split``. duplicates: texts that are there and were left as they are; stayed: those of
-    them in another split than ``split``, by split. near: (split, other, how many items of the first are in the other,
-    too, but for case, white space, punctuation or markup), of the whole project.
+    number: the import's, None where it did nothing. unlabelled: items that it added without a label. labelled: items
+    that had none and have one now. moved: ids of those that left the pool for ``split``. duplicates: texts that are
+    there and were left as they are; stayed: those of them in another split than ``split``, by split. near: (split,
+    other, how many items of the first are in the other, too, but for case, white space, punctuation or markup), of the
+    whole project.
     """
 
     source: str
@@ -36,6 +38,7 @@ class ImportReport:
     duplicates: int = 0
     problems: list[Problem] = field(default_factory=list)
     by_label: Counter[str] = field(default_factory=Counter)
+    unlabelled: int = 0
     stayed: Counter[str] = field(default_factory=Counter)
     near: list[tuple[str, str, int]] = field(default_factory=list)
 
@@ -47,11 +50,11 @@ class ImportReport:
 
 @dataclass(slots=True)
 class _There:
-    """An item of the project, as it stands or as it will: its id, split and label, and the line that it is from."""
+    """An item of the project, as it stands or as it will: its id, split and labels, and the line that it is from."""
 
     id: str
     split: str
-    label: int | None
+    gold: Gold | None
     line: int | None = None
 
 
@@ -86,6 +89,7 @@ def ingest(
         id_column=id_column,
         say=project.say,
         raw=raw,
+        several=project.settings.multilabel,
     )
     store, changed = project.store, dict[str, Item]()
     with store.import_transaction():
@@ -158,15 +162,15 @@ def _new_items(
             clash = project.store.items.clash(item.id, item.text)
             if clash is None:
                 lines[item.id] = record.line
-                seen[digest] = _There(item.id, item.split, item.label, record.line)
-                if item.label is not None:
-                    report.by_label[project.labels.names[item.label]] += 1
+                seen[digest] = _There(item.id, item.split, item.gold, record.line)
+                report.by_label.update(_names(project, item.gold))
+                report.unlabelled += item.gold is None
                 yield item
                 continue
             if not clash.same_text:
                 report.problems.append(Problem(record.line, f"id {item.id!r} is in the project with another text"))
                 continue
-            there = seen[digest] = _There(clash.id, clash.split, clash.label)
+            there = seen[digest] = _There(clash.id, clash.split, clash.gold)
         _settle(there, item, record.line, given.get(there.id), project, report, changed)
 
 
@@ -183,27 +187,50 @@ def _settle(
 
     given: the label that a person gave the item.
     """
-    names, known = project.labels.names, there.label if given is None else given
-    labels, moves = there.label is None and item.label is not None, there.split == "pool" != item.split
-    if known is not None and item.label not in (None, known) and (moves or there.label != item.label):
+    known = there.gold if given is None else given
+    labels, moves = there.gold is None and item.gold is not None, there.split == "pool" != item.split
+    if known is not None and item.gold not in (None, known) and (moves or there.gold != item.gold):
         where = f"item {there.id} in {there.split}" if there.line is None else f"that of line {there.line}"
-        problem = f"the text is {where}, labelled {names[known]!r}, here {names[item.label]!r}; it is left as it is"
-        report.problems.append(Problem(line, problem))
+        has, here = (", ".join(map(repr, _names(project, gold))) or "with none of them" for gold in (known, item.gold))
+        report.problems.append(Problem(line, f"the text is {where}, labelled {has}, here {here}; it is left as it is"))
         return
     if labels or moves:
         report.labelled += labels
         report.moved += [there.id] * moves
-        there.label = item.label if labels else there.label
+        there.gold = item.gold if labels else there.gold
         there.split = item.split if moves else there.split
-        changed[there.id] = replace(item, id=there.id, split=there.split, label=there.label)
+        changed[there.id] = replace(item, id=there.id, split=there.split).with_gold(there.gold)
         return
     report.duplicates += 1
     if there.split != item.split:
         report.stayed[there.split] += 1
 
 
+def _names(project: Project, gold: Gold | None) -> list[str]:
+    """The names of an item's label or labels."""
+    places = () if gold is None else (gold,) if isinstance(gold, int) else gold
+    return [project.labels.names[place] for place in places]
+
+
 def _item(project: Project, record: Record, split: str) -> Item:
+    several = project.settings.multilabel
     if record.label is None and split in NEEDS_LABEL:
-        raise InputError("no label", f"rows imported as {split} need one")
-    label = None if record.label is None else project.labels.index(record.label)
-    return Item(record.id or content_id(record.text), record.text, split, label, record.fields)
+        none = "; [] says that none of the labels applies" if several else ""
+        raise InputError("no label", f"rows imported as {split} need one{none}")
+    item = Item(record.id or content_id(record.text), record.text, split, fields=record.fields)
+    if record.label is None:
+        return item
+    return item.with_gold(_set_of(project, record.label) if several else project.labels.index(record.label))
+
+
+def _set_of(project: Project, written: str) -> tuple[int, ...]:
+    """The labels of a cell, ascending: a JSON array of names, or names with ; between."""
+    names: list[str]
+    if written.startswith("["):
+        try:
+            names = [str(name) for name in json.loads(written)]
+        except json.JSONDecodeError as error:
+            raise InputError(f"labels {written[:60]!r} are no JSON array", 'write ["a", "b"], or a;b') from error
+    else:
+        names = [name.strip() for name in written.split(";") if name.strip()]
+    return tuple(sorted({project.labels.index(name) for name in names}))

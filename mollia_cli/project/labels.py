@@ -18,12 +18,14 @@ class KnownLabels:
     """What a member says that knows the labels, kept where labels are: the place of observations in the loop.
 
     A person's are decisions, each stored at once; those that are ``recorded``, as true labels, are not kept again.
+    What a person says of an item that people disagree on settles it: a run needs one label, and would ask again.
     """
 
     def __init__(self, project: Project, recorded: bool) -> None:
         self._project = project
         self._recorded = recorded
         self.labels: dict[str, int] = {} if recorded else project.store.decisions.labels()
+        self._disputed = set() if recorded else {*project.store.decisions.disagreements()}
 
     def register(self, name: str, identity: Mapping[str, Any]) -> str:
         """The identity's key, which is not stored: who labelled stands with each decision."""
@@ -40,7 +42,9 @@ class KnownLabels:
         for seen in batch:
             label = self.labels[seen.item_id] = int(seen.votes.argmax())
             if not self._recorded:
-                self._project.store.decisions.add(Decision(seen.item_id, LABEL, user_name(), label))
+                settles = seen.item_id in self._disputed
+                decision = Decision(seen.item_id, LABEL, user_name(), label, adjudicates=settles)
+                self._project.store.decisions.add(decision)
 
 
 def gold_labels(items: Sequence[Item]) -> IntArray:

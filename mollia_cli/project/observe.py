@@ -231,6 +231,7 @@ def models_kept(project: Project) -> Iterator[None]:
 def _warn(project: Project, member: Member, ids: Sequence[str]) -> None:
     """Say what a person should know of an LLM's fresh observations: that little of the mass is on the labels."""
     mass, tokens, name = 0.0, 0, member.name
+    asked = f" (asked about {project.question.label!r})" if project.question else ""
     for part in chunks(ids, AT_ONCE):
         for seen in project.store.observations.get(member.key, part).values():
             mass += seen.mass / len(ids)
@@ -238,7 +239,7 @@ def _warn(project: Project, member: Member, ids: Sequence[str]) -> None:
     if tokens and mass < LITTLE_MASS:
         shots = "" if any(worked_examples(project)) else f" --shots {2 * len(project.labels)}, or"
         project.say(
-            f"{name} puts only {mass:.0%} of its probability on the labels: see what it says instead with"
+            f"{name}{asked} puts only {mass:.0%} of its probability on the labels: see what it says instead with"
             f" `mollia annotate --model {name} --show-invalid 2 --limit 5` and what it reads with"
             f" `mollia prompt show --model {name}`; try{shots} other words in prompt.txt"
         )

@@ -37,7 +37,8 @@ def project_prompt(project: Project) -> Prompt:
     """
     settings = project.settings
     template, path = read_template(project)
-    prompt = render(template, settings.labels, settings.noun, settings.task_sentence, str(path))
+    asked = project.question.words if project.question else ""
+    prompt = render(template, settings.labels, settings.noun, settings.task_sentence, str(path), asked)
     if settings.annotate.guidelines is True:
         if not (guidelines := read_guidelines(project)):
             raise NotFoundError(

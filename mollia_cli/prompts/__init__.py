@@ -1,6 +1,7 @@
 """Prompt templates: rendering, and the check of their placeholders.
 
-``paper.txt`` is the prompt of the paper's appendix; ``described.txt`` adds the labels' descriptions.
+``paper.txt`` is the prompt of the paper's appendix; ``described.txt`` adds the labels' descriptions; ``question.txt``
+asks whether one label applies. There the text comes before the label, so that it may be read once for all labels.
 """
 
 import re
@@ -10,12 +11,12 @@ from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.prompting import Prompt
 
-PLACEHOLDERS = ("text", "labels", "descriptions", "noun", "Noun", "task")
+LABEL = "label"  # the placeholder of a question
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(\w*)\}|(?P<brace>[{}])")
 
 
 def builtin_template(name: str) -> str:
-    """The text of a template that ships with mollia: "paper" or "described"."""
+    """The text of a template that ships with mollia: "paper", "described" or "question"."""
     return (resources.files(__name__) / "templates" / f"{name}.txt").read_text(encoding="utf-8")
 
 
@@ -25,9 +26,11 @@ def render(
     noun: str,
     task: str,
     source: str = "prompt.txt",
+    asked: str = "",
 ) -> Prompt:
     """Fill everything but ``{text}``, which cuts the prompt in two; ``{{`` and ``}}`` are literal braces.
 
+    asked: of a project with several labels, the one that the question is about, which ``{label}`` stands for.
     An unknown placeholder, another single brace, or ``{text}`` missing or given twice, raises InputError naming
     ``source``.
     """
@@ -38,7 +41,10 @@ def render(
         "noun": noun,
         "Noun": noun[:1].upper() + noun[1:],
         "task": task,
+        **({LABEL: asked} if asked else {}),
     }
+    if asked and f"{{{LABEL}}}" not in template:
+        raise InputError(f"{source} does not hold the placeholder {{label}}", "put {label} where the question names it")
     parts = [""]
     end = 0
     for match in _PLACEHOLDER.finditer(template):
@@ -60,7 +66,7 @@ def render(
         else:
             raise InputError(
                 f"{source}: unknown placeholder {match.group(0)}",
-                f"known: {', '.join('{' + known + '}' for known in PLACEHOLDERS)}; write {{{{ for a literal brace",
+                f"known: {', '.join('{' + known + '}' for known in ('text', *values))}; write {{{{ for a literal brace",
             )
     parts[-1] += template[end:]
     if len(parts) != 2:

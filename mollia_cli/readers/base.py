@@ -1,5 +1,6 @@
 """The reader contract: a file's bytes in, one Record or Problem for each row out."""
 
+import json
 import math
 import re
 import tempfile
@@ -80,7 +81,7 @@ class Columns:
 class Request:
     """What a caller asked for: the source's name in messages, the columns (None = guess), who hears of a guess.
 
-    ``raw``: CSV cells are taken as they are, see readers/csv.py.
+    ``raw``: CSV cells are taken as they are, see readers/csv.py. ``several``: a label may be a list, and becomes JSON.
     """
 
     name: str
@@ -89,6 +90,12 @@ class Request:
     id: str | None = None
     say: Callable[[str], None] | None = None
     raw: bool = False
+    several: bool = False
+
+    def label_of(self, value: Any) -> Any:
+        """A label's cell as ``record`` takes it."""
+        listed = self.several and isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
+        return json.dumps(value, ensure_ascii=False) if listed else value
 
     def columns(self, there: Sequence[str], sample: Sequence[Mapping[str, Any]] = ()) -> Columns:
         """The columns to read of those there are; ``sample``: the cells of the first rows.
@@ -194,7 +201,7 @@ def records(there: Sequence[str] | None, lines: Iterable[Line], request: Request
                 for name in row
                 if name not in used and (kept := _kept(row[name])) not in (None, "")
             }
-            yield record(text, label, own_id, line, columns.text, fields)
+            yield record(text, request.label_of(label), own_id, line, columns.text, fields)
 
 
 def unique(header: Sequence[str]) -> list[str]:

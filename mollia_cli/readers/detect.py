@@ -83,15 +83,16 @@ def read(
     id_column: str | None = None,
     say: Callable[[str], None] | None = None,
     raw: bool = False,
+    several: bool = False,
 ) -> Iterator[Record | Problem]:
     """The rows of a file, streaming; ``format`` None goes by the suffix, then by the first bytes (see ``sniff``).
 
     source: may be the folder of a data set, see readers/folder.py. What is compressed with gzip is unpacked.
     name: how messages call the source. say: called with one sentence when the format was taken from the bytes, or
-    columns were guessed. raw: see Request.
+    columns were guessed. raw, several: see Request.
     Raises NotFoundError, or InputError for a file that cannot be read as a whole (encoding, columns) or has no row.
     """
-    request = Request(name or str(source), text_column, label_column, id_column, say, raw)
+    request = Request(name or str(source), text_column, label_column, id_column, say, raw, several)
     if format is not None:
         FORMATS.check(format)
     if isinstance(source, Path) and (files := dataset_files(source)):

@@ -7,9 +7,9 @@ from sqlite_utils import Database
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.items import Item
-from mollia_cli.domain.labels import LabelSet
 from mollia_cli.store.forget import remove, rows_of
 from mollia_cli.store.journal import Journal
+from mollia_cli.store.label_column import LabelColumn
 from mollia_cli.store.writing import now
 
 UNDO = "undo import"
@@ -37,11 +37,11 @@ class Import:
 
 
 class ImportStore:
-    """Writing down imports, changing items, and taking both back; labels are stored by name."""
+    """Writing down imports, changing items, and taking both back; ``column``: how labels are stored."""
 
-    def __init__(self, db: Database, labels: LabelSet) -> None:
+    def __init__(self, db: Database, column: LabelColumn) -> None:
         self._db = db
-        self._labels = labels
+        self._column = column
         self._journal = Journal(db)
 
     def open(self, name: str, split: str) -> int:
@@ -97,7 +97,7 @@ class ImportStore:
                 "UPDATE items SET position = CASE split WHEN :split THEN position ELSE :place END,"
                 " split = :split, label = :label WHERE id = :id",
                 [
-                    {"place": place + step, "split": item.split, "label": self._name(item.label), "id": item.id}
+                    {"place": place + step, "split": item.split, "label": self._column.written(item), "id": item.id}
                     for step, item in enumerate(items)
                 ],
             )
@@ -128,6 +128,3 @@ class ImportStore:
         """How many items were given a label or moved after a time."""
         query = "SELECT count(DISTINCT item) FROM item_changes WHERE changed_at > ?"
         return int(self._db.execute(query, [at]).fetchone()[0])
-
-    def _name(self, label: int | None) -> str | None:
-        return None if label is None else self._labels.names[label]

@@ -10,11 +10,11 @@ from sqlite_utils import Database
 
 from mollia_cli.domain.digest import digest_text
 from mollia_cli.domain.errors import NotFoundError
-from mollia_cli.domain.items import Item
-from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.items import Gold, Item
 from mollia_cli.domain.observations import IntArray
 from mollia_cli.domain.similarity import fold
 from mollia_cli.store.journal import Journal
+from mollia_cli.store.label_column import LabelColumn
 from mollia_cli.store.writing import now
 
 _CHUNK = 500
@@ -34,20 +34,20 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """A stored item that stands in a new one's way: the same id, or the same text."""
+    """A stored item that stands in a new one's way: the same id, or the same text; ``gold`` as ``Item.gold``."""
 
     id: str
     same_text: bool
     split: str
-    label: int | None
+    gold: Gold | None
 
 
 class ItemStore:
-    """Reading and adding items; labels are stored by name."""
+    """Reading and adding items; ``column``: how their labels are stored."""
 
-    def __init__(self, db: Database, labels: LabelSet) -> None:
+    def __init__(self, db: Database, column: LabelColumn) -> None:
         self._db = db
-        self._labels = labels
+        self._column = column
         self._journal = Journal(db)
 
     def clash(self, item_id: str, text: str) -> Clash | None:
@@ -56,12 +56,15 @@ class ItemStore:
         rows = self._db.execute(
             "SELECT id, text_digest, split, label FROM items WHERE id = ? OR text_digest = ?", [item_id, digest]
         ).fetchall()
-        found = [Clash(own, of == digest, split, self._index(label)) for own, of, split, label in rows]
+        found = []
+        for own, of, split, stored in rows:
+            label, labels = self._column.read(stored)
+            found.append(Clash(own, of == digest, split, label if labels is None else labels))
         return max(found, key=lambda clash: clash.same_text, default=None)
 
     def add(self, items: Iterable[Item], source: str, import_id: int | None = None) -> int:
         """Insert items (their ids and texts must be new); the caller holds the transaction."""
-        stamp, names = now(), self._labels.names
+        stamp = now()
         rows = [
             (
                 i.id,
@@ -69,7 +72,7 @@ class ItemStore:
                 digest_text(i.text),
                 fold(i.text),
                 i.split,
-                None if i.label is None else names[i.label],
+                self._column.written(i),
                 _written(i.fields),
             )
             for i in items
@@ -95,7 +98,7 @@ class ItemStore:
         rows = self._db.execute(f"SELECT folded, id, text, split, label FROM items WHERE {where}")
         groups: dict[str, list[Item]] = {}
         for folded, item_id, text, split, label in rows:
-            groups.setdefault(folded, []).append(Item(item_id, text, split, self._index(label)))
+            groups.setdefault(folded, []).append(Item(item_id, text, split, *self._column.read(label)))
         return [group for group in groups.values() if len({i.split for i in group} if across else group) > 1]
 
     def ids(self, split: str, labelled: bool | None = None, limit: int = 0) -> list[str]:
@@ -132,7 +135,8 @@ class ItemStore:
         for chunk in chunks(ids):
             marks = ",".join("?" * len(chunk))
             query = f"SELECT id, label FROM items WHERE label IS NOT NULL AND id IN ({marks})"
-            found |= {item_id: self._labels.index(label) for item_id, label in self._db.execute(query, chunk)}
+            known = ((item_id, self._column.read(stored)[0]) for item_id, stored in self._db.execute(query, chunk))
+            found |= {item_id: label for item_id, label in known if label is not None}
         return found
 
     def profile(self, split: str) -> tuple[IntArray, dict[str, int]]:
@@ -217,10 +221,7 @@ class ItemStore:
 
     def _read(self, query: str, parameters: Sequence[str]) -> Iterator[Item]:
         for item_id, text, split, label, fields in self._db.execute(query, list(parameters)):
-            yield Item(item_id, text, split, self._index(label), json.loads(fields))
-
-    def _index(self, label: str | None) -> int | None:
-        return None if label is None else self._labels.index(label)
+            yield Item(item_id, text, split, *self._column.read(label), json.loads(fields))
 
 
 def _written(fields: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from mollia_cli.store.decisions import DecisionStore
 from mollia_cli.store.journal import KEYS, Journal, Key
 
 _VERB = "labels"
+_PUT_BACK = "put it as it was: labels of a project with several of them cannot be changed yet (docs/multilabel.md)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,16 @@ class Uses:
 class LabelSets:
     """Labels are stored by name, arrays in a label set's order: one set is the ``current`` one, that all of it is of.
 
-    What changes it runs in the caller's transaction, and leaves ``current`` to ``record``.
+    What changes it runs in the caller's transaction, and leaves ``current`` to ``record``. several: an item's labels
+    are a JSON array of names.
     """
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, several: bool = False) -> None:
         self._db = db
+        self._several = several
+        # who has which label: where an item may have several, it is there with each
+        one_each = "(SELECT i.id, i.split, l.value AS label FROM items i, json_each(i.label) l)"
+        self._items = one_each if several else "items"
         self._journal = Journal(db)
 
     def current(self) -> LabelSet | None:
@@ -43,6 +49,7 @@ class LabelSets:
 
     def check(self, labels: LabelSet, source: str) -> None:
         """InputError where ``labels``, as ``source`` has them, are not those of what is stored."""
+        self._check_number(source)
         stored = self.current()
         if stored is None or stored.names == labels.names:
             return
@@ -53,15 +60,19 @@ class LabelSets:
             items = self._items_of(name)
             if items or dependent:
                 of = f"of {count(items, 'item')}" if items else f"that {dependent} know"
-                raise InputError(
-                    f"{source}: label {name!r} {of} is no longer there",
+                change = (
                     f"mollia labels rename {name!r} {new[0] if new else 'NEW'!r}, or mollia labels merge {name!r}"
-                    f" LABEL, or mollia labels remove {name!r}; or put it back",
+                    f" LABEL, or mollia labels remove {name!r}; or put it back"
+                )
+                raise InputError(
+                    f"{source}: label {name!r} {of} is no longer there", _PUT_BACK if self._several else change
                 )
         if new and dependent:
             raise InputError(
                 f"{source}: label {new[0]!r} is new, and {dependent} do not know it",
-                f"mollia labels add {new[0]!r} (says what that touches), or take it out again",
+                _PUT_BACK
+                if self._several
+                else f"mollia labels add {new[0]!r} (says what that touches), or take it out again",
             )
         if dependent and not gone:
             raise InputError(
@@ -69,10 +80,24 @@ class LabelSets:
                 f"put them back into it: {', '.join(stored.names)}",
             )
 
-    def record(self, labels: LabelSet) -> None:
-        """Make a label set the current one, and write it down for whoever reads the arrays by SQL."""
+    def _check_number(self, source: str) -> None:
+        """InputError where ``multilabel``, as ``source`` has it, is not how the items are labelled."""
+        query = "SELECT label FROM items WHERE split IN ('seed', 'validation', 'test') AND label IS NOT NULL LIMIT 1"
+        found, current = self._db.execute(query).fetchone(), self.current()
+        if found is None or current is None:
+            return
+        if self._several == (found[0] in current.names):
+            stored, wanted = ("one label", "true") if self._several else ("several labels", "false")
+            raise InputError(
+                f"{source}: multilabel = {wanted}, and the items were imported with {stored} each",
+                "put it back, or make a project of the other kind: mollia init NEW --multilabel",
+            )
+
+    def record(self, labels: LabelSet, current: bool = True) -> None:
+        """Write a label set down for whoever reads the arrays by SQL, and make it the current one."""
         digest = labels.digest
-        if self._db.execute("SELECT 1 FROM label_sets WHERE digest = ? AND is_current", [digest]).fetchone():
+        known = "SELECT 1 FROM label_sets WHERE digest = ? AND is_current >= ?"
+        if self._db.execute(known, [digest, current]).fetchone():
             return
         described = enumerate(zip(labels.names, labels.descriptions, strict=True))
         rows = [(digest, position, name, meaning) for position, (name, meaning) in described]
@@ -83,13 +108,14 @@ class LabelSets:
                 " VALUES (?, ?, ?, ?, 0)",
                 rows,
             )
-            self._db.execute("UPDATE label_sets SET is_current = (digest = ?)", [digest])
+            if current:
+                self._db.execute("UPDATE label_sets SET is_current = (digest = ?)", [digest])
 
     def uses(self) -> dict[str, Uses]:
         """What names each label of the current set."""
         stored = self.current()
         items: dict[str, dict[str, int]] = {}
-        query = "SELECT label, split, count(*) FROM items WHERE label IS NOT NULL GROUP BY label, split"
+        query = f"SELECT label, split, count(*) FROM {self._items} WHERE label IS NOT NULL GROUP BY label, split"
         for label, split, n in self._db.execute(query):
             items.setdefault(label, {})[split] = n
         decisions = self._counted(
@@ -97,6 +123,8 @@ class LabelSets:
             " AND id IN (SELECT id FROM own_decisions UNION SELECT id FROM standing_decisions)"
         )
         synthetic, verdicts = self._counted("synthetic"), self._counted("current_verdicts")
+        if self._several:
+            verdicts = self._counted("(SELECT question AS label FROM current_verdicts WHERE label = 'yes')")
         return {
             name: Uses(items.get(name, {}), decisions.get(name, 0), synthetic.get(name, 0), verdicts.get(name, 0))
             for name in (stored.names if stored else ())
@@ -202,7 +230,7 @@ class LabelSets:
     def _items_of(self, name: str) -> int:
         """How many items have a label, as it came or from people."""
         query = (
-            "SELECT count(*) FROM (SELECT id FROM items WHERE label = ?1"
+            f"SELECT count(*) FROM (SELECT id FROM {self._items} WHERE label = ?1"
             " UNION SELECT item FROM decisions WHERE label = ?1 AND undone_at IS NULL"
             " UNION SELECT id FROM synthetic WHERE label = ?1)"
         )

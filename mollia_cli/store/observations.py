@@ -21,10 +21,14 @@ _COLUMNS = "o.item, o.log_probs, o.votes, o.mass, o.invalid, o.slack, o.answers,
 
 
 class ObservationStore:
-    """Reading and adding observations. ``key``: an annotator's digest."""
+    """Reading and adding observations. ``key``: an annotator's digest; ``question``: the label that it is asked about.
 
-    def __init__(self, db: Database) -> None:
+    The question is empty but in a project with several labels, where it is part of each identity.
+    """
+
+    def __init__(self, db: Database, question: str = "") -> None:
         self._db = db
+        self._question = question
         self._journal = Journal(db)
 
     @staticmethod
@@ -34,6 +38,7 @@ class ObservationStore:
 
     def register(self, name: str, identity: Mapping[str, Any]) -> str:
         """The key of an annotator identity, recorded at its first use."""
+        identity = {**identity, **({"question": self._question} if self._question else {})}
         key = self.key(identity)
         if self._db.execute("SELECT 1 FROM annotators WHERE key = ?", [key]).fetchone():
             return key  # without a transaction: others may be writing, or nobody may
@@ -130,14 +135,15 @@ class ObservationStore:
         return [(row[-2], row[-1], _observation(row)) for row in self._db.execute(query, [item_id])]
 
     def summary(self) -> list[dict[str, Any]]:
-        """Of each annotator: name, key, items, mean label mass and invalid rate, tokens, texts cut, seconds, memory."""
+        """Of each annotator: who it is, and its items, mean label mass, invalid rate, tokens, texts cut and costs."""
         query = """
-            SELECT a.name, a.key, count(o.item), avg(o.mass), avg(o.invalid), sum(o.tokens), sum(o.truncated),
+            SELECT a.name, coalesce(json_extract(a.identity, '$.question'), ''), a.key, count(o.item), avg(o.mass),
+                avg(o.invalid), sum(o.tokens), sum(o.truncated),
                 sum(o.seconds), max(o.memory)
             FROM annotators a LEFT JOIN observations o ON o.annotator = a.key
             GROUP BY a.key ORDER BY a.created_at, a.name
         """
-        names = ("name", "key", "items", "mass", "invalid", "tokens", "truncated", "seconds", "memory")
+        names = ("name", "question", "key", "items", "mass", "invalid", "tokens", "truncated", "seconds", "memory")
         return [dict(zip(names, row, strict=True)) for row in self._db.execute(query)]
 
     def count(self) -> int:

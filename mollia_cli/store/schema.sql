@@ -8,11 +8,11 @@
 CREATE VIEW labelled_items (
     id, -- `items.id`
     text, -- the text
-    label, -- the label's name
-    confidence, -- 0 to 1; 1 for gold and human labels
+    label, -- the label's name; in a project with several labels a JSON array of all that apply
+    confidence, -- 0 to 1; 1 for gold and human labels; of several labels that of the least certain one
     source, -- `gold`, `human` or the aggregator's name
     who, -- the people whose label it is, with commas; empty where it was imported or is a verdict
-    negatives, -- JSON array: names of the labels that it is not (Eq. 5)
+    negatives, -- JSON array: names of the labels that it is not (Eq. 5); empty with several labels
     fields -- `items.fields`: each is a column of its own in `mollia export labels`
 ) AS
 SELECT
@@ -29,8 +29,15 @@ SELECT
     i.fields
 FROM items i
 LEFT JOIN standing_decisions d ON d.item = i.id
-LEFT JOIN current_verdicts v ON v.item = i.id
-WHERE i.split = 'pool' AND coalesce(d.label, v.label) IS NOT NULL AND coalesce(d.act, 'label') = 'label';
+LEFT JOIN current_verdicts v ON v.item = i.id AND v.question = ''
+WHERE i.split = 'pool' AND coalesce(d.label, v.label) IS NOT NULL AND coalesce(d.act, 'label') = 'label'
+UNION ALL
+SELECT
+    i.id, i.text, json_group_array(v.question) FILTER (WHERE v.label = 'yes'), min(v.confidence), v.aggregator, '', '[]',
+    i.fields
+FROM current_verdicts v JOIN items i ON i.id = v.item
+WHERE v.question <> '' AND i.split = 'pool' AND i.id NOT IN (SELECT item FROM standing_decisions)
+GROUP BY i.id HAVING count(*) = (SELECT count(DISTINCT question) FROM fits);
 
 -- What each annotator answered of each item, in words.
 CREATE VIEW annotator_answers (
@@ -39,45 +46,59 @@ CREATE VIEW annotator_answers (
     split, -- `items.split`
     annotator, -- the LLM's name
     kind, -- `gguf` (an LLM), `replay` (stored outputs), or another package's word
-    label, -- its most probable label; null where its label set is not known
+    question, -- in a project with several labels the one that it was asked about, else empty
+    label, -- its most probable label, or of a question `yes` or `no`; null where its label set is not known
     log_prob, -- natural log of that label's probability, whole label string
     vote_share, -- share of its answers that were that label
     mass, -- probability on all labels together
     invalid, -- share of its answers that were no label
     answers, -- JSON array: those answers, where they were decoded
-    true_label, -- the item's known label, or null
-    is_right, -- 1 or 0; null where no true label is known
     tokens, -- tokens decoded for this item
-    seconds -- its share of the batch's time; null where it was not measured
+    seconds, -- its share of the batch's time; null where it was not measured
+    true_label, -- the item's known label, or of a question `yes` or `no`, or null
+    is_right -- 1 or 0; null where no true label is known
 ) AS
-SELECT
-    o.item, i.text, i.split, a.name, json_extract(a.identity, '$.annotator'), l.name,
-    json_extract(o.log_probs, '$[' || o.best || ']'), json_extract(o.votes, '$[' || o.best || ']'),
-    o.mass, o.invalid, o.answers, i.label, l.name = i.label, o.tokens, o.seconds
+SELECT *, label = true_label
 FROM (
-    SELECT *, (SELECT key FROM json_each(log_probs) ORDER BY value DESC, key LIMIT 1) AS best
-    FROM observations
-) o
-JOIN annotators a ON a.key = o.annotator
-JOIN items i ON i.id = o.item
-LEFT JOIN label_sets l ON l.digest = json_extract(a.identity, '$.labels') AND l.position = o.best;
+    SELECT
+        o.item, i.text, i.split, a.name, json_extract(a.identity, '$.annotator'), a.question, l.name AS label,
+        json_extract(o.log_probs, '$[' || o.best || ']'), json_extract(o.votes, '$[' || o.best || ']'),
+        o.mass, o.invalid, o.answers, o.tokens, o.seconds,
+        CASE WHEN a.question = '' OR i.label IS NULL THEN i.label
+            ELSE iif(a.question IN (SELECT value FROM json_each(i.label)), 'yes', 'no') END AS true_label
+    FROM (
+        SELECT *, (SELECT key FROM json_each(log_probs) ORDER BY value DESC, key LIMIT 1) AS best
+        FROM observations
+    ) o
+    JOIN (SELECT *, coalesce(json_extract(identity, '$.question'), '') AS question FROM annotators) a
+    ON a.key = o.annotator
+    JOIN items i ON i.id = o.item
+    LEFT JOIN label_sets l ON l.digest = json_extract(a.identity, '$.labels') AND l.position = o.best
+);
 
 -- The verdicts of the last aggregation.
 CREATE VIEW current_verdicts (
     item, -- `items.id`
     text, -- the text
-    label, -- the most probable label (y+)
+    question, -- `fits.question`; an item has a row for each
+    label, -- the most probable label (y+), or of a question `yes` or `no`
     confidence, -- its calibrated probability
     negatives, -- JSON array: names of the labels that it is not (y-, Eq. 5)
     aggregator, -- the aggregator's name
-    true_label, -- the item's known label, or null
+    true_label, -- the item's known label, or of a question `yes` or `no`, or null
     is_right -- 1 or 0; null where no true label is known
 ) AS
-SELECT v.item, i.text, v.label, v.confidence, v.negatives, f.aggregator, i.label, v.label = i.label
-FROM verdicts v
-JOIN fits f ON f.id = v.fit
-JOIN items i ON i.id = v.item
-WHERE f.aggregated = (SELECT max(aggregated) FROM fits);
+SELECT *, label = true_label
+FROM (
+    SELECT
+        v.item, i.text, f.question, v.label, v.confidence, v.negatives, f.aggregator,
+        CASE WHEN f.question = '' OR i.label IS NULL THEN i.label
+            ELSE iif(f.question IN (SELECT value FROM json_each(i.label)), 'yes', 'no') END AS true_label
+    FROM verdicts v
+    JOIN fits f ON f.id = v.fit
+    JOIN items i ON i.id = v.item
+    WHERE f.aggregated IN (SELECT max(aggregated) FROM fits GROUP BY question)
+);
 
 -- One row for each round of each run, with what was measured.
 CREATE VIEW round_results (
@@ -199,7 +220,9 @@ CREATE TABLE items (
     -- 16 digits of the SHA-256 of the text without markup, punctuation, case and white space: near-duplicates share it
     split TEXT NOT NULL CHECK (split IN ('pool', 'seed', 'validation', 'test')),
     -- `pool`, `seed`, `validation` or `test`
-    label TEXT, -- the known (gold) label's name, or null; of pool items for evaluation only
+    label TEXT,
+    -- the known (gold) label's name, in a project with several labels a JSON array of all that apply, or null; of pool
+    -- items for evaluation only
     source TEXT NOT NULL, -- the file that it came from
     fields TEXT NOT NULL DEFAULT '{}', -- JSON object: the other columns of its row in that file, those that are not empty
     imported_at TEXT NOT NULL, -- UTC, ISO 8601
@@ -276,12 +299,13 @@ CREATE TABLE fits (
     -- digest of everything that the fit and its verdicts depend on: mollia's version, the aggregator's settings,
     -- Eq. 5's rule, the panel, labels, items
     aggregator TEXT NOT NULL, -- its name
+    question TEXT NOT NULL, -- in a project with several labels the one that its yes/no verdicts are about, else empty
     panel TEXT NOT NULL, -- JSON array of `annotators.key`
     seed_items INTEGER NOT NULL, -- labelled items that it learned from
     pool_items INTEGER NOT NULL, -- unlabelled items that it learned from
     state TEXT NOT NULL, -- JSON: what it has learned
     calibration TEXT NOT NULL, -- JSON: temperature and reliability, or null
-    aggregated INTEGER, -- the fit that verdicts were made by last has the highest
+    aggregated INTEGER, -- of its question, the fit that verdicts were made by last has the highest
     created_at TEXT NOT NULL -- UTC, ISO 8601
 );
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
+from typing import Self
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.domain.labels import LabelSet
+from mollia_cli.domain.questions import ANSWERS, Question
 from mollia_cli.domain.settings import SETTINGS_FILE
 from mollia_cli.store.database import DATABASE_FILE, Say, create_database, open_database
 from mollia_cli.store.decisions import DecisionStore
@@ -14,6 +17,7 @@ from mollia_cli.store.forget import forget, rows_of
 from mollia_cli.store.imports import ImportStore
 from mollia_cli.store.items import ItemStore
 from mollia_cli.store.journal import Journal
+from mollia_cli.store.label_column import LabelColumn
 from mollia_cli.store.label_sets import LabelSets
 from mollia_cli.store.observations import ObservationStore
 from mollia_cli.store.runs import RunStore
@@ -30,7 +34,8 @@ class Store:
     """The open database of a project, one attribute for each group of tables; see ``open_database`` for ``say``.
 
     Whatever SQLite cannot do is a MolliaError; see store/errors.py. Labels that are not those of what is stored are an
-    InputError, unless ``changing`` them is what the store is opened for: then the stored ones hold.
+    InputError, unless ``changing`` them is what the store is opened for: then the stored ones hold. several: an item
+    may have several of the labels.
     """
 
     def __init__(
@@ -40,26 +45,40 @@ class Store:
         create: bool = False,
         say: Say = lambda remark: None,
         changing: bool = False,
+        several: bool = False,
     ) -> None:
         self.path = root / DATABASE_FILE
         if not create and not self.path.is_file():
             raise NotFoundError(f"{self.path} is missing", "restore it, or make a new project with `mollia init`")
         self._db = create_database(self.path) if create else open_database(self.path, say)
         self.journal = Journal(self._db)
-        self.label_sets = LabelSets(self._db)
+        self.label_sets = LabelSets(self._db, several)
         if changing:
             labels = self.label_sets.current() or labels
         else:
             self.label_sets.check(labels, str(root / SETTINGS_FILE))
-        self.items = ItemStore(self._db, labels)
-        self.imports = ImportStore(self._db, labels)
+        column = LabelColumn(labels, several)
+        self.items = ItemStore(self._db, column)
+        self.imports = ImportStore(self._db, column)
         self.observations = ObservationStore(self._db)
         self.verdicts = VerdictStore(self._db, labels)
         self.runs = RunStore(self._db, labels)
         self.synthetic = SyntheticStore(self._db, labels)
         self.decisions = DecisionStore(self._db, labels)
+        self._labels = labels
         if not self._db.read_only:
             self.label_sets.record(labels)
+
+    def asking(self, question: Question) -> Self:
+        """The same database as one label's yes/no question sees it, whose label set are the answers."""
+        seen = copy(self)
+        seen.items = ItemStore(self._db, LabelColumn(self._labels, several=True, asked=question))
+        seen.observations = ObservationStore(self._db, question.label)
+        seen.verdicts = VerdictStore(self._db, ANSWERS, question.label)
+        seen.decisions = DecisionStore(self._db, ANSWERS)
+        if not self._db.read_only:
+            self.label_sets.record(ANSWERS, current=False)
+        return seen
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -37,11 +37,13 @@ class VerdictStore:
     """Reading and adding fits and verdicts.
 
     Here alone labels and negative labels are names, and probabilities JSON; outside they are ``Verdicts``.
+    ``question``: of a project with several labels, the one that the verdicts are about; each has fits of its own.
     """
 
-    def __init__(self, db: Database, labels: LabelSet) -> None:
+    def __init__(self, db: Database, labels: LabelSet, question: str = "") -> None:
         self._db = db
         self._labels = labels
+        self._question = question
         self._journal = Journal(db)
 
     def find_fit(self, digest: str) -> Fit | None:
@@ -54,7 +56,7 @@ class VerdictStore:
 
     def latest_fit(self) -> Fit | None:
         """The fit that verdicts were made by last; None where there are no verdicts."""
-        return self._fit("aggregated = (SELECT max(aggregated) FROM fits WHERE aggregated > ?)", 0)
+        return self._fit("aggregated = (SELECT max(aggregated) FROM fits WHERE question = ?)", self._question)
 
     def _fit(self, condition: str, value: Any) -> Fit | None:
         query = f"SELECT id, aggregator, panel, seed_items, pool_items, state, calibration FROM fits WHERE {condition}"
@@ -75,10 +77,10 @@ class VerdictStore:
         """Store a fit; ``sizes`` are the numbers of seed and of pool items it was made from."""
         with self._journal.entry("fit", {"fits": [(digest,)]}):
             self._db.execute(
-                "INSERT OR IGNORE INTO fits (digest, aggregator, panel, seed_items, pool_items, state, calibration,"
-                " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO fits (digest, aggregator, question, panel, seed_items, pool_items, state,"
+                " calibration, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    *(digest, aggregator, json.dumps(list(panel)), *sizes),
+                    *(digest, aggregator, self._question, json.dumps(list(panel)), *sizes),
                     *(json.dumps(state), json.dumps(calibration), now()),
                 ],
             )

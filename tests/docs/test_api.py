@@ -55,3 +55,11 @@ def test_mistakes_in_settings_are_named(tmp_path: Path) -> None:
         Project.create(tmp_path / "p", ["a", "b"], settings={"learner": {"epoch": 3}})
     with pytest.raises(InputError, match="split"):
         Project.create(tmp_path / "q", ["a", "b"]).import_([{"text": "x"}], "train")
+
+
+def test_items_are_selected_by_their_columns_and_moved(tmp_path: Path) -> None:
+    with Project.create(tmp_path / "p", ["a", "b"]) as project:
+        project.import_([{"text": "one", "author": "Ann"}, {"text": "two", "author": "Ben"}])
+        [pick] = project.select("random", 5, where=["author=Ann"])
+        assert project.move([pick.id], "test").items == {"pool": 1}
+        assert project.store.items.ids("test") == [pick.id]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mollia_cli.domain.metrics import confusion, macro_f1, micro_f1
+from mollia_cli.domain.metrics import confusion, macro_f1, micro_f1, micro_set_f1, set_f1
 
 TRUE = np.array([0, 0, 1, 1, 1, 2])
 GUESS = np.array([0, 1, 1, 1, 0, 0])
@@ -24,3 +24,12 @@ def test_nothing_scores_nothing():
     none = np.zeros(0, dtype=np.int64)
     assert micro_f1(none, none) == 0.0
     assert macro_f1(none, none, 3) == 0.0
+
+
+def test_f1_of_sets_by_hand():
+    true = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0]], dtype=bool)
+    given = np.array([[1, 0, 0], [0, 1, 0], [0, 1, 0]], dtype=bool)
+    # label 0: P 1, R 1/2; label 1: P 1/2, R 1; label 2: nobody has it and nobody is given it
+    np.testing.assert_allclose(set_f1(true, given), [2 / 3, 2 / 3, np.nan])
+    assert micro_set_f1(true, given) == pytest.approx(2 * 2 / (3 + 3))
+    assert micro_set_f1(true[:0], given[:0]) == 0.0

@@ -109,6 +109,7 @@ def test_overlap_and_disagreements_are_of_some_items(filled: Project) -> None:
         filled.store.decisions.add(Decision(item_id, LABEL, "ben", 1))
     assert open_disagreements(filled, who="cleo").queue == ["ptwo", "psix"]
     assert open_disagreements(filled, who="cleo", conditions=["author=Ann"]).queue == ["psix"]
+    assert open_disagreements(filled, who="cleo", limit=1).queue == ["ptwo"]
 
 
 @pytest.mark.parametrize("file_format", ["jsonl", "parquet"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mollia_cli.domain.decisions import LABEL, Decision
 from mollia_cli.domain.errors import InputError, MolliaError, NotFoundError
 from mollia_cli.domain.members import MemberSpec
 from mollia_cli.domain.settings import PanelSettings
@@ -127,6 +128,19 @@ def test_a_person_is_asked_once_and_may_stop(make_project: MakeProject) -> None:
     rows = {row["id"]: row for row in labelled_rows(project) if row["source"] == "human"}
     assert set(rows) == set(picked)
     assert sorted(row["label"] for row in rows.values()) == sorted(project.labels.names[:3])
+
+
+def test_a_person_whom_a_run_asks_settles_what_people_disagree_on(make_project: MakeProject) -> None:
+    project = make_project()
+    disputed = project.store.items.ids("pool")[0]
+    for who, label in (("ann", 0), ("ben", 1)):
+        project.store.decisions.add(Decision(disputed, LABEL, who, label))
+    answers = iter(["2"])
+    asked = project.with_panel(labelling(project.settings, "human"))
+    asked.ask = lambda question: next(answers)
+    assert annotation.known_labels(asked, [disputed]).tolist() == [1]
+    assert project.store.decisions.disagreements() == []
+    assert annotation.known_labels(asked, [disputed]).tolist() == [1]
 
 
 def test_trusted_labels_weigh_one_and_have_no_negatives(make_project: MakeProject) -> None:

@@ -49,6 +49,17 @@ def test_a_wrong_template_is_refused_by_name(template: str, message: str) -> Non
     assert "my.txt" in caught.value.message
 
 
+def test_a_question_names_its_label_behind_the_text() -> None:
+    template = builtin_template("question")
+    prompt = render(template, LabelSet(("no", "yes")), "message", "T.", asked="billing (about money)")
+    assert "Label: billing (about money)\n" in prompt.after
+    assert "one of these: no, yes," in prompt.after
+    with pytest.raises(InputError, match="does not hold the placeholder \\{label\\}"):
+        render("{text}", LabelSet(("no", "yes")), "message", "T.", asked="billing")
+    with pytest.raises(InputError, match="unknown placeholder \\{label\\}"):
+        render(template, LABELS, "message", "T.")
+
+
 def test_any_change_is_another_identity() -> None:
     prompts = [
         render("a {text}", LABELS, "q", "t"),
