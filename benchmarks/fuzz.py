@@ -21,7 +21,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -90,6 +90,39 @@ def safetensors() -> Examine:
     from mollia_cli.models.weights import check_safetensors
 
     return on_file(check_safetensors)
+
+
+def merge() -> Examine:
+    """Merges a copy of a project in which bytes are others: every four of the input are a place and what stands there.
+
+    A database is larger than an input may be.
+    """
+    import numpy as np
+
+    from mollia_cli.domain.items import Item
+    from mollia_cli.domain.labels import LabelSet
+    from mollia_cli.domain.observations import Observation
+    from mollia_cli.store.store import Store
+
+    labels, root = LabelSet(("a", "b")), Path(tempfile.mkdtemp(prefix="mollia-fuzz-"))
+    with closing(Store(root, labels, create=True)) as made:
+        made.items.add([Item(f"i{n}", f"text {n}") for n in range(50)], "fuzz")
+    sound = made.path.read_bytes()
+    with closing(Store(root, labels)) as made:
+        key, z = made.observations.register("llm", {"labels": labels.digest}), np.full(2, 0.5)
+        made.observations.add(key, [Observation(f"i{n}", np.log(z), z, 1.0, 0.0) for n in range(50)], 1.0)
+    copy = made.path.read_bytes()
+    made.path.write_bytes(sound)
+    home = Store(root, labels)
+
+    def examine(data: bytes) -> None:
+        altered = bytearray(copy)
+        for start in range(0, len(data) - 3, 4):
+            altered[int.from_bytes(data[start : start + 3], "big") % len(copy)] = data[start + 3]
+        (root / "copy.db").write_bytes(altered)
+        home.merge([root / "copy.db"], dry_run=True)
+
+    return examine
 
 
 def on_file(function: Callable[[Path], object]) -> Examine:
@@ -177,6 +210,11 @@ def safetensors_seeds() -> list[bytes]:
     return [struct.pack("<Q", len(header)) + header + bytes(16)]
 
 
+def merge_seeds() -> list[bytes]:
+    same = b"\0\0\0S"  # the first byte, as it is
+    return [same * 8, b"".join(place.to_bytes(3, "big") + b"\xff" for place in range(0, 1 << 18, 1 << 10))]
+
+
 TARGETS = {
     "csv": Target(reader("csv"), csv_seeds),
     "tsv": Target(reader("tsv"), lambda: csv_seeds("\t")),
@@ -189,6 +227,7 @@ TARGETS = {
     "bundle": Target(bundle, bundle_seeds),
     "gguf": Target(gguf, gguf_seeds),
     "safetensors": Target(safetensors, safetensors_seeds),
+    "merge": Target(merge, merge_seeds),
 }
 
 

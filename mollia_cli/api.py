@@ -16,6 +16,7 @@ from mollia_cli.domain.observations import FloatArray, Panel
 from mollia_cli.domain.report import Curve, Report
 from mollia_cli.domain.settings import RunConfig, by_paper, parse_settings
 from mollia_cli.insight import compare, evaluate, export, imports, predict, report, status
+from mollia_cli.insight import merge as merging
 from mollia_cli.loop import aggregate as aggregation
 from mollia_cli.loop import estimate as estimation
 from mollia_cli.loop import round as rounds
@@ -31,6 +32,7 @@ from mollia_cli.project import observe as annotation
 from mollia_cli.project.create import create, new_settings
 from mollia_cli.project.ingest import ImportReport, ingest
 from mollia_cli.project.members import REPLAY, labelling
+from mollia_cli.store.merge import Merged
 from mollia_cli.store.runs import Round
 from mollia_cli.strategies.base import Pick
 
@@ -169,6 +171,10 @@ class Project(core.Project):
         seen = self.with_panel(labelling(self.settings, REPLAY, str(Path(replay).resolve()))) if replay else self
         settle_prompt(self, seen, members)
         return annotation.stack(seen, annotation.annotate(seen, ids, members), ids)
+
+    def merge(self, *files: str | Path, dry_run: bool = False) -> list[Merged]:
+        """Add what copies of the project (folders, or their database files) have observed; dry_run: only look."""
+        return merging.merge(self, files, dry_run)
 
     def aggregate(
         self,

@@ -1,5 +1,6 @@
 """Fixtures: real models from MOLLIA_HOME (``make test`` fetches them), doubles of them, and small projects."""
 
+import functools
 import importlib.util
 import json
 import os
@@ -14,8 +15,11 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from doubles import FakeLLM, TinyLearner, fake_file, of_llms, stand_in, tiny_encoder
+import typer.main
+import typer.testing
+from doubles import FakeLLM, QuickLogit, QuickMoLAM, TinyLearner, fake_file, of_llms, stand_in, tiny_encoder
 
+from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.annotators import ANNOTATORS
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
@@ -41,6 +45,16 @@ def interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_program() -> Iterator[None]:
+    """The program's commands are put together once, and not at each call in this process: .015 s for every one."""
+    once = functools.cache(typer.main.get_command)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", once)
+        patch.setattr(typer.testing, "_get_command", once)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +102,13 @@ def tiny_learner(monkeypatch: pytest.MonkeyPatch) -> type[TinyLearner]:
     return double
 
 
+@pytest.fixture
+def quick_aggregators(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every conditional logit of this test is a QuickLogit, and every MoLAM a QuickMoLAM."""
+    for double in (QuickLogit, QuickMoLAM):
+        stand_in(monkeypatch, AGGREGATORS, double.name, double)
+
+
 @pytest.fixture(scope="session")
 def load_benchmark() -> Callable[[str], ModuleType]:
     """Imports a script of benchmarks/ by its name; it can be found by it afterwards, as worker processes do."""
@@ -123,7 +144,7 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
 
 
 @pytest.fixture
-def observed(tmp_path: Path) -> Iterator[Project]:
+def observed(tmp_path: Path, quick_aggregators: None) -> Iterator[Project]:
     """60 seed and 200 pool items of four labels, observed by three LLMs that are right on about half of them.
 
     The LLMs' files are empty shells: asking them would fail. It is the paper's loop, with a quicker aggregator.
@@ -192,7 +213,7 @@ def llm_selector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def make_project(
-    tmp_path: Path, fake_llm: type[FakeLLM], tiny_learner: type[TinyLearner]
+    tmp_path: Path, fake_llm: type[FakeLLM], tiny_learner: type[TinyLearner], quick_aggregators: None
 ) -> Iterator[Callable[..., Project]]:
     """Makes projects whose LLM and classifier are doubles: for what is between them."""
     yield from projects(tmp_path, fake_file(tmp_path, "fake-llm"), tiny_encoder(tmp_path / "tiny-encoder"))

@@ -1,7 +1,7 @@
-"""Doubles of what is slow: an LLM that answers from a queue, and a classifier that learns in milliseconds.
+"""Doubles of what is slow: an LLM that answers from a queue, a classifier and aggregators that learn in milliseconds.
 
-They stand in the registries of annotators and learners where the real ones do, and are made with the same arguments,
-so that all of the workflow between a project's files and its database is the real one.
+They stand in the registries of annotators, learners and aggregators where the real ones do, and are made with the same
+arguments, so that all of the workflow between a project's files and its database is the real one.
 """
 
 import json
@@ -9,7 +9,7 @@ import re
 import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from mollia_cli.aggregators.conditional_logit import ConditionalLogit
+from mollia_cli.aggregators.molam import MoLAM
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.annotators.llama.annotator import GgufAnnotator
 from mollia_cli.domain.digest import digest_of
@@ -121,8 +123,12 @@ class FakeLLM(Annotator):
         }
 
     def annotate(self, items: Sequence[Item]) -> Iterator[list[Observation]]:
+        for batch in self.batches(items):
+            yield [self._observation(item) for item in batch]
+
+    def batches(self, items: Sequence[Item]) -> Iterator[list[Item]]:
         for start in range(0, len(items), self.batch):
-            yield [self._observation(item) for item in items[start : start + self.batch]]
+            yield list(items[start : start + self.batch])
 
     half_of = GgufAnnotator.half_of
 
@@ -145,6 +151,26 @@ class FakeLLM(Annotator):
         sampled = self._decoding.votes == "sampled"
         votes = rng.multinomial(self._decoding.samples, z) / self._decoding.samples if sampled else z
         return Observation(item.id, np.log(z), votes, 1.0, 0.0, tokens=tokens)
+
+
+@dataclass(eq=False)
+class QuickLogit(ConditionalLogit):
+    """The conditional logit with a tenth of its trees, for what is made of verdicts: its fits took a third of all time.
+
+    As it is shipped it is tested in tests/aggregators and tests/loop/test_defaults.py.
+    """
+
+    landmarks: int = 20
+    rounds: int = 1
+    trees: int = 6
+
+
+@dataclass(eq=False)
+class QuickMoLAM(MoLAM):
+    """MoLAM with fewer and larger steps: it still learns its seeds by heart."""
+
+    learning_rate: float = 0.3
+    estimators: int = 40
 
 
 _FEATURES = 256

@@ -46,6 +46,9 @@ def annotate(
     split: SplitOption = "",
     limit: Annotated[int, limit_option("At most so many items; 0 for all.")] = 0,
     model: ModelOption = "",
+    part: Annotated[
+        str, typer.Option(metavar="N/OF", help="Of the work one of so many parts, in a copy of the project: 3/8.")
+    ] = "",
     votes: VotesOption = None,
     shots: ShotsOption = None,
     long: LongOption = None,
@@ -71,6 +74,8 @@ def annotate(
     Where a text may have several labels, they are asked of each whether it applies.
     With --cascade, each LLM reads the seed items, and of the others those that the LLMs before it leave
     in doubt; `mollia aggregate --cascade` with the same LLMs makes verdicts on all of them.
+    --part 1/3, 2/3 and 3/3 in three copies of a project read each text once; `mollia merge` brings what they have
+    observed home (docs/parts.md).
 
     Example: mollia select -n 50 | mollia annotate - | mollia aggregate -
     """
@@ -79,6 +84,8 @@ def annotate(
         excluded("--cascade", "--model", "a cascade names the LLMs that it asks")
     if cascade and show_invalid:
         excluded("--cascade", "--show-invalid", "the LLMs of a cascade read once")
+    if cascade and part:
+        excluded("--cascade", "--part", "what the second LLM is asked follows from what the first says of all items")
     if ids and split:
         excluded("--split", f"the ids of {ids}", "each says which items are annotated")
     from mollia_cli.loop.multilabel import check_chosen
@@ -86,8 +93,10 @@ def annotate(
     from mollia_cli.loop.shots import settle_prompt
     from mollia_cli.project import observe as work
     from mollia_cli.project.labels import labelled_by_people
+    from mollia_cli.project.parts import Part
     from mollia_cli.project.questions import by_question
 
+    share = Part.parse(part) if part else None
     with open_project(project, threads, several=True) as opened:
         opened.use_annotation(votes=votes, shots=shots, long=long, **engine)
         if opened.settings.multilabel:
@@ -113,7 +122,7 @@ def annotate(
             talk(stages_remark(done))
             asked = [(opened, members)]
         else:
-            asked = [(seen, work.annotate(seen, wanted, only, show_invalid)) for seen in by_question(opened)]
+            asked = [(seen, work.annotate(seen, wanted, only, show_invalid, share)) for seen in by_question(opened)]
             members = asked[0][1]
         names = asked[0][0].labels.names
 
@@ -140,8 +149,9 @@ def annotate(
         emit_stream(records, columns, as_json, None if show_invalid else _by_llm)
         new = opened.store.observations.count() - before
         which = count(new, "new observation") if new else "nothing new: all was observed before"
-        talk(f"{count(len(wanted), 'item')} annotated by {', '.join(member.name for member in members)} ({which})")
-        reviewed = [item.id for item in labelled_by_people(opened)] if split == "seed" else []
+        what = f"part {part} of {count(len(wanted), 'item')}" if part else count(len(wanted), "item")
+        talk(f"{what} annotated by {', '.join(member.name for member in members)} ({which})")
+        reviewed = [item.id for item in labelled_by_people(opened)] if split == "seed" and not part else []
         if unread := len(reviewed) - len(work.observed_by_all(opened, members, reviewed)):
             talk(
                 f"not among them: {count(unread, 'item')} of the pool that people have labelled; an aggregation learns"

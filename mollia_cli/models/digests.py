@@ -1,4 +1,4 @@
-"""SHA-256 of files, cached as long as a file does not change."""
+"""SHA-256 of files; that of a large one is cached as long as the file does not change."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,23 +10,28 @@ from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.models.home import home, make_folders, read_json, write_json
 
 _BLOCK = 1 << 20
+_SMALL = _BLOCK  # bytes of a file that is read more quickly than it is looked up
 
 
 def digest(path: Path, progress: Progress = silent, fresh: bool = False) -> str:
     """SHA-256 (hex) of a file.
 
-    It is read again only if its size or times have changed since, or with ``fresh``.
+    A large one is read again only if its size or times have changed since, or with ``fresh``.
     """
-    known = _cached().get(str(path.resolve()), {})
-    if not fresh and known.get("stamp") == _stamp(path):
-        return str(known["sha256"])
-    sha256 = digest_blocks(_blocks(path, path.stat().st_size, progress))
+    size = path.stat().st_size
+    if size > _SMALL and not fresh:
+        known = _cached().get(str(path.resolve()), {})
+        if known.get("stamp") == _stamp(path):
+            return str(known["sha256"])
+    sha256 = digest_blocks(_blocks(path, size, progress))
     cache_digest(path, sha256)
     return sha256
 
 
 def cache_digest(path: Path, sha256: str) -> None:
-    """Note a file's digest, so that it need not be read for it."""
+    """Note a large file's digest, so that it need not be read for it."""
+    if path.stat().st_size <= _SMALL:
+        return
     everything = {key: value for key, value in _cached().items() if Path(key).exists()}
     everything[str(path.resolve())] = {"stamp": _stamp(path), "sha256": sha256}
     with suppress(OSError):  # a home that cannot be written to makes it slower, no more

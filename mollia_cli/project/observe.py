@@ -12,6 +12,7 @@ import numpy as np
 from mollia_cli.annotators.base import Annotator
 from mollia_cli.annotators.llama.binding.doctor import unused_gpu
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
+from mollia_cli.domain.items import Item
 from mollia_cli.domain.memory import Peak
 from mollia_cli.domain.observations import IntArray, Observation, Panel
 from mollia_cli.domain.printable import count
@@ -21,7 +22,8 @@ from mollia_cli.project.context import Project
 from mollia_cli.project.encoders import panel_texts
 from mollia_cli.project.labels import KnownLabels
 from mollia_cli.project.panel import fit_together, panel_annotators, say_few_examples, worked_examples
-from mollia_cli.project.workers import AT_ONCE, Read, engine_for, engine_kept, read_on
+from mollia_cli.project.parts import Part
+from mollia_cli.project.workers import AT_ONCE, Read, engine_for, engine_kept, read_on, together
 from mollia_cli.store.items import chunks
 
 LITTLE_MASS = 0.5
@@ -46,9 +48,12 @@ class Answers(Protocol):
     ) -> None: ...
 
 
-def annotate(project: Project, ids: Sequence[str], only: Sequence[str] = (), show_invalid: int = 0) -> list[Member]:
+def annotate(
+    project: Project, ids: Sequence[str], only: Sequence[str] = (), show_invalid: int = 0, part: Part | None = None
+) -> list[Member]:
     """Have every panel member observe the items it has not observed yet, one model after the other.
 
+    part: of each member's work only this one.
     Stored batch by batch: a stop in between loses at most the batch in flight. With ``show_invalid``, what is stored
     without the words of its invalid answers is asked again for them alone.
     Raises InputError if there are no such answers, because votes are exact.
@@ -57,7 +62,7 @@ def annotate(project: Project, ids: Sequence[str], only: Sequence[str] = (), sho
         raise InputError("exact votes draw no answers, so there are none to show", "--votes sampled")
     panel, store = _weighed(panel_annotators(project, only, show_invalid)), project.store.observations
     again = partial(_wordless, project, ids=ids) if show_invalid else None
-    return observe(project, panel, ids, store, again, partial(_warn, project))
+    return observe(project, panel, ids, store, again, partial(_warn, project), part)
 
 
 def known_labels(project: Project, ids: Sequence[str]) -> IntArray:
@@ -75,10 +80,12 @@ def observe(
     store: Answers,
     again: Callable[[str], Iterable[str]] | None = None,
     after: Callable[[Member, Sequence[str]], None] = lambda member, ids: None,
+    part: Part | None = None,
 ) -> list[Member]:
     """The observation loop: of each member in turn the items that ``store`` lacks are asked, and kept there.
 
-    again: the items that it is asked of all the same, by its key; after: hears of each member and what it was asked.
+    again: the items that it is asked of all the same, by its key; after: hears of each member and what it was asked;
+    part: of the items, those that a member is asked of.
     """
     project.store.items.check(ids)
     members, asked = [], False
@@ -87,7 +94,8 @@ def observe(
             member = Member(annotator.name, store.register(annotator.name, annotator.identity))
             members.append(member)
             wanted = {*store.missing(member.key, ids), *(again(member.key) if again else ())}
-            todo = [item_id for item_id in ids if item_id in wanted]
+            mine = ids if part is None else part.ids(project, annotator, ids)
+            todo = [item_id for item_id in mine if item_id in wanted]
             if not todo:
                 continue
             if annotator.size and not asked and (remark := unused_gpu()):
@@ -95,13 +103,19 @@ def observe(
             if annotator.size and not asked:
                 say_few_examples(project)
             asked = asked or annotator.size > 0
-            _ask(project, annotator, panel, member.key, todo, store)
+            _ask(project, annotator, panel, member.key, todo, store, ids)
             after(member, todo)
     return members
 
 
 def _ask(
-    project: Project, annotator: Annotator, panel: Sequence[Annotator], key: str, ids: Sequence[str], store: Answers
+    project: Project,
+    annotator: Annotator,
+    panel: Sequence[Annotator],
+    key: str,
+    ids: Sequence[str],
+    store: Answers,
+    among: Sequence[str],
 ) -> None:
     """One member of a panel, left loaded where all of the panel may be; of the items, one part is in memory."""
     if not project.may_ask and not annotator.recorded:
@@ -113,7 +127,7 @@ def _ask(
     annotator, peak = (project.loaded or {}).pop(key, (annotator, Peak()))
     try:
         with peak:
-            read(project, annotator, key, ids, store, peak, engine_for(project, annotator, panel, ids))
+            read(project, annotator, key, ids, store, peak, engine_for(project, annotator, panel, ids), among)
     finally:
         if project.loaded is not None and fit_together(panel):
             project.loaded[key] = annotator, peak
@@ -129,27 +143,30 @@ def read(
     store: Answers,
     peak: Peak | None = None,
     engine: Engine | None = None,
+    among: Sequence[str] = (),
 ) -> None:
     """The loop's inside: batch by batch what one annotator says of items is kept; it stays loaded.
 
-    engine: whose workers read, instead of this process.
+    engine: whose workers read, instead of this process; among: all items that the command names, see ``together``.
     """
     begin = perf_counter()
     if engine is None:
         with step(project.progress, f"loading {annotator.name}"):
             annotator.load()
     work = _Reading(project, annotator, ids)
-    reads = read_on(engine, project, annotator, ids) if engine else _read_here(project, annotator, ids, peak, begin)
+    reads = (
+        read_on(engine, project, annotator, ids, among)
+        if engine
+        else _read_here(annotator, together(project, ids, among), peak, begin)
+    )
     for batch, seconds, memory in reads:
         store.add(key, batch, seconds, memory)
         work.heard(batch)
 
 
-def _read_here(
-    project: Project, annotator: Annotator, ids: Sequence[str], peak: Peak | None, begin: float
-) -> Iterator[Read]:
+def _read_here(annotator: Annotator, parts: Iterable[list[Item]], peak: Peak | None, begin: float) -> Iterator[Read]:
     """What this process reads; the first batch's seconds count from ``begin``, with the loading."""
-    for part in map(project.store.items.get, chunks(ids, AT_ONCE)):
+    for part in parts:
         for batch in annotator.annotate(part):
             yield batch, perf_counter() - begin, peak.added if peak and annotator.size else None
             begin = perf_counter()

@@ -136,11 +136,17 @@ def panel_annotators(project: Project, only: Sequence[str] = (), show_invalid: i
     """The panel as annotators, in the order of the settings; ``only`` restricts it to some names.
 
     ``show_invalid``: of each text, so many answers that are no label are kept with their words.
+    NotFoundError where there is none.
     """
     members = panel_members(project)
     check_members(members)
     context = panel_context(project, show_invalid)
     panel = [annotator for spec in members for annotator in annotators_of(spec, context)]
+    if not panel:
+        raise NotFoundError(
+            f"the panel holds {count(len(members), 'encoder')} and nobody who labels",
+            "add an LLM: mollia panel add smollm2-135m-instruct; to learn from the gold labels alone: mollia train",
+        )
     names = [annotator.name for annotator in panel]
     check_distinct(names, "the panel")
     check_names(only, names)

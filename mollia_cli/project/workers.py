@@ -1,7 +1,7 @@
 """Which engine an annotator reads on, and the batches that its workers have read."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from math import ceil
@@ -55,7 +55,7 @@ def workers_of(project: Project, annotator: Annotator, panel: Sequence[Annotator
         return settings.workers if settings.workers > 1 else 0
     free, largest = available(), max(member.size for member in panel)
     most = cores() if free is None else min(cores(), free // 2 // largest)
-    batches = sum(1 for _ in islice(_batches(project, annotator, ids), _MOST * most)) if most > 1 else 0
+    batches = sum(1 for _ in islice(batches_of(project, annotator, ids), _MOST * most)) if most > 1 else 0
     most = min(most, batches // _LEAST)
     return most if most > 1 and batches / ceil(batches / most) > cores() ** _THREADS else 0
 
@@ -105,14 +105,19 @@ def engine_kept(project: Project) -> Iterator[None]:
         project.engines = None
 
 
-def read_on(engine: Engine, project: Project, annotator: Annotator, ids: Sequence[str]) -> Iterator[Read]:
-    """What the workers read, as they have read it. RefusedError where one of them is another annotator than ours."""
+def read_on(
+    engine: Engine, project: Project, annotator: Annotator, ids: Sequence[str], among: Sequence[str] = ()
+) -> Iterator[Read]:
+    """What the workers read, as they have read it; ``among``: see ``together``.
+
+    RefusedError where one of them is another annotator than ours.
+    """
     keep = 0 if project.loaded is None else engine.workers
     common = common_of(annotator, threads_of(project), keep)
     check_alike(engine, annotator, common)
     facts, given = digest_of(facts_of(annotator)), dict[int, list[Item]]()
     try:
-        for number, answer in engine.map(OBSERVE, common, _tasks(project, annotator, ids, given)):
+        for number, answer in engine.map(OBSERVE, common, _tasks(batches_of(project, annotator, ids, among), given)):
             found = json.loads(answer)
             if found["facts"] != facts:  # a worker that came later
                 check_alike(engine, annotator, common)
@@ -146,16 +151,31 @@ def check_alike(engine: Engine, annotator: Annotator, common: str) -> None:
             )
 
 
-def _tasks(project: Project, annotator: Annotator, ids: Sequence[str], given: dict[int, list[Item]]) -> Iterator[str]:
+def _tasks(batches: Iterable[list[Item]], given: dict[int, list[Item]]) -> Iterator[str]:
     """The batches, by their number in ``given`` until they are read."""
-    for number, batch in enumerate(_batches(project, annotator, ids)):
+    for number, batch in enumerate(batches):
         given[number] = batch
         yield task_of(batch)
 
 
-def _batches(project: Project, annotator: Annotator, ids: Sequence[str]) -> Iterator[list[Item]]:
-    for part in map(project.store.items.get, chunks(ids, AT_ONCE)):
-        yield from annotator.batches(part)
+def batches_of(
+    project: Project, annotator: Annotator, ids: Sequence[str], among: Sequence[str] = ()
+) -> Iterator[list[Item]]:
+    """The batches that items are read in; ``among``: see ``together``."""
+    for items in together(project, ids, among):
+        yield from annotator.batches(items)
+
+
+def together(project: Project, ids: Sequence[str], among: Sequence[str] = ()) -> Iterator[list[Item]]:
+    """The items, as many at once as are in memory.
+
+    among: all items that a command names, read or not. It is those that are counted, so that what is left of a command
+    that was stopped, or a part's share of it, falls into the same batches.
+    """
+    wanted = set(ids)
+    for some in chunks(among or ids, AT_ONCE):
+        if mine := [item_id for item_id in some if item_id in wanted]:
+            yield project.store.items.get(mine)
 
 
 def _end(project: Project) -> None:

@@ -28,6 +28,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "item_changes": ("id",),
     "annotators": ("key",),
     "observations": ("annotator", "item"),
+    "merges": ("id",),
     "fits": ("digest",),
     "verdicts": ("fit", "item"),
     "runs": ("name",),

@@ -17,6 +17,10 @@ from mollia_cli.store.writing import not_before
 _DIGITS = 7
 # JSON has no -inf: a label of probability zero is stored as this log-probability.
 FLOOR = -1e4
+INSERT = (
+    "INSERT OR IGNORE INTO observations (annotator, item, log_probs, votes, mass, invalid, slack, answers, tokens,"
+    " truncated, seconds, memory) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _COLUMNS = "o.item, o.log_probs, o.votes, o.mass, o.invalid, o.slack, o.answers, o.tokens, o.truncated"
 
 
@@ -36,9 +40,14 @@ class ObservationStore:
         """The key of an annotator identity."""
         return digest_of(identity)[:32]
 
+    def stored(self, identity: Mapping[str, Any]) -> dict[str, Any]:
+        """An annotator identity as it is stored and read again: with the question, without tuples."""
+        whole = {**identity, **({"question": self._question} if self._question else {})}
+        return dict(json.loads(canonical_json(whole)))
+
     def register(self, name: str, identity: Mapping[str, Any]) -> str:
         """The key of an annotator identity, recorded at its first use."""
-        identity = {**identity, **({"question": self._question} if self._question else {})}
+        identity = self.stored(identity)
         key = self.key(identity)
         if self._db.execute("SELECT 1 FROM annotators WHERE key = ?", [key]).fetchone():
             return key  # without a transaction: others may be writing, or nobody may
@@ -67,29 +76,9 @@ class ObservationStore:
         None where they were not measured.
         """
         share = None if seconds is None else seconds / max(len(batch), 1)
-        rows = [
-            (
-                key,
-                o.item_id,
-                _dump(np.maximum(o.log_probs, FLOOR)),
-                _dump(o.votes),
-                round(float(o.mass), _DIGITS),
-                round(float(o.invalid), _DIGITS),
-                float(o.slack),
-                json.dumps(o.answers, ensure_ascii=False),
-                o.tokens,
-                int(o.truncated),
-                share,
-                memory,
-            )
-            for o in batch
-        ]
+        rows = [row_of(key, o, share, memory) for o in batch]
         with self._journal.entry("annotate", {"observations": [row[:2] for row in rows]}):
-            self._db.conn.executemany(
-                "INSERT OR IGNORE INTO observations (annotator, item, log_probs, votes, mass, invalid, slack,"
-                " answers, tokens, truncated, seconds, memory) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                rows,
-            )
+            self._db.conn.executemany(INSERT, rows)
             self._db.conn.executemany(
                 "UPDATE observations SET answers = ? WHERE annotator = ? AND item = ? AND answers = '[]'",
                 [(json.dumps(o.answers, ensure_ascii=False), key, o.item_id) for o in batch if o.answers],
@@ -164,6 +153,24 @@ class ObservationStore:
         """Name and identity behind a key; the key must be registered."""
         name, identity = self._db.execute("SELECT name, identity FROM annotators WHERE key = ?", [key]).fetchone()
         return name, json.loads(identity)
+
+
+def row_of(key: str, seen: Observation, seconds: float | None, memory: int | None) -> tuple[Any, ...]:
+    """An observation as it is stored, the values of ``INSERT``; ``seconds``: its own."""
+    return (
+        key,
+        seen.item_id,
+        _dump(np.maximum(seen.log_probs, FLOOR)),
+        _dump(seen.votes),
+        round(float(seen.mass), _DIGITS),
+        round(float(seen.invalid), _DIGITS),
+        float(seen.slack),
+        json.dumps(seen.answers, ensure_ascii=False),
+        seen.tokens,
+        int(seen.truncated),
+        seconds,
+        memory,
+    )
 
 
 def _observation(row: Sequence[Any]) -> Observation:

@@ -292,6 +292,17 @@ CREATE TABLE observations (
     PRIMARY KEY (annotator, item)
 ) WITHOUT ROWID;
 
+-- The files whose observations were brought home (`mollia merge`); those that had nothing new are not among them.
+CREATE TABLE merges (
+    id INTEGER PRIMARY KEY, -- number, in their order
+    name TEXT NOT NULL, -- the file
+    digest TEXT NOT NULL, -- SHA-256 of the file
+    new INTEGER NOT NULL, -- observations that were new here
+    there INTEGER NOT NULL, -- observations that were here already, with the same numbers
+    different INTEGER NOT NULL, -- observations that were here with other numbers, which have stayed
+    merged_at TEXT NOT NULL -- UTC, ISO 8601
+);
+
 -- Fitted aggregators.
 CREATE TABLE fits (
     id INTEGER PRIMARY KEY, -- number

@@ -19,6 +19,7 @@ from mollia_cli.store.items import ItemStore
 from mollia_cli.store.journal import Journal
 from mollia_cli.store.label_column import LabelColumn
 from mollia_cli.store.label_sets import LabelSets
+from mollia_cli.store.merge import Merged, merge
 from mollia_cli.store.observations import ObservationStore
 from mollia_cli.store.runs import RunStore
 from mollia_cli.store.scratch import copy_without_runs
@@ -106,6 +107,10 @@ class Store:
     def verify(self, head: str = "") -> Verification:
         """Compare the tables with the journal; ``head``: a hash that was noted, and that the journal must hold."""
         return verify(self._db, head)
+
+    def merge(self, files: Sequence[Path], dry_run: bool = False) -> list[Merged]:
+        """Bring home what copies of the project have observed; see store/merge.py."""
+        return merge(self._db, files, dry_run)
 
     def trace(self, item_id: str) -> Trace:
         """Everything that is known of an item, as plain rows; see store/trace.py."""

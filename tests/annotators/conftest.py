@@ -20,9 +20,8 @@ def precise_llm(test_llm: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return path
 
 
-@pytest.fixture
-def make(precise_llm: Path) -> Iterator[Callable[..., GgufAnnotator]]:
-    """Makes annotators, of the precise LLM if no other path is given; closes them at the end."""
+def annotators(precise_llm: Path) -> Iterator[Callable[..., GgufAnnotator]]:
+    """One function that makes annotators, of the precise LLM if no other path is given; they are closed at the end."""
     made: list[GgufAnnotator] = []
 
     def annotator(decoding: Decoding | None = None, path: Path = precise_llm, **changes: object) -> GgufAnnotator:
@@ -33,6 +32,18 @@ def make(precise_llm: Path) -> Iterator[Callable[..., GgufAnnotator]]:
     yield annotator
     for each in made:
         each.close()
+
+
+@pytest.fixture
+def make(precise_llm: Path) -> Iterator[Callable[..., GgufAnnotator]]:
+    """Makes annotators for a test."""
+    yield from annotators(precise_llm)
+
+
+@pytest.fixture(scope="module")
+def make_once(precise_llm: Path) -> Iterator[Callable[..., GgufAnnotator]]:
+    """Makes annotators for all tests of a file."""
+    yield from annotators(precise_llm)
 
 
 @pytest.fixture(scope="session")

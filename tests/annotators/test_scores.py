@@ -26,8 +26,20 @@ def by_text(engine: GgufAnnotator, texts: Sequence[str] = TEXTS) -> list[Observa
     return [found[str(i)] for i in range(len(texts))]
 
 
-def test_scores_are_the_probability_of_the_whole_label(make: Make, reference: Reference) -> None:
-    for text, seen in zip(TEXTS, by_text(make()), strict=True):
+@pytest.fixture(scope="module")
+def by_default(make_once: Make) -> list[Observation]:
+    """What is seen with the settings as they are shipped."""
+    return by_text(make_once())
+
+
+@pytest.fixture(scope="module")
+def exact(make_once: Make) -> list[Observation]:
+    """What is seen with exact votes."""
+    return by_text(make_once(Decoding(votes="exact")))
+
+
+def test_scores_are_the_probability_of_the_whole_label(by_default: list[Observation], reference: Reference) -> None:
+    for text, seen in zip(TEXTS, by_default, strict=True):
         truth = reference.walk(text, reference.distribution, floor=2e-4)
         scores = np.exp(seen.log_probs)
         assert np.abs(scores - truth).max() < 0.01, text  # the floor
@@ -37,11 +49,10 @@ def test_scores_are_the_probability_of_the_whole_label(make: Make, reference: Re
 
 @pytest.mark.proof
 def test_a_lower_floor_is_nearer_to_the_truth_and_within_the_bounds(
-    make: Make, reference: Reference, monkeypatch: pytest.MonkeyPatch
+    make: Make, by_default: list[Observation], reference: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    coarse = by_text(make())
     monkeypatch.setattr(reader, "FLOOR", 3e-4)
-    for text, rough, fine in zip(TEXTS, coarse, by_text(make()), strict=True):
+    for text, rough, fine in zip(TEXTS, by_default, by_text(make()), strict=True):
         truth = reference.walk(text, reference.distribution, floor=2e-4)
         assert np.abs(np.exp(fine.log_probs) - truth).max() < TOLERANCE, text
         assert fine.slack < 0.5 * rough.slack
@@ -49,27 +60,25 @@ def test_a_lower_floor_is_nearer_to_the_truth_and_within_the_bounds(
         assert gap <= rough.slack + fine.slack + TOLERANCE
 
 
-def test_exact_votes_are_the_limit_of_generations(make: Make, reference: Reference) -> None:
+def test_exact_votes_are_the_limit_of_generations(exact: list[Observation], reference: Reference) -> None:
     decoding = Decoding(votes="exact")
-    for text, seen in zip(TEXTS, by_text(make(decoding)), strict=True):
+    for text, seen in zip(TEXTS, exact, strict=True):
         truth = reference.walk(text, lambda tokens: reference.nucleus(tokens, decoding), floor=1e-3)
         np.testing.assert_allclose(seen.votes, truth, atol=2 * TOLERANCE, err_msg=text)
         assert seen.votes.sum() + seen.invalid == pytest.approx(1.0)
 
 
-def test_scores_do_not_depend_on_the_votes(make: Make) -> None:
-    many, exact = by_text(make(Decoding(samples=50))), by_text(make(Decoding(votes="exact")))
-    for a, b in zip(many, exact, strict=True):
+def test_scores_do_not_depend_on_the_votes(make: Make, exact: list[Observation]) -> None:
+    for a, b in zip(by_text(make(Decoding(samples=50))), exact, strict=True):
         np.testing.assert_allclose(np.exp(a.log_probs), np.exp(b.log_probs), atol=TOLERANCE)
         assert a.slack == pytest.approx(b.slack, rel=0.05)
 
 
 @pytest.mark.proof
-def test_sampled_votes_converge_to_the_exact_ones(make: Make) -> None:
+def test_sampled_votes_converge_to_the_exact_ones(make: Make, exact: list[Observation]) -> None:
     """Pearson's chi-square over labels and invalid; 99.9% quantiles of 1 to 3 degrees of freedom."""
     quantile = {0: 1e-9, 1: 10.83, 2: 13.82, 3: 16.27}
     generations = 2000
-    exact = by_text(make(Decoding(votes="exact")))
     sampled = by_text(make(Decoding(samples=generations)))
     for truth, seen in zip(exact, sampled, strict=True):
         expected = np.append(truth.votes, truth.invalid)
@@ -82,19 +91,18 @@ def test_sampled_votes_converge_to_the_exact_ones(make: Make) -> None:
         assert statistic < quantile[int(usual.sum()) - 1]
 
 
-def test_same_seed_same_votes_other_seed_others(make: Make) -> None:
-    first, again, other = (by_text(make(Decoding(seed=seed))) for seed in (1, 1, 2))
+def test_same_seed_same_votes_other_seed_others(make: Make, by_default: list[Observation]) -> None:
+    first, again, other = by_default, *(by_text(make(Decoding(seed=seed))) for seed in (Decoding().seed, 1))
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a.votes, b.votes)
         np.testing.assert_array_equal(a.log_probs, b.log_probs)
     assert any((a.votes != b.votes).any() for a, b in zip(first, other, strict=True))
 
 
-def test_votes_do_not_depend_on_the_order_or_the_id_of_others(make: Make) -> None:
-    forward = by_text(make())
+def test_votes_do_not_depend_on_the_order_or_the_id_of_others(make: Make, by_default: list[Observation]) -> None:
     items = [Item(str(i), text) for i, text in enumerate(TEXTS)][::-1]
     backward = {o.item_id: o for batch in make().annotate(items) for o in batch}
-    for i, seen in enumerate(forward):
+    for i, seen in enumerate(by_default):
         np.testing.assert_array_equal(seen.votes, backward[str(i)].votes)
 
 
@@ -103,10 +111,10 @@ def test_greedy_votes_are_one_answer(make: Make) -> None:
         assert set(np.append(seen.votes, seen.invalid).tolist()) <= {0.0, 1.0}
 
 
-def test_invalid_answers_are_shown_when_asked_for(make: Make) -> None:
-    plain, shown = by_text(make()), by_text(make(show_invalid=2))
+def test_invalid_answers_are_shown_when_asked_for(make: Make, by_default: list[Observation]) -> None:
+    shown = by_text(make(show_invalid=2))
     assert any(seen.answers for seen in shown)
-    for a, b in zip(plain, shown, strict=True):
+    for a, b in zip(by_default, shown, strict=True):
         assert a.answers == ()
         assert len(b.answers) == min(2, round(10 * b.invalid))
         np.testing.assert_array_equal(a.votes, b.votes)

@@ -15,7 +15,7 @@ from mollia_cli.models.unbundle import BundleError
 FOUND = sorted((Path(__file__).parent / "fuzzed").iterdir())
 TARGETS = (
     *("csv", "tsv", "jsonl", "lines", "sniffed", "parquet"),
-    *("settings", "catalogue", "bundle", "gguf", "safetensors"),
+    *("settings", "catalogue", "bundle", "gguf", "safetensors", "merge"),
 )
 
 

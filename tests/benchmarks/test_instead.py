@@ -124,16 +124,17 @@ def script(monkeypatch: pytest.MonkeyPatch, load_benchmark: Callable[[str], Modu
 
 
 def run(script: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path, *more: str) -> None:
-    command = ["instead.py", "--data", str(folder), "--encoders", str(folder / "tiny"), "--tokens", "16"]
-    command += ["--outputs", str(folder / "outputs.npy"), "--labels", "10,20", "--seeds", "2", "--draws-slow", "1"]
-    monkeypatch.setattr(sys, "argv", [*command, "--out", str(folder / "out"), *more])
+    """Run a benchmark on the folder's data, as it is typed."""
+    data = ["--data", str(folder), "--encoders", str(folder / "tiny"), "--outputs", str(folder / "outputs.npy")]
+    monkeypatch.setattr(sys, "argv", [f"{script.__name__}.py", *data, "--tokens", "16", *more])
     script.main()
 
 
 def test_the_script_measures_every_kind_of_method_and_goes_on_where_it_was(
     script: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(script, monkeypatch, folder, "--json")
+    words = ["--labels", "10,20", "--seeds", "2", "--draws-slow", "1", "--out", str(folder / "out")]
+    run(script, monkeypatch, folder, *words, "--json")
     found = json.loads(capsys.readouterr().out)
     kinds = {row["method"].split(":")[0] for row in found["cells"]}
     assert kinds == {"lr", "spreading", "setfit", "finetune", "mixture-without-llms", "best-llm", "vote", "mollia"}
@@ -150,12 +151,12 @@ def test_the_script_measures_every_kind_of_method_and_goes_on_where_it_was(
         raise AssertionError("measured again")
 
     monkeypatch.setattr(script, "measure", never)
-    run(script, monkeypatch, folder, "--picture", str(folder / "saved.svg"))
+    run(script, monkeypatch, folder, *words, "--picture", str(folder / "saved.svg"))
     printed = capsys.readouterr().out
     assert "| mollia | 2 | " in printed and "60 labels (all)" in printed and printed.count("labels saved, with") == 2
     assert (folder / "saved.svg").read_text().startswith("<svg")
     with pytest.raises(AssertionError, match="measured again"):
-        run(script, monkeypatch, folder, "--seeds", "3")
+        run(script, monkeypatch, folder, *words, "--seeds", "3")
 
 
 def test_without_and_with_worked_examples_are_two_methods_where_both_were_read(script: Any) -> None:
@@ -207,11 +208,7 @@ def test_the_mixtures_benchmark_sets_it_beside_its_parts(
     folder: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    mixture = load_benchmark("mixture")
-    command = ["mixture.py", "--data", str(folder), "--encoders", str(folder / "tiny"), "--tokens", "16", "--json"]
-    monkeypatch.setattr(sys, "argv", [*command, "--outputs", str(folder / "outputs.npy"), "--labels", "20"])
-    monkeypatch.setattr(sys, "argv", [*sys.argv, "--seeds", "2"])
-    mixture.main()
+    run(load_benchmark("mixture"), monkeypatch, folder, "--labels", "20", "--seeds", "2", "--json")
     found = json.loads(capsys.readouterr().out)
     ways = ("labels alone", "no LLM", "LLMs alone", "mixture")
     assert {f"test: {way}" for way in ways} | {"test: all true labels"} <= found.keys()
@@ -227,16 +224,13 @@ def test_the_noisy_benchmark_measures_every_way_and_goes_on_where_it_was(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     noisy = load_benchmark("noisy")
-    command = ["noisy.py", "--data", str(folder), "--encoders", str(folder / "tiny"), "--tokens", "16"]
-    command += ["--outputs", str(folder / "outputs.npy"), "--labels", "20", "--pool", "25", "--unread", "40"]
-    monkeypatch.setattr(sys, "argv", [*command, "--seeds", "2", "--out", str(folder / "out"), "--json"])
-    noisy.main()
+    words = ["--labels", "20", "--pool", "25", "--unread", "40", "--seeds", "2", "--out", str(folder / "out")]
+    run(noisy, monkeypatch, folder, *words, "--json")
     rows = json.loads(capsys.readouterr().out)
     unread = {f"unread: {name}" for name in (*noisy.UNREAD, "verdicts", "true labels")}
     assert len(rows) == 2 and rows[0].keys() == {"verdicts", noisy.TRUTH, *noisy.WAYS, *unread}
     monkeypatch.setattr(noisy, "measure", None)
-    monkeypatch.setattr(sys, "argv", sys.argv[:-1])
-    noisy.main()
+    run(noisy, monkeypatch, folder, *words)
     assert f"| {noisy.TRUTH} | {rows[0][noisy.TRUTH]:.3f} {rows[1][noisy.TRUTH]:.3f} |" in capsys.readouterr().out
 
 
@@ -249,12 +243,10 @@ def test_fine_tuning_from_the_head_begins_with_what_the_head_says(
 ) -> None:
     load_benchmark("noisy")
     from_head = load_benchmark("from_head")
-    command = ["from_head.py", "--data", str(folder), "--encoders", str(folder / "tiny"), "--tokens", "16"]
-    command += ["--outputs", str(folder / "outputs.npy"), "--labels", "20", "--pool", "25", "--unread", "0"]
+    words = ["--labels", "20", "--pool", "25", "--unread", "0", "--rate", "1e-12", "--epochs", "2"]
     found = {}
     for start in ("head", "random"):
-        monkeypatch.setattr(sys, "argv", [*command, "--start", start, "--rate", "1e-12", "--epochs", "2"])
-        from_head.main()
+        run(from_head, monkeypatch, folder, *words, "--start", start)
         found[start] = json.loads(capsys.readouterr().out)
     assert found["head"]["head alone"] == found["random"]["head alone"] > 0.5
     assert found["head"]["epochs"] == [pytest.approx(found["head"]["head alone"], abs=0.051)] * 2  # one text of 20

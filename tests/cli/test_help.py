@@ -22,7 +22,7 @@ HEAVY = {"torch", "transformers", "llama_cpp", "xgboost", "pandas", "sklearn", "
 HEAVY |= {"numpy.random", "textual", "importlib.metadata"}
 COMMANDS = [
     *(["init"], ["import"], ["annotate"], ["aggregate"], ["select"], ["train"], ["round"], ["run"], ["status"]),
-    *(["label"], ["review"], ["rerun"], ["verify"], ["explain"], ["forget"]),
+    *(["label"], ["review"], ["rerun"], ["verify"], ["explain"], ["forget"], ["merge"]),
     *(["estimate"], ["generate"], ["evaluate"], ["compare"], ["config"], ["predict"], ["demo"], ["doctor"]),
     *(["bench", "annotate"], ["imports", "list"], ["imports", "undo"], ["move"], ["duplicates"]),
     *(["labels", name] for name in ("list", "add", "rename", "merge", "remove")),

@@ -33,6 +33,7 @@ CALLS = {
     "round": "--strategy random",
     "select": "--strategy random -n 3",
     "annotate": "--split seed -n 2",
+    "merge": "project",
     "aggregate": "--aggregator vote",
     "train": "",
     "runs list": "",

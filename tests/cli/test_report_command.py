@@ -1,28 +1,15 @@
 """``mollia report`` on the command line."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-import mollia_cli
-
-HERE = str(Path(mollia_cli.__file__).parents[1])
-PROGRAM = "from mollia_cli.cli.main import main; main()"
+from typed import typed
 
 
 def mollia(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        check=False,
-        env={key: value for key, value in os.environ.items() if key != "MOLLIA_PROJECT"} | {"PYTHONPATH": HERE},
-    )
+    done = typed(folder, *arguments)
     assert "Traceback" not in done.stderr
     return done
 

@@ -114,7 +114,7 @@ def test_every_command_s_tables_fit(
             assert not error.code, name
     capsys.readouterr()
     monkeypatch.setattr(tables, "draw", draw)
-    assert tables_of_the_source() - set(drawn) == {"bench", "demo", "generate", "prompt", "verify"}
+    assert tables_of_the_source() - set(drawn) == {"bench", "demo", "generate", "merge", "prompt", "verify"}
     for found in [*[one for several in drawn.values() for one in several], *OTHERS]:
         for width in WIDTHS:
             check(found, width)

@@ -1,23 +1,18 @@
 """Files that are not what they seem, as typed: what is wrong, what to type next, and the exit status."""
 
 import gzip
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typed import typed
 
 from mollia_cli.domain.errors import InputError
 from mollia_cli.project.create import parse_label_file
 
-PROGRAM = "from mollia_cli.cli.main import main; main()"
-
 
 def mollia(folder: Path, *arguments: str, code: int) -> str:
     """What a command says on stderr."""
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, cwd=folder, check=False
-    )
+    done = typed(folder, *arguments)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr

@@ -47,6 +47,8 @@ def hangs(common, task):
     return task
 
 def dies(common, task):
+    with Path(common).open("a") as met:
+        met.write("x")
     print("no answer", flush=True)
     print("last words", file=sys.stderr, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -138,9 +140,10 @@ def test_what_is_slow_for_all_hangs_nowhere(engine: LocalEngine, monkeypatch: py
     assert {pid for _, pid in engine.map("mollia_cli.made:slow", "", [""] * 4)} == before
 
 
-def test_a_task_that_ends_three_workers_is_given_up(engine: LocalEngine) -> None:
+def test_a_task_that_ends_three_workers_is_given_up(engine: LocalEngine, tmp_path: Path) -> None:
     with pytest.raises(LostError, match="task 0 has ended 3 workers, the last one by SIGKILL: last words"):
-        list(engine.map("mollia_cli.made:dies", "", ["0"]))
+        list(engine.map("mollia_cli.made:dies", str(tmp_path / "met"), ["0"]))
+    assert (tmp_path / "met").read_text() == "xxx"
 
 
 def test_errors_come_back_as_what_they_are(engine: LocalEngine) -> None:

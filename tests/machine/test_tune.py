@@ -26,13 +26,24 @@ def speeds(monkeypatch: pytest.MonkeyPatch) -> Speeds:
     return speeds
 
 
-@pytest.fixture
-def small(tmp_path: Path, test_llm: Path, monkeypatch: pytest.MonkeyPatch) -> models.ModelFile:
-    """The test LLM, installed in a home of its own."""
-    monkeypatch.setenv("MOLLIA_HOME", str(tmp_path / "home"))
-    models.add(test_llm)
+def installed(path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> models.ModelFile:
+    """A file, installed in a home of its own."""
+    monkeypatch.setenv("MOLLIA_HOME", str(home))
+    models.add(path)
     (name,) = models.installed_names()
     return models.resolve_llm(name)
+
+
+@pytest.fixture
+def small(tmp_path: Path, test_llm: Path, monkeypatch: pytest.MonkeyPatch) -> models.ModelFile:
+    """The test LLM."""
+    return installed(test_llm, tmp_path / "home", monkeypatch)
+
+
+@pytest.fixture
+def smaller(tmp_path: Path, shallow_llm: Path, monkeypatch: pytest.MonkeyPatch) -> models.ModelFile:
+    """A few of its layers, where no answer and no entry of the catalogue matters."""
+    return installed(shallow_llm, tmp_path / "home", monkeypatch)
 
 
 @pytest.mark.proof
@@ -50,21 +61,21 @@ def test_the_tuned_copy_is_a_model_of_its_own(small: models.ModelFile, speeds: S
 
 
 @pytest.mark.proof
-def test_a_default_panel_asks_each_model_once(small: models.ModelFile, speeds: Speeds) -> None:
-    tune.tune_model(small.name)
-    assert models.installed_names("llm") == [small.name]
-    models.remove(small.name)
-    assert models.installed_names("llm") == [f"{small.name}.bf16"]
+def test_a_default_panel_asks_each_model_once(smaller: models.ModelFile, speeds: Speeds) -> None:
+    tune.tune_model(smaller.name)
+    assert models.installed_names("llm") == [smaller.name]
+    models.remove(smaller.name)
+    assert models.installed_names("llm") == [f"{smaller.name}.bf16"]
 
 
 @pytest.mark.proof
 def test_tuning_again_says_so_and_measures_nothing(
-    small: models.ModelFile, speeds: Speeds, monkeypatch: pytest.MonkeyPatch
+    smaller: models.ModelFile, speeds: Speeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tune.tune_model(small.name)
+    tune.tune_model(smaller.name)
     monkeypatch.delattr(tune, "tune")
-    again = tune.tune_model(small.name)
-    assert (again.use, again.found) == (f"{small.name}.bf16", None)
+    again = tune.tune_model(smaller.name)
+    assert (again.use, again.found) == (f"{smaller.name}.bf16", None)
     assert "already" in again.says
 
 
@@ -78,12 +89,12 @@ def test_nothing_is_installed_when_the_original_is_fastest(small: models.ModelFi
 
 @pytest.mark.proof
 def test_coarser_is_measured_even_without_a_project(
-    small: models.ModelFile, speeds: Speeds, monkeypatch: pytest.MonkeyPatch
+    smaller: models.ModelFile, speeds: Speeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tune, "SAMPLE_TEXTS", 8)
-    tune.tune_model(small.name)
-    done = tune.tune_model(small.name, coarser=True)
-    assert done.use == f"{small.name}.q4_0"
+    tune.tune_model(smaller.name)
+    done = tune.tune_model(smaller.name, coarser=True)
+    assert done.use == f"{smaller.name}.q4_0"
     assert done.found is not None and done.found.change is not None
     assert done.found.change.texts == 8
     assert 0 < done.found.change.mean < done.found.change.largest

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 GGUF = b"GGUF" + bytes(range(256)) * 40
+LARGE = GGUF * 103  # over 1 MiB: the digest of what is smaller is not cached, for that is slower than to read it
 _HEADER = b'{"w":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}'
 SAFETENSORS = struct.pack("<Q", len(_HEADER)) + _HEADER + bytes(16)
 

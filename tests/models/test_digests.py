@@ -10,9 +10,9 @@ from mollia_cli import models
 from mollia_cli.domain.errors import RefusedError
 from mollia_cli.models.digests import digest
 
-from .samples import GGUF, sha256
+from .samples import LARGE, sha256
 
-OTHER = GGUF[:-1] + b"!"  # as long as the first
+OTHER = LARGE[:-1] + b"!"  # as long as the first
 
 
 def overwrite(path: Path, data: bytes, *, keep_time: bool) -> None:
@@ -30,14 +30,15 @@ def overwrite(path: Path, data: bytes, *, keep_time: bool) -> None:
 @pytest.mark.parametrize("keep_time", [False, True])
 def test_a_file_that_changes_at_equal_size_is_read_again(home: Path, tmp_path: Path, keep_time: bool) -> None:
     path = tmp_path / "a.gguf"
-    path.write_bytes(GGUF)
-    assert digest(path) == sha256(GGUF)
+    path.write_bytes(LARGE)
+    assert digest(path) == sha256(LARGE)
     overwrite(path, OTHER, keep_time=keep_time)
     assert digest(path) == sha256(OTHER)
 
 
 @pytest.mark.parametrize("keep_time", [False, True])
 def test_an_installed_model_that_changes_at_equal_size_is_refused(home: Path, gguf: Path, keep_time: bool) -> None:
+    gguf.write_bytes(LARGE)
     models.add(gguf, "m")
     path = models.resolve_llm("m").path
     overwrite(path, OTHER, keep_time=keep_time)
@@ -47,8 +48,8 @@ def test_an_installed_model_that_changes_at_equal_size_is_refused(home: Path, gg
 
 def test_the_digests_of_two_files_are_kept_apart(home: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "a.gguf", tmp_path / "b.gguf"
-    for path, data in ((first, GGUF), (second, OTHER)):
+    for path, data in ((first, LARGE), (second, OTHER)):
         path.write_bytes(data)
         os.utime(path, ns=(10**18, 10**18))
     for _ in range(2):
-        assert (digest(first), digest(second)) == (sha256(GGUF), sha256(OTHER))
+        assert (digest(first), digest(second)) == (sha256(LARGE), sha256(OTHER))

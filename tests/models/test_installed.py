@@ -12,7 +12,7 @@ from mollia_cli import models
 from mollia_cli.domain.errors import InputError, NotFoundError, RefusedError
 from mollia_cli.models import digests
 
-from .samples import GGUF, SAFETENSORS, sha256
+from .samples import GGUF, LARGE, SAFETENSORS, sha256
 
 LOCAL = 'local = "nowhere"'
 
@@ -103,7 +103,7 @@ def test_what_is_no_model_is_refused(home: Path, tmp_path: Path, encoder: Path) 
     text.write_bytes(GGUF)
     with pytest.raises(RefusedError, match="no name for a model"):
         models.add(text, "../a")
-    assert models.installed_names() == [] and list((home / "models").iterdir()) == []
+    assert models.installed_names() == [] and not (home / "models").exists()
 
 
 def test_a_model_that_is_not_there_says_how_to_get_it(home: Path) -> None:
@@ -147,6 +147,7 @@ def test_a_model_by_its_path(home: Path, gguf: Path) -> None:
 
 
 def test_a_digest_is_computed_once(home: Path, gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gguf.write_bytes(LARGE)
     read: list[str] = []
     original = digests._blocks
     monkeypatch.setattr(digests, "_blocks", lambda path, *rest: read.append(path.name) or original(path, *rest))
@@ -160,10 +161,16 @@ def test_a_digest_is_computed_once(home: Path, gguf: Path, monkeypatch: pytest.M
     assert len(read) == 2
 
 
+def test_a_small_file_is_read_and_not_remembered(home: Path, gguf: Path) -> None:
+    models.add(gguf, "m")
+    assert models.resolve_llm("m").sha256 == sha256(GGUF) and not (home / "digests.json").exists()
+
+
 def test_a_damaged_digest_cache_is_no_error(home: Path, gguf: Path) -> None:
+    gguf.write_bytes(LARGE)
     models.add(gguf, "m")
     (home / "digests.json").write_text("{")
-    assert models.resolve_llm("m").sha256 == sha256(GGUF)
+    assert models.resolve_llm("m").sha256 == sha256(LARGE)
 
 
 def test_a_damaged_manifest_is_named_and_can_be_removed(home: Path, gguf: Path) -> None:

@@ -17,7 +17,7 @@ from mollia_cli.domain.errors import MolliaError, NotFoundError, RefusedError
 from mollia_cli.models import sources
 from mollia_cli.models.pull import pull
 
-from .samples import GGUF, Hub, sha256
+from .samples import GGUF, LARGE, Hub, sha256
 
 OTHER = b"GGUF of another model"
 FILES = {"model.safetensors": b"weights" * 1000, "config.json": b"{}", "sub/vocab.txt": b"a\nb\n"}
@@ -189,7 +189,8 @@ def test_an_interrupted_download_leaves_nothing(catalogued: Callable[..., None],
 def test_what_a_killed_pull_left_is_cleared_at_the_next(
     catalogued: Callable[..., None], gguf: Path, home: Path
 ) -> None:
-    catalogued("tiny", f"local = '{gguf}'")
+    gguf.write_bytes(LARGE)
+    catalogued("tiny", f"local = '{gguf}'", files={"tiny.gguf": sha256(LARGE)})
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     for pid in (dead.pid, os.getpid()):

@@ -213,3 +213,10 @@ def test_an_encoder_s_relative_folder_is_the_project_s(
         found = encoder_digests(here)
         here.settings = replace(here.settings, panel=PanelSettings((absolute,)))
         assert found == encoder_digests(here)
+
+
+def test_a_panel_of_encoders_alone_labels_nothing(observed: Project) -> None:
+    encoders = observed.with_panel((MemberSpec("mini", ENCODER), MemberSpec("net", ENCODER)))
+    for look in (panel_annotators, members, aggregate):
+        with pytest.raises(NotFoundError, match="the panel holds 2 encoders and nobody who labels"):
+            look(encoders)

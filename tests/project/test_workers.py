@@ -303,7 +303,7 @@ class TestHowMany:
         self, large: Project, monkeypatch: pytest.MonkeyPatch, cores: int, batches: int, expected: int
     ) -> None:
         monkeypatch.setattr(workers, "cores", lambda: cores)
-        monkeypatch.setattr(workers, "_batches", lambda *_: iter(range(batches)))
+        monkeypatch.setattr(workers, "batches_of", lambda *_: iter(range(batches)))
         assert self.number(large) == expected
 
     def test_batches_are_counted_as_they_are_read(self, large: Project) -> None:

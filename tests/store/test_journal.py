@@ -35,7 +35,15 @@ def store(tmp_path: Path, labels: LabelSet) -> Iterator[Store]:
         made.items.add([Item("a", "one", "seed", 0), Item("b", "two"), Item("c", "three")], "file.csv", number)
         made.imports.change([Item("c", "three", "pool", 2)], "import", number)
     key = made.observations.register("llm", {"model": "x"})
-    made.observations.add(key, [seen(i) for i in "abc"], 2.0)
+    (tmp_path / "copy").mkdir()
+    with sqlite3.connect(tmp_path / "copy" / "mollia.db") as copied:
+        made._db.conn.backup(copied)
+    copied.close()
+    copy = Store(tmp_path / "copy", labels)
+    copy.observations.add(key, [seen("c")])
+    copy.close()
+    made.observations.add(key, [seen(i) for i in "ab"], 2.0)
+    made.merge([copy.path])
     fit = made.verdicts.add_fit("digest", "vote", [key], (1, 2), {})
     not_the_first = np.array([[True, False, False]] * 2)
     made.verdicts.add(fit.id, Verdicts(("b", "c"), np.ones(2, dtype=int), np.tile(THIRDS, (2, 1)), not_the_first))
@@ -103,6 +111,7 @@ ALTERATIONS = {
     "item_changes": "UPDATE item_changes SET label = 'billing'",
     "annotators": "UPDATE annotators SET identity = '{}'",
     "observations": "UPDATE observations SET votes = '[0, 0, 1]' WHERE item = 'b'",
+    "merges": "UPDATE merges SET digest = 'forged'",
     "fits": "UPDATE fits SET state = '[]'",
     "verdicts": "UPDATE verdicts SET label = 'results', confidence = 0.99 WHERE item = 'c'",
     "runs": "UPDATE runs SET settings = '{}'",
