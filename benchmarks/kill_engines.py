@@ -193,7 +193,7 @@ class Bench:
         with suppress(subprocess.TimeoutExpired):
             command.wait(moment)
         own = family(command.pid)
-        if command.poll() is not None or not self._harm(kind, command.pid, own, number):
+        if command.poll() is not None or not self._harm(kind, command, number):
             command.wait()
             return None
         problems, again = [], False
@@ -218,11 +218,13 @@ class Bench:
             kind, number, duration, moment, len(rows), rows == self._reference, left, again, "; ".join(problems)
         )
 
-    def _harm(self, kind: str, command: int, own: list[int], number: int) -> bool:
+    def _harm(self, kind: str, command: "subprocess.Popen[bytes]", number: int) -> bool:
         if what(kind) == "driver":
-            send([command], signal.SIGKILL)
+            command.kill()
         elif what(kind) == "worker":
-            workers = called(own, "engines.worker dask_worker ray::_Worker")
+            workers: list[int] = []
+            while not workers and command.poll() is None:  # before there is one, the first
+                workers = called(family(command.pid), "engines.worker dask_worker ray::_Worker")
             send([random.Random(number).choice(workers)] if workers else [], signal.SIGKILL)
             return bool(workers)
         else:

@@ -18,10 +18,11 @@ _ROUNDS, _SECONDS = 50, 0.1  # one that is being started has nothing open yet
 
 def main(folder: Path) -> None:
     """Wait, and end every process of the folder."""
+    spared = {os.getpid(), os.getppid()}  # who started this may be closing Ray, with its own log still open
     sys.stdin.buffer.read()
     quiet = 0
     for _ in range(_ROUNDS):
-        found = list(_of(folder))
+        found = [pid for pid in _of(folder) if pid not in spared]
         for pid in found:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -33,10 +34,8 @@ def main(folder: Path) -> None:
 
 
 def _of(folder: Path) -> Iterator[int]:
-    """The processes, this one left out, that name the folder or have a file in it open."""
+    """The processes that name the folder or have a file in it open."""
     for process in Path("/proc").glob("[0-9]*"):
-        if int(process.name) == os.getpid():
-            continue
         with suppress(OSError):
             if str(folder).encode() in (process / "cmdline").read_bytes() or any(
                 str(Path(link).readlink()).startswith(str(folder)) for link in (process / "fd").iterdir()
