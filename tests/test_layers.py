@@ -65,6 +65,9 @@ HOMES = {
     "platformdirs": {"models"},
     "pyarrow": {"readers", "writers"},
     "openpyxl": {"readers"},
+    "dask": {"engines"},
+    "distributed": {"engines"},
+    "ray": {"engines"},
 }
 
 
