@@ -253,8 +253,9 @@ class Bench:
 
     def close(self) -> None:
         """End the cluster."""
-        for role in ("node", "scheduler") if self._cluster else ():
-            self._cluster.kill(role)
+        if self._cluster:
+            for role in ("node", "scheduler"):
+                self._cluster.kill(role)
 
 
 def what(kind: str) -> str:

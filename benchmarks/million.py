@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,7 @@ def picked(path: Path, rows: int, picks: int, memory: bool) -> dict[str, object]
             most = max(most, int(status["RssAnon"].split()[0]) * 1024)
             time.sleep(0.02)
 
-    pool = np.memmap(path, np.float16, "r", shape=(rows, DIMENSIONS))
+    pool: np.ndarray[Any, Any] = np.memmap(path, np.float16, "r", shape=(rows, DIMENSIONS))
     labelled = np.asarray(pool[:LABELLED], dtype=np.float32)
     if memory:
         pool = pool.astype(np.float32)
