@@ -273,6 +273,7 @@ def test_malformed_answers_stop_the_command(trouble: int | bytes, why: str, make
     assert not refused()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("kind", KINDS)
 def test_whatever_is_malformed_at_the_start_is_an_error_of_the_server(
     kind: type[ServerAnnotator], make: Make, fake: FakeServer

@@ -85,6 +85,7 @@ def job(tmp_path_factory: pytest.TempPathFactory, shallow_llm: Path, test_encode
     patch.undo()
 
 
+@pytest.mark.proof
 def test_nothing_is_open_to_others(job: Job) -> None:
     paths = [path for root in (job.root, job.home) for path in (root, *root.rglob("*"))]
     # a model that was added by its path is a link to the user's own file, whose mode is the user's
