@@ -96,12 +96,14 @@ def test_nothing_is_open_to_others(job: Job) -> None:
     assert all((mode == 0o700) == Path(path).is_dir() for path, mode in modes.items())
 
 
+@pytest.mark.proof
 def test_logs_hold_no_texts(job: Job) -> None:
     log = (job.root / "llama.log").read_bytes()
     assert log
     assert CANARY.encode() not in log
 
 
+@pytest.mark.proof
 def test_files_are_written_in_the_project_and_nowhere_else(job: Job) -> None:
     ours = (
         str(job.root),
