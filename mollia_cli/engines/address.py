@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from mollia_cli.domain.errors import InputError, RefusedError
@@ -53,9 +53,10 @@ class Address:
     def _check(self, number: str) -> None:
         where = place(number)
         if where == "public" and not self.public:
+            which = "" if number == self.host else f" ({number})"
             raise RefusedError(
-                f"{self.host} is {number}, which is in no private network: texts would leave yours",
-                f"if that is what you want: --address {_PUBLIC}{self}",
+                f"{self.host}{which} is in no private network: texts would leave yours",
+                f"if that is what you want: --address {_PUBLIC}{replace(self, scheme='tls')}",
             )
         if where != "loopback" and self.scheme != "tls":
             raise RefusedError(
