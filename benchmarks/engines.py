@@ -75,7 +75,7 @@ def in_its_own_process(name: str) -> dict[str, Any]:
 def run_one(options: argparse.Namespace) -> dict[str, Any]:
     """One setup: texts and CPU seconds a second."""
     llama._TOGETHER = options.together
-    local.COMMAND = ("-c", SMALL.format(options.together) + WORKER)
+    local.COMMAND = ("-P", "-c", SMALL.format(options.together) + WORKER)
     processes, threads = map(int, options.one.removeprefix("e").split("x"))
     items, labels = bench_texts(options.texts, options.limit)
     file = models.resolve_llm(str(options.model.absolute()))

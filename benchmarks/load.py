@@ -150,7 +150,7 @@ def measured(what: str, command: Sequence[str]) -> Cost:
     return Cost(what, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / MB)
 
 
-def write_texts(folder: Path, texts: int) -> None:
+def write_texts(folder: Path, texts: int, length: int = WORDS) -> None:
     """The pools and the seed set, as JSON lines; words are drawn by Zipf's law from a made-up vocabulary."""
     rng = stream(0, "load benchmark")
     syllables = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
@@ -158,7 +158,7 @@ def write_texts(folder: Path, texts: int) -> None:
 
     def rows(count: int) -> Iterator[str]:
         for start in range(0, count, BATCH):
-            ranks = VOCABULARY ** rng.random((min(BATCH, count - start), WORDS))
+            ranks = VOCABULARY ** rng.random((min(BATCH, count - start), length))
             yield from (" ".join(words[rank - 1] for rank in row) for row in ranks.astype(int).tolist())
 
     for name, count in (("large", texts), ("small", SMALL_POOL)):

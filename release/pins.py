@@ -6,6 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 CONSTRAINTS, LOCK = ROOT / "constraints.txt", ROOT / "requirements.lock"
+UNLOCKED = "# What follows is of the extras"  # large, and of use to few: pinned, and in no lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,11 @@ def public(version: str) -> str:
 
 
 def read_pins(path: Path) -> dict[str, Pin]:
-    """Pins by normalised name, from lines ``name==version`` and, in a lock, the hashes that follow each."""
-    text = path.read_text(encoding="utf-8").replace("\\\n", " ") if path.is_file() else ""
+    """Pins by normalised name, from lines ``name==version`` and, in a lock, the hashes that follow each.
+
+    Those below UNLOCKED are left out.
+    """
+    text = path.read_text(encoding="utf-8").partition(UNLOCKED)[0].replace("\\\n", " ") if path.is_file() else ""
     pins = {}
     for line in text.splitlines():
         if match := re.match(r"([\w.-]+)==([\w.+!-]+)", line):

@@ -21,6 +21,7 @@ from doubles import FakeLLM, QuickLogit, QuickMoLAM, TinyLearner, fake_file, of_
 
 from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.annotators import ANNOTATORS
+from mollia_cli.domain import network
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.observations import Observation
@@ -45,6 +46,16 @@ def interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def guarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The guard is active in this test's process, as in every command, and is not after it."""
+    one = network._Guard()
+    monkeypatch.setattr(network, "_GUARD", one)
+    network.guard()
+    yield
+    one.open = 1  # an audit hook stays for ever: this one lets everything through from now on
 
 
 @pytest.fixture(scope="session", autouse=True)

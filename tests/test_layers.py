@@ -46,6 +46,7 @@ MAY_IMPORT = {
     **{family: {family, "domain"} for family in FAMILIES},
     **{room: {*ROOMS[number:], "domain"} for number, room in enumerate(ROOMS)},
     f"{LLAMA}/answers": {f"{LLAMA}/answers", f"{LLAMA}/binding", "domain"},
+    "annotators/server": {"annotators/server", "annotators/base", *ROOMS[:2], f"{LLAMA}/binding", "domain"},
 }
 HOMES = {
     "typer": {"cli"},
@@ -64,6 +65,9 @@ HOMES = {
     "platformdirs": {"models"},
     "pyarrow": {"readers", "writers"},
     "openpyxl": {"readers"},
+    "dask": {"engines"},
+    "distributed": {"engines"},
+    "ray": {"engines"},
 }
 
 

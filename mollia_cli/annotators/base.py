@@ -34,7 +34,8 @@ class PanelContext:
     folder: of the project, which relative paths in options are of. tokens: those that a prompt may have, 0 for the
     model's own limit. long: what is read of texts that are longer. show_invalid: of each text, so many answers that are
     no label are decoded to their end. mixed: what the machines that read do not share is no part of an identity.
-    find_llm: an LLM's file by catalogue name or path. ask: puts a question to a person.
+    find_llm: an LLM's file by catalogue name or path. ask: puts a question to a person. recall: the identity that was
+    registered last under a name, {} where none was.
     """
 
     folder: Path
@@ -48,6 +49,7 @@ class PanelContext:
     show_invalid: int
     find_llm: Callable[[str], ModelFile]
     ask: Callable[[str], str]
+    recall: Callable[[str], Mapping[str, Any]]
     mixed: bool = False
 
     def path(self, written: str) -> Path:

@@ -50,9 +50,9 @@ def doctor(
 
 
 def _prove_offline(as_json: bool) -> None:
-    from mollia_cli.machine.offline import offline
+    from mollia_cli.machine.offline import members_here, offline
 
-    found = offline()
+    found = offline(members_here())
     if as_json:
         emit_json(asdict(found))
     else:
@@ -61,6 +61,8 @@ def _prove_offline(as_json: bool) -> None:
         table(["interface", "state"], [[each.name, each.state] for each in found.interfaces])
         result = "the guard is active, and nothing got past it" if found.ok else "something can get to a network"
         talk(f"{result}; the system has {count(len(found.interfaces), 'network interface')}")
+        for each in found.named:
+            talk(f"named by this project's panel, and let through while it reads: {each}")
     if not found.ok:
         raise typer.Exit(EXIT_FAILURE)
 

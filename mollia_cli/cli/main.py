@@ -22,6 +22,7 @@ from mollia_cli.cli import (
     demo,
     doctor,
     duplicates,
+    engine,
     estimate,
     evaluate,
     explain,
@@ -131,6 +132,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "bench": bench.app,
         "bundle": bundle.bundle,
         "unbundle": bundle.unbundle,
+        "engine": engine.app,
     },
     "Trust": {
         "doctor": doctor.doctor,

@@ -37,5 +37,7 @@ def verify(
         emit(f"head: {found.head}")
         if found.since is not None:
             talk(f"the head that you gave is there, {count(found.since, 'entry')} ago")
+        for name in found.unproven:
+            talk(f"{name}: which model made its observations is its server's word, and is not proven")
     if not found.ok:
         raise typer.Exit(EXIT_FAILURE)

@@ -127,6 +127,7 @@ def reaching(host: str, port: int = 0) -> Iterator[tuple[str, ...]]:
 def place(number: str) -> str:
     """Where a numeric address is: "loopback" (this machine), "private" (RFC 1918, link-local), or "public"."""
     address = ip_address(number.partition("%")[0])
+    address = getattr(address, "ipv4_mapped", None) or address  # ::ffff:8.8.8.8 is 8.8.8.8, and no private address
     return "loopback" if address.is_loopback else "private" if address.is_private or address.is_link_local else "public"
 
 

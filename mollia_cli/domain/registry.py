@@ -26,7 +26,8 @@ class Entry:
 
 
 class Registry:
-    """The members of one family. The name on the command line is the name of the member's file, or entry point.
+    """The members of one family. The name on the command line is the name of the member's file (with - for _), or entry
+    point.
 
     ``contract``: the class in the family's ``base`` whose methods every member has; "" for a family that takes
     no members of other packages.
@@ -56,7 +57,7 @@ class Registry:
         self.check(name)
         if name in self._entries:
             return self._entries[name].summary
-        return str(_package_of(self._plugins()[name]).metadata["Summary"] or "")
+        return _package_of(self._plugins()[name]).metadata.get("Summary", "")
 
     def package(self, name: str) -> str:
         """The package that a member comes from, with its version."""
@@ -75,7 +76,8 @@ class Registry:
         """The member's class, importing its file. RefusedError for another package's that is broken."""
         self.check(name)
         if name in self._entries:
-            return getattr(import_module(f"{self._package}.{name}"), self._entries[name].class_name)
+            module = name.replace("-", "_")
+            return getattr(import_module(f"{self._package}.{module}"), self._entries[name].class_name)
         point = self._plugins()[name]
         what, hint = f"{self.family} {name!r} of the package {_called(point)}", _without(_package_of(point))
         try:

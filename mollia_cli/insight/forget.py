@@ -44,9 +44,9 @@ class Consequences:
 class Forgotten(Consequences):
     """What forgetting has done.
 
-    files: side files that were deleted. wiped: the database file holds nothing of the items any more; False while
-    another process has it open. left: files of the project in which an item's text or id still stands, and other
-    copies of the database.
+    files: side files that were deleted, or in which what was theirs was overwritten. wiped: the database file holds
+    nothing of the items any more; False while another process has it open. left: files of the project in which an
+    item's text or id still stands, and other copies of the database.
     """
 
     files: tuple[str, ...]
@@ -101,7 +101,7 @@ def trained_on(project: Project, items: Sequence[Item]) -> Iterator[TrainedOn]:
 
 
 def _delete_side_files(project: Project, texts: Sequence[str]) -> Iterator[str]:
-    """Token caches, and the parts of what encoders have made that hold one of the texts; made again when needed."""
+    """Token caches go, made again when needed; of what encoders have made of the texts, theirs is overwritten."""
     for path in forget_texts(project.root / EMBEDDINGS, texts):
         yield str(path.relative_to(project.root))
     for path in sorted(project.root.glob(f"*{_WEIGHTS}*")):

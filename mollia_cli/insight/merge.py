@@ -59,6 +59,7 @@ def _say_unused(project: Project, merged: Mapping[str, tuple[str, Mapping[str, A
             for called, own in panel
             if called == name
         ]
-        words = ", ".join(min(differs, key=len)) if differs else ""
+        fewest = min(differs, key=len) if differs else []
+        words = ", ".join(fewest)
         why = f"its {words} there are not those of here" if words else "the panel here has no such member"
         project.say(f"{name}: what it has observed is kept and not used, as {why}")

@@ -46,7 +46,7 @@ def choose_round(project: Project, run_name: str = "", number: int | None = None
 
 
 def learner_of(project: Project, chosen: Round) -> Learner:
-    """The classifier of a round, to read texts that are not the project's."""
+    """The classifier of a round, to read texts that may not be the project's."""
     return trained_learner(project, chosen, own_texts=False)
 
 

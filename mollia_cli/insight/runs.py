@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mollia_cli.domain.errors import NotFoundError
 from mollia_cli.project.context import Project
-from mollia_cli.project.learner import current_run, run_config
+from mollia_cli.project.learner import current_run, kept_outputs, run_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,7 @@ def delete_run(project: Project, run: str) -> Deletion:
         project.store.runs.delete(run)
         if gone.folder is not None:  # after the rows: a killed process leaves no round without its classifier
             shutil.rmtree(project.root / gone.folder)
+            shutil.rmtree(kept_outputs(project, run), ignore_errors=True)
     return gone
 
 

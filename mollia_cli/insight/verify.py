@@ -10,7 +10,8 @@ from mollia_cli.store.verify import Finding
 class Verified:
     """Rows by table and journal entries that were compared, and what was found; ``head``: the hash of the last entry.
 
-    ``since``: entries behind the head that was asked for, None without one.
+    ``since``: entries behind the head that was asked for, None without one. ``unproven``: who has observed from behind
+    a server, whose model is what the server says of itself; its rows are compared like all others.
     """
 
     ok: bool
@@ -19,6 +20,7 @@ class Verified:
     since: int | None
     rows: dict[str, int]
     findings: tuple[Finding, ...]
+    unproven: tuple[str, ...]
 
 
 def verify(project: Project, head: str = "") -> Verified:
@@ -29,4 +31,9 @@ def verify(project: Project, head: str = "") -> Verified:
     must have been written down elsewhere, and be given here.
     """
     found = project.store.verify(head)
-    return Verified(not found.findings, found.entries, found.head, found.since, found.rows, tuple(found.findings))
+    observations = project.store.observations
+    observers = [observations.annotator(row["key"]) for row in observations.summary()]
+    unproven = tuple(name for name, identity in observers if identity.get("annotator") == "server")
+    return Verified(
+        not found.findings, found.entries, found.head, found.since, found.rows, tuple(found.findings), unproven
+    )

@@ -1,8 +1,10 @@
 """The learner contract: weighted, negative-labelled examples in, a classifier out."""
 
+import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,6 +22,8 @@ DROPOUT = "dropout"
 PERTURBED = "perturbed"
 SIGNALS = frozenset({PROBABILITIES, EMBEDDINGS, DROPOUT, PERTURBED})
 HEAD_WEIGHTS = "head.safetensors"  # what was trained, of a learner whose encoder stays as it is
+
+_IN_MEMORY = 1 << 28  # bytes of a signal: a larger one is in a file
 
 SignalArray = NDArray[np.floating[Any]]
 
@@ -85,6 +89,31 @@ def take(examples: Examples, rows: Sequence[int] | IntArray) -> Examples:
     )
 
 
+def in_parts(parts: Iterable[dict[str, SignalArray]], texts: int, folder: Path | None) -> dict[str, SignalArray]:
+    """The signals of so many texts from those of some of them after the others.
+
+    folder: where a large signal is, in a file without a name that is mapped into memory; None has it in memory.
+    """
+    found: dict[str, SignalArray] = {}
+    done = 0
+    for part in parts:
+        for name, rows in part.items():
+            axis = 1 if name == DROPOUT else 0
+            if name not in found:
+                found[name] = _room((*rows.shape[:axis], texts, *rows.shape[axis + 1 :]), rows.dtype, folder)
+            size = rows.shape[axis]
+            found[name][(slice(None),) * axis + (slice(done, done + size),)] = rows
+        done += size
+    return found
+
+
+def _room(shape: tuple[int, ...], kind: np.dtype[Any], folder: Path | None) -> SignalArray:
+    if folder is None or prod(shape) * kind.itemsize <= _IN_MEMORY:
+        return np.empty(shape, kind)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return np.asarray(np.memmap(file, kind, "w+", shape=shape))
+
+
 @dataclass(frozen=True, slots=True)
 class FitReport:
     """How a fit went: epochs run, the epoch whose weights were kept (1-based), and per-epoch history."""
@@ -110,7 +139,8 @@ class Learner(ABC):
     def __init__(self, encoder: Path, labels: LabelSet, **settings: Any) -> None:
         """An untrained one, from the folder of the pretrained weights; it takes the settings that mean something to it.
 
-        settings: those of [learner], and where ``token_file`` and ``embeddings`` are kept.
+        settings: those of [learner], where ``token_file`` and ``embeddings`` (what it makes of texts) are kept, and of
+        which texts (``keeps``).
         """
 
     @abstractmethod

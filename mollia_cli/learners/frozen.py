@@ -1,6 +1,6 @@
 """A pretrained encoder that reads texts and never learns; what it has read is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -13,7 +13,7 @@ from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.observations import IntArray
 from mollia_cli.domain.progress import Progress, silent, step
 from mollia_cli.learners.devices import choose_device, fast_dtype, use_threads
-from mollia_cli.learners.embeddings import EmbeddingStore, Vectors
+from mollia_cli.learners.embeddings import AT_ONCE, HALF, EmbeddingStore, Keeps, Read, Vectors
 from mollia_cli.learners.inference import pooled_layers
 from mollia_cli.learners.pretrained import check_folder, load_pretrained, load_tokenizer, most_tokens
 from mollia_cli.learners.tokens import TokenStore
@@ -24,8 +24,9 @@ _ANY_LABELS = ("a", "b")  # of the head that comes with the body and is not used
 class FrozenEncoder:
     """The encoder in ``folder``, loaded when a text has to be read that is not in the side files.
 
-    keep: the folder of the side files, below which each encoder has its own; None keeps nothing. A vector belongs
-    to the weights, the tokenizer with its longest text and the precision: see EmbeddingStore.
+    keep: the folder of the side files, below which each encoder has its own; None keeps nothing. keeps: which texts
+    are kept there (None: all). A vector belongs to the weights, the tokenizer with its longest text and the precision:
+    see EmbeddingStore.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class FrozenEncoder:
         dtype: torch.dtype,
         threads: int = 0,
         keep: Path | None = None,
+        keeps: Keeps | None = None,
     ) -> None:
         self.folder = check_folder(folder)
         self._tokens = tokens
@@ -45,7 +47,8 @@ class FrozenEncoder:
         self._device = device
         self._dtype = dtype
         self._threads = threads
-        self._keep = keep
+        self.keep = keep
+        self._keeps = keeps
         self._body: Any = None
 
     @classmethod
@@ -60,6 +63,14 @@ class FrozenEncoder:
 
         What a label is about may stand in early layers (a question's type does); a third of them takes less room.
         """
+        return self._store.get(texts, self._reader(texts, progress)).astype(np.float32)
+
+    def parts(self, texts: Sequence[str], progress: Progress = silent) -> Iterator[Vectors]:
+        """The same of some texts after the others: the thirds of a large pool need not be in memory together."""
+        for part in self._store.parts(texts, self._reader(texts, progress), AT_ONCE):
+            yield part.astype(np.float32)
+
+    def _reader(self, texts: Sequence[str], progress: Progress) -> Read:
         # characters, because the longest texts are read first; no text has none
         done, total = 0, sum(map(len, self.unread(texts)))
         what = f"embedding with {self.folder.name} (characters)"
@@ -76,7 +87,7 @@ class FrozenEncoder:
             found = pooled_layers(body, self._tokens.encode(part), self._device, heard)
             return np.stack([found[:, third].mean(axis=1) for third in thirds_of(found.shape[1])], axis=1)
 
-        return self._store.get(texts, read)
+        return read
 
     def longer(self, texts: Sequence[str]) -> int:
         """How many of the texts are cut."""
@@ -91,7 +102,7 @@ class FrozenEncoder:
         """What ``thirds`` depend on; it takes a second of reading the weights."""
         files = [self.folder / "config.json", *sorted(self.folder.glob("model*.safetensors"))]
         weights = [digest_file(path) for path in files]
-        return digest_of([weights, self._tokens.identity, str(self._dtype), "thirds of the layers"])
+        return digest_of([weights, self._tokens.identity, str(self._dtype), "thirds of the layers", HALF])
 
     def unread(self, texts: Sequence[str]) -> Sequence[str]:
         """The distinct texts that ``thirds`` would have to read, the longest first."""
@@ -112,7 +123,7 @@ class FrozenEncoder:
 
     @cached_property
     def _store(self) -> EmbeddingStore:
-        return EmbeddingStore(None if self._keep is None else self._keep / self.identity[:32])
+        return EmbeddingStore(None if self.keep is None else self.keep / self.identity[:32], self._keeps)
 
 
 def thirds_of(states: int) -> list[IntArray]:

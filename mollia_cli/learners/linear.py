@@ -29,9 +29,10 @@ from mollia_cli.learners.base import (
     FitReport,
     Learner,
     SignalArray,
+    in_parts,
 )
 from mollia_cli.learners.devices import choose_device, fast_dtype
-from mollia_cli.learners.embeddings import Vectors
+from mollia_cli.learners.embeddings import HALF, Keeps, Vectors
 from mollia_cli.learners.frozen import FrozenEncoder
 from mollia_cli.learners.head import Head, Scaling, choose_ridge, fit_head, shortened, softmax
 from mollia_cli.learners.inference import DROPOUT_SAMPLES, NOISE_SCALE, NOISES
@@ -46,8 +47,8 @@ class LinearLearner(Learner):
     """Any encoder of TransformerLearner; its ``thirds`` (see FrozenEncoder), side by side, are a text's features.
 
     max_tokens: texts are cut there. threads: 0 is torch's own choice. device: "auto", "cpu", "cuda", ...
-    token_file, embeddings: side file and folder that keep token ids and embeddings between runs. How strongly the
-    head is regularised is chosen by cross-validation on the gold examples of each fit.
+    embeddings: the folder that keeps embeddings between runs; keeps: of which texts (None: all). How strongly the head
+    is regularised is chosen by cross-validation on the gold examples of each fit.
     """
 
     name: ClassVar[str] = "linear"
@@ -61,8 +62,8 @@ class LinearLearner(Learner):
         max_tokens: int = 128,
         threads: int = 0,
         device: str = "auto",
-        token_file: Path | None = None,
         embeddings: Path | None = None,
+        keeps: Keeps | None = None,
         **_: Any,
     ) -> None:
         if max_tokens < 1:
@@ -73,12 +74,13 @@ class LinearLearner(Learner):
         where = choose_device(device)
         self._encoder = FrozenEncoder(
             encoder,
-            TokenStore(self._tokenizer, max_tokens, token_file),
+            TokenStore(self._tokenizer, max_tokens),  # a text whose embedding is kept is tokenised once
             max_tokens,
             device=where,
             dtype=fast_dtype(where),
             threads=threads,
             keep=embeddings,
+            keeps=keeps,
         )
         self._head: Head | None = None
         self._ridge = 0.0
@@ -98,7 +100,7 @@ class LinearLearner(Learner):
         if not examples.texts:
             raise InputError("there is nothing to train on", "label or annotate some items first: mollia annotate")
         begin = perf_counter()
-        thirds = self._thirds(examples.texts, progress)
+        thirds = self._encoder.thirds(examples.texts, progress or silent)
         scaling = Scaling.of(thirds)
         features, basis = shortened(scaling.apply(thirds))
         self._ridge = choose_ridge(features, examples, negative_weight, random_seed)
@@ -121,18 +123,22 @@ class LinearLearner(Learner):
         head = self._trained()
         if not needs:
             return {}
-        thirds = self._thirds(texts, progress)
-        features = thirds.reshape(len(thirds), head.weight.shape[1])
-        found: dict[str, SignalArray] = {}
-        if PROBABILITIES in needs:
-            found[PROBABILITIES] = softmax(head.logits(features))
-        if EMBEDDINGS in needs:
-            found[EMBEDDINGS] = thirds[:, -1]
-        if DROPOUT in needs:
-            found[DROPOUT] = _dropout(head, features, stream(random_seed, "dropout"))
-        if PERTURBED in needs:
-            found[PERTURBED] = _perturbed(head, features, stream(random_seed, "weight noise"))
-        return found
+        draws = stream(random_seed, "dropout")
+
+        def signals_of(thirds: Vectors) -> dict[str, SignalArray]:
+            features = thirds.reshape(len(thirds), head.weight.shape[1])
+            found: dict[str, SignalArray] = {}
+            if PROBABILITIES in needs:
+                found[PROBABILITIES] = softmax(head.logits(features))
+            if EMBEDDINGS in needs:
+                found[EMBEDDINGS] = thirds[:, -1].astype(HALF)  # which is how they are kept
+            if DROPOUT in needs:
+                found[DROPOUT] = _dropout(head, features, draws)
+            if PERTURBED in needs:
+                found[PERTURBED] = _perturbed(head, features, stream(random_seed, "weight noise"))
+            return found
+
+        return in_parts(map(signals_of, self._encoder.parts(texts, progress or silent)), len(texts), self._encoder.keep)
 
     def unread(self, texts: Sequence[str]) -> Sequence[str]:
         """The distinct texts that the encoder has not read yet, the longest first."""
@@ -191,9 +197,6 @@ class LinearLearner(Learner):
     def rename(cls, folder: Path, labels: LabelSet) -> None:
         about, _ = read_head(folder)
         write_private(folder / HEAD_FILE, json.dumps(about | {"labels": labels.names}, indent=2))
-
-    def _thirds(self, texts: Sequence[str], progress: Progress | None) -> Vectors:
-        return self._encoder.thirds(texts, progress or silent)
 
     def _trained(self) -> Head:
         if self._head is None:

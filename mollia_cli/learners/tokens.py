@@ -18,6 +18,7 @@ from mollia_cli.learners.embeddings import KEY_BYTES, text_key
 
 Ids = NDArray[np.int32]
 _CHUNK = 4096
+_GROWN = 8  # the side file is written when an eighth of it is new, not with every part of a large pool
 _PASS_COST = 50  # tokens that take as long as one more pass of a small encoder takes beside its tokens
 
 
@@ -79,7 +80,7 @@ def plan_batches(lengths: IntArray, budget: int) -> list[IntArray]:
 
 
 class TokenStore:
-    """Tokenises each distinct text once, and caches it in a side file where one is given.
+    """Tokenises each distinct text once where there is a side file to keep it in; else nothing is kept.
 
     The side file holds digests of texts and their token ids (safetensors); one that another
     tokenizer or length wrote, or that is damaged, is written anew.
@@ -90,10 +91,7 @@ class TokenStore:
         self._max_tokens = max_tokens
         self._path = path
         self.identity = _identity(tokenizer, max_tokens)
-        self._rows: dict[bytes, int] = {}
-        self._flat = np.zeros(0, dtype=np.int32)
-        self._starts = np.zeros(0, dtype=np.int64)
-        self._lengths = np.zeros(0, dtype=np.int64)
+        self._clear()
         if path is not None and path.is_file():
             self._read(path)
 
@@ -104,13 +102,23 @@ class TokenStore:
         if new:
             self._add(list(new), list(new.values()))
         rows = np.fromiter((self._rows[key] for key in keys), dtype=np.int64, count=len(keys))
-        return Encoded(self._flat, self._starts[rows], self._lengths[rows], self._tokenizer.pad_token_id)
+        found = Encoded(self._flat, self._starts[rows], self._lengths[rows], self._tokenizer.pad_token_id)
+        if self._path is None:
+            self._clear()
+        return found
 
     def longer(self, texts: Sequence[str]) -> int:
         """How many of the texts have more than ``max_tokens`` tokens, and are cut."""
         full = self.encode(texts).lengths == self._max_tokens
         whole = self._tokenize([text for text, is_full in zip(texts, full, strict=True) if is_full], more=1)
         return sum(len(row) > self._max_tokens for row in whole)
+
+    def _clear(self) -> None:
+        self._rows: dict[bytes, int] = {}
+        self._flat = np.zeros(0, dtype=np.int32)
+        self._starts = np.zeros(0, dtype=np.int64)
+        self._lengths = np.zeros(0, dtype=np.int64)
+        self._unwritten = 0
 
     def _add(self, keys: list[bytes], texts: list[str]) -> None:
         ids: list[Ids] = []
@@ -123,8 +131,10 @@ class TokenStore:
         self._lengths = np.concatenate([self._lengths, np.asarray(lengths, dtype=np.int64)])
         self._starts = np.cumsum(self._lengths) - self._lengths
         self._flat = np.concatenate([self._flat, *ids])
-        if self._path is not None:
+        self._unwritten += len(keys)
+        if self._path is not None and _GROWN * self._unwritten >= len(self._rows):
             self._write(self._path)
+            self._unwritten = 0
 
     def _tokenize(self, texts: list[str], more: int = 0) -> list[list[int]]:
         if not texts:

@@ -3,15 +3,19 @@
 import json
 import shutil
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from torch import nn
 
+from mollia_cli.domain.digest import digest_file, digest_of
 from mollia_cli.domain.errors import InputError, RefusedError
 from mollia_cli.domain.files import new_folder, write_private
 from mollia_cli.domain.labels import LabelSet
-from mollia_cli.domain.progress import Progress
+from mollia_cli.domain.observations import FloatArray
+from mollia_cli.domain.progress import Progress, silent
 from mollia_cli.learners.base import (
     DROPOUT,
     EMBEDDINGS,
@@ -22,8 +26,10 @@ from mollia_cli.learners.base import (
     FitReport,
     Learner,
     SignalArray,
+    in_parts,
 )
 from mollia_cli.learners.devices import choose_device, fast_dtype, use_threads
+from mollia_cli.learners.embeddings import AT_ONCE, EmbeddingStore, Keeps, Read, Vectors
 from mollia_cli.learners.inference import (
     dropout_samples,
     frozen_copy,
@@ -42,7 +48,8 @@ class TransformerLearner(Learner):
     encoder: the folder of the pretrained weights. max_tokens: texts are cut there. batch_size:
     examples in one optimiser step, fewer where ``steps`` an epoch need it. threads: 0 is torch's
     own choice. device: "auto", "cpu", "cuda", ... token_file: side file that keeps token ids between
-    runs. Defaults are the paper's settings.
+    runs. embeddings: folder that keeps what a saved classifier makes of texts; keeps: of which (None: all).
+    Defaults are the paper's settings.
     """
 
     name: ClassVar[str] = "transformer"
@@ -61,7 +68,8 @@ class TransformerLearner(Learner):
         threads: int = 0,
         device: str = "auto",
         token_file: Path | None = None,
-        embeddings: Path | None = None,  # of the contract; weights that are trained have none to keep
+        embeddings: Path | None = None,
+        keeps: Keeps | None = None,
     ) -> None:
         for setting, value in (
             ("max_tokens", max_tokens),
@@ -82,6 +90,9 @@ class TransformerLearner(Learner):
         self._max_tokens = max_tokens
         self._tokenizer = load_tokenizer(encoder)
         self._tokens = TokenStore(self._tokenizer, max_tokens, token_file)
+        self._embeddings = embeddings
+        self._keeps = keeps
+        self._saved: Path | None = None  # the folder that it was loaded from
         self._model: nn.Module | None = None
         self._frozen: nn.Module | None = None
 
@@ -109,7 +120,7 @@ class TransformerLearner(Learner):
         )
         trainer = Trainer(model, self._schedule, negative_weight, self._device, self._dtype)
         report = trainer.fit(train, held_out, random_seed, progress)
-        self._model, self._frozen = model, None
+        self._model, self._frozen, self._saved = model, None, None
         return report
 
     def signals(
@@ -117,17 +128,20 @@ class TransformerLearner(Learner):
     ) -> dict[str, SignalArray]:
         """The signals asked for, rows as in ``texts``.
 
-        probabilities [n, K] and embeddings [n, d] (input of the last linear layer) share one pass;
-        dropout [10, n, K]; perturbed [n, 30 K]. Raises RefusedError before ``fit`` or ``load``.
+        probabilities [n, K] and embeddings [n, d] (input of the last linear layer) share one pass, and of a saved
+        classifier each is kept; dropout [10, n, K]; perturbed [n, 30 K]. Raises RefusedError before ``fit`` or
+        ``load``.
         """
         unknown = needs - SIGNALS
         if unknown:
             raise InputError(f"no signal is called {min(unknown)!r}", f"known: {', '.join(sorted(SIGNALS))}")
         model = self._trained()
         use_threads(self._threads)
-        encoded = self._tokens.encode(texts)
         if self._frozen is None:
             self._frozen = frozen_copy(model, self._dtype)
+        if self._saved and self._embeddings and not needs & {DROPOUT, PERTURBED}:
+            return self._kept(self._frozen, self._embeddings / self._identity, texts, needs, progress or silent)
+        encoded = self._tokens.encode(texts)
         found: dict[str, SignalArray] = {}
         if needs & {PROBABILITIES, EMBEDDINGS}:
             logits, embeddings = run_all(self._frozen, encoded, self._device, progress)
@@ -138,6 +152,49 @@ class TransformerLearner(Learner):
         if PERTURBED in needs:
             found[PERTURBED] = perturbed_outputs(model, encoded, self._device, random_seed, progress)
         return found
+
+    def _kept(
+        self, model: nn.Module, folder: Path, texts: Sequence[str], needs: frozenset[str], progress: Progress
+    ) -> dict[str, SignalArray]:
+        """Probabilities and embeddings (in half precision), one pass over the texts of which they are not kept yet."""
+        known = EmbeddingStore(folder / PROBABILITIES, self._keeps, "float64")
+        states = EmbeddingStore(folder / EMBEDDINGS, self._keeps)
+        stores = {EMBEDDINGS: states, PROBABILITIES: known}
+        new = list(dict.fromkeys(text for name in needs for text in stores[name].missing(texts)))
+        done, total = 0, sum(map(len, new))
+        self._tokens.encode(new)  # together, so that the side file is written once
+
+        def outputs(part: Sequence[str]) -> tuple[FloatArray, Vectors]:
+            nonlocal done
+            size = sum(map(len, part))
+
+            def heard(_: str, read: int, tokens: int) -> None:
+                progress("predict (characters)", done + size * read // tokens, total)
+
+            logits, embeddings = run_all(model, self._tokens.encode(part), self._device, heard)
+            done += size
+            return probabilities(logits), embeddings.numpy()
+
+        def read_states(part: Sequence[str]) -> Vectors:
+            found, embeddings = outputs(part)
+            if PROBABILITIES in needs:
+                row = dict(zip(part, found, strict=True))
+                known.get(part, lambda missing: np.stack([row[text] for text in missing]))
+            return embeddings
+
+        read: dict[str, Read] = {EMBEDDINGS: read_states, PROBABILITIES: lambda part: outputs(part)[0]}
+        found: dict[str, SignalArray] = {}
+        for name in sorted(needs):  # embeddings first, which bring the probabilities
+            parts = stores[name].parts(texts, read[name], AT_ONCE)
+            found |= in_parts(({name: part} for part in parts), len(texts), folder)
+        return found
+
+    @cached_property
+    def _identity(self) -> str:
+        """What its outputs depend on; it takes a second of reading the weights."""
+        assert self._saved is not None
+        weights = [digest_file(path) for path in sorted(self._saved.glob("*.safetensors"))]
+        return digest_of([weights, self._tokens.identity, str(self._dtype)])[:32]
 
     def longer(self, texts: Sequence[str]) -> int:
         """How many of the texts are cut."""
@@ -174,7 +231,7 @@ class TransformerLearner(Learner):
                 f"{folder} was trained on the labels {', '.join(names)}", "load it with those, or train again"
             )
         learner._check_length(model)
-        learner._model = model
+        learner._model, learner._saved = model, folder
         return learner
 
     @classmethod

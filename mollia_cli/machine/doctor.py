@@ -13,12 +13,24 @@ from mollia_cli.annotators.llama.binding.memory import available, disk_free, pre
 from mollia_cli.annotators.llama.guard.build import engine_stamp, rebuild
 from mollia_cli.domain.errors import MolliaError, NotFoundError
 from mollia_cli.domain.processor import processor_name
+from mollia_cli.engines.ray import UNGUARDED
 from mollia_cli.project.context import Project
 from mollia_cli.project.kernels import engine_system
 from mollia_cli.project.record import installed_versions
 from mollia_cli.store.project_files import find_root
 
-LIBRARIES = ("llama-cpp-python", "numpy", "scipy", "torch", "transformers", "safetensors", "xgboost-cpu", "xgboost")
+LIBRARIES = (
+    "llama-cpp-python",
+    "numpy",
+    "scipy",
+    "torch",
+    "transformers",
+    "safetensors",
+    "xgboost-cpu",
+    "xgboost",
+    "distributed",
+    "ray",
+)
 _QUICK, _PLAIN = "quick", "plain"
 _LEAST_DISK = 2**30  # free bytes that a few rounds' classifiers and a day's observations fit into
 
@@ -158,6 +170,8 @@ def _project(folder: Path | None, problems: list[str], warnings: list[str]) -> P
     try:
         with Project.open_any(root, warnings.append) as project:
             damage = project.store.damage()
+            if project.settings.annotate.engine == "ray":
+                warnings.append(f"the engine of {root} is ray: {UNGUARDED}; --on dask has no such processes")
     except MolliaError as error:
         damage = [error.message]
     problems.extend(f"the project {root}: {line}; restore it from a backup" for line in damage)

@@ -2,14 +2,17 @@
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from errno import EAFNOSUPPORT
 from pathlib import Path
 
-from mollia_cli.domain.errors import RefusedError
+from mollia_cli.domain.errors import MolliaError, RefusedError
+from mollia_cli.domain.members import MemberSpec
 from mollia_cli.domain.network import LIBRARIES, is_guarded, refused
+from mollia_cli.domain.settings import SETTINGS_FILE
+from mollia_cli.store.project_files import find_root, read_settings
 
 # Reserved for documentation (RFC 5737, RFC 3849, RFC 2606): nobody is there, should an attempt ever get through.
 _ADDRESS, _ADDRESS_6, _NAME, _PORT = "192.0.2.1", "2001:db8::1", "example.invalid", 9
@@ -37,6 +40,7 @@ class Interface:
 class Offline:
     """Whether this process can reach a network: ``ok`` if the guard refuses every attempt, and libraries are offline.
 
+    ``named``: the addresses that the panel of the project here names; what reads with it connects to these alone.
     ``environment``: the variables that keep the libraries offline, with their values now. ``interfaces``: those that
     the system has; with the guard active it does not matter that there are some.
     """
@@ -46,9 +50,10 @@ class Offline:
     attempts: tuple[Attempt, ...]
     environment: dict[str, str]
     interfaces: tuple[Interface, ...]
+    named: tuple[str, ...] = ()
 
 
-def offline() -> Offline:
+def offline(members: Sequence[MemberSpec] = ()) -> Offline:
     """Attempt five ways out (IPv4, IPv6, UDP, a name, this machine), and see who refuses them. Nothing is sent."""
     attempts = (
         _attempt(f"connect to {_ADDRESS}", lambda: _connect(socket.AF_INET, _ADDRESS)),
@@ -60,7 +65,15 @@ def offline() -> Offline:
     refused()  # these were ours
     environment = {name: os.environ.get(name, "") for name in LIBRARIES}
     ok = is_guarded() and environment == LIBRARIES and all(attempt.refused for attempt in attempts)
-    return Offline(ok, is_guarded(), attempts, environment, tuple(_interfaces()))
+    named = tuple(f"{member.name}: {member.options['url']}" for member in members if "url" in member.options)
+    return Offline(ok, is_guarded(), attempts, environment, tuple(_interfaces()), named)
+
+
+def members_here() -> tuple[MemberSpec, ...]:
+    """The panel of the project that is found from here; () where there is none that can be read."""
+    with suppress(MolliaError):
+        return read_settings(find_root(None) / SETTINGS_FILE).panel.members
+    return ()
 
 
 def _attempt(what: str, connect: Callable[[], object]) -> Attempt:

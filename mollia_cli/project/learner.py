@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from shutil import rmtree
 
 from mollia_cli import models
 from mollia_cli.domain.errors import NotFoundError
@@ -16,6 +17,7 @@ from mollia_cli.store.runs import Round
 DEFAULT_RUN = "main"
 TOKEN_FILE = "tokens.safetensors"
 EMBEDDINGS = "embeddings"  # folder of what encoders have made of the texts
+_CLASSIFIERS = "classifiers"  # in it, of what fine-tuned ones have
 
 
 def new_learner(project: Project, epochs: int = 0, steps: int = 0, name: str = "") -> Learner:
@@ -26,7 +28,13 @@ def new_learner(project: Project, epochs: int = 0, steps: int = 0, name: str = "
     settings |= {"epochs": epochs or settings["epochs"], "steps": steps or settings["steps"]}
     folder = models.resolve_encoder(project.settings.learner.encoder)
     with step(project.progress, f"loading {folder.name}"):  # and torch, which takes seconds
-        learner: Learner = learner_kind(project, name)(folder, project.labels, **settings, **_side_files(project))
+        learner: Learner = learner_kind(project, name)(
+            folder,
+            project.labels,
+            **settings,
+            token_file=project.root / TOKEN_FILE,
+            embeddings=project.root / EMBEDDINGS,
+        )
     return learner
 
 
@@ -37,7 +45,10 @@ def learner_kind(project: Project, name: str = "") -> type[Learner]:
 
 
 def trained_learner(project: Project, record: Round, own_texts: bool = True) -> Learner:
-    """The learner that a finished round has kept; ``own_texts``: it will read the project's, whose tokens are kept."""
+    """The learner that a finished round has kept.
+
+    What it makes of the project's texts is kept; ``own_texts`` False: it will read others, too, of which nothing is.
+    """
     with step(project.progress, f"loading the classifier of run {record.run}, round {record.number}"):
         return learner_loader(project, record, own_texts)()
 
@@ -47,6 +58,8 @@ def learner_loader(project: Project, record: Round, own_texts: bool = True) -> C
     assert record.model is not None
     folder = project.root / record.model
     name = run_config(project, record.run).learner.name
+    last = finished_rounds(project, record.run)[-1].number == record.number
+    of_texts = {"token_file": project.root / TOKEN_FILE} if own_texts else {"keeps": project.store.items.has_text}
 
     def load() -> Learner:
         if not folder.is_dir():
@@ -56,15 +69,25 @@ def learner_loader(project: Project, record: Round, own_texts: bool = True) -> C
             folder,  # which knows where it cuts texts
             labels=project.labels,
             threads=project.settings.learner.threads,
-            **(_side_files(project) if own_texts else {}),
+            embeddings=project.root / EMBEDDINGS if kind.frozen else _outputs(project, record) if last else None,
+            **of_texts,
         )
 
     return load
 
 
-def _side_files(project: Project) -> dict[str, Path]:
-    """Where what learners make of the project's texts is kept between runs."""
-    return {"token_file": project.root / TOKEN_FILE, "embeddings": project.root / EMBEDDINGS}
+def _outputs(project: Project, last: Round) -> Path:
+    """Where what a fine-tuned classifier makes of texts is kept: of a run's last one, so that rounds take no room."""
+    folder = kept_outputs(project, last.run) / f"{last.number:02d}"
+    for outdated in kept_outputs(project, last.run).glob("*"):
+        if outdated != folder:
+            rmtree(outdated, ignore_errors=True)
+    return folder
+
+
+def kept_outputs(project: Project, run: str) -> Path:
+    """The folder of what a run's last classifier has made of the project's texts, if it is no frozen encoder's."""
+    return project.root / EMBEDDINGS / _CLASSIFIERS / run
 
 
 def current_run(project: Project, name: str = "") -> str:

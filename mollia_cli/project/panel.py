@@ -1,6 +1,6 @@
 """The panel of a project: its members, as annotators that can be asked."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from itertools import chain, zip_longest
@@ -170,6 +170,7 @@ def panel_context(project: Project, show_invalid: int = 0) -> PanelContext:
         show_invalid=show_invalid,
         find_llm=partial(_find_llm, project),
         ask=project.ask,
+        recall=project.store.observations.last_identity,
         mixed=settings.mixed,
     )
 
@@ -255,6 +256,20 @@ def change_panel(project: Project, add: Sequence[str] = (), remove: Sequence[str
             listed = ", ".join(member.name for member in members) or "empty"
             raise InputError(f"{name!r} is not in the panel", f"panel: {listed}")
         members.remove(found[0])
+    return _write(project, members)
+
+
+def add_server(project: Project, name: str, kind: str, options: Mapping[str, str]) -> tuple[MemberSpec, ...]:
+    """Add an LLM behind a server to the panel, in ``mollia.toml``; the server is not asked. Returns the new panel."""
+    member = MemberSpec(name, kind, options)
+    check_members([member], "panel add")
+    annotators_of(member, panel_context(project))  # an address that is none is refused
+    members = [*project.settings.panel.members, member]
+    check_distinct([each.name for each in members], "panel.members")
+    return _write(project, members)
+
+
+def _write(project: Project, members: Sequence[MemberSpec]) -> tuple[MemberSpec, ...]:
     check_members(members)
     write_panel(project.root / SETTINGS_FILE, members)
     project.settings = read_settings(project.root / SETTINGS_FILE)

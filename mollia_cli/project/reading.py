@@ -110,6 +110,7 @@ def _make(recipe: Mapping[str, Any], threads: int) -> Annotator:
         show_invalid=recipe["show_invalid"],
         find_llm=lambda _: file,
         ask=_nobody,
+        recall=lambda _: {},
         mixed=recipe["mixed"],
     )
     kind = kind_of(MemberSpec(recipe["name"], recipe["kind"]))

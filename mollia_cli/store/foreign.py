@@ -133,7 +133,7 @@ class Foreign:
     def _check_file(self) -> tuple[int, ...]:
         """Its state; raises where it is not one whole file."""
         if not self.path.is_symlink() and not self.path.exists():
-            raise NotFoundError(f"there is no {self.path}", _GIVE)
+            raise NotFoundError(f"there is no file {self.path}", _GIVE)
         if not S_ISREG(self.path.lstat().st_mode):
             raise self.refused("is a link or no file", "give the file itself")
         for end in ("-wal", "-journal"):

@@ -62,6 +62,11 @@ class ItemStore:
             found.append(Clash(own, of == digest, split, label if labels is None else labels))
         return max(found, key=lambda clash: clash.same_text, default=None)
 
+    def has_text(self, text: str) -> bool:
+        """Whether an item has just this text."""
+        rows = self._db.execute("SELECT 1 FROM items WHERE text_digest = ?", [digest_text(text)])
+        return rows.fetchone() is not None
+
     def add(self, items: Iterable[Item], source: str, import_id: int | None = None) -> int:
         """Insert items (their ids and texts must be new); the caller holds the transaction."""
         stamp = now()

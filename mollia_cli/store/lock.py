@@ -3,12 +3,12 @@
 import json
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from mollia_cli.domain.errors import RefusedError
+from mollia_cli.domain.files import lock
 from mollia_cli.store.database import Say
 from mollia_cli.store.writing import now
 
@@ -22,7 +22,7 @@ def locked(path: Path, what: str, say: Say) -> Iterator[None]:
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        taken = _take(handle)
+        taken = lock(handle)
         holder = json.loads(os.read(handle, 4096) or b"{}")
         said = "process {pid} on {host}, since {since}".format(**holder) if holder else "a process that began just now"
         if not taken:
@@ -51,21 +51,3 @@ def _write(handle: int, holder: dict[str, str | int]) -> None:
     os.ftruncate(handle, 0)
     os.lseek(handle, 0, os.SEEK_SET)
     os.write(handle, json.dumps(holder).encode())
-
-
-def _take(handle: int) -> bool:
-    """Lock the open file unless somebody has; the system unlocks it when it is closed."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            os.lseek(handle, 1 << 30, os.SEEK_SET)  # behind what is written, which others may then read
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-            os.lseek(handle, 0, os.SEEK_SET)
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -58,6 +58,12 @@ class ObservationStore:
             )
         return key
 
+    def last_identity(self, name: str) -> dict[str, Any]:
+        """The identity that was registered last under a name; {} where none was."""
+        query = "SELECT identity FROM annotators WHERE name = ? ORDER BY created_at DESC LIMIT 1"
+        found = self._db.execute(query, [name]).fetchone()
+        return json.loads(found[0]) if found else {}
+
     def missing(self, key: str, ids: Sequence[str]) -> list[str]:
         """Those of ``ids`` that this annotator has not observed yet, in their order."""
         known: set[str] = set()

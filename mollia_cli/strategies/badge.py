@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from mollia_cli.domain.observations import FloatArray, IntArray
-from mollia_cli.strategies.base import EMBEDDINGS, PROBABILITIES, Pick, Signals, Strategy, rounded
+from mollia_cli.strategies.base import EMBEDDINGS, PROBABILITIES, Pick, Signals, Strategy, over, rounded
 
 
 class Badge(Strategy):
@@ -33,12 +33,12 @@ class Badge(Strategy):
         h = signals.require(EMBEDDINGS)
         a = signals.require(PROBABILITIES).astype(np.float64)
         a[np.arange(len(a)), a.argmax(axis=1)] -= 1.0
-        norms = np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", h, h)
-        rounding = float(2 * h.shape[1] + 16) * float(np.finfo(h.dtype).eps)
+        norms = np.einsum("ij,ij->i", a, a) * over(h, lambda rows: np.einsum("ij,ij->i", rows, rows))
+        rounding = float(2 * h.shape[1] + 16) * float(np.finfo(np.result_type(h, np.float32)).eps)
 
         def squared_distances(row: int) -> FloatArray:
             both = norms + norms[row]
-            distances = both - 2.0 * (a @ a[row]) * (h @ h[row])
+            distances = both - 2.0 * (a @ a[row]) * over(h, lambda rows: rows @ h[row].astype(rows.dtype))
             return np.where(distances > rounding * both, distances, 0.0)
 
         order = signals.by_id()

@@ -1,7 +1,7 @@
 """The query strategy contract: pure functions of numpy arrays."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -20,6 +20,8 @@ PANEL = "panel"
 CONFIDENCE = "confidence"
 ANSWERS = "answers"
 
+_AT_ONCE = 1 << 16  # rows of a large signal
+
 RealArray = NDArray[np.floating[Any]]
 
 _DIMENSIONS = {PROBABILITIES: 2, EMBEDDINGS: 2, DROPOUT: 3, PERTURBED: 2, PANEL: 3, CONFIDENCE: 1, ANSWERS: 1}
@@ -34,7 +36,8 @@ class Signals:
     concatenated normalised deviations of the outputs under weight noise. panel: [n, N, K]
     label probabilities of the annotators. confidence: [n] of the aggregator's verdict. answers: [n]
     p(yes) of the panel's largest LLM to the strategy's ``question`` (0 to 1).
-    Any floating-point type will do; the large ones (embeddings, perturbed) are best left in float32.
+    Any floating-point type will do; the large ones (embeddings, perturbed) are best left as they are, also where they
+    are half precision in a file that is mapped into memory: see ``over``.
     """
 
     ids: tuple[str, ...]
@@ -108,10 +111,17 @@ def rounded(scores: RealArray) -> FloatArray:
     return np.asarray(np.round(scores.astype(np.float64), 12) + 0.0)  # + 0.0 turns -0.0 into 0.0
 
 
+def over(rows: RealArray, function: Callable[[RealArray], RealArray]) -> FloatArray:
+    """[n] of a function of rows, a part of them at a time, in single precision at least."""
+    kind = np.result_type(rows, np.float32)
+    parts = range(0, len(rows) or 1, _AT_ONCE)
+    return np.concatenate([function(rows[at : at + _AT_ONCE].astype(kind, copy=False)) for at in parts])
+
+
 def check_finite(values: RealArray, name: str) -> None:
     """InputError naming the first row of ``values`` that holds NaN or infinity."""
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(values.sum()):  # NaN and infinity survive a sum, and it needs no mask of the array's size
+        if np.isfinite(values.sum(dtype=np.float64)):  # NaN and infinity survive a sum, which needs no mask of its size
             return
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):

@@ -26,7 +26,7 @@ COMMANDS = [
     *(["estimate"], ["generate"], ["evaluate"], ["compare"], ["config"], ["predict"], ["demo"], ["doctor"]),
     *(["bench", "annotate"], ["imports", "list"], ["imports", "undo"], ["move"], ["duplicates"]),
     *(["labels", name] for name in ("list", "add", "rename", "merge", "remove")),
-    *(["choices"], ["runs", "list"], ["runs", "delete"], ["sql"], ["bundle"], ["unbundle"]),
+    *(["choices"], ["runs", "list"], ["runs", "delete"], ["sql"], ["bundle"], ["unbundle"], ["engine", "certificates"]),
     *(
         ["models", "list"],
         ["models", "pull"],

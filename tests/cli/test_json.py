@@ -61,6 +61,7 @@ CALLS = {
     "unbundle": "models.tar",
     "models add": "some.gguf",
     "doctor": "",
+    "engine certificates": "--host 127.0.0.1",
 }
 # Asked of real models, and read as JSON, elsewhere.
 ELSEWHERE = {"demo", "bench annotate", "models tune", "generate"}

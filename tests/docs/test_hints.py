@@ -21,9 +21,9 @@ NEXT = re.compile(r"\bmollia |[.,:] |\s(?:or|and|with|without|to|use)\s")
 OPTION = re.compile(r"(?<![\w<-])-(?:[a-z]\b|-[a-z][a-z-]*)")
 TYPED = re.compile(r"(?:`|: |\bor |^)$")  # before what is to be typed, and not about mollia
 ABOUT = {"has", "is", "itself", "reads", "starts", "was", "writes"}  # mollia ... in prose at a text's beginning
-CALLERS = {"annotators/llama/guard/build.py", "models/tools.py", "models/unbundle.py"}  # of pip, npm and others
+CALLERS = {"annotators/llama/guard/build.py", "machine/nodes.py", "models/tools.py", "models/unbundle.py"}  # of others
 FOREIGN = re.compile(
-    r"\b(?:pip|uv|cmake|python3?|prog|sysctl|ldd|jq|iconv|textcat.manual)\b[^`]*"
+    r"\b(?:pip|uv|cmake|python3?|prog|sysctl|ldd|jq|iconv|textcat.manual|dask worker)\b[^`]*"
 )  # other programs have theirs
 
 

@@ -25,7 +25,7 @@ from mollia_cli.project.questions import by_question
 
 
 def run(*arguments: str) -> tuple[str, str]:
-    done = CliRunner().invoke(app, list(arguments))
+    done = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "400"})  # tmp_path may be long
     assert done.exit_code == 0, done.output
     return done.stdout, done.stderr
 

@@ -44,12 +44,31 @@ def test_padding_within_a_batch(tokenizer):
     assert mask.tolist() == [[1, 1, 0, 0], [1, 1, 1, 1], [1, 1, 1, 0]]
 
 
-def test_a_text_is_tokenised_once(tokenizer):
-    store = TokenStore(tokenizer, 20)
+def test_a_text_is_tokenised_once_where_tokens_are_kept(tokenizer, tmp_path):
+    store = TokenStore(tokenizer, 20, tmp_path / "tokens.safetensors")
     first = store.encode(["w1", "w2", "w1"])
     store.encode(["w2", "w3"])
     assert tokenizer.seen == ["w1", "w2", "w3"]
     assert ids_of(first, 2) == [0, 5, 2]
+
+
+def test_a_stream_of_texts_leaves_nothing_behind(tokenizer):
+    store = TokenStore(tokenizer, 20)
+    first = store.encode(["w1", "w2", "w1"])
+    other = store.encode(["w3"])
+    assert (len(first.flat), len(other.flat), len(store._rows)) == (6, 3, 0)
+    assert ids_of(first, 2) == [0, 5, 2]
+    assert tokenizer.seen == ["w1", "w2", "w3"]
+
+
+def test_the_side_file_is_written_when_an_eighth_of_it_is_new(tokenizer, tmp_path):
+    side, written = tmp_path / "tokens.safetensors", []
+    store = TokenStore(tokenizer, 20, side)
+    for n in range(100):
+        store.encode([f"w{n % 40} " * (n // 40 + 1)])
+        written.append(side.stat().st_mtime_ns)
+    assert len(set(written)) < 40
+    assert len(TokenStore(tokenizer, 20, side)._rows) > 100 * 7 / 8
 
 
 def test_the_side_file_spares_the_next_run(tokenizer, tmp_path):

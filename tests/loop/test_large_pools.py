@@ -20,6 +20,7 @@ from mollia_cli.loop import aggregate as aggregation
 from mollia_cli.loop import select as selection
 from mollia_cli.loop.needed import unlabelled_sample
 from mollia_cli.project import observe as annotation
+from mollia_cli.project import workers
 from mollia_cli.project.context import Project
 
 
@@ -35,7 +36,8 @@ def in_parts(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     """Every bound, the store's too, at once."""
     monkeypatch.setattr("mollia_cli.store.items._CHUNK", size)
     monkeypatch.setattr(sys.modules["mollia_cli.store.items"].chunks, "__defaults__", (size,))
-    monkeypatch.setattr(annotation, "_AT_ONCE", size)
+    for module in (annotation, workers):
+        monkeypatch.setattr(module, "AT_ONCE", size)
     monkeypatch.setattr(selection, "MOST", size)
 
 

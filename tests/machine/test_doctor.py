@@ -77,6 +77,14 @@ def test_a_sound_project_and_a_damaged_one(make_real_project: Callable[..., Proj
     assert found["project"]["state"] == "damaged" and "restore it from a backup" in found["problems"][0]
 
 
+def test_an_engine_that_cannot_be_guarded_is_named(make_real_project: Callable[..., Project]) -> None:
+    settings = make_real_project().root / "mollia.toml"
+    at = ("-p", str(settings.parent))
+    assert not any("cannot see" in warning for warning in doctor(*at, code=0)["warnings"])
+    settings.write_text(settings.read_text().replace('engine = "local"', 'engine = "ray"'))
+    assert any("sockets the network guard cannot see" in warning for warning in doctor(*at, code=0)["warnings"])
+
+
 def test_a_folder_that_is_no_project_is_named(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["doctor", "-p", str(tmp_path)])
     assert isinstance(result.exception, NotFoundError) and str(tmp_path) in result.exception.message

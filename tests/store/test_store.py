@@ -64,6 +64,14 @@ def test_observations_belong_to_one_identity(store: Store) -> None:
     np.testing.assert_allclose(found["a"].log_probs, observation("a", 0.5).log_probs, atol=1e-7)
 
 
+def test_the_identity_that_a_name_had_last(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, key in enumerate("zam"):  # neither the order of the keys nor that of the rows
+        monkeypatch.setattr("mollia_cli.store.observations.not_before", lambda *_, n=number: f"2026-01-0{n + 1}")
+        store.observations.register("big", {"model": key})
+    assert store.observations.last_identity("big") == {"model": "m"}
+    assert store.observations.last_identity("small") == {}
+
+
 def test_asked_again_the_first_observation_stays(store: Store) -> None:
     key = store.observations.register("llm", {"model": "x"})
     store.observations.add(key, [observation("a", 0.5)])

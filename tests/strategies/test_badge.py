@@ -1,6 +1,7 @@
 """BADGE against k-means++ on gradients that are really built."""
 
 import numpy as np
+import pytest
 
 from mollia_cli.domain.rng import stream
 from mollia_cli.strategies.badge import Badge, plus_plus
@@ -72,3 +73,16 @@ def test_a_draw_of_zero_takes_the_first_row_that_has_any_weight() -> None:
     positions = np.array([5.0, 5.0, 5.0, 7.0, 9.0])
     seeds = plus_plus(1, 0.0, 5, lambda row: (positions - positions[row]) ** 2, np.array([2, 1, 0, 3, 4]), Zero())
     assert seeds == [(1, 0.0), (3, 4.0), (4, 4.0), (2, 0.0), (0, 0.0)]
+
+
+def test_half_precision_embeddings_are_as_their_numbers_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mollia_cli.strategies.base._AT_ONCE", 37)
+    p, h = example()
+    half = (200 * h).astype(np.float16)  # whose squares are too large for half precision
+    ids = tuple(f"{row:03d}" for row in range(200))
+    picks, single = (
+        Badge().select(Signals(ids, probabilities=p, embeddings=kind), 25, stream(2))
+        for kind in (half, half.astype(np.float32))
+    )
+    assert [pick.id for pick in picks] == [pick.id for pick in single]
+    np.testing.assert_allclose([pick.score for pick in picks], [pick.score for pick in single], rtol=1e-6)

@@ -1,6 +1,7 @@
 """k-center greedy against the plain float64 greedy."""
 
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,6 +37,7 @@ def precision(request: pytest.FixtureRequest) -> type:
 
 @pytest.mark.parametrize("labelled", [0, 1, 5, 64, 200])
 @pytest.mark.parametrize("shape", ["gaussian", "clusters", "far from the origin", "low rank", "unit length"])
+@pytest.mark.parametrize("precision", [np.float16, np.float32, np.float64])
 def test_same_picks_as_the_plain_greedy(shape: str, labelled: int, precision: type) -> None:
     rng = stream(1, shape, labelled)
     points = rng.normal(size=(6000 + labelled, 24))
@@ -124,3 +126,15 @@ def test_extra_memory_does_not_grow_with_the_pool(labelled: int) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 0.6 * points.nbytes  # blocks and 12 bytes a row; a float64 copy of the pool would take 2.0
+
+
+def test_a_mapped_file_of_half_precision_is_not_copied(tmp_path: Path) -> None:
+    points = stream(8).normal(size=(40_000, 64)).astype(np.float16)
+    (tmp_path / "points").write_bytes(points.tobytes())
+    pool = np.memmap(tmp_path / "points", np.float16, "r", shape=points.shape)
+    tracemalloc.start()
+    picks = k_center_greedy(pool[100:], pool[:100], 20)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.6 * 2 * points.nbytes  # as in single precision
+    assert picks.tolist() == k_center_greedy(points[100:].astype(np.float64), points[:100], 20).tolist()

@@ -346,7 +346,12 @@ class GgufAnnotator(Annotator):
         reader = Reader(
             self.load(), self._labels, self._decoding, model_digest=self._digest, show_invalid=self._show_invalid
         )
-        reader.learn(engine)
+        kept, engine.tally = engine.tally, Tally()
+        try:
+            reader.learn(engine.read)
+        finally:
+            kept.once += engine.tally.total
+            engine.tally = kept
         self._readers[half] = reader
         self._load_seconds += perf_counter() - begin
         return reader

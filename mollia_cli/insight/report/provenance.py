@@ -42,6 +42,10 @@ def _settings(record: dict[str, Any]) -> dict[str, Mapping[str, Any]]:
     settings = recorded_settings(record)
     top = {"random_seed": settings.random_seed, "noun": settings.noun, "task": settings.task_sentence}
     recorded = settings_record(settings)
+    for member in recorded["panel"]["members"]:  # a report is passed on: where a server is, is nobody's business
+        if isinstance(member, dict):
+            member.pop("url", None)
+            member.pop("key_file", None)
     return {"project": top, **{name: recorded[name] for name in SECTIONS}}
 
 
@@ -54,6 +58,8 @@ def _digests(project: Project, run: str, record: Mapping[str, Any]) -> list[tupl
     for key in fit.panel if fit is not None else ():
         name, identity = project.store.observations.annotator(key)
         found += [(f"{name}: {what}", identity[what]) for what in ("model", "file", "engine") if what in identity]
+        if identity.get("annotator") == "server":
+            found.append((f"{name}: unproven", "model and engine are what its server says of itself"))
         found.append((f"{name}: observations", key))
     return found
 

@@ -13,7 +13,7 @@ from mollia_cli.annotators.llama.answers.scores import Scores
 from mollia_cli.annotators.llama.answers.trie import LabelTrie
 from mollia_cli.annotators.llama.answers.votes import Ballot, Votes
 from mollia_cli.annotators.llama.binding.llama import Logits
-from mollia_cli.domain.observations import Observation
+from mollia_cli.domain.observations import IntArray, Observation
 
 _TINY = 1e-30  # keeps log-probabilities finite
 _OUTSIDE = -1  # state of an answer that can no longer become a label
@@ -62,6 +62,13 @@ class AnswerTree:
         self._most = most
         self.count = NodeCount()
         self.root = Node((), LabelTrie.ROOT, 1.0, votes.everything())
+
+    def open_to(self, node: Node) -> IntArray:
+        """The tokens after a node that its scores depend on, but for the end of the answer."""
+        if node.state == _OUTSIDE:
+            return np.zeros(0, dtype=np.int64)
+        step = self._trie.step(node.state)
+        return np.concatenate([step.tokens, step.done_tokens])
 
     def absorb(self, node: Node, row: Logits) -> list[Node]:
         """Take in what a node's logits say; returns the children to be decoded."""

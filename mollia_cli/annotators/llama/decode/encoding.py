@@ -5,11 +5,13 @@ Everything between the last control token before the text and the first one afte
 tokenised as one string, so that merges across the joints are those the model was trained on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from mollia_cli.annotators.llama.binding.llama import Model, TokenArray
+from mollia_cli.annotators.llama.binding.llama import TokenArray
 from mollia_cli.annotators.llama.decode.templates import around_text
 from mollia_cli.domain.errors import InputError
 from mollia_cli.domain.printable import count
@@ -28,6 +30,32 @@ _CHARACTERS_PER_TOKEN = 64  # no vocabulary has many tokens longer than this
 _PROBES = ("How", "a", "I'm", "7", " x", "(", "\u00dcber", "\u4e2d", "\n", '"', "the end", "@", "http://")
 
 
+class Vocabulary(Protocol):
+    """What is to be known of a model's tokens: ``binding.llama.Model``, or what a server states.
+
+    pieces: [n_vocab] the bytes of each token, b'' for control tokens. control_texts: the texts of those. adds_bos: the
+    tokenizer puts ``bos`` first.
+    """
+
+    @property
+    def n_vocab(self) -> int: ...
+    @property
+    def pieces(self) -> Sequence[bytes]: ...
+    @property
+    def end_tokens(self) -> tuple[int, ...]: ...
+    @property
+    def control_texts(self) -> tuple[str, ...]: ...
+    @property
+    def chat_template(self) -> str | None: ...
+    @property
+    def bos(self) -> str: ...
+    @property
+    def eos(self) -> str: ...
+    @property
+    def adds_bos(self) -> bool: ...
+    def tokenize(self, text: str, *, add_special: bool = False, parse_special: bool = False) -> TokenArray: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """One text: its first ``common`` tokens are the shared prefix's first, then come ``tokens``."""
@@ -41,13 +69,22 @@ class Encoder:
     """Tokenises texts within one prompt.
 
     ``limit``: tokens that prompt and answer may have in all; ``long``: the rule for a text that has more.
+    ``around``: what stands before and after a text, where the model's own chat template is not at hand.
     """
 
-    def __init__(self, model: Model, prompt: Prompt, *, limit: int, long: str = HEAD_TAIL) -> None:
+    def __init__(
+        self,
+        model: Vocabulary,
+        prompt: Prompt,
+        *,
+        limit: int,
+        long: str = HEAD_TAIL,
+        around: tuple[str, str] | None = None,
+    ) -> None:
         self._model = model
         self._limit = limit
         self._long = long
-        before, after = around_text(prompt, model.chat_template, bos=model.bos, eos=model.eos)
+        before, after = around or around_text(prompt, model.chat_template, bos=model.bos, eos=model.eos)
         if model.adds_bos and model.bos and before.startswith(model.bos):
             before = before[len(model.bos) :]  # the tokenizer puts it there itself
         cut = _after_last(before, model.control_texts)

@@ -1,5 +1,7 @@
 """How one annotator reads answers: plants an answer tree for each text."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from mollia_cli.annotators.llama.answers.completion import LEARNING_FLOOR, LEARNING_TEXTS, Completions
@@ -8,8 +10,7 @@ from mollia_cli.annotators.llama.answers.scores import Scores
 from mollia_cli.annotators.llama.answers.tree import AnswerTree
 from mollia_cli.annotators.llama.answers.trie import LabelTrie
 from mollia_cli.annotators.llama.answers.votes import SHOWN_TOKENS, ExactVotes, NoVotes, SampledVotes, Votes
-from mollia_cli.annotators.llama.binding.llama import Model
-from mollia_cli.annotators.llama.decode.engine import Engine, Tally
+from mollia_cli.annotators.llama.decode.encoding import Vocabulary
 from mollia_cli.domain.items import Item
 from mollia_cli.domain.labels import LabelSet
 from mollia_cli.domain.prompting import Decoding
@@ -20,10 +21,10 @@ _MOST_CHILDREN = 64
 
 
 class Reader:
-    """Plants trees for one model, label set, decoding and prompt; ``learn`` first, with the engine's encoder."""
+    """Plants trees for one model, label set, decoding and prompt; ``learn`` first."""
 
     def __init__(
-        self, model: Model, labels: LabelSet, decoding: Decoding, *, model_digest: str, show_invalid: int = 0
+        self, model: Vocabulary, labels: LabelSet, decoding: Decoding, *, model_digest: str, show_invalid: int = 0
     ) -> None:
         self._classes = len(labels)
         self._trie = LabelTrie(labels.names, model.pieces)
@@ -35,17 +36,12 @@ class Reader:
         self._show = show_invalid
         self._completions = Completions()
 
-    def learn(self, engine: Engine) -> None:
-        """Read a few fixed texts' answers deeply, to know what pruned branches are worth."""
+    def learn(self, read: Callable[[Sequence[Item], Callable[[Item], AnswerTree]], object]) -> None:
+        """Have a few fixed texts' answers read deeply, to know what pruned branches are worth."""
         nothing = Completions()
         texts = {str(i): Item(str(i), text) for i, text in enumerate(LEARNING_TEXTS)}
         scores = {i: self._scores(nothing, LEARNING_FLOOR) for i in texts}
-        kept, engine.tally = engine.tally, Tally()
-        try:
-            engine.read(list(texts.values()), lambda item: self._tree(scores[item.id], NoVotes(self._classes)))
-        finally:
-            kept.once += engine.tally.total
-            engine.tally = kept
+        read(list(texts.values()), lambda item: self._tree(scores[item.id], NoVotes(self._classes)))
         self._completions = Completions(each.trace for each in scores.values())
 
     def plant(self, item: Item) -> AnswerTree:
