@@ -57,7 +57,8 @@ class Registry:
         self.check(name)
         if name in self._entries:
             return self._entries[name].summary
-        return _package_of(self._plugins()[name]).metadata.get("Summary", "")
+        metadata = _package_of(self._plugins()[name]).metadata
+        return metadata["Summary"] if "Summary" in metadata else ""
 
     def package(self, name: str) -> str:
         """The package that a member comes from, with its version."""

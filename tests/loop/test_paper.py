@@ -73,7 +73,7 @@ def distilbert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_papers_values_are_settings_within_their_limits() -> None:
     assert {name: dict(checked(values, SECTIONS[name], "paper")) for name, values in PAPER.items()} == PAPER
-    # what the paper says nothing of: names, threads, where files are and work is done, and what has no effect in its loop
+    # what the paper says nothing of: names, threads, where things are, and what has no effect in its loop
     unsaid = {
         "annotate": {"template", "long", "context", "threads", "engine", "address", "workers", "mixed"},
         "aggregate": {"embedded", "false_negatives"},
