@@ -1,6 +1,5 @@
 """Fixtures: real models from MOLLIA_HOME (``make test`` fetches them), doubles of them, and small projects."""
 
-import functools
 import importlib.util
 import json
 import os
@@ -15,9 +14,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-import typer.main
 import typer.testing
 from doubles import FakeLLM, QuickLogit, QuickMoLAM, TinyLearner, fake_file, of_llms, stand_in, tiny_encoder
+from typed import ONE_PROGRAM
 
 from mollia_cli.aggregators import AGGREGATORS
 from mollia_cli.annotators import ANNOTATORS
@@ -60,11 +59,9 @@ def guarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_program() -> Iterator[None]:
-    """The program's commands are put together once, and not at each call in this process: .015 s for every one."""
-    once = functools.cache(typer.main.get_command)
+    """Commands are put together once, and not at each call; who looks at their help puts together their own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(typer.main, "get_command", once)
-        patch.setattr(typer.testing, "_get_command", once)
+        patch.setattr(typer.testing, "_get_command", ONE_PROGRAM)
         yield
 
 

@@ -57,7 +57,7 @@ class Registry:
         self.check(name)
         if name in self._entries:
             return self._entries[name].summary
-        return (_package_of(self._plugins()[name]).metadata.get_all("Summary") or [""])[0]
+        return str((_package_of(self._plugins()[name]).metadata.get_all("Summary") or [""])[0])
 
     def package(self, name: str) -> str:
         """The package that a member comes from, with its version."""
