@@ -260,7 +260,7 @@ class TestIdentity:
 def test_whichever_batches_are_done_the_others_stay(
     make: Make, monkeypatch: pytest.MonkeyPatch, prompt: Prompt
 ) -> None:
-    monkeypatch.setattr(annotator, "_TOGETHER", 200)
+    monkeypatch.setattr(annotator, "_TOGETHER", 100)
     engine = make(prompt=prompt)
     batches = list(engine.batches(ITEMS))
     assert sorted(item.id for batch in batches for item in batch) == sorted(item.id for item in ITEMS)

@@ -130,6 +130,7 @@ def run(script: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path, *more
     script.main()
 
 
+@pytest.mark.proof
 def test_the_script_measures_every_kind_of_method_and_goes_on_where_it_was(
     script: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -51,6 +51,7 @@ def test_the_defaults_are_the_mixture_distilled_into_a_linear_head() -> None:
     assert (shipped["run"]["method"], shipped["run"]["strategy"]) == ("distil", "random")
 
 
+@pytest.mark.proof
 def test_a_run_learns_from_labels_then_from_verdicts(finished: Path) -> None:
     with Project.open(finished) as project:
         first, second = project.store.runs.rounds("main")
@@ -70,6 +71,7 @@ def test_a_run_learns_from_labels_then_from_verdicts(finished: Path) -> None:
         assert np.mean(found.argmax(axis=1) == gold) > 0.35  # one in six by chance
 
 
+@pytest.mark.proof
 def test_a_fit_that_is_read_again_has_the_same_verdicts(finished: Path) -> None:
     with Project.open(finished) as project:
         panel = members(project)
@@ -84,6 +86,7 @@ def test_a_fit_that_is_read_again_has_the_same_verdicts(finished: Path) -> None:
         np.testing.assert_allclose(stored.predict_proba(seen), again.predict_proba(seen), atol=1e-9)
 
 
+@pytest.mark.proof
 def test_what_no_llm_has_read_is_learned_from_by_the_fits_own_verdicts(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +112,7 @@ def test_what_no_llm_has_read_is_learned_from_by_the_fits_own_verdicts(
         assert not {row["id"] for row in labelled_rows(project)} & set(unread)
 
 
+@pytest.mark.proof
 def test_what_a_fit_does_not_know_has_no_verdict_of_it(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts that came later: nothing is read for a classifier that learns from what is stored."""
     with Project.open(finished) as project:
@@ -119,6 +123,7 @@ def test_what_a_fit_does_not_know_has_no_verdict_of_it(finished: Path, monkeypat
         assert unread_verdicts(project, fit).ids == known.ids
 
 
+@pytest.mark.proof
 def test_texts_are_embedded_once(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Project.open(finished) as project:
         texts = panel_texts(project)
@@ -128,6 +133,7 @@ def test_texts_are_embedded_once(finished: Path, monkeypatch: pytest.MonkeyPatch
         assert texts.read("mini", read).shape == (len(read), 3, 384)
 
 
+@pytest.mark.proof
 def test_what_people_ignore_is_not_embedded_either(finished: Path) -> None:
     with Project.open(finished) as project:
         before = embedded_alone(project, Mixture, ())

@@ -113,6 +113,7 @@ def test_encoders_read_a_few_texts_to_be_measured(shipped: Project, monkeypatch:
     assert [part.name for part in again.parts][1:] == ["mixture", "training"]  # nothing is left to read
 
 
+@pytest.mark.proof
 def test_what_was_aggregated_once_is_not_aggregated_in_every_round(
     shipped: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

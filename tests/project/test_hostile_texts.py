@@ -97,6 +97,7 @@ def test_what_no_database_should_hold_is_a_problem_of_its_row(
     project.store.close()
 
 
+@pytest.mark.proof
 def test_an_llm_reads_them_all(shallow_llm: Path) -> None:
     assert all(0 < mass <= 1 + 1e-6 for mass in said(shallow_llm, PREFIXES, list(TEXTS.values())))
     assert 0 < said(shallow_llm, SCRIPTS, ["hello"])[0] <= 1 + 1e-6
