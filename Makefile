@@ -52,7 +52,7 @@ test: $(VENV)/.installed-test
 
 proofs: $(VENV)/.installed-test
 	$(BIN)/mollia models pull $(TEST_MODELS)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m proof
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile -m proof  # many wait for processes that they killed
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
