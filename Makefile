@@ -50,10 +50,9 @@ test: $(VENV)/.installed-test
 	@echo "the tests without the slow proofs (kill -9, strace, namespaces, builds ...), which run with: make proofs"
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not proof"
 
-# three at once on two cores: many wait for processes that they have killed
 proofs: $(VENV)/.installed-test
 	$(BIN)/mollia models pull $(TEST_MODELS)
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile -m proof
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m proof
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
